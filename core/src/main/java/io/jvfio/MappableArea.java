@@ -1,0 +1,9 @@
+package io.jvfio;
+
+/**
+ * A part of a region that can be mapped.
+ *
+ * @param offset from the start of the region, in bytes
+ * @param byteSize length in bytes
+ */
+public record MappableArea(long offset, long byteSize) {}

@@ -1,0 +1,2 @@
+/** VFIO for the JVM, one step of the way to a type: host, group, negotiation, DMA space, device. */
+package io.jvfio;

@@ -1,0 +1,154 @@
+package io.jvfio.linux;
+
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
+/**
+ * A Linux error number. The numbers below are the same on every architecture that jvfio knows.
+ *
+ * @param number the positive error number
+ * @param symbol its name, {@code "errno N"} where jvfio has none
+ * @param text the C library's text for it
+ */
+public record Errno(int number, String symbol, String text) {
+  /** Operation not permitted. */
+  public static final Errno EPERM = new Errno(1, "EPERM", "Operation not permitted");
+
+  /** No such file or directory. */
+  public static final Errno ENOENT = new Errno(2, "ENOENT", "No such file or directory");
+
+  /** No such process. */
+  public static final Errno ESRCH = new Errno(3, "ESRCH", "No such process");
+
+  /** Interrupted system call. */
+  public static final Errno EINTR = new Errno(4, "EINTR", "Interrupted system call");
+
+  /** Input/output error. */
+  public static final Errno EIO = new Errno(5, "EIO", "Input/output error");
+
+  /** No such device or address. */
+  public static final Errno ENXIO = new Errno(6, "ENXIO", "No such device or address");
+
+  /** Argument list too long. */
+  public static final Errno E2BIG = new Errno(7, "E2BIG", "Argument list too long");
+
+  /** Bad file descriptor. */
+  public static final Errno EBADF = new Errno(9, "EBADF", "Bad file descriptor");
+
+  /** Resource temporarily unavailable. */
+  public static final Errno EAGAIN = new Errno(11, "EAGAIN", "Resource temporarily unavailable");
+
+  /** Cannot allocate memory. */
+  public static final Errno ENOMEM = new Errno(12, "ENOMEM", "Cannot allocate memory");
+
+  /** Permission denied. */
+  public static final Errno EACCES = new Errno(13, "EACCES", "Permission denied");
+
+  /** Bad address. */
+  public static final Errno EFAULT = new Errno(14, "EFAULT", "Bad address");
+
+  /** Device or resource busy. */
+  public static final Errno EBUSY = new Errno(16, "EBUSY", "Device or resource busy");
+
+  /** File exists. */
+  public static final Errno EEXIST = new Errno(17, "EEXIST", "File exists");
+
+  /** No such device. */
+  public static final Errno ENODEV = new Errno(19, "ENODEV", "No such device");
+
+  /** Not a directory. */
+  public static final Errno ENOTDIR = new Errno(20, "ENOTDIR", "Not a directory");
+
+  /** Is a directory. */
+  public static final Errno EISDIR = new Errno(21, "EISDIR", "Is a directory");
+
+  /** Invalid argument. */
+  public static final Errno EINVAL = new Errno(22, "EINVAL", "Invalid argument");
+
+  /** Too many open files in system. */
+  public static final Errno ENFILE = new Errno(23, "ENFILE", "Too many open files in system");
+
+  /** Too many open files. */
+  public static final Errno EMFILE = new Errno(24, "EMFILE", "Too many open files");
+
+  /** Inappropriate ioctl for device: the kernel does not know the command here. */
+  public static final Errno ENOTTY = new Errno(25, "ENOTTY", "Inappropriate ioctl for device");
+
+  /** No space left on device. */
+  public static final Errno ENOSPC = new Errno(28, "ENOSPC", "No space left on device");
+
+  /** Numerical result out of range. */
+  public static final Errno ERANGE = new Errno(34, "ERANGE", "Numerical result out of range");
+
+  /** Value too large for defined data type. */
+  public static final Errno EOVERFLOW =
+      new Errno(75, "EOVERFLOW", "Value too large for defined data type");
+
+  /** File descriptor in bad state. */
+  public static final Errno EBADFD = new Errno(77, "EBADFD", "File descriptor in bad state");
+
+  /** Message too long. */
+  public static final Errno EMSGSIZE = new Errno(90, "EMSGSIZE", "Message too long");
+
+  /** Operation not supported. */
+  public static final Errno EOPNOTSUPP = new Errno(95, "EOPNOTSUPP", "Operation not supported");
+
+  /** Address already in use. */
+  public static final Errno EADDRINUSE = new Errno(98, "EADDRINUSE", "Address already in use");
+
+  private static final Map<Integer, Errno> KNOWN =
+      List.of(
+              EPERM,
+              ENOENT,
+              ESRCH,
+              EINTR,
+              EIO,
+              ENXIO,
+              E2BIG,
+              EBADF,
+              EAGAIN,
+              ENOMEM,
+              EACCES,
+              EFAULT,
+              EBUSY,
+              EEXIST,
+              ENODEV,
+              ENOTDIR,
+              EISDIR,
+              EINVAL,
+              ENFILE,
+              EMFILE,
+              ENOTTY,
+              ENOSPC,
+              ERANGE,
+              EOVERFLOW,
+              EBADFD,
+              EMSGSIZE,
+              EOPNOTSUPP,
+              EADDRINUSE)
+          .stream()
+          .collect(Collectors.toUnmodifiableMap(Errno::number, Function.identity()));
+
+  /** The error with this positive number. */
+  public static Errno of(int number) {
+    var known = KNOWN.get(number);
+    return known != null ? known : new Errno(number, "errno " + number, "Unknown error " + number);
+  }
+
+  /** The error in a {@link Kernel} result below zero. */
+  public static Errno ofResult(long result) {
+    return of(Math.toIntExact(-result));
+  }
+
+  /** This error as a {@link Kernel} result: its number, negated. */
+  public int result() {
+    return -number;
+  }
+
+  @Override
+  public String toString() {
+    return symbol;
+  }
+}

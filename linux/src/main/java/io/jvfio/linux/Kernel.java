@@ -1,0 +1,151 @@
+package io.jvfio.linux;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+
+/**
+ * The system calls that VFIO needs, and the files that describe the machine. {@link LinuxKernel}
+ * makes them; a simulated host answers them; a decorator can make any single one of them fail.
+ *
+ * <p>A call answers as the kernel does: a result of zero or more, or a negated {@link Errno}
+ * number. Nothing is thrown for a failed call except by the file methods ({@link #readText}, {@link
+ * #list}, {@link #readLink}), which return objects. Interpretation is the caller's: for some ioctls
+ * a positive result is a failure.
+ *
+ * <p>All methods may be called from any thread.
+ */
+public interface Kernel {
+  /** {@code O_RDONLY}. */
+  int O_RDONLY = 0;
+
+  /** {@code O_RDWR}. */
+  int O_RDWR = 2;
+
+  /** {@code PROT_READ}. */
+  int PROT_READ = 1;
+
+  /** {@code PROT_WRITE}. */
+  int PROT_WRITE = 2;
+
+  /** {@code MAP_SHARED}. */
+  int MAP_SHARED = 1;
+
+  /** {@code MAP_PRIVATE}. */
+  int MAP_PRIVATE = 2;
+
+  /** {@code MAP_ANONYMOUS}. */
+  int MAP_ANONYMOUS = 0x20;
+
+  /** The value of {@link #lockedMemoryLimit()} that means "no limit". */
+  long NO_LIMIT = Long.MAX_VALUE;
+
+  /** The architecture whose user API encoding this kernel has. */
+  Architecture architecture();
+
+  /** The page size in bytes. */
+  int pageSize();
+
+  /**
+   * Opens a file; the descriptor is always closed on exec.
+   *
+   * @param flags {@link #O_RDONLY} or {@link #O_RDWR}
+   * @return the file descriptor, or a negated errno
+   */
+  int open(String path, int flags);
+
+  /** Closes {@code fd}. */
+  int close(int fd);
+
+  /**
+   * An ioctl whose argument is a number, or that has none.
+   *
+   * @return the kernel's result, or a negated errno; not retried when interrupted, since sPAPR uses
+   *     EINTR's number for something else
+   */
+  int ioctl(int fd, Ioctl command, long argument);
+
+  /**
+   * An ioctl whose argument points to a struct or a C string.
+   *
+   * @return the kernel's result, or a negated errno; not retried when interrupted
+   */
+  int ioctl(int fd, Ioctl command, MemorySegment argument);
+
+  /**
+   * Reads up to {@code target.byteSize()} bytes at {@code offset}. Returns the number read, or a
+   * negated errno.
+   */
+  long pread(int fd, MemorySegment target, long offset);
+
+  /**
+   * Writes up to {@code source.byteSize()} bytes at {@code offset}. Returns the number written, or
+   * a negated errno.
+   */
+  long pwrite(int fd, MemorySegment source, long offset);
+
+  /**
+   * Maps {@code byteSize} bytes at an address that the kernel chooses.
+   *
+   * @param protection {@link #PROT_READ} and {@link #PROT_WRITE}
+   * @param flags {@link #MAP_SHARED}, or {@link #MAP_PRIVATE} and {@link #MAP_ANONYMOUS}
+   * @param fd a device, or -1 for anonymous memory
+   * @return the address, or a negated errno
+   */
+  long mmap(long byteSize, int protection, int flags, int fd, long offset);
+
+  /** Unmaps what {@link #mmap} mapped. */
+  int munmap(long address, long byteSize);
+
+  /**
+   * Anonymous memory from {@link #mmap}, to be used until {@code lifetime} is closed. It is not
+   * unmapped then; access after that throws instead of crashing.
+   */
+  MemorySegment memory(long address, long byteSize, Arena lifetime);
+
+  /** Device memory from {@link #mmap}; closing it ends access and does not unmap. */
+  Registers registers(long address, long byteSize);
+
+  /** The soft {@code RLIMIT_MEMLOCK} of this process in bytes, or {@link #NO_LIMIT}. */
+  long lockedMemoryLimit();
+
+  /** The names in a directory, in no particular order. */
+  List<String> list(String directory) throws ErrnoException;
+
+  /** The target of a symbolic link, as it is stored. */
+  String readLink(String path) throws ErrnoException;
+
+  /** The whole text of a small file such as those of sysfs and procfs, without a final newline. */
+  default String readText(String path) throws ErrnoException {
+    return new String(readBytes(path), StandardCharsets.UTF_8).stripTrailing();
+  }
+
+  /**
+   * The bytes of a file such as a sysfs attribute or a device-tree property; at most 1 MiB of it.
+   */
+  default byte[] readBytes(String path) throws ErrnoException {
+    int fd = open(path, O_RDONLY);
+    if (fd < 0) {
+      throw new ErrnoException("open(" + path + ")", Errno.ofResult(fd));
+    }
+    try (var arena = Arena.ofConfined()) {
+      var content = arena.allocate(1 << 20);
+      long end = 0;
+      while (end < content.byteSize()) {
+        long count = pread(fd, content.asSlice(end), end);
+        if (count < 0) {
+          throw new ErrnoException("read(" + path + ")", Errno.ofResult(count));
+        }
+        if (count == 0) {
+          break;
+        }
+        end += count;
+      }
+      return content.asSlice(0, end).toArray(ValueLayout.JAVA_BYTE);
+    } finally {
+      close(fd);
+    }
+  }
+}

@@ -1,0 +1,377 @@
+package io.jvfio.linux;
+
+import static java.util.Objects.requireNonNull;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.StructLayout;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
+import java.nio.file.NotLinkException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The kernel that this JVM runs on, called through {@link java.lang.foreign}.
+ *
+ * <p>Each function is linked at its first use, in a holder class of its own: linking costs tens of
+ * milliseconds, and a command that needs no ioctl should not pay for one. Errno is captured per
+ * thread, in the same transition as the call.
+ */
+public final class LinuxKernel implements Kernel {
+  private static final int O_CLOEXEC = 0x80000;
+  private static final int RLIMIT_MEMLOCK = 8;
+  private static final int EINTR = Errno.EINTR.number();
+
+  private static final LinuxKernel INSTANCE = new LinuxKernel(Architecture.current());
+
+  private final Architecture architecture;
+
+  private LinuxKernel(Architecture architecture) {
+    this.architecture = architecture;
+  }
+
+  /**
+   * This machine's kernel.
+   *
+   * @throws UnsupportedOperationException on an architecture whose user API jvfio does not know
+   */
+  public static LinuxKernel instance() {
+    return INSTANCE;
+  }
+
+  @Override
+  public Architecture architecture() {
+    return architecture;
+  }
+
+  @Override
+  public int pageSize() {
+    return PageSize.VALUE;
+  }
+
+  @Override
+  public int open(String path, int flags) {
+    try (var arena = Arena.ofConfined()) {
+      var name = arena.allocateFrom(path);
+      int result;
+      do {
+        result = Open.call(name, flags | O_CLOEXEC);
+      } while (result == -EINTR);
+      return result;
+    }
+  }
+
+  @Override
+  public int close(int fd) {
+    // Not retried: Linux has released the descriptor even when it answers EINTR.
+    return Close.call(fd);
+  }
+
+  @Override
+  public int ioctl(int fd, Ioctl command, long argument) {
+    return IoControl.call(
+        fd, command.requestNumber(architecture), MemorySegment.ofAddress(argument));
+  }
+
+  @Override
+  public int ioctl(int fd, Ioctl command, MemorySegment argument) {
+    return IoControl.call(fd, command.requestNumber(architecture), argument);
+  }
+
+  @Override
+  public long pread(int fd, MemorySegment target, long offset) {
+    long result;
+    do {
+      result = PositionedIo.call(PositionedIo.PREAD, fd, target, offset);
+    } while (result == -EINTR);
+    return result;
+  }
+
+  @Override
+  public long pwrite(int fd, MemorySegment source, long offset) {
+    long result;
+    do {
+      result = PositionedIo.call(PositionedIo.PWRITE, fd, source, offset);
+    } while (result == -EINTR);
+    return result;
+  }
+
+  @Override
+  public long mmap(long byteSize, int protection, int flags, int fd, long offset) {
+    return MemoryMap.map(byteSize, protection, flags, fd, offset);
+  }
+
+  @Override
+  public int munmap(long address, long byteSize) {
+    return MemoryMap.unmap(address, byteSize);
+  }
+
+  @Override
+  public MemorySegment memory(long address, long byteSize, Arena lifetime) {
+    return NativeMemory.at(address, byteSize, lifetime);
+  }
+
+  @Override
+  public Registers registers(long address, long byteSize) {
+    return new MappedRegisters(address, byteSize);
+  }
+
+  @Override
+  public long lockedMemoryLimit() {
+    try (var arena = Arena.ofConfined()) {
+      var limits = arena.allocate(ValueLayout.JAVA_LONG, 2);
+      int result = ResourceLimit.call(RLIMIT_MEMLOCK, limits);
+      if (result < 0) {
+        throw new IllegalStateException(
+            "getrlimit(RLIMIT_MEMLOCK) failed: " + Errno.ofResult(result));
+      }
+      long soft = limits.get(ValueLayout.JAVA_LONG, 0);
+      return soft == -1 ? NO_LIMIT : soft;
+    }
+  }
+
+  @Override
+  public List<String> list(String directory) throws ErrnoException {
+    try (var entries = Files.newDirectoryStream(Path.of(directory))) {
+      var names = new ArrayList<String>();
+      entries.forEach(entry -> names.add(entry.getFileName().toString()));
+      return names;
+    } catch (DirectoryIteratorException e) {
+      throw translated("readdir(" + directory + ")", requireNonNull(e.getCause()));
+    } catch (IOException e) {
+      throw translated("opendir(" + directory + ")", e);
+    }
+  }
+
+  @Override
+  public String readLink(String path) throws ErrnoException {
+    try {
+      return Files.readSymbolicLink(Path.of(path)).toString();
+    } catch (IOException e) {
+      throw translated("readlink(" + path + ")", e);
+    }
+  }
+
+  private static ErrnoException translated(String operation, IOException e) {
+    var errno =
+        switch (e) {
+          case NoSuchFileException _ -> Errno.ENOENT;
+          case AccessDeniedException _ -> Errno.EACCES;
+          case NotDirectoryException _ -> Errno.ENOTDIR;
+          case NotLinkException _ -> Errno.EINVAL;
+          default -> Errno.EIO;
+        };
+    var translated = new ErrnoException(operation, errno);
+    translated.initCause(e);
+    return translated;
+  }
+
+  /**
+   * What all calls share: the linker, and errno, which the JVM itself may change right after a
+   * call.
+   */
+  private static final class Native {
+    static final Linker LINKER = Linker.nativeLinker();
+    static final Linker.Option CAPTURE = Linker.Option.captureCallState("errno");
+    private static final StructLayout CAPTURE_LAYOUT = Linker.Option.captureStateLayout();
+    private static final long ERRNO_OFFSET =
+        CAPTURE_LAYOUT.byteOffset(MemoryLayout.PathElement.groupElement("errno"));
+    private static final ThreadLocal<MemorySegment> CAPTURED =
+        ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(CAPTURE_LAYOUT));
+
+    // SAFETY: descriptors below are those of the C library; sizes and pointers are 64-bit on every
+    // known architecture.
+    @SuppressWarnings("restricted")
+    static MethodHandle link(
+        String function, FunctionDescriptor descriptor, Linker.Option... options) {
+      return LINKER.downcallHandle(
+          LINKER.defaultLookup().findOrThrow(function), descriptor, options);
+    }
+
+    static MemorySegment capture() {
+      return CAPTURED.get();
+    }
+
+    static int negatedErrno(MemorySegment capture) {
+      return -capture.get(ValueLayout.JAVA_INT, ERRNO_OFFSET);
+    }
+
+    static AssertionError unexpected(Throwable thrown) {
+      switch (thrown) {
+        case RuntimeException e -> throw e;
+        case Error e -> throw e;
+        default -> throw new AssertionError("a system call threw", thrown);
+      }
+    }
+  }
+
+  private static final class Open {
+    private static final MethodHandle HANDLE =
+        Native.link(
+            "open",
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_INT,
+                ValueLayout.ADDRESS,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT),
+            Native.CAPTURE,
+            Linker.Option.firstVariadicArg(2));
+
+    static int call(MemorySegment path, int flags) {
+      var capture = Native.capture();
+      try {
+        int result = (int) HANDLE.invokeExact(capture, path, flags, 0);
+        return result >= 0 ? result : Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+  }
+
+  private static final class Close {
+    private static final MethodHandle HANDLE =
+        Native.link(
+            "close",
+            FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT),
+            Native.CAPTURE);
+
+    static int call(int fd) {
+      var capture = Native.capture();
+      try {
+        int result = (int) HANDLE.invokeExact(capture, fd);
+        return result >= 0 ? result : Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+  }
+
+  private static final class IoControl {
+    private static final MethodHandle HANDLE =
+        Native.link(
+            "ioctl",
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.ADDRESS),
+            Native.CAPTURE,
+            Linker.Option.firstVariadicArg(2));
+
+    static int call(int fd, long request, MemorySegment argument) {
+      var capture = Native.capture();
+      try {
+        int result = (int) HANDLE.invokeExact(capture, fd, request, argument);
+        return result >= 0 ? result : Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+  }
+
+  private static final class PositionedIo {
+    private static final FunctionDescriptor DESCRIPTOR =
+        FunctionDescriptor.of(
+            ValueLayout.JAVA_LONG,
+            ValueLayout.JAVA_INT,
+            ValueLayout.ADDRESS,
+            ValueLayout.JAVA_LONG,
+            ValueLayout.JAVA_LONG);
+    static final MethodHandle PREAD = Native.link("pread", DESCRIPTOR, Native.CAPTURE);
+    static final MethodHandle PWRITE = Native.link("pwrite", DESCRIPTOR, Native.CAPTURE);
+
+    static long call(MethodHandle handle, int fd, MemorySegment buffer, long offset) {
+      var capture = Native.capture();
+      try {
+        long result = (long) handle.invokeExact(capture, fd, buffer, buffer.byteSize(), offset);
+        return result >= 0 ? result : Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+  }
+
+  private static final class MemoryMap {
+    private static final MethodHandle MMAP =
+        Native.link(
+            "mmap",
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_LONG),
+            Native.CAPTURE);
+    private static final MethodHandle MUNMAP =
+        Native.link(
+            "munmap",
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG),
+            Native.CAPTURE);
+
+    static long map(long byteSize, int protection, int flags, int fd, long offset) {
+      var capture = Native.capture();
+      try {
+        long result = (long) MMAP.invokeExact(capture, 0L, byteSize, protection, flags, fd, offset);
+        return result != -1 ? result : Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+
+    static int unmap(long address, long byteSize) {
+      var capture = Native.capture();
+      try {
+        int result = (int) MUNMAP.invokeExact(capture, address, byteSize);
+        return result >= 0 ? result : Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+  }
+
+  private static final class ResourceLimit {
+    private static final MethodHandle HANDLE =
+        Native.link(
+            "getrlimit",
+            FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.ADDRESS),
+            Native.CAPTURE);
+
+    static int call(int resource, MemorySegment limits) {
+      var capture = Native.capture();
+      try {
+        int result = (int) HANDLE.invokeExact(capture, resource, limits);
+        return result >= 0 ? result : Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+  }
+
+  private static final class PageSize {
+    static final int VALUE = query();
+
+    // SAFETY: getpagesize(2) takes nothing and cannot fail.
+    private static int query() {
+      try {
+        var handle = Native.link("getpagesize", FunctionDescriptor.of(ValueLayout.JAVA_INT));
+        return (int) handle.invokeExact();
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+  }
+}

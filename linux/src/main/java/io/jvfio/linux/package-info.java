@@ -1,0 +1,2 @@
+/** The kernel as an interface: system calls, errno, and memory that a device shares. */
+package io.jvfio.linux;

@@ -1,0 +1,223 @@
+package io.jvfio.linux.uapi;
+
+import io.jvfio.linux.Ioctl;
+import java.util.List;
+
+/** Commands and constants of {@code linux/vfio.h}, under the header's own names. */
+public final class Vfio {
+  private static final int TYPE = ';';
+  private static final int BASE = 100;
+
+  /** Container: the API version. */
+  public static final Ioctl VFIO_GET_API_VERSION = command("VFIO_GET_API_VERSION", 0);
+
+  /** Container: whether an IOMMU type or feature is known; the argument is a number. */
+  public static final Ioctl VFIO_CHECK_EXTENSION = command("VFIO_CHECK_EXTENSION", 1);
+
+  /** Container: sets the IOMMU type; the argument is a number. */
+  public static final Ioctl VFIO_SET_IOMMU = command("VFIO_SET_IOMMU", 2);
+
+  /** Group: {@link VfioGroupStatus}. */
+  public static final Ioctl VFIO_GROUP_GET_STATUS = command("VFIO_GROUP_GET_STATUS", 3);
+
+  /** Group: joins a container; the argument points to its descriptor. */
+  public static final Ioctl VFIO_GROUP_SET_CONTAINER = command("VFIO_GROUP_SET_CONTAINER", 4);
+
+  /** Group: leaves its container. */
+  public static final Ioctl VFIO_GROUP_UNSET_CONTAINER = command("VFIO_GROUP_UNSET_CONTAINER", 5);
+
+  /** Group: opens a device; the argument is its name as a C string. */
+  public static final Ioctl VFIO_GROUP_GET_DEVICE_FD = command("VFIO_GROUP_GET_DEVICE_FD", 6);
+
+  /** Device: {@link VfioDeviceInfo}. */
+  public static final Ioctl VFIO_DEVICE_GET_INFO = command("VFIO_DEVICE_GET_INFO", 7);
+
+  /** Device: {@link VfioRegionInfo}. */
+  public static final Ioctl VFIO_DEVICE_GET_REGION_INFO = command("VFIO_DEVICE_GET_REGION_INFO", 8);
+
+  /** Device: {@link VfioIrqInfo}. */
+  public static final Ioctl VFIO_DEVICE_GET_IRQ_INFO = command("VFIO_DEVICE_GET_IRQ_INFO", 9);
+
+  /** Device: function reset. */
+  public static final Ioctl VFIO_DEVICE_RESET = command("VFIO_DEVICE_RESET", 11);
+
+  /** Type1 container: {@link VfioIommuType1Info}. */
+  public static final Ioctl VFIO_IOMMU_GET_INFO = command("VFIO_IOMMU_GET_INFO", 12);
+
+  /** sPAPR container: {@link VfioIommuSpaprTceInfo}. */
+  public static final Ioctl VFIO_IOMMU_SPAPR_TCE_GET_INFO =
+      command("VFIO_IOMMU_SPAPR_TCE_GET_INFO", 12);
+
+  /** Type1 and sPAPR container: {@link VfioIommuType1DmaMap}. */
+  public static final Ioctl VFIO_IOMMU_MAP_DMA = command("VFIO_IOMMU_MAP_DMA", 13);
+
+  /** Type1 and sPAPR container: {@link VfioIommuType1DmaUnmap}. */
+  public static final Ioctl VFIO_IOMMU_UNMAP_DMA = command("VFIO_IOMMU_UNMAP_DMA", 14);
+
+  /** sPAPR v1 container: charges the default window and allows mapping. */
+  public static final Ioctl VFIO_IOMMU_ENABLE = command("VFIO_IOMMU_ENABLE", 15);
+
+  /** sPAPR v1 container: undoes {@link #VFIO_IOMMU_ENABLE}. */
+  public static final Ioctl VFIO_IOMMU_DISABLE = command("VFIO_IOMMU_DISABLE", 16);
+
+  /** sPAPR v2 container: {@link VfioIommuSpaprRegisterMemory}. */
+  public static final Ioctl VFIO_IOMMU_SPAPR_REGISTER_MEMORY =
+      command("VFIO_IOMMU_SPAPR_REGISTER_MEMORY", 17);
+
+  /** sPAPR v2 container: {@link VfioIommuSpaprRegisterMemory}. */
+  public static final Ioctl VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY =
+      command("VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY", 18);
+
+  /** sPAPR v2 container: {@link VfioIommuSpaprTceCreate}. */
+  public static final Ioctl VFIO_IOMMU_SPAPR_TCE_CREATE =
+      command("VFIO_IOMMU_SPAPR_TCE_CREATE", 19);
+
+  /** sPAPR v2 container: {@link VfioIommuSpaprTceRemove}. */
+  public static final Ioctl VFIO_IOMMU_SPAPR_TCE_REMOVE =
+      command("VFIO_IOMMU_SPAPR_TCE_REMOVE", 20);
+
+  /** Every command above, for tests that compare them with the C header. */
+  public static final List<Ioctl> COMMANDS =
+      List.of(
+          VFIO_GET_API_VERSION,
+          VFIO_CHECK_EXTENSION,
+          VFIO_SET_IOMMU,
+          VFIO_GROUP_GET_STATUS,
+          VFIO_GROUP_SET_CONTAINER,
+          VFIO_GROUP_UNSET_CONTAINER,
+          VFIO_GROUP_GET_DEVICE_FD,
+          VFIO_DEVICE_GET_INFO,
+          VFIO_DEVICE_GET_REGION_INFO,
+          VFIO_DEVICE_GET_IRQ_INFO,
+          VFIO_DEVICE_RESET,
+          VFIO_IOMMU_GET_INFO,
+          VFIO_IOMMU_SPAPR_TCE_GET_INFO,
+          VFIO_IOMMU_MAP_DMA,
+          VFIO_IOMMU_UNMAP_DMA,
+          VFIO_IOMMU_ENABLE,
+          VFIO_IOMMU_DISABLE,
+          VFIO_IOMMU_SPAPR_REGISTER_MEMORY,
+          VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY,
+          VFIO_IOMMU_SPAPR_TCE_CREATE,
+          VFIO_IOMMU_SPAPR_TCE_REMOVE);
+
+  /** The only API version there has ever been. */
+  public static final int VFIO_API_VERSION = 0;
+
+  /** IOMMU type: Type1. */
+  public static final int VFIO_TYPE1_IOMMU = 1;
+
+  /** IOMMU type: sPAPR TCE, version 1. */
+  public static final int VFIO_SPAPR_TCE_IOMMU = 2;
+
+  /** IOMMU type: Type1, version 2. */
+  public static final int VFIO_TYPE1v2_IOMMU = 3;
+
+  /** Feature: the IOMMU enforces DMA cache coherency. */
+  public static final int VFIO_DMA_CC_IOMMU = 4;
+
+  /** Feature: enhanced error handling. */
+  public static final int VFIO_EEH = 5;
+
+  /** IOMMU type: Type1 with nesting; advertised up to 6.12, reserved later. */
+  public static final int VFIO_TYPE1_NESTING_IOMMU = 6;
+
+  /** IOMMU type: sPAPR TCE, version 2. */
+  public static final int VFIO_SPAPR_TCE_v2_IOMMU = 7;
+
+  /** IOMMU type: none. */
+  public static final int VFIO_NOIOMMU_IOMMU = 8;
+
+  /** Feature: unmap everything in one call. */
+  public static final int VFIO_UNMAP_ALL = 9;
+
+  /** Feature: exchange the process addresses of mappings. */
+  public static final int VFIO_UPDATE_VADDR = 10;
+
+  /** {@link VfioGroupStatus#flags}: no device of the group is in other hands. */
+  public static final int VFIO_GROUP_FLAGS_VIABLE = 1;
+
+  /** {@link VfioGroupStatus#flags}: the group is in a container. */
+  public static final int VFIO_GROUP_FLAGS_CONTAINER_SET = 2;
+
+  /** {@link VfioDeviceInfo#flags}: the device can be reset. */
+  public static final int VFIO_DEVICE_FLAGS_RESET = 1;
+
+  /** {@link VfioDeviceInfo#flags}: a PCI device. */
+  public static final int VFIO_DEVICE_FLAGS_PCI = 2;
+
+  /** {@link VfioRegionInfo#flags}: readable. */
+  public static final int VFIO_REGION_INFO_FLAG_READ = 1;
+
+  /** {@link VfioRegionInfo#flags}: writable. */
+  public static final int VFIO_REGION_INFO_FLAG_WRITE = 2;
+
+  /** {@link VfioRegionInfo#flags}: mappable. */
+  public static final int VFIO_REGION_INFO_FLAG_MMAP = 4;
+
+  /** {@link VfioRegionInfo#flags}: a capability chain follows. */
+  public static final int VFIO_REGION_INFO_FLAG_CAPS = 8;
+
+  /** Region capability: only some parts can be mapped. */
+  public static final int VFIO_REGION_INFO_CAP_SPARSE_MMAP = 1;
+
+  /** Region capability: the region's type beyond its index. */
+  public static final int VFIO_REGION_INFO_CAP_TYPE = 2;
+
+  /** Region capability: the MSI-X table may be mapped with the rest. */
+  public static final int VFIO_REGION_INFO_CAP_MSIX_MAPPABLE = 3;
+
+  /** {@link VfioIrqInfo#flags}: signalled by eventfd. */
+  public static final int VFIO_IRQ_INFO_EVENTFD = 1;
+
+  /** {@link VfioIrqInfo#flags}: can be masked. */
+  public static final int VFIO_IRQ_INFO_MASKABLE = 2;
+
+  /** {@link VfioIrqInfo#flags}: masked by each signal until unmasked. */
+  public static final int VFIO_IRQ_INFO_AUTOMASKED = 4;
+
+  /** {@link VfioIrqInfo#flags}: the vectors must be enabled all at once. */
+  public static final int VFIO_IRQ_INFO_NORESIZE = 8;
+
+  /** {@link VfioIommuType1Info#flags}: the page sizes are valid. */
+  public static final int VFIO_IOMMU_INFO_PGSIZES = 1;
+
+  /** {@link VfioIommuType1Info#flags}: a capability chain follows. */
+  public static final int VFIO_IOMMU_INFO_CAPS = 2;
+
+  /** Type1 capability: valid IOVA ranges. */
+  public static final int VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE = 1;
+
+  /** Type1 capability: dirty tracking. */
+  public static final int VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION = 2;
+
+  /** Type1 capability: how many more mappings there may be. */
+  public static final int VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL = 3;
+
+  /** {@link VfioIommuType1DmaMap#flags}: the device may read. */
+  public static final int VFIO_DMA_MAP_FLAG_READ = 1;
+
+  /** {@link VfioIommuType1DmaMap#flags}: the device may write. */
+  public static final int VFIO_DMA_MAP_FLAG_WRITE = 2;
+
+  /** {@link VfioIommuSpaprTceInfo#flags}: the {@code ddw} fields are valid. */
+  public static final int VFIO_IOMMU_SPAPR_INFO_DDW = 1;
+
+  /** Region index: the first of six BARs. */
+  public static final int VFIO_PCI_BAR0_REGION_INDEX = 0;
+
+  /** Region index: the expansion ROM. */
+  public static final int VFIO_PCI_ROM_REGION_INDEX = 6;
+
+  /** Region index: configuration space. */
+  public static final int VFIO_PCI_CONFIG_REGION_INDEX = 7;
+
+  /** Region index: VGA. */
+  public static final int VFIO_PCI_VGA_REGION_INDEX = 8;
+
+  private Vfio() {}
+
+  private static Ioctl command(String name, int number) {
+    return new Ioctl(name, TYPE, BASE + number);
+  }
+}

@@ -1,0 +1,2 @@
+/** The NVMe driver. */
+package io.jvfio.nvme;

@@ -1,0 +1,2 @@
+/** Simulated hosts, each answering as one real kernel on one kind of machine does. */
+package io.jvfio.sim;

@@ -1,0 +1,8 @@
+/** A Linux VFIO host in process: system calls, sysfs and IOMMUs, with device models plugged in. */
+@org.jspecify.annotations.NullMarked
+module io.jvfio.sim {
+  requires static org.jspecify;
+  requires transitive io.jvfio.model;
+
+  exports io.jvfio.sim;
+}
