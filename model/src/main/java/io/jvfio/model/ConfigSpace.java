@@ -33,7 +33,7 @@ public final class ConfigSpace {
   public int read(int offset, int width) {
     int value = 0;
     for (int i = 0; i < width; i++) {
-      value |= Byte.toUnsignedInt(bytes[offset + i]) << 8 * i;
+      value |= Byte.toUnsignedInt(bytes[offset + i]) << (8 * i);
     }
     return value;
   }
@@ -45,14 +45,14 @@ public final class ConfigSpace {
   public void write(int offset, int width, int value) {
     for (int i = 0; i < width; i++) {
       int mask = writable[offset + i];
-      bytes[offset + i] = (byte) (bytes[offset + i] & ~mask | value >> 8 * i & mask);
+      bytes[offset + i] = (byte) ((bytes[offset + i] & ~mask) | ((value >> (8 * i)) & mask));
     }
   }
 
   /** Sets a little-endian value of {@code width} bytes as the device does: every bit changes. */
   public ConfigSpace set(int offset, int width, int value) {
     for (int i = 0; i < width; i++) {
-      bytes[offset + i] = (byte) (value >> 8 * i);
+      bytes[offset + i] = (byte) (value >> (8 * i));
     }
     return this;
   }
@@ -60,7 +60,7 @@ public final class ConfigSpace {
   /** Lets software change the bits of {@code mask} in the {@code width} bytes at {@code offset}. */
   public ConfigSpace allowWrites(int offset, int width, int mask) {
     for (int i = 0; i < width; i++) {
-      writable[offset + i] = (byte) (mask >> 8 * i);
+      writable[offset + i] = (byte) (mask >> (8 * i));
     }
     return this;
   }
