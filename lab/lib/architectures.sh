@@ -4,12 +4,14 @@ use_architecture() {
   case $1 in
     ppc64el)
       QEMU_BINARY=qemu-system-ppc64
+      USER_BINARY=qemu-ppc64le
       CONSOLE=hvc0 # the kernel's messages
       CHANNEL=/dev/hvc1 # the steps' output, which must not be mixed with them
       TRIPLET=powerpc64le-linux-gnu
       ;;
     amd64)
       QEMU_BINARY=qemu-system-x86_64
+      USER_BINARY=qemu-x86_64
       CONSOLE=ttyS0
       CHANNEL=/dev/ttyS1
       TRIPLET=x86_64-linux-gnu

@@ -1,9 +1,9 @@
 # One guest: its initramfs, its QEMU, its output.
 
-# start_guest WORK: boots the lane's kernel in WORK, a directory inside the QEMU chroot; returns when QEMU has ended or had to be.
+# run_guest WORK: boots the lane's kernel in WORK, a directory inside the QEMU chroot, and sets QEMU_STATUS when QEMU has ended or had to be.
 # QEMU writes two files there: `console` has what the kernel says, `channel` what the steps say.
 run_guest() {
-  local work=$1 root inside disk drives=() status=0
+  local work=$1 root inside disk drives=()
   root=$(qemu_root)
   inside=${work#"$root"}
   initramfs "$work"
@@ -20,9 +20,9 @@ run_guest() {
     -kernel "$inside/linux" -initrd "$inside/initramfs" -append "console=$CONSOLE panic=-1 $APPEND" \
     "${drives[@]}" >"$work/qemu" 2>&1 &
   QEMU_PID=$!
-  wait "$QEMU_PID" || status=$?
+  QEMU_STATUS=0
+  wait "$QEMU_PID" || QEMU_STATUS=$?
   QEMU_PID=
-  return "$status"
 }
 
 # initramfs WORK: the cached runtime, then what this run adds to it: modules, jars, the guest's scripts and what the lane declares.
@@ -40,7 +40,7 @@ initramfs() {
   cp "$LAB/guest/init" "$add/init"
   cp "$LAB/guest/steps" "$add/jvfio/steps"
   if [ -n "$SHELL_STEPS" ]; then cp "$SHELL_STEPS" "$add/jvfio/shell-steps"; fi
-  if [ -n "$LIB" ]; then cp "$LIB"/*.jar "$add/jvfio/lib/"; fi
+  cp -r "$LIB/." "$add/jvfio/lib"
   echo root:x:0:0:root:/root:/bin/sh >"$add/etc/passwd"
   echo nobody:x:65534:65534:nobody:/tmp:/bin/sh >>"$add/etc/passwd"
   printf 'root:x:0:\nnogroup:x:65534:\n' >"$add/etc/group"
@@ -51,6 +51,7 @@ initramfs() {
     echo "STEPS='${STEPS[*]}'"
     echo "STEP_TIMEOUT='$((TIMEOUT * 3 / 4))'"
   } >"$add/jvfio/lane"
+  chmod -R a+rX "$add" # one step runs as nobody
   pack "$add" "$work/initramfs.add"
   cat "$(runtime_dir "$ARCH")/runtime.cpio" "$work/initramfs.add" >"$work/initramfs"
   rm -rf "$add" "$work/initramfs.add"

@@ -23,30 +23,29 @@ prepare_lane() {
 # run_lane NAME: boots the guest, collects its steps, lets the project report on them. Fails when anything is not as it should be.
 run_lane() {
   load_lane "$1"
-  local out=$RESULTS/$LANE root work started=$SECONDS status=0 step
+  local out=$RESULTS/$LANE root work started=$SECONDS step
   if [ -n "$SHELL_STEPS" ]; then STEPS=(shell dmesg); fi
   STEPS=(bind "${STEPS[@]}")
   rm -rf "$out"
   mkdir -p "$out"
   root=$(qemu_root)
-  mkdir -p "$root/lab"
   work=$(mktemp -d "$root/lab/$LANE.XXXXXX")
   QEMU_PID=
   # shellcheck disable=SC2064 # $work as it is now
   trap "stop_guest; rm -rf '$work'" EXIT
   trap 'exit 143' TERM INT
 
-  run_guest "$work" || status=$?
+  run_guest "$work"
   echo "$((SECONDS - started))" >"$out/seconds"
   touch "$work/console" "$work/channel"
   tr -d '\r' <"$work/console" >"$out/console.log"
   cp "$work/qemu" "$out/qemu.log"
   split_channel "$work/channel" "$out"
 
-  if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
+  if [ "$QEMU_STATUS" -eq 124 ] || [ "$QEMU_STATUS" -eq 137 ]; then
     broken "the guest did not power off within $TIMEOUT seconds"
-  elif [ "$status" -ne 0 ] || [ ! -e "$out/end" ]; then
-    broken "the guest did not reach its end (QEMU's exit status is $status)"
+  elif [ "$QEMU_STATUS" -ne 0 ] || [ ! -e "$out/end" ]; then
+    broken "the guest did not reach its end (QEMU's exit status is $QEMU_STATUS)"
   fi
   for step in "${STEPS[@]}"; do
     [ -e "$out/$step.rc" ] || broken "step $step did not finish"

@@ -1,6 +1,6 @@
 # QEMU 11.1: newer than the machine's, so it lives in a Debian 13 of its own and is started by chroot.
 
-QEMU_PACKAGES="qemu-system-ppc qemu-system-x86 qemu-utils"
+QEMU_PACKAGES="qemu-system-ppc qemu-system-x86 qemu-user"
 
 # qemu_root: the directory to chroot to.
 qemu_root() { echo "$CACHE/qemu-$(key "$QEMU_PACKAGES" "$(declare -f build_qemu_root)")"; }
@@ -19,6 +19,7 @@ build_qemu_root() {
   # The machine may reach its mirror through a proxy, or tolerate a stale one.
   apt-config dump | grep -E '^Acquire::(.*Proxy|Check-|.*::Ca|.*Verify)' >"$root/etc/apt/apt.conf.d/90machine" || true
   log qemu retry install_qemu "$root"
+  mkdir "$root/lab" # whatever QEMU shall see is put here
   chroot "$root" qemu-system-ppc64 --version | head -1 >&2
 }
 
