@@ -13,11 +13,11 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * {@code Conformance LANE [--unprivileged] [--only PREFIX]}: runs the lane's sequences on this
+ * {@code Conformance LANE [--unprivileged] [--only PREFIX] [--trace]}: runs the lane's sequences on this
  * machine's kernel and on the simulated host of the same name, and compares call by call.
  *
  * <p>Standard output: each difference, a table, and all of the kernel's answers as a recording.
- * Exit status 0 without differences, 1 with, 2 for wrong usage. It must be the only user of the
+ * The kernel's log gets a line for each sequence, with {@code --trace} for each call too. Exit status 0 without differences, 1 with, 2 for wrong usage. It must be the only user of the
  * machine's devices.
  */
 public final class Conformance {
@@ -28,7 +28,7 @@ public final class Conformance {
     var options = Arrays.asList(arguments);
     int only = options.indexOf("--only");
     if (options.isEmpty() || !Suite.LANES.contains(options.getFirst()) || only == options.size() - 1) {
-      System.err.println("usage: Conformance LANE [--unprivileged] [--only PREFIX]");
+      System.err.println("usage: Conformance LANE [--unprivileged] [--only PREFIX] [--trace]");
       System.err.println("lanes: " + String.join(" ", Suite.LANES));
       System.exit(2);
     }
@@ -39,12 +39,17 @@ public final class Conformance {
       var prefix = options.get(only + 1);
       sequences = sequences.stream().filter(s -> s.name().startsWith(prefix)).toList();
     }
-    System.exit(run(lane, unprivileged, sequences) ? 0 : 1);
+    boolean same;
+    try (var log = KernelLog.open(options.contains("--trace"))) {
+      same = run(lane, unprivileged, sequences, log);
+    }
+    System.exit(same ? 0 : 1);
   }
 
-  private static boolean run(String lane, boolean unprivileged, List<Sequence> sequences)
+  private static boolean run(
+      String lane, boolean unprivileged, List<Sequence> sequences, KernelLog log)
       throws ErrnoException {
-    var kernel = Transcript.of(sequences, LinuxKernel.instance());
+    var kernel = Transcript.of(sequences, LinuxKernel.instance(), log);
     var simulator = simulate(lane, unprivileged, sequences);
     var differences = Transcript.differences(kernel, simulator);
 
@@ -73,7 +78,7 @@ public final class Conformance {
     var options =
         unprivileged ? HostOptions.unprivileged().withGroupAccess() : HostOptions.defaults();
     try (var host = SimulatedHosts.open(lane, options)) {
-      return Transcript.of(sequences, host.kernel());
+      return Transcript.of(sequences, host.kernel(), Transcript.Progress.NONE);
     }
   }
 }

@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.StringJoiner;
+import java.util.function.Consumer;
 
 /** Executes sequences on one kernel. */
 final class Runner {
@@ -30,13 +31,18 @@ final class Runner {
     this.machine = machine;
   }
 
-  /** One answer per step. All that the sequence left open is closed. */
-  List<Answer> run(Sequence sequence) throws ErrnoException {
+  /**
+   * One answer per step. All that the sequence left open is closed.
+   *
+   * @param before is told each step before it is executed
+   */
+  List<Answer> run(Sequence sequence, Consumer<Step> before) throws ErrnoException {
     var run = new Run();
     long locked = lockedKilobytes();
     var answers = new ArrayList<Answer>();
     try {
       for (var step : sequence.steps()) {
+        before.accept(step);
         var outcome = outcome(run, step);
         answers.add(new Answer(outcome.result(), outcome.output(), lockedKilobytes() - locked));
       }

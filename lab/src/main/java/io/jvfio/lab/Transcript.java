@@ -11,7 +11,7 @@ record Transcript(List<Row> rows) {
   /** The line before and after a recording in a program's output. */
   static final String BEGIN = "@@recording";
 
-  static final String END = "@@end";
+  static final String END = "@@recorded"; // not @@end, by which a lane knows the end of a guest
 
   private static final int COLUMNS = 6;
 
@@ -22,12 +22,26 @@ record Transcript(List<Row> rows) {
     rows = List.copyOf(rows);
   }
 
+  /** Told what is about to run. */
+  interface Progress {
+    /** Nobody is told. */
+    Progress NONE = new Progress() {};
+
+    /** A sequence begins. */
+    default void begin(Sequence sequence) {}
+
+    /** A step of it begins. */
+    default void begin(Step step) {}
+  }
+
   /** Runs the sequences one after the other on one kernel. */
-  static Transcript of(List<Sequence> sequences, Kernel kernel) throws ErrnoException {
+  static Transcript of(List<Sequence> sequences, Kernel kernel, Progress progress)
+      throws ErrnoException {
     var runner = new Runner(kernel, Machine.discover(kernel));
     var rows = new ArrayList<Row>();
     for (var sequence : sequences) {
-      var answers = runner.run(sequence);
+      progress.begin(sequence);
+      var answers = runner.run(sequence, progress::begin);
       for (int i = 0; i < answers.size(); i++) {
         var call = sequence.steps().get(i).toString();
         rows.add(new Row(sequence.name(), i + 1, call, answers.get(i)));
