@@ -33,8 +33,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class NvmeController implements AutoCloseable {
   private static final int IO_QUEUE = 1;
-  private static final int PCI_COMMAND = 0x04;
-  private static final int PCI_COMMAND_BUS_MASTER = 1 << 2;
 
   /** For controllers that do not say how long a shutdown takes. */
   private static final Duration SHORTEST_SHUTDOWN = Duration.ofSeconds(10);
@@ -242,13 +240,8 @@ public final class NvmeController implements AutoCloseable {
     hasSubmissionQueue = false;
     var steps = new CloseSteps();
     steps.run(registers::disable);
-    steps.run(this::disableBusMaster);
+    steps.run(device::disableBusMaster);
     steps.suppressInto(cause);
-  }
-
-  private void disableBusMaster() {
-    var config = device.config();
-    config.write16(PCI_COMMAND, config.read16(PCI_COMMAND) & ~PCI_COMMAND_BUS_MASTER);
   }
 
   private void deleteQueues() {
@@ -279,7 +272,7 @@ public final class NvmeController implements AutoCloseable {
     }
     if (isBusMaster) {
       steps.run(registers::disable);
-      steps.run(this::disableBusMaster);
+      steps.run(device::disableBusMaster);
     }
     if (io != null) {
       steps.run(io::close);
