@@ -11,8 +11,8 @@ final class AdminQueue implements AutoCloseable {
   static final int CNS_NAMESPACE = 0x00;
   static final int CNS_CONTROLLER = 0x01;
 
-  /** A page of queue memory is more than one command at a time needs. */
-  private static final int ENTRIES = 16;
+  /** Entries of both queues; commands go one at a time. */
+  static final int ENTRIES = 16;
 
   private static final int FEATURE_NUMBER_OF_QUEUES = 0x07;
   private static final int CONTIGUOUS = 1;
@@ -23,10 +23,6 @@ final class AdminQueue implements AutoCloseable {
   AdminQueue(QueuePair queue, String device) {
     this.queue = queue;
     this.device = device;
-  }
-
-  static int entries() {
-    return ENTRIES;
   }
 
   /**

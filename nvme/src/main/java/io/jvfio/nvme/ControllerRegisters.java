@@ -39,12 +39,14 @@ final class ControllerRegisters implements AutoCloseable {
 
   private final Registers registers;
   private final String device;
-  private final long capabilities;
 
+  /** The CAP register, which never changes. */
+  private long capabilities;
+
+  /** Takes over the registers, without touching them. */
   ControllerRegisters(Registers registers, String device) {
     this.registers = registers;
     this.device = device;
-    capabilities = read64(CAP);
   }
 
   private long read64(long offset) {
@@ -58,12 +60,14 @@ final class ControllerRegisters implements AutoCloseable {
   }
 
   /**
-   * Checks that this driver can drive the controller.
+   * Reads what the controller can do, before anything else, and checks that this driver can drive
+   * it.
    *
    * @throws VfioException if it is gone, or needs larger pages or another command set
    */
-  void checkCapabilities() {
+  void readCapabilities() {
     checkPresent(registers.read32(CSTS), "read the NVMe capabilities");
+    capabilities = read64(CAP);
     if (((capabilities >> 48) & 0xf) != 0) {
       throw failure("check CAP.MPSMIN", "The controller needs memory pages larger than 4 KiB.", "");
     }

@@ -75,14 +75,8 @@ public final class NvmeController implements AutoCloseable {
    * @throws NvmeStatusException if the controller completes a command with an error
    */
   public static NvmeController open(VfioDevice device, NvmeOptions options) {
-    var bar = device.region(0).registers();
-    NvmeController controller;
-    try {
-      controller = new NvmeController(device, options, new ControllerRegisters(bar, device.name()));
-    } catch (RuntimeException | Error e) {
-      bar.close();
-      throw e;
-    }
+    var registers = new ControllerRegisters(device.region(0).registers(), device.name());
+    var controller = new NvmeController(device, options, registers);
     try {
       controller.start();
       return controller;
@@ -93,12 +87,13 @@ public final class NvmeController implements AutoCloseable {
   }
 
   private void start() {
-    registers.checkCapabilities();
+    // This lets the device decode its registers, too; so it comes before the first look at them.
     isBusMaster = true;
     device.enableBusMaster();
+    registers.readCapabilities();
     registers.disable();
     long timeout = options.commandTimeout().toNanos();
-    var adminPair = new QueuePair(device.dmaSpace(), registers, 0, AdminQueue.entries(), timeout);
+    var adminPair = new QueuePair(device.dmaSpace(), registers, 0, AdminQueue.ENTRIES, timeout);
     var newAdmin = new AdminQueue(adminPair, device.name());
     admin = newAdmin;
     registers.adminQueues(

@@ -8,6 +8,7 @@ import io.jvfio.model.DmaPort;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** A model that lies where a test wants it to: in its registers and in its completions. */
 final class MeddledModel implements DeviceModel {
@@ -27,6 +28,9 @@ final class MeddledModel implements DeviceModel {
   int timeoutUnits = NONE;
   int smallestPageShift = 12;
   int maxQueueEntries = NONE;
+
+  /** Hand out this instead of an Identify page. */
+  @Nullable MemorySegment namespacePage;
 
   /** Entries of the I/O submission queue as created. */
   int createdEntries;
@@ -65,8 +69,12 @@ final class MeddledModel implements DeviceModel {
 
           @Override
           public void write(long iova, MemorySegment source) throws DmaFaultException {
-            // The second half of a completion is the only thing of this size.
-            dma.write(iova, source.byteSize() == 8 ? meddle(source) : source);
+            if (namespacePage != null && source.byteSize() == namespacePage.byteSize()) {
+              dma.write(iova, namespacePage);
+            } else {
+              // Only a half of a completion has this size.
+              dma.write(iova, source.byteSize() == 8 ? meddle(source) : source);
+            }
           }
         });
   }
