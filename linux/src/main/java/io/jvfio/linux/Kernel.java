@@ -99,6 +99,9 @@ public interface Kernel {
   /** Unmaps what {@link #mmap} mapped. */
   int munmap(long address, long byteSize);
 
+  /** Locks pages into memory until they are unmapped. */
+  int mlock(long address, long byteSize);
+
   /**
    * Anonymous memory from {@link #mmap}, to be used until {@code lifetime} is closed. It is not
    * unmapped then; access after that throws instead of crashing.

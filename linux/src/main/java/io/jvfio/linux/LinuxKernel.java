@@ -114,7 +114,12 @@ public final class LinuxKernel implements Kernel {
 
   @Override
   public int munmap(long address, long byteSize) {
-    return MemoryMap.unmap(address, byteSize);
+    return MemoryMap.call(MemoryMap.MUNMAP, address, byteSize);
+  }
+
+  @Override
+  public int mlock(long address, long byteSize) {
+    return MemoryMap.call(MemoryMap.MLOCK, address, byteSize);
   }
 
   @Override
@@ -315,12 +320,10 @@ public final class LinuxKernel implements Kernel {
                 ValueLayout.JAVA_INT,
                 ValueLayout.JAVA_LONG),
             Native.CAPTURE);
-    private static final MethodHandle MUNMAP =
-        Native.link(
-            "munmap",
-            FunctionDescriptor.of(
-                ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG),
-            Native.CAPTURE);
+    private static final FunctionDescriptor RANGE =
+        FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG);
+    static final MethodHandle MUNMAP = Native.link("munmap", RANGE, Native.CAPTURE);
+    static final MethodHandle MLOCK = Native.link("mlock", RANGE, Native.CAPTURE);
 
     static long map(long byteSize, int protection, int flags, int fd, long offset) {
       var capture = Native.capture();
@@ -332,10 +335,10 @@ public final class LinuxKernel implements Kernel {
       }
     }
 
-    static int unmap(long address, long byteSize) {
+    static int call(MethodHandle handle, long address, long byteSize) {
       var capture = Native.capture();
       try {
-        int result = (int) MUNMAP.invokeExact(capture, address, byteSize);
+        int result = (int) handle.invokeExact(capture, address, byteSize);
         return result >= 0 ? result : Native.negatedErrno(capture);
       } catch (Throwable t) {
         throw Native.unexpected(t);

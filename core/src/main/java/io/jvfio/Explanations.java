@@ -1,0 +1,315 @@
+package io.jvfio;
+
+import io.jvfio.linux.Errno;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Collectors;
+
+/**
+ * What the kernel's answers mean on the way to a working IOMMU, and what to do: the one place for
+ * these sentences.
+ *
+ * <p>Source of the rules: {@code
+ * drivers/vfio/{container,group,vfio_main,vfio_iommu_type1,vfio_iommu_spapr_tce}.c} and {@code
+ * arch/powerpc/platforms/{pseries,powernv}}.
+ */
+final class Explanations {
+  private static final String REPORT =
+      "Run with --json and report the whole output together with dmesg.";
+
+  private final HostFacts facts;
+
+  Explanations(HostFacts facts) {
+    this.facts = facts;
+  }
+
+  /** Whether {@code errno} tells of something to mend, and not of an IOMMU type that is missing. */
+  static boolean isForUserToMend(Errno errno) {
+    return errno.equals(Errno.ENOMEM)
+        || errno.equals(Errno.EBUSY)
+        || errno.equals(Errno.EACCES)
+        || errno.equals(Errno.EMFILE)
+        || errno.equals(Errno.ENFILE);
+  }
+
+  /** {@code open("/dev/vfio/vfio")}. */
+  Explanation openContainer(Errno errno) {
+    return explain(
+        errno,
+        Map.of(
+            Errno.ENOENT,
+            new Explanation(
+                "This machine has no VFIO containers: the vfio module is not loaded, or the kernel has only iommufd.",
+                "Load it with 'modprobe vfio-pci', or run 'jvfio demo' to see jvfio at work on a simulated host."),
+            Errno.EACCES,
+            new Explanation(
+                "This user may not open the container node.",
+                "Let the user's group in with 'chgrp GROUP /dev/vfio/vfio && chmod 0660 /dev/vfio/vfio', or a udev"
+                    + " rule to the same effect."),
+            Errno.ENODEV,
+            new Explanation(
+                "The node is there and no driver answers it: the vfio module could not be loaded.",
+                "Look for the reason in 'modprobe vfio; dmesg | tail'.")));
+  }
+
+  /** {@code open("/dev/vfio/N")}. */
+  Explanation openGroup(IommuGroup group, Errno errno) {
+    var device =
+        group.devices().isEmpty() ? "BDF" : group.devices().getFirst().address().toString();
+    return explain(
+        errno,
+        Map.of(
+            Errno.ENOENT,
+            new Explanation(
+                "No device of the group is bound to a VFIO driver, so the group has no node.",
+                bind(device)),
+            Errno.ENODEV,
+            new Explanation(
+                "The last device of the group has just left its VFIO driver.", bind(device)),
+            Errno.EACCES,
+            new Explanation(
+                "This user may not open the group.",
+                "Let the user in with 'chown USER %s', or a udev rule to the same effect."
+                    .formatted(group.node())),
+            Errno.EPERM,
+            new Explanation(
+                "A group without an IOMMU gives its user all of memory, so the kernel asks for CAP_SYS_RAWIO.",
+                "Run as root, or give the process that capability."),
+            Errno.EBUSY,
+            new Explanation(
+                "The group is open already"
+                    + facts.holder(group.node()).map(holder -> " in process " + holder).orElse("")
+                    + "; only one process at a time can hold it.",
+                "End that process, or close the device there; 'fuser -v %s' lists who has it open."
+                    .formatted(group.node()))));
+  }
+
+  /** A group with a device in other hands. */
+  static Explanation notViable(IommuGroup group) {
+    var blockers = group.blockers();
+    if (blockers.isEmpty()) {
+      return new Explanation(
+          "The kernel says that a device of the group is in the hands of a host driver; sysfs shows none.",
+          "Look at /sys/kernel/iommu_groups/%d/devices for devices that are not PCI."
+              .formatted(group.id()));
+    }
+    var names =
+        blockers.stream()
+            .map(device -> device.address() + " (driver " + device.driver().orElse("none") + ")")
+            .collect(Collectors.joining(", "));
+    return new Explanation(
+        "The IOMMU cannot tell the group's devices apart, and "
+            + names
+            + (blockers.size() == 1 ? " is" : " are")
+            + " in the hands of a host driver.",
+        blockers.stream()
+            .map(device -> bind(device.address().toString()))
+            .collect(Collectors.joining(" ")));
+  }
+
+  /** {@code VFIO_GROUP_SET_CONTAINER}. */
+  Explanation setContainer(IommuGroup group, Errno errno) {
+    return explain(
+        errno,
+        Map.of(
+            Errno.EPERM,
+            group.isViable()
+                ? new Explanation(
+                    "Somebody else owns DMA of this group, or a group with an IOMMU was put together with one without.",
+                    "Look at the drivers of the group's devices with 'jvfio list'.")
+                : notViable(group),
+            Errno.EBUSY,
+            new Explanation(
+                "The IOMMU still holds mappings of the host for this group, or a domain that VFIO does not know.",
+                "Unbind the group's devices from their drivers and bind them to vfio-pci again."),
+            Errno.EINVAL,
+            new Explanation(
+                "The group is in a container already, or its IOMMU driver does not support user space.",
+                "On POWER, Linux 5.19 to 6.3 cannot do VFIO at all; the kernel here is "
+                    + facts.kernelRelease()
+                    + ".")));
+  }
+
+  /** {@code VFIO_SET_IOMMU}: why {@code type}, though advertised, is not to be had. */
+  Explanation setIommu(IommuType type, Errno errno) {
+    if (isForUserToMend(errno)) {
+      return memory(errno, 0, "setting IOMMU type " + type);
+    }
+    return switch (type) {
+      case SPAPR_TCE_V2 ->
+          new Explanation(
+              "The kernel's sPAPR driver advertises version 2 on every POWER machine; this platform"
+                  + (errno.equals(Errno.EINVAL)
+                      ? " offers it no dynamic windows (pSeries, Linux 6.4 to 6.10), so it cannot be set."
+                      : " cannot hand its tables over to user space (pSeries before Linux 6.4), so it cannot be set."),
+              "Version 1 is the one to use here.");
+      case SPAPR_TCE ->
+          new Explanation(
+              "The kernel's sPAPR driver advertises version 1 on every POWER machine; this platform hands over whole"
+                  + " tables (bare-metal POWER8 and later, before Linux 6.4), which only version 2 can take.",
+              "Version 2 is the one to use here.");
+      case TYPE1_NESTING ->
+          new Explanation(
+              "The kernel advertises nesting, and no IOMMU driver of this machine implements it.",
+              "Type1v2 does all that nesting would do for one process.");
+      case TYPE1, TYPE1V2 ->
+          new Explanation(
+              errno.equals(Errno.EPERM)
+                  ? "The IOMMU does not isolate message-signalled interrupts, so a device could fake them."
+                  : "The Type1 driver cannot take this group.",
+              errno.equals(Errno.EPERM)
+                  ? "Turn interrupt remapping on in the firmware; where every user is trusted, load"
+                      + " vfio_iommu_type1 with allow_unsafe_interrupts=1."
+                  : "Look for the reason in dmesg.");
+      case NOIOMMU ->
+          new Explanation(
+              "The group has an IOMMU, or no-IOMMU mode is off.",
+              "Where it is really wanted: echo Y > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, before"
+                  + " binding the device.");
+      case IOMMUFD -> throw new IllegalArgumentException("iommufd has no container");
+    };
+  }
+
+  /** CHECK_EXTENSION said no. */
+  Explanation notAdvertised(IommuType type) {
+    return switch (type) {
+      case TYPE1, TYPE1V2, TYPE1_NESTING ->
+          new Explanation(
+              "No loaded IOMMU driver offers it: this is no Type1 machine, or its module is missing.",
+              "");
+      case SPAPR_TCE, SPAPR_TCE_V2 ->
+          new Explanation(
+              "No loaded IOMMU driver offers it: this is no POWER machine, or its module is missing.",
+              "");
+      case NOIOMMU ->
+          new Explanation(
+              "No-IOMMU mode is off, or the group has an IOMMU.",
+              "Where it is really wanted: echo Y > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, before"
+                  + " binding the device.");
+      case IOMMUFD ->
+          new Explanation(
+              "The kernel offers no /dev/vfio/devices node for the group's devices.", "");
+    };
+  }
+
+  /** The machine whose hypervisor offers no Dynamic DMA Windows, under a kernel that needs them. */
+  Explanation noDynamicWindows() {
+    return new Explanation(
+        ("The hypervisor offers no Dynamic DMA Windows (no ibm,ddw-applicable in the device tree; GET_INFO tells"
+                + " 0 levels), and this kernel (%s) needs them for VFIO: it accepts every sPAPR type here and can map"
+                + " nothing. Trying would make the kernel refuse the device until the next boot, so it was not tried.")
+            .formatted(facts.kernelRelease()),
+        "Turn DDW on in the hypervisor (QEMU: leave out '-global spapr-pci-host-bridge.ddw=off'; PowerVM: give the slot"
+            + " huge dynamic DMA window capability), or boot a kernel before 6.11, where version 1 needs no DDW.");
+  }
+
+  /** A description that no driver could work with. */
+  static Explanation senselessDescription(String what) {
+    return new Explanation("The kernel describes this IOMMU as having " + what + ".", REPORT);
+  }
+
+  /**
+   * An sPAPR call answered with a positive number, which is a failure that the kernel forgot to
+   * give a name.
+   */
+  static Explanation positiveResult(int result) {
+    return new Explanation(
+        "The kernel answered +%d; for sPAPR anything but 0 is a failure, and nothing was changed."
+            .formatted(result),
+        REPORT);
+  }
+
+  /**
+   * Mapping, registering or enabling: {@code errno} where {@code byteSize} bytes were to be locked.
+   */
+  Explanation memory(Errno errno, long byteSize, String purpose) {
+    if (errno.equals(Errno.ENOMEM)) {
+      return lockedMemory(byteSize, purpose);
+    }
+    return explain(
+        errno,
+        Map.of(
+            Errno.ENODEV,
+            new Explanation(
+                "The kernel has given up DMA windows for this device: a window could not be created earlier, by this"
+                    + " or another driver, and Linux does not try again until the next boot.",
+                "Reboot; then 'jvfio probe' tells which IOMMU type is safe before any driver touches the device."),
+            Errno.EFAULT,
+            new Explanation(
+                "Memory at that address cannot be pinned: it is not mapped, read-only, or backed by a file.",
+                "Use memory from DmaSpace.allocate."),
+            Errno.EEXIST,
+            new Explanation(
+                "Another mapping of the same container covers part of this IOVA range.", REPORT),
+            Errno.ENOSPC,
+            new Explanation(
+                "The container has no mapping entry left.",
+                "Map larger pieces, or load vfio_iommu_type1 with a larger dma_entry_limit."),
+            Errno.EBUSY,
+            new Explanation(
+                "The same memory is registered already, or the IOMMU is in use.", REPORT)));
+  }
+
+  private Explanation lockedMemory(long byteSize, String purpose) {
+    long limit = facts.kernel().lockedMemoryLimit();
+    long locked = facts.lockedMemory();
+    long shortfall = locked + byteSize - limit;
+    if (facts.mayLockWithoutLimit() || shortfall <= 0) {
+      return new Explanation(
+          "The kernel has no memory for %s (%,d bytes).".formatted(purpose, byteSize),
+          "Free memory on this machine; dmesg may tell more.");
+    }
+    return new Explanation(
+        ("The locked-memory limit is too low for %s: %,d bytes are needed, %,d of %,d are in use, so %,d are"
+                + " missing.")
+            .formatted(purpose, byteSize, locked, limit, shortfall),
+        "Raise it for this process with 'prlimit --pid %d --memlock=%d', or for the user with a memlock line of %d (KiB)"
+                .formatted(
+                    ProcessHandle.current().pid(),
+                    locked + byteSize,
+                    (locked + byteSize + 1023) >> 10)
+            + " in /etc/security/limits.conf.");
+  }
+
+  /** {@code VFIO_GROUP_GET_DEVICE_FD}. */
+  Explanation openDevice(PciAddress device, Errno errno) {
+    return explain(
+        errno,
+        Map.of(
+            Errno.ENODEV,
+            new Explanation(
+                "The device is not in the group, or not bound to a VFIO driver.",
+                bind(device.toString())),
+            Errno.EACCES,
+            new Explanation(
+                "The device is a virtual function and its physical function asks for a token.",
+                "Ask the owner of the physical function for its VF token."),
+            Errno.EBUSY,
+            new Explanation(
+                "The device is in use, or its BARs belong to somebody else.",
+                "Look at /proc/iomem."),
+            Errno.EINVAL,
+            new Explanation(
+                "The kernel cannot open the device: its container has no IOMMU, or it could not be enabled.",
+                "Look for the reason in dmesg.")));
+  }
+
+  /** What to say of an error that the table does not know. */
+  static Explanation unexpected() {
+    return new Explanation("Linux does not document this answer here.", REPORT);
+  }
+
+  private static Explanation explain(Errno errno, Map<Errno, Explanation> known) {
+    if (errno.equals(Errno.EMFILE) || errno.equals(Errno.ENFILE)) {
+      return new Explanation("Too many files are open.", "Close some, or raise 'ulimit -n'.");
+    }
+    return Optional.ofNullable(known.get(errno)).orElseGet(Explanations::unexpected);
+  }
+
+  /** How to bind a device. */
+  static String bind(String device) {
+    return ("Bind %1$s to vfio-pci: echo vfio-pci > /sys/bus/pci/devices/%1$s/driver_override; echo %1$s >"
+            + " /sys/bus/pci/devices/%1$s/driver/unbind; echo %1$s > /sys/bus/pci/drivers_probe.")
+        .formatted(device);
+  }
+}

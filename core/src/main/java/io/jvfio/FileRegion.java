@@ -1,0 +1,104 @@
+package io.jvfio;
+
+import io.jvfio.linux.Errno;
+import io.jvfio.linux.Kernel;
+import io.jvfio.linux.Registers;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Objects;
+
+/** A region behind a VFIO device descriptor. */
+final class FileRegion implements Region {
+  private final Kernel kernel;
+  private final LinuxDevice device;
+  private final OpenFile file;
+  private final RegionInfo info;
+  private final long fileOffset;
+  private final List<MappableArea> areas;
+
+  FileRegion(
+      Kernel kernel,
+      LinuxDevice device,
+      OpenFile file,
+      RegionInfo info,
+      long fileOffset,
+      List<MappableArea> areas) {
+    this.kernel = kernel;
+    this.device = device;
+    this.file = file;
+    this.info = info;
+    this.fileOffset = fileOffset;
+    this.areas = areas;
+  }
+
+  @Override
+  public RegionInfo info() {
+    return info;
+  }
+
+  @Override
+  public void read(long offset, MemorySegment target) {
+    Objects.checkFromIndexSize(offset, target.byteSize(), info.byteSize());
+    check("read", offset, target.byteSize(), file.read(target, fileOffset + offset));
+  }
+
+  @Override
+  public void write(long offset, MemorySegment source) {
+    Objects.checkFromIndexSize(offset, source.byteSize(), info.byteSize());
+    check("write", offset, source.byteSize(), file.write(source, fileOffset + offset));
+  }
+
+  private void check(String operation, long offset, long expected, long result) {
+    if (result < 0) {
+      throw LinuxDevice.deviceFailure(operation, subject(offset), Errno.ofResult(result));
+    }
+    if (result != expected) {
+      throw new VfioException(
+          operation,
+          subject(offset),
+          null,
+          "Only %,d of %,d bytes were transferred.".formatted(result, expected),
+          "The device may have been reset meanwhile.");
+    }
+  }
+
+  private String subject(long offset) {
+    return "%s, %s at offset 0x%x".formatted(file.name(), info.label(), offset);
+  }
+
+  @Override
+  public List<MappableArea> mappableAreas() {
+    return areas;
+  }
+
+  @Override
+  public Registers map(MappableArea area) {
+    if (!areas.contains(area)) {
+      throw new IllegalArgumentException(
+          area + " is no mappable area of " + info.label() + "; there are " + areas);
+    }
+    int protection =
+        (info.readable() ? Kernel.PROT_READ : 0) | (info.writable() ? Kernel.PROT_WRITE : 0);
+    long address = file.map(area.byteSize(), protection, fileOffset + area.offset());
+    if (address < 0) {
+      var errno = Errno.ofResult(address);
+      throw new VfioException(
+          "mmap",
+          subject(area.offset()),
+          errno,
+          errno.equals(Errno.EBUSY)
+              ? "Somebody else on this host has claimed the BAR."
+              : "The kernel refused to map the region.",
+          errno.equals(Errno.EBUSY)
+              ? "Look for its owner in /proc/iomem."
+              : "Look for the reason in dmesg.");
+    }
+    return device.adopt(new MappedRegion(kernel, subject(area.offset()), address, area.byteSize()));
+  }
+
+  @Override
+  public Registers registers() {
+    var whole = new MappableArea(0, info.byteSize());
+    return areas.contains(whole) ? map(whole) : device.adopt(new FileRegisters(this));
+  }
+}

@@ -1,0 +1,376 @@
+package io.jvfio;
+
+import io.jvfio.linux.Errno;
+import io.jvfio.linux.Ioctl;
+import io.jvfio.linux.Kernel;
+import io.jvfio.linux.uapi.Layouts;
+import io.jvfio.linux.uapi.Vfio;
+import io.jvfio.linux.uapi.VfioDeviceInfo;
+import io.jvfio.linux.uapi.VfioIrqInfo;
+import io.jvfio.linux.uapi.VfioRegionInfo;
+import io.jvfio.linux.uapi.VfioRegionSparseMmapArea;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/** A device behind a VFIO device descriptor. Source: {@code drivers/vfio/pci/vfio_pci_core.c}. */
+final class LinuxDevice implements VfioDevice {
+  private static final int COMMAND = 4;
+  private static final int COMMAND_MEMORY = 1 << 1;
+  private static final int COMMAND_BUS_MASTER = 1 << 2;
+  private static final long LARGEST_INFO = 1 << 20;
+  private static final long SPARSE_COUNT_OFFSET = 8;
+  private static final long SPARSE_AREAS_OFFSET = 16;
+
+  private final PciAddress address;
+  private final OpenFile file;
+  private final DmaSpace space;
+  private final VfioGroup owner;
+  private final Runnable afterClose;
+  private final boolean resettable;
+  private final List<Region> regions;
+  private final List<IrqInfo> interrupts;
+  private final PciConfigSpace config;
+  private final List<AutoCloseable> registers = new ArrayList<>();
+  private final AtomicBoolean closed = new AtomicBoolean();
+
+  private LinuxDevice(
+      PciAddress address,
+      OpenFile file,
+      DmaSpace space,
+      VfioGroup owner,
+      Runnable afterClose,
+      Kernel kernel) {
+    this.address = address;
+    this.file = file;
+    this.space = space;
+    this.owner = owner;
+    this.afterClose = afterClose;
+    try (var arena = Arena.ofConfined()) {
+      var info = VfioDeviceInfo.allocate(arena);
+      ask(Vfio.VFIO_DEVICE_GET_INFO, info, file.name());
+      this.resettable = (VfioDeviceInfo.flags(info) & Vfio.VFIO_DEVICE_FLAGS_RESET) != 0;
+      this.regions = readRegions(kernel, VfioDeviceInfo.numRegions(info));
+      this.interrupts = readInterrupts(VfioDeviceInfo.numIrqs(info));
+    }
+    this.config = new ConfigRegion(regions.get(Vfio.VFIO_PCI_CONFIG_REGION_INDEX));
+  }
+
+  static LinuxDevice open(
+      OpenContainer container,
+      DmaSpace space,
+      PciAddress address,
+      VfioGroup owner,
+      Runnable afterClose) {
+    try (var undo = new Cleanup();
+        var arena = Arena.ofConfined()) {
+      int fd =
+          container
+              .groupFile()
+              .ioctl(Vfio.VFIO_GROUP_GET_DEVICE_FD, arena.allocateFrom(address.toString()));
+      if (fd < 0) {
+        var errno = Errno.ofResult(fd);
+        var why = container.explanations().openDevice(address, errno);
+        throw new VfioException(
+            Vfio.VFIO_GROUP_GET_DEVICE_FD.name(),
+            "device " + address,
+            errno,
+            why.meaning(),
+            why.nextStep());
+      }
+      var file = new OpenFile(container.kernel(), "device " + address, fd);
+      undo.add(file::close);
+      var device = new LinuxDevice(address, file, space, owner, afterClose, container.kernel());
+      undo.release();
+      return device;
+    }
+  }
+
+  private void ask(Ioctl command, MemorySegment struct, String subject) {
+    int result = file.ioctl(command, struct);
+    if (result < 0) {
+      throw deviceFailure(command.name(), subject, Errno.ofResult(result));
+    }
+  }
+
+  static VfioException deviceFailure(String operation, String subject, Errno errno) {
+    return new VfioException(
+        operation,
+        subject,
+        errno,
+        errno.equals(Errno.ENODEV) || errno.equals(Errno.EIO)
+            ? "The device does not answer: it is gone, asleep, or decodes no memory."
+            : "The kernel refused; Linux does not document this answer here.",
+        "Look for the reason in dmesg.");
+  }
+
+  private List<Region> readRegions(Kernel kernel, int count) {
+    if (count <= Vfio.VFIO_PCI_CONFIG_REGION_INDEX || count > 1 << 16) {
+      throw new VfioException(
+          Vfio.VFIO_DEVICE_GET_INFO.name(),
+          file.name(),
+          null,
+          "A PCI device has at least 8 regions; this one tells of "
+              + Integer.toUnsignedString(count)
+              + ".",
+          "It may be no PCI device.");
+    }
+    var all = new ArrayList<Region>();
+    for (int index = 0; index < count; index++) {
+      all.add(readRegion(kernel, index));
+    }
+    return List.copyOf(all);
+  }
+
+  private Region readRegion(Kernel kernel, int index) {
+    try (var arena = Arena.ofConfined()) {
+      var info = VfioRegionInfo.allocate(arena);
+      VfioRegionInfo.index(info, index);
+      int result = file.ioctl(Vfio.VFIO_DEVICE_GET_REGION_INFO, info);
+      if (result == Errno.EINVAL.result() && index == Vfio.VFIO_PCI_VGA_REGION_INDEX) {
+        // No VGA: the entry stays, so that the index of a region is its place in the list.
+        return new FileRegion(
+            kernel, this, file, new RegionInfo(index, 0, false, false, false, false), 0, List.of());
+      }
+      if (result < 0) {
+        throw deviceFailure(
+            Vfio.VFIO_DEVICE_GET_REGION_INFO.name(),
+            file.name() + ", region " + index,
+            Errno.ofResult(result));
+      }
+      long needed = Integer.toUnsignedLong(VfioRegionInfo.argsz(info));
+      if (needed > info.byteSize()) {
+        if (needed > LARGEST_INFO) {
+          throw senseless(index, "an information block of %,d bytes".formatted(needed));
+        }
+        info = arena.allocate(needed, Layouts.U64.byteAlignment());
+        VfioRegionInfo.argsz(info, (int) needed);
+        VfioRegionInfo.index(info, index);
+        ask(Vfio.VFIO_DEVICE_GET_REGION_INFO, info, file.name() + ", region " + index);
+      }
+      return region(kernel, index, info);
+    }
+  }
+
+  private Region region(Kernel kernel, int index, MemorySegment info) {
+    int flags = VfioRegionInfo.flags(info);
+    long size = VfioRegionInfo.size(info);
+    boolean mappable = (flags & Vfio.VFIO_REGION_INFO_FLAG_MMAP) != 0;
+    boolean msixMappable = false;
+    var areas = mappable ? List.of(new MappableArea(0, size)) : List.<MappableArea>of();
+    if ((flags & Vfio.VFIO_REGION_INFO_FLAG_CAPS) != 0) {
+      try {
+        for (var capability : InfoCapability.chain(info, VfioRegionInfo.capOffset(info))) {
+          switch (capability.id()) {
+            case Vfio.VFIO_REGION_INFO_CAP_SPARSE_MMAP ->
+                areas = sparseAreas(capability.content(), size);
+            case Vfio.VFIO_REGION_INFO_CAP_MSIX_MAPPABLE -> msixMappable = true;
+            default -> {} // types of device-specific regions: nothing that access depends on
+          }
+        }
+      } catch (MalformedInfoException e) {
+        var failure = senseless(index, e.what());
+        failure.initCause(e);
+        throw failure;
+      }
+    }
+    return new FileRegion(
+        kernel,
+        this,
+        file,
+        new RegionInfo(
+            index,
+            size,
+            (flags & Vfio.VFIO_REGION_INFO_FLAG_READ) != 0,
+            (flags & Vfio.VFIO_REGION_INFO_FLAG_WRITE) != 0,
+            mappable,
+            msixMappable),
+        VfioRegionInfo.offset(info),
+        areas);
+  }
+
+  private static List<MappableArea> sparseAreas(MemorySegment capability, long regionSize)
+      throws MalformedInfoException {
+    int count = capability.get(Layouts.U32, SPARSE_COUNT_OFFSET);
+    long room = (capability.byteSize() - SPARSE_AREAS_OFFSET) / VfioRegionSparseMmapArea.SIZE;
+    if (count < 0 || count > room) {
+      throw new MalformedInfoException(
+          Integer.toUnsignedString(count) + " mappable areas, of which the kernel tells " + room);
+    }
+    var areas = new ArrayList<MappableArea>();
+    for (int i = 0; i < count; i++) {
+      var area =
+          capability.asSlice(
+              SPARSE_AREAS_OFFSET + i * VfioRegionSparseMmapArea.SIZE,
+              VfioRegionSparseMmapArea.SIZE);
+      long offset = VfioRegionSparseMmapArea.offset(area);
+      long size = VfioRegionSparseMmapArea.size(area);
+      if (offset < 0 || size < 0 || offset > regionSize - size) {
+        throw new MalformedInfoException("a mappable area outside of the region");
+      }
+      if (size > 0) {
+        areas.add(new MappableArea(offset, size));
+      }
+    }
+    return List.copyOf(areas);
+  }
+
+  private VfioException senseless(int index, String what) {
+    return new VfioException(
+        Vfio.VFIO_DEVICE_GET_REGION_INFO.name(),
+        file.name() + ", region " + index,
+        null,
+        "The kernel describes it with " + what + ".",
+        "Report the output of 'jvfio --json show' together with dmesg.");
+  }
+
+  private List<IrqInfo> readInterrupts(int count) {
+    if (count < 0 || count > 1 << 16) {
+      throw new VfioException(
+          Vfio.VFIO_DEVICE_GET_INFO.name(),
+          file.name(),
+          null,
+          "The kernel tells of " + Integer.toUnsignedString(count) + " interrupt indexes.",
+          "Report the output of 'jvfio --json show' together with dmesg.");
+    }
+    var all = new ArrayList<IrqInfo>();
+    try (var arena = Arena.ofConfined()) {
+      for (int index = 0; index < count; index++) {
+        var info = VfioIrqInfo.allocate(arena);
+        VfioIrqInfo.index(info, index);
+        int result = file.ioctl(Vfio.VFIO_DEVICE_GET_IRQ_INFO, info);
+        if (result == Errno.EINVAL.result()) {
+          all.add(
+              new IrqInfo(index, 0, false, false, false)); // such as error interrupts of plain PCI
+          continue;
+        }
+        if (result < 0) {
+          throw deviceFailure(
+              Vfio.VFIO_DEVICE_GET_IRQ_INFO.name(),
+              file.name() + ", interrupt index " + index,
+              Errno.ofResult(result));
+        }
+        int flags = VfioIrqInfo.flags(info);
+        all.add(
+            new IrqInfo(
+                index,
+                VfioIrqInfo.count(info),
+                (flags & Vfio.VFIO_IRQ_INFO_MASKABLE) != 0,
+                (flags & Vfio.VFIO_IRQ_INFO_AUTOMASKED) != 0,
+                (flags & Vfio.VFIO_IRQ_INFO_NORESIZE) == 0));
+      }
+    }
+    return List.copyOf(all);
+  }
+
+  @Override
+  public String name() {
+    return address.toString();
+  }
+
+  @Override
+  public DmaSpace dmaSpace() {
+    return space;
+  }
+
+  @Override
+  public List<Region> regions() {
+    return regions;
+  }
+
+  @Override
+  public List<IrqInfo> interrupts() {
+    return interrupts;
+  }
+
+  @Override
+  public PciConfigSpace config() {
+    return config;
+  }
+
+  @Override
+  public void enableBusMaster() {
+    config.write16(COMMAND, config.read16(COMMAND) | COMMAND_MEMORY | COMMAND_BUS_MASTER);
+  }
+
+  @Override
+  public void reset() {
+    if (!resettable) {
+      throw new VfioException(
+          Vfio.VFIO_DEVICE_RESET.name(),
+          file.name(),
+          null,
+          "The device has no way to reset this function alone.",
+          "A reset of its whole bus would reach its neighbours too.");
+    }
+    int result = file.ioctl(Vfio.VFIO_DEVICE_RESET, 0);
+    if (result < 0) {
+      throw deviceFailure(Vfio.VFIO_DEVICE_RESET.name(), file.name(), Errno.ofResult(result));
+    }
+  }
+
+  /** Keeps registers of this device, to be closed with it. */
+  <T extends AutoCloseable> T adopt(T opened) {
+    synchronized (registers) {
+      registers.add(opened);
+    }
+    return opened;
+  }
+
+  /** Stops DMA and interrupts: the first step of closing. */
+  void quiesce() {
+    try (var steps = new Cleanup()) {
+      if (resettable) {
+        steps.add(this::reset);
+      }
+      steps.add(() -> config.write16(COMMAND, config.read16(COMMAND) & ~COMMAND_BUS_MASTER));
+    }
+  }
+
+  /** Unmaps the registers and closes the descriptor: the last step of closing. */
+  void release() {
+    closed.set(true);
+    List<AutoCloseable> open;
+    synchronized (registers) {
+      open = List.copyOf(registers);
+      registers.clear();
+    }
+    try (var steps = new Cleanup()) {
+      steps.add(file::close);
+      for (var one : open) {
+        steps.add(() -> closeRegisters(one));
+      }
+    }
+  }
+
+  private static void closeRegisters(AutoCloseable one) {
+    try {
+      one.close();
+    } catch (RuntimeException e) {
+      throw e;
+    } catch (Exception e) {
+      throw new IllegalStateException("registers are closed without checked exceptions", e);
+    }
+  }
+
+  @Override
+  public void close() {
+    if (!closed.compareAndSet(false, true)) {
+      return;
+    }
+    try (var steps = new Cleanup()) {
+      steps.add(afterClose);
+      if (owner.forget(this)) {
+        steps.add(this::release);
+        steps.add(this::quiesce);
+      }
+    }
+  }
+
+  @Override
+  public String toString() {
+    return "VFIO device " + address;
+  }
+}

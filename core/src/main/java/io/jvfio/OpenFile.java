@@ -1,0 +1,70 @@
+package io.jvfio;
+
+import io.jvfio.linux.Errno;
+import io.jvfio.linux.Ioctl;
+import io.jvfio.linux.Kernel;
+import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/** The owner of one file descriptor. */
+final class OpenFile implements AutoCloseable {
+  private final Kernel kernel;
+  private final String name;
+  private final int fd;
+  private final AtomicBoolean closed = new AtomicBoolean();
+
+  /** Takes ownership of {@code fd}. */
+  OpenFile(Kernel kernel, String name, int fd) {
+    this.kernel = kernel;
+    this.name = name;
+    this.fd = fd;
+  }
+
+  /** What messages call it. */
+  String name() {
+    return name;
+  }
+
+  /** The descriptor, for calls that take it as an argument. */
+  int fd() {
+    if (closed.get()) {
+      throw new IllegalStateException(name + " is closed");
+    }
+    return fd;
+  }
+
+  int ioctl(Ioctl command, long argument) {
+    return kernel.ioctl(fd(), command, argument);
+  }
+
+  int ioctl(Ioctl command, MemorySegment argument) {
+    return kernel.ioctl(fd(), command, argument);
+  }
+
+  long read(MemorySegment target, long offset) {
+    return kernel.pread(fd(), target, offset);
+  }
+
+  long write(MemorySegment source, long offset) {
+    return kernel.pwrite(fd(), source, offset);
+  }
+
+  long map(long byteSize, int protection, long offset) {
+    return kernel.mmap(byteSize, protection, Kernel.MAP_SHARED, fd(), offset);
+  }
+
+  @Override
+  public void close() {
+    if (closed.compareAndSet(false, true)) {
+      int result = kernel.close(fd);
+      if (result < 0) {
+        throw new VfioException(
+            "close",
+            name,
+            Errno.ofResult(result),
+            "The kernel has released the descriptor all the same.",
+            "If the error is EBADF, other code of this process closed it.");
+      }
+    }
+  }
+}

@@ -1,0 +1,66 @@
+package io.jvfio;
+
+import io.jvfio.linux.Errno;
+import io.jvfio.linux.Ioctl;
+import java.io.Serial;
+import java.util.Optional;
+
+/** The kernel, or a rule of ours that spares it the question, refused one call of the backend. */
+final class Refusal extends Exception {
+  @Serial private static final long serialVersionUID = 1;
+
+  private final String call;
+  private final int errnoNumber;
+  private final Explanation explanation;
+
+  private Refusal(String call, int errnoNumber, Explanation explanation) {
+    super(call);
+    this.call = call;
+    this.errnoNumber = errnoNumber;
+    this.explanation = explanation;
+  }
+
+  /** A call that the kernel answered with an error. */
+  static Refusal answered(Ioctl call, long result, Explanation explanation) {
+    return new Refusal(call.name(), result < 0 ? Errno.ofResult(result).number() : 0, explanation);
+  }
+
+  /** A system call other than an ioctl that the kernel answered with an error. */
+  static Refusal answered(String call, long result, Explanation explanation) {
+    return new Refusal(call, Errno.ofResult(result).number(), explanation);
+  }
+
+  /** A call that was not made, since what is known already rules it out. */
+  static Refusal notAsked(String call, Explanation explanation) {
+    return new Refusal(call, 0, explanation);
+  }
+
+  String call() {
+    return call;
+  }
+
+  Optional<Errno> errno() {
+    return errnoNumber == 0 ? Optional.empty() : Optional.of(Errno.of(errnoNumber));
+  }
+
+  Explanation explanation() {
+    return explanation;
+  }
+
+  /**
+   * Whether the cause is something for the user to mend, so that another IOMMU type is no answer to
+   * it.
+   */
+  boolean isForUserToMend() {
+    return errno().filter(Explanations::isForUserToMend).isPresent();
+  }
+
+  /** This refusal as a failure of {@code subject}. */
+  VfioException of(String subject) {
+    var failure =
+        new VfioException(
+            call, subject, errno().orElse(null), explanation.meaning(), explanation.nextStep());
+    failure.initCause(this);
+    return failure;
+  }
+}

@@ -1,0 +1,264 @@
+package io.jvfio;
+
+import io.jvfio.linux.Errno;
+import io.jvfio.linux.ErrnoException;
+import io.jvfio.linux.Kernel;
+import io.jvfio.linux.LinuxKernel;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.regex.Pattern;
+
+/**
+ * A machine with PCI devices and a VFIO-capable kernel: this one, or a simulated one.
+ *
+ * <p>Safe for use by several threads; it holds no resource, and sysfs is read anew at each call.
+ */
+public final class VfioHost {
+  private static final String DEVICES = "/sys/bus/pci/devices";
+  private static final String GROUPS = "/sys/kernel/iommu_groups";
+  private static final Pattern DECIMAL = Pattern.compile("[0-9]{1,9}");
+
+  private final String name;
+  private final Kernel kernel;
+  private final HostFacts facts;
+
+  private VfioHost(String name, Kernel kernel) {
+    this.name = name;
+    this.kernel = kernel;
+    this.facts = new HostFacts(kernel);
+  }
+
+  /**
+   * The machine that this JVM runs on.
+   *
+   * @throws UnsupportedOperationException on an architecture whose user API jvfio does not know
+   */
+  public static VfioHost local() {
+    return new VfioHost("local", LinuxKernel.instance());
+  }
+
+  /** A machine whose kernel is {@code kernel}. */
+  public static VfioHost of(String name, Kernel kernel) {
+    return new VfioHost(name, kernel);
+  }
+
+  /** What it is called on the command line: {@code local} or {@code sim:NAME}. */
+  public String name() {
+    return name;
+  }
+
+  /** All PCI devices, by address; none where the machine has no PCI. */
+  public List<HostDevice> devices() {
+    return names(DEVICES).stream().map(PciAddress::parse).sorted().map(this::read).toList();
+  }
+
+  /**
+   * The device at {@code address}.
+   *
+   * @throws VfioException if there is none
+   */
+  public HostDevice device(PciAddress address) {
+    if (!names(DEVICES).contains(address.toString())) {
+      throw new VfioException(
+          "lookup",
+          "device " + address,
+          null,
+          "There is no such PCI device on host " + name + ".",
+          "'jvfio --host " + name + " list' shows those that there are.");
+    }
+    return read(address);
+  }
+
+  /** All IOMMU groups, by number; none where the machine has no IOMMU. */
+  public List<IommuGroup> groups() {
+    return names(GROUPS).stream()
+        .filter(id -> DECIMAL.matcher(id).matches())
+        .map(Integer::parseInt)
+        .sorted()
+        .map(this::readGroup)
+        .toList();
+  }
+
+  /**
+   * The group with this number.
+   *
+   * @throws VfioException if there is none
+   */
+  public IommuGroup group(int id) {
+    if (!names(GROUPS).contains(Integer.toString(id))) {
+      throw new VfioException(
+          "lookup",
+          "group " + id,
+          null,
+          "There is no such IOMMU group on host " + name + ".",
+          "'jvfio --host " + name + " list' shows each device's group.");
+    }
+    return readGroup(id);
+  }
+
+  /**
+   * Opens a group and negotiates its IOMMU type.
+   *
+   * @throws VfioException naming the step that failed; nothing stays open, mapped or locked
+   */
+  public VfioGroup openGroup(int id, IommuPolicy policy) {
+    return VfioGroup.open(facts, requireBound(group(id)), policy);
+  }
+
+  /** Opens a device with the automatic policy; see {@link #open(PciAddress, IommuPolicy)}. */
+  public VfioDevice open(PciAddress address) {
+    return open(address, IommuPolicy.automatic());
+  }
+
+  /**
+   * Opens a device together with its group, which is closed with it.
+   *
+   * @throws VfioException naming the step that failed; nothing stays open, mapped or locked
+   */
+  public VfioDevice open(PciAddress address, IommuPolicy policy) {
+    var device = device(address);
+    if (!device.isBoundToVfio()) {
+      throw notBound("device " + address, device);
+    }
+    if (device.group().isEmpty()) {
+      throw new VfioException(
+          "lookup",
+          "device " + address,
+          null,
+          "The device has no IOMMU group: the machine's IOMMU is off, or it has none.",
+          "Turn it on in the firmware and on the kernel's command line (x86: intel_iommu=on or amd_iommu=on).");
+    }
+    try (var undo = new Cleanup()) {
+      var group = openGroup(device.group().getAsInt(), policy);
+      undo.add(group::close);
+      var opened = group.open(address, group::close);
+      undo.release();
+      return opened;
+    }
+  }
+
+  /**
+   * Negotiates with groups for real, trying every candidate of the policy on each, and leaves
+   * nothing behind.
+   *
+   * @param ids the groups; empty for all that have a device bound to a VFIO driver
+   * @throws VfioException if a named group does not exist or has no device bound to a VFIO driver
+   */
+  public HostProbe probe(Collection<Integer> ids, IommuPolicy policy) {
+    var groups =
+        ids.isEmpty()
+            ? groups().stream().filter(IommuGroup::isBoundToVfio).toList()
+            : ids.stream().sorted().distinct().map(id -> requireBound(group(id))).toList();
+    var probes = new ArrayList<GroupProbe>();
+    for (var group : groups) {
+      probes.add(new GroupProbe(group, probe(group, policy)));
+    }
+    return new HostProbe(
+        probes, Negotiator.common(policy, probes.stream().map(GroupProbe::negotiation).toList()));
+  }
+
+  private Negotiation probe(IommuGroup group, IommuPolicy policy) {
+    try (var container = OpenContainer.open(kernel, new Explanations(facts), group)) {
+      return new Negotiator(facts, container).survey(policy);
+    } catch (VfioException e) {
+      return new Negotiation(List.of(), Optional.empty(), Optional.of(e));
+    }
+  }
+
+  private IommuGroup requireBound(IommuGroup group) {
+    if (group.isBoundToVfio()) {
+      return group;
+    }
+    var device = group.devices().stream().filter(one -> !one.isBridge()).findFirst();
+    throw device.isPresent()
+        ? notBound(group.label(), device.get())
+        : new VfioException(
+            "lookup", group.label(), null, "The group has no PCI device that could be opened.", "");
+  }
+
+  private static VfioException notBound(String subject, HostDevice device) {
+    return new VfioException(
+        "lookup",
+        subject,
+        null,
+        device
+            .driver()
+            .map(driver -> device.address() + " belongs to the host driver " + driver + ".")
+            .orElse(device.address() + " has no driver, so its group has no node to open."),
+        Explanations.bind(device.address().toString()));
+  }
+
+  private HostDevice read(PciAddress address) {
+    var directory = DEVICES + "/" + address;
+    return new HostDevice(
+        address,
+        hex(directory + "/class"),
+        hex(directory + "/vendor"),
+        hex(directory + "/device"),
+        lastName(directory + "/driver"),
+        lastName(directory + "/iommu_group")
+            .map(group -> OptionalInt.of(Integer.parseInt(group)))
+            .orElse(OptionalInt.empty()));
+  }
+
+  private IommuGroup readGroup(int id) {
+    var directory = GROUPS + "/" + id;
+    var devices =
+        names(directory + "/devices").stream()
+            .filter(PciAddress::isValid)
+            .map(PciAddress::parse)
+            .sorted()
+            .map(this::read)
+            .toList();
+    boolean noIommu;
+    try {
+      noIommu = kernel.readText(directory + "/name").equals("vfio-noiommu");
+    } catch (ErrnoException e) {
+      noIommu = false; // groups without a name are those of real IOMMUs
+    }
+    return new IommuGroup(id, noIommu, devices);
+  }
+
+  private int hex(String path) {
+    try {
+      return Integer.decode(kernel.readText(path));
+    } catch (ErrnoException e) {
+      throw unreadable(path, e);
+    }
+  }
+
+  private static VfioException unreadable(String path, ErrnoException cause) {
+    var failure =
+        new VfioException(
+            "read",
+            path,
+            cause.errno(),
+            "sysfs does not describe the device.",
+            "Is /sys mounted, and is the device still there?");
+    failure.initCause(cause);
+    return failure;
+  }
+
+  private List<String> names(String directory) {
+    try {
+      return kernel.list(directory);
+    } catch (ErrnoException e) {
+      if (e.errno().equals(Errno.ENOENT)) {
+        return List.of();
+      }
+      throw unreadable(directory, e);
+    }
+  }
+
+  private Optional<String> lastName(String link) {
+    try {
+      var target = kernel.readLink(link);
+      return Optional.of(target.substring(target.lastIndexOf('/') + 1));
+    } catch (ErrnoException e) {
+      return Optional.empty(); // the link is there only where there is something to point to
+    }
+  }
+}

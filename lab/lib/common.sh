@@ -1,0 +1,91 @@
+# What every part of the lab shares: where things are, how to say what happens, how to wait for each other.
+# Sourced, never run.
+
+LAB=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+CHECKOUT=$(dirname "$LAB")
+CACHE=${JVFIO_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/jvfio-lab}
+RESULTS=${JVFIO_LAB_OUT:-$CHECKOUT/target/lab}
+
+say() { printf 'lab: %s\n' "$*" >&2; }
+die() {
+  say "$*"
+  exit 1
+}
+
+# retry COMMAND…: mirrors have bad minutes, so whatever talks to one is tried a few times.
+retry() {
+  local attempt
+  for attempt in 1 2 3 4; do
+    "$@" && return 0
+    say "attempt $attempt failed: $*"
+    sleep $((attempt * 10))
+  done
+  "$@"
+}
+
+# key TEXT…: a short name for a recipe; what was made by another recipe is then not found and made anew.
+key() { printf '%s\n' "$@" | sha256sum | cut -c1-12; }
+
+# locked NAME COMMAND…: one process at a time, whether lane, `lab/setup` or a second `lab/run`.
+locked() {
+  local name=$1
+  shift
+  mkdir -p "$CACHE/locks"
+  (
+    flock 9
+    "$@" 9>&-
+  ) 9>"$CACHE/locks/$name"
+}
+
+# cached DIRECTORY COMMAND…: DIRECTORY as COMMAND (called with DIRECTORY added) fills it: once, and wholly or not at all.
+cached() {
+  local directory=$1
+  shift
+  if [ ! -e "$directory/.complete" ]; then
+    locked "$(basename "$directory")" fill "$directory" "$@"
+  fi
+}
+
+fill() {
+  local directory=$1
+  shift
+  if [ -e "$directory/.complete" ]; then return; fi # another process was first
+  # --one-file-system: an interrupted debootstrap may have left its proc mounted below.
+  rm -rf --one-file-system "$directory"
+  mkdir -p "$directory"
+  "$@" "$directory"
+  touch "$directory/.complete"
+}
+
+# log NAME COMMAND…: keeps a long command's output in a file and shows its end only when it fails.
+log() {
+  local file=$CACHE/logs/$1
+  shift
+  mkdir -p "$CACHE/logs"
+  if ! "$@" >"$file" 2>&1; then
+    tail -n 40 "$file" >&2
+    die "failed: $* (all of it in $file)"
+  fi
+}
+
+# The JDK that links the guests' runtimes and runs the reports.
+java_home() {
+  local home
+  for home in "${JAVA_HOME:-}" /usr/lib/jvm/*25*; do
+    if [ -x "$home/bin/jlink" ] && grep -qs '^JAVA_VERSION="25' "$home/release"; then
+      echo "$home"
+      return
+    fi
+  done
+  die "no JDK 25 found: set JAVA_HOME"
+}
+
+# The project's jars, built if nobody has done so.
+jars_dir() {
+  local lib=${JVFIO_LIB:-$CHECKOUT/target/dist/lib}
+  if [ -z "${JVFIO_LIB:-}" ] && ! compgen -G "$lib/*.jar" >/dev/null; then
+    "$CHECKOUT/jvfio" --version >/dev/null
+  fi
+  compgen -G "$lib/*.jar" >/dev/null || die "no jars in $lib"
+  echo "$lib"
+}

@@ -1,0 +1,68 @@
+# One guest: its initramfs, its QEMU, its output.
+
+# run_guest WORK: boots the lane's kernel in WORK, a directory inside the QEMU chroot, and sets QEMU_STATUS when QEMU has ended or had to be.
+# QEMU writes two files there: `console` has what the kernel says, `channel` what the steps say.
+run_guest() {
+  local work=$1 root inside disk drives=()
+  root=$(qemu_root)
+  inside=${work#"$root"}
+  initramfs "$work"
+  cp "$(kernel_dir)/linux" "$work/linux"
+  for ((disk = 0; disk < DEVICES; disk++)); do
+    truncate -s 256M "$work/disk$disk"
+    drives+=(-drive "if=none,id=disk$disk,format=raw,cache=unsafe,file=$inside/disk$disk")
+  done
+  # In the background, so that a signal for this shell reaches QEMU at once and not after the guest's end.
+  timeout --foreground -k 10 "$TIMEOUT" chroot "$root" "$QEMU_BINARY" "${QEMU[@]}" -m "$MEMORY" \
+    -nodefaults -display none -monitor none -no-reboot \
+    -chardev "file,id=console,path=$inside/console" -serial chardev:console \
+    -chardev "file,id=channel,path=$inside/channel" -serial chardev:channel \
+    -kernel "$inside/linux" -initrd "$inside/initramfs" -append "console=$CONSOLE panic=-1 $APPEND" \
+    "${drives[@]}" >"$work/qemu" 2>&1 &
+  QEMU_PID=$!
+  QEMU_STATUS=0
+  wait "$QEMU_PID" || QEMU_STATUS=$?
+  QEMU_PID=
+}
+
+# initramfs WORK: the cached runtime, then what this run adds to it: modules, jars, the guest's scripts and what the lane declares.
+initramfs() {
+  local work=$1 add=$1/add number=10 module name
+  mkdir -p "$add/jvfio/modules" "$add/jvfio/lib" "$add/etc"
+  if [ ${#MODULES[@]} -gt 0 ]; then
+    kernel_modules "${MODULES[@]}" >"$work/modules"
+    while read -r module; do
+      name=${module##*/}
+      xz -dc "$module" >"$add/jvfio/modules/$number-${name%.xz}" # numbered: they are loaded in this order
+      number=$((number + 1))
+    done <"$work/modules"
+  fi
+  cp "$LAB/guest/init" "$add/init"
+  cp "$LAB/guest/steps" "$add/jvfio/steps"
+  if [ -n "$SHELL_STEPS" ]; then cp "$SHELL_STEPS" "$add/jvfio/shell-steps"; fi
+  cp -r "$LIB/." "$add/jvfio/lib"
+  echo root:x:0:0:root:/root:/bin/sh >"$add/etc/passwd"
+  echo nobody:x:65534:65534:nobody:/tmp:/bin/sh >>"$add/etc/passwd"
+  printf 'root:x:0:\nnogroup:x:65534:\n' >"$add/etc/group"
+  {
+    echo "LANE='$LANE'"
+    echo "CHANNEL='$CHANNEL'"
+    echo "DEVICES='$DEVICES'"
+    echo "STEPS='${STEPS[*]}'"
+    echo "STEP_TIMEOUT='$((TIMEOUT * 3 / 4))'"
+  } >"$add/jvfio/lane"
+  chmod -R a+rX "$add" # one step runs as nobody
+  pack "$add" "$work/initramfs.add"
+  cat "$(runtime_dir "$ARCH")/runtime.cpio" "$work/initramfs.add" >"$work/initramfs"
+  rm -rf "$add" "$work/initramfs.add"
+}
+
+# split_channel CHANNEL OUT: NAME.out (standard output), NAME.err, NAME.rc and NAME.seconds of every step; `end` when the guest reached it.
+split_channel() {
+  tr -d '\r' <"$1" | awk -v out="$2/" '
+    /^@@step / { name = $2; file = out name ".out"; printf "" >file; next }
+    /^@@err /  { file = out name ".err"; printf "" >file; next }
+    /^@@done / { print $3 >(out name ".rc"); print $4 >(out name ".seconds"); file = ""; next }
+    /^@@end$/  { printf "" >(out "end"); file = ""; next }
+    file       { print >file }'
+}

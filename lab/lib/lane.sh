@@ -1,0 +1,70 @@
+# One lane, from its file in lanes/ to its result.
+
+# load_lane NAME: a lane's file sets these; what it leaves out has the value given here.
+load_lane() {
+  LANE=$1
+  ARCH='' KERNEL='' KERNEL_PACKAGE='' KERNEL_SOURCE='' KERNEL_OPTIONS='' APPEND='' MEMORY=2G
+  DEVICES=2 # NVMe controllers, each with a disk of its own: disk0, disk1 …
+  KERNEL_SUITES=() KERNEL_SHA256=() MODULES=() QEMU=() STEPS=()
+  [ -f "$LAB/lanes/$LANE" ] || die "no such lane: $LANE (there are: $(cd "$LAB/lanes" && echo *))"
+  # shellcheck source=/dev/null
+  source "$LAB/lanes/$LANE"
+  use_architecture "$ARCH"
+  case $KERNEL in debian | source) ;; *) die "lane $LANE: KERNEL is neither debian nor source" ;; esac
+}
+
+prepare_lane() {
+  load_lane "$1"
+  prepare_qemu
+  prepare_runtime "$ARCH"
+  prepare_kernel
+}
+
+# run_lane NAME: boots the guest, collects its steps, lets the project report on them. Fails when anything is not as it should be.
+run_lane() {
+  load_lane "$1"
+  local out=$RESULTS/$LANE root work started=$SECONDS step
+  if [ -n "$SHELL_STEPS" ]; then STEPS=(shell dmesg); fi
+  STEPS=(bind "${STEPS[@]}")
+  rm -rf "$out"
+  mkdir -p "$out"
+  root=$(qemu_root)
+  work=$(mktemp -d "$root/lab/$LANE.XXXXXX")
+  QEMU_PID=
+  # shellcheck disable=SC2064 # $work as it is now
+  trap "stop_guest; rm -rf '$work'" EXIT
+  trap 'exit 143' TERM INT
+
+  run_guest "$work"
+  echo "$((SECONDS - started))" >"$out/seconds"
+  touch "$work/console" "$work/channel"
+  tr -d '\r' <"$work/console" >"$out/console.log"
+  cp "$work/qemu" "$out/qemu.log"
+  split_channel "$work/channel" "$out"
+
+  if [ "$QEMU_STATUS" -eq 124 ] || [ "$QEMU_STATUS" -eq 137 ]; then
+    broken "the guest did not power off within $TIMEOUT seconds"
+  elif [ "$QEMU_STATUS" -ne 0 ] || [ ! -e "$out/end" ]; then
+    broken "the guest did not reach its end (QEMU's exit status is $QEMU_STATUS)"
+  fi
+  for step in "${STEPS[@]}"; do
+    [ -e "$out/$step.rc" ] || broken "step $step did not finish"
+  done
+  [ "$(cat "$out/bind.rc")" = 0 ] || broken "binding the devices failed" "$out/bind.out" "$out/bind.err"
+  if [ -n "$SHELL_STEPS" ]; then
+    cat "$out/shell.out" "$out/shell.err"
+    return "$(cat "$out/shell.rc")"
+  fi
+  "$(java_home)/bin/java" -p "$LIB" -m io.jvfio.lab/io.jvfio.lab.LaneReport "$LANE" "$out"
+}
+
+stop_guest() { if [ -n "$QEMU_PID" ]; then kill "$QEMU_PID" 2>/dev/null || true; wait "$QEMU_PID" 2>/dev/null || true; fi; }
+
+# broken REASON [FILE…]: what there is to see, then the reason.
+broken() {
+  local out=$RESULTS/$LANE reason=$1
+  shift
+  tail -v -n 60 "$out/console.log" "$out/qemu.log" "$@"
+  printf '\n%s: %s; everything is in %s\n' "$LANE" "$reason" "$out"
+  exit 1
+}

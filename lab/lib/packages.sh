@@ -1,0 +1,66 @@
+# Debian packages: for this machine by apt-get, for any other architecture or suite by unpacking.
+# Every address comes from this machine's own apt configuration.
+
+# host_packages PACKAGE…: installs what is not there yet.
+host_packages() {
+  local package missing=()
+  for package; do
+    if [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null)" != "ii " ]; then missing+=("$package"); fi
+  done
+  if [ ${#missing[@]} -eq 0 ]; then return; fi
+  say "installing ${missing[*]}"
+  locked apt log host-packages retry install_host_packages "${missing[@]}"
+}
+
+install_host_packages() {
+  apt-get -qq update &&
+    DEBIAN_FRONTEND=noninteractive apt-get -y --no-install-recommends -o DPkg::Lock::Timeout=300 install "$@"
+}
+
+# mirror SUITE: the address this machine itself takes such a suite from.
+mirror() {
+  local suite=$1 sites kind='^[a-z]+ '
+  case $suite in *-security) kind='^[a-z]+-security ' ;; esac
+  sites=$(apt-get indextargets --format '$(RELEASE) $(SITE)' 'Created-By: Packages' 'Origin: Debian' | sort -u)
+  if [ -z "$sites" ]; then
+    locked apt log apt-update retry apt-get -qq update
+    sites=$(apt-get indextargets --format '$(RELEASE) $(SITE)' 'Created-By: Packages' 'Origin: Debian' | sort -u)
+  fi
+  awk -v kind="$kind" '$0 ~ kind { print $2; found = 1; exit } END { exit !found }' <<<"$sites" ||
+    die "this machine's apt configuration names no Debian mirror for $suite"
+}
+
+# foreign_apt TOOL ARCHITECTURE SUITE ARGUMENT…: an apt with lists of its own, which leaves the machine's alone.
+foreign_apt() {
+  local tool=$1 architecture=$2 suite=$3
+  local state=$CACHE/apt/$architecture-$suite
+  shift 3
+  "$tool" -oAPT::Architecture="$architecture" -oAPT::Architectures="$architecture" -oAPT::Sandbox::User=root \
+    -oDir::State="$state" -oDir::State::Lists="$state/lists" -oDir::State::status="$state/status" -oDir::Cache="$state/cache" \
+    -oDir::Etc::sourcelist="$state/sources.list" -oDir::Etc::sourceparts=/dev/null "$@"
+}
+
+foreign_update() {
+  local architecture=$1 suite=$2 state=$CACHE/apt/$1-$2 site
+  site=$(mirror "$suite") || return
+  mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
+  echo "deb $site $suite main" >"$state/sources.list"
+  : >"$state/status"
+  foreign_apt apt-get "$architecture" "$suite" -qq -oAPT::Update::Error-Mode=any update
+}
+
+# foreign_packages DIRECTORY ARCHITECTURE SUITE PACKAGE…: unpacks packages, none of them installed, none of their scripts run.
+foreign_packages() {
+  local directory=$1 architecture=$2 suite=$3 debs package
+  shift 3
+  debs=$(mktemp -d "$CACHE/debs.XXXXXX")
+  log "packages-$architecture-$suite" retry foreign_download "$debs" "$architecture" "$suite" "$@"
+  for package in "$debs"/*.deb; do dpkg-deb -x "$package" "$directory"; done
+  rm -rf "$debs"
+}
+
+foreign_download() {
+  local debs=$1 architecture=$2 suite=$3
+  shift 3
+  foreign_update "$architecture" "$suite" && (cd "$debs" && foreign_apt apt-get "$architecture" "$suite" -qq download "$@")
+}
