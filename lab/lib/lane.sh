@@ -50,9 +50,16 @@ run_lane() {
   for step in "${STEPS[@]}"; do
     [ -e "$out/$step.rc" ] || broken "step $step did not finish"
   done
-  [ "$(cat "$out/bind.rc")" = 0 ] || broken "binding the devices failed" "$out/bind.out" "$out/bind.err"
+  for step in "${STEPS[@]}"; do
+    # Whether a failed step fails the lane is the report's to say, but nobody should have to look for the reason.
+    if [ "$(cat "$out/$step.rc")" != 0 ]; then
+      printf '%s: status %s\n' "$step" "$(cat "$out/$step.rc")"
+      tail -n 20 "$out/$step.err"
+    fi
+  done
+  [ "$(cat "$out/bind.rc")" = 0 ] || broken "binding the devices failed" "$out/bind.out"
   if [ -n "$SHELL_STEPS" ]; then
-    cat "$out/shell.out" "$out/shell.err"
+    cat "$out/shell.out"
     return "$(cat "$out/shell.rc")"
   fi
   "$(java_home)/bin/java" -p "$LIB" -m io.jvfio.lab/io.jvfio.lab.LaneReport "$LANE" "$out"

@@ -12,22 +12,13 @@ final class Cleanup implements AutoCloseable {
   private final Deque<Runnable> steps = new ArrayDeque<>();
 
   /** Adds a step, to run before all that were added earlier. */
-  <T extends AutoCloseable> T add(T resource, Runnable close) {
-    steps.push(close);
-    return resource;
-  }
-
-  /** Adds a step, to run before all that were added earlier. */
   void add(Runnable close) {
     steps.push(close);
   }
 
-  /** Hands all steps to a new owner; closing this one does nothing after that. */
-  Cleanup release() {
-    var owner = new Cleanup();
-    owner.steps.addAll(steps);
+  /** Forgets all steps: what was opened stays open. */
+  void release() {
     steps.clear();
-    return owner;
   }
 
   @Override

@@ -5,8 +5,8 @@ import java.util.HashSet;
 import java.util.List;
 
 /**
- * One entry of a device's capability lists. Source: PCI Local Bus Specification 3.0, section 6.7; PCI Express Base
- * Specification, section 7.6.
+ * One entry of a device's capability lists. Source: PCI Local Bus Specification 3.0, section 6.7;
+ * PCI Express Base Specification, section 7.6.
  *
  * @param offset where it starts in configuration space, in bytes
  * @param id which capability

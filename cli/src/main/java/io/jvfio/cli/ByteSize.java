@@ -1,0 +1,26 @@
+package io.jvfio.cli;
+
+import java.util.Map;
+import java.util.regex.Pattern;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.TypeConversionException;
+
+/** Reads sizes such as {@code 4096}, {@code 64MiB} or {@code 1g}; all units are binary. */
+final class ByteSize implements ITypeConverter<Long> {
+  private static final Pattern FORM = Pattern.compile("([0-9]{1,18})\\s*([kKmMgGtT]?)(?:[iI]?[bB])?");
+  private static final Map<String, Integer> SHIFTS = Map.of("", 0, "k", 10, "m", 20, "g", 30, "t", 40);
+
+  @Override
+  public Long convert(String text) {
+    var matcher = FORM.matcher(text);
+    if (!matcher.matches()) {
+      throw new TypeConversionException("'" + text + "' is no size such as 4096, 64MiB or 1GiB");
+    }
+    long number = Long.parseLong(matcher.group(1));
+    int shift = SHIFTS.getOrDefault(matcher.group(2).toLowerCase(java.util.Locale.ROOT), 0);
+    if (number > Long.MAX_VALUE >> shift) {
+      throw new TypeConversionException("'" + text + "' is more than 8 EiB");
+    }
+    return number << shift;
+  }
+}

@@ -1,0 +1,34 @@
+package io.jvfio.cli;
+
+import io.jvfio.VfioHost;
+import io.jvfio.sim.SimulatedHosts;
+
+/** Opens a host by its name on the command line. */
+@FunctionalInterface
+interface HostOpener {
+  /** The name of this machine. */
+  String LOCAL = "local";
+
+  /** What comes before the name of a simulated host. */
+  String SIMULATED = "sim:";
+
+  /** This machine, and every simulated host. */
+  HostOpener STANDARD =
+      name -> {
+        if (name.equals(LOCAL)) {
+          return new OpenHost(VfioHost.local(), () -> {});
+        }
+        if (name.startsWith(SIMULATED)) {
+          var simulated = SimulatedHosts.open(name.substring(SIMULATED.length()));
+          return new OpenHost(VfioHost.of(name, simulated.kernel()), simulated::close);
+        }
+        throw new IllegalArgumentException("a host is 'local' or 'sim:NAME'; 'jvfio hosts' lists the names");
+      };
+
+  /**
+   * Opens the host called {@code name}.
+   *
+   * @throws IllegalArgumentException if there is no such host
+   */
+  OpenHost open(String name);
+}

@@ -1,0 +1,98 @@
+package io.jvfio.cli;
+
+import io.jvfio.HostDevice;
+import io.jvfio.IommuGroup;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ParentCommand;
+
+/** {@code jvfio list}. */
+@Command(
+    name = "list",
+    description = "List PCI devices: driver, IOMMU group, whether the group can be opened, and who blocks it.",
+    mixinStandardHelpOptions = true)
+final class ListCommand implements Runnable {
+  @ParentCommand @Nullable Main main;
+
+  @Override
+  public void run() {
+    var command = Objects.requireNonNull(main);
+    var output = command.output();
+    try (var opened = command.openHost()) {
+      var host = opened.host();
+      var groups =
+          host.groups().stream()
+              .collect(Collectors.toMap(IommuGroup::id, Function.identity()));
+      var devices = host.devices();
+      if (output.isJson()) {
+        output.json(
+            Json.object(
+                "host",
+                host.name(),
+                "devices",
+                devices.stream().map(device -> describe(device, groups)).toList()));
+      } else {
+        print(output, devices, groups);
+      }
+    }
+  }
+
+  private static Map<String, Object> describe(HostDevice device, Map<Integer, IommuGroup> groups) {
+    var group = groupOf(device, groups);
+    return Json.object(
+        "address", device.address().toString(),
+        "class", "0x%06x".formatted(device.classCode()),
+        "vendor", "0x%04x".formatted(device.vendor()),
+        "device", "0x%04x".formatted(device.device()),
+        "driver", device.driver(),
+        "group", device.group(),
+        "viable", group != null && group.isViable(),
+        "blockedBy",
+            blockers(group).stream()
+                .map(
+                    blocker ->
+                        Json.object(
+                            "address", blocker.address().toString(), "driver", blocker.driver()))
+                .toList());
+  }
+
+  private static void print(
+      Output output, List<HostDevice> devices, Map<Integer, IommuGroup> groups) {
+    if (devices.isEmpty()) {
+      output.line("This host has no PCI devices.");
+      return;
+    }
+    var table = new Table("", "ADDRESS", "ID", "CLASS", "DRIVER", "GROUP", "VIABLE", "BLOCKED BY");
+    for (var device : devices) {
+      var group = groupOf(device, groups);
+      table.row(
+          device.address().toString(),
+          "%04x:%04x".formatted(device.vendor(), device.device()),
+          PciClass.name(device.classCode()),
+          device.driver().orElse("-"),
+          group == null ? "-" : Integer.toString(group.id()),
+          group == null ? "-" : group.isViable() ? "yes" : "no",
+          blockers(group).stream()
+              .map(blocker -> blocker.address() + " (" + blocker.driver().orElse("-") + ")")
+              .collect(Collectors.joining(", ")));
+    }
+    output.table(table);
+    if (groups.isEmpty()) {
+      output.line("");
+      output.line("No device has an IOMMU group: this host has no IOMMU, or it is off.");
+    }
+  }
+
+  private static @Nullable IommuGroup groupOf(HostDevice device, Map<Integer, IommuGroup> groups) {
+    return device.group().isPresent() ? groups.get(device.group().getAsInt()) : null;
+  }
+
+  private static List<HostDevice> blockers(@Nullable IommuGroup group) {
+    return group == null ? List.of() : group.blockers();
+  }
+}

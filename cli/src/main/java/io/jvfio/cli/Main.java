@@ -1,0 +1,143 @@
+package io.jvfio.cli;
+
+import io.jvfio.VfioException;
+import io.jvfio.nvme.NvmeStatusException;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.util.Objects;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.HelpCommand;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+import org.jspecify.annotations.Nullable;
+
+/** The {@code jvfio} command. Exit status: 0 done, 1 it failed, 2 wrong usage. */
+@Command(
+    name = "jvfio",
+    description = "VFIO for the JVM: open a PCI device from user space, with an IOMMU that really works.",
+    synopsisSubcommandLabel = "COMMAND",
+    versionProvider = Version.class,
+    mixinStandardHelpOptions = true,
+    subcommands = {
+      DemoCommand.class,
+      ListCommand.class,
+      ProbeCommand.class,
+      ShowCommand.class,
+      HostsCommand.class,
+      NvmeCommand.class,
+      HelpCommand.class
+    })
+public final class Main implements Runnable {
+  private static final int FAILED = 1;
+
+  private final HostOpener hosts;
+
+  @Spec @Nullable CommandSpec spec;
+
+  @Option(
+      names = "--host",
+      paramLabel = "HOST",
+      description = "local, or sim:NAME for a simulated host ('jvfio hosts' lists them); local by default.",
+      scope = ScopeType.INHERIT)
+  @Nullable String host;
+
+  @Option(
+      names = "--json",
+      description = "Print one JSON document and nothing else.",
+      scope = ScopeType.INHERIT)
+  boolean json;
+
+  private Main(HostOpener hosts) {
+    this.hosts = hosts;
+  }
+
+  /** Runs the command and ends the JVM with its exit status. */
+  public static void main(String[] args) {
+    var out = new PrintWriter(System.out, false, StandardCharsets.UTF_8);
+    var err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
+    int status = run(out, err, args);
+    out.flush();
+    err.flush();
+    System.exit(status);
+  }
+
+  /**
+   * Runs the command inside of this JVM.
+   *
+   * @param out where its output goes
+   * @param err where its messages go
+   * @return the exit status
+   */
+  public static int run(PrintWriter out, PrintWriter err, String... args) {
+    return run(HostOpener.STANDARD, out, err, args);
+  }
+
+  static int run(HostOpener hosts, PrintWriter out, PrintWriter err, String... args) {
+    var command = new CommandLine(new Main(hosts));
+    command.setOut(out);
+    command.setErr(err);
+    command.setExecutionExceptionHandler((thrown, where, _) -> report(thrown, where.getErr()));
+    command.setParameterExceptionHandler(Main::reportUsage);
+    int status = command.execute(args);
+    out.flush();
+    err.flush();
+    return status;
+  }
+
+  @Override
+  public void run() {
+    throw new ParameterException(spec().commandLine(), "a command is missing");
+  }
+
+  /** The host that the user named, or {@code fallback}. */
+  OpenHost openHost(String fallback) {
+    var name = host == null ? fallback : host;
+    try {
+      return hosts.open(name);
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec().commandLine(), "--host " + name + ": " + e.getMessage(), e);
+    }
+  }
+
+  /** The host that the user named, or this machine. */
+  OpenHost openHost() {
+    return openHost(HostOpener.LOCAL);
+  }
+
+  /** Where the command's result goes, in the form that the user asked for. */
+  Output output() {
+    var commandLine = spec().commandLine();
+    return new Output(commandLine.getOut(), commandLine.getErr(), json);
+  }
+
+  private CommandSpec spec() {
+    return Objects.requireNonNull(spec, "set by picocli");
+  }
+
+  private static int reportUsage(ParameterException wrong, String[] args) {
+    var err = wrong.getCommandLine().getErr();
+    err.println("jvfio: " + wrong.getMessage());
+    err.println("Try '" + wrong.getCommandLine().getCommandSpec().qualifiedName() + " --help'.");
+    return CommandLine.ExitCode.USAGE;
+  }
+
+  private static int report(Exception thrown, PrintWriter err) {
+    switch (thrown) {
+      case VfioException e -> err.println("jvfio: " + e.getMessage());
+      case NvmeStatusException e -> err.println("jvfio: " + e.getMessage());
+      case CommandFailure e -> err.println("jvfio: " + e.getMessage());
+      default -> {
+        err.println("jvfio: internal error, please report it: " + thrown);
+        thrown.printStackTrace(err);
+      }
+    }
+    for (var also : thrown.getSuppressed()) {
+      err.println("jvfio: and while cleaning up: " + also.getMessage());
+    }
+    return FAILED;
+  }
+}

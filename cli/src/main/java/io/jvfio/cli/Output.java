@@ -1,0 +1,28 @@
+package io.jvfio.cli;
+
+import java.io.PrintWriter;
+
+/**
+ * Where the result of a command goes: text for people, or one JSON document.
+ *
+ * @param out standard output
+ * @param err standard error: messages and progress
+ * @param isJson whether the user asked for JSON
+ */
+record Output(PrintWriter out, PrintWriter err, boolean isJson) {
+
+  /** Prints the result as JSON; see {@link Json} for what it may consist of. */
+  void json(Object document) {
+    Json.write(out, document);
+  }
+
+  /** Prints a line of text. */
+  void line(String text) {
+    out.println(text);
+  }
+
+  /** Prints a table. */
+  void table(Table table) {
+    table.print(out);
+  }
+}

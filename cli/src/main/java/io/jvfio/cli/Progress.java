@@ -1,0 +1,41 @@
+package io.jvfio.cli;
+
+import java.io.PrintWriter;
+
+/** How far long work has come, on one line of a terminal; nothing where standard error is no terminal. */
+final class Progress implements AutoCloseable {
+  private static final long INTERVAL_NANOS = 100_000_000;
+
+  private final PrintWriter err;
+  private final String what;
+  private final long total;
+  private final boolean visible;
+  private long lastShown = System.nanoTime();
+  private boolean shown;
+
+  Progress(Output output, String what, long total) {
+    this.err = output.err();
+    this.what = what;
+    this.total = total;
+    this.visible = !output.isJson() && System.console() != null && System.console().isTerminal();
+  }
+
+  /** Tells that {@code done} of the total is done. */
+  void at(long done) {
+    long now = System.nanoTime();
+    if (visible && now - lastShown >= INTERVAL_NANOS) {
+      lastShown = now;
+      shown = true;
+      err.print("\r%s %3d %%".formatted(what, done * 100 / total));
+      err.flush();
+    }
+  }
+
+  @Override
+  public void close() {
+    if (shown) {
+      err.print("\r" + " ".repeat(what.length() + 6) + "\r");
+      err.flush();
+    }
+  }
+}

@@ -1,0 +1,45 @@
+package io.jvfio.cli;
+
+import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Rows under headings, each column as wide as its widest cell. */
+final class Table {
+  private static final String GAP = "  ";
+
+  private final String indent;
+  private final List<List<String>> rows = new ArrayList<>();
+
+  /** A table with these headings, all of it moved right by {@code indent}. */
+  Table(String indent, String... headings) {
+    this.indent = indent;
+    rows.add(List.of(headings));
+  }
+
+  /** Adds a row with a cell for each heading. */
+  Table row(String... cells) {
+    if (cells.length != rows.getFirst().size()) {
+      throw new IllegalArgumentException(cells.length + " cells under " + rows.getFirst());
+    }
+    rows.add(List.of(cells));
+    return this;
+  }
+
+  void print(PrintWriter out) {
+    int columns = rows.getFirst().size();
+    var widths = new int[columns];
+    for (var row : rows) {
+      for (int i = 0; i < columns; i++) {
+        widths[i] = Math.max(widths[i], row.get(i).length());
+      }
+    }
+    for (var row : rows) {
+      var line = new StringBuilder(indent);
+      for (int i = 0; i < columns; i++) {
+        line.append(row.get(i)).append(" ".repeat(widths[i] - row.get(i).length())).append(GAP);
+      }
+      out.println(line.toString().stripTrailing());
+    }
+  }
+}

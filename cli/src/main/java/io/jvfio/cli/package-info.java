@@ -1,0 +1,2 @@
+/** The {@code jvfio} command: one class per subcommand, and what they share. */
+package io.jvfio.cli;

@@ -1,0 +1,14 @@
+/** The {@code jvfio} command. */
+@org.jspecify.annotations.NullMarked
+module io.jvfio.cli {
+  requires static org.jspecify;
+  requires com.fasterxml.jackson.core;
+  requires info.picocli;
+  requires io.jvfio.nvme;
+  requires io.jvfio.sim;
+
+  opens io.jvfio.cli to
+      info.picocli; // it reads the options of command classes by reflection
+  exports io.jvfio.cli to
+      io.jvfio.lab; // the lab compares what the command prints inside a guest with the simulated host
+}
