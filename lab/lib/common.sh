@@ -6,6 +6,9 @@ CHECKOUT=$(dirname "$LAB")
 CACHE=${JVFIO_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/jvfio-lab}
 RESULTS=${JVFIO_LAB_OUT:-$CHECKOUT/target/lab}
 
+source "$CHECKOUT/scripts/jdk.sh"
+source "$CHECKOUT/scripts/dist.sh"
+
 say() { printf 'lab: %s\n' "$*" >&2; }
 die() {
   say "$*"
@@ -69,23 +72,15 @@ log() {
 }
 
 # The JDK that links the guests' runtimes and runs the reports.
-java_home() {
-  local home
-  for home in "${JAVA_HOME:-}" /usr/lib/jvm/*25*; do
-    if [ -x "$home/bin/jlink" ] && grep -qs '^JAVA_VERSION="25' "$home/release"; then
-      echo "$home"
-      return
-    fi
-  done
-  die "no JDK 25 found: set JAVA_HOME"
-}
+java_home() { find_jdk_25 || exit 1; }
 
-# The project's jars, built if nobody has done so.
+# The project's jars, built if they are missing or older than their sources.
 jars_dir() {
-  local lib=${JVFIO_LIB:-$CHECKOUT/target/dist/lib}
-  if [ -z "${JVFIO_LIB:-}" ] && ! compgen -G "$lib/*.jar" >/dev/null; then
-    "$CHECKOUT/jvfio" --version >/dev/null
+  if [ -n "${JVFIO_LIB:-}" ]; then
+    compgen -G "$JVFIO_LIB/*.jar" >/dev/null || die "no jars in $JVFIO_LIB"
+    echo "$JVFIO_LIB"
+    return
   fi
-  compgen -G "$lib/*.jar" >/dev/null || die "no jars in $lib"
-  echo "$lib"
+  ensure_dist "$CHECKOUT" "$(java_home)" >&2
+  echo "$CHECKOUT/target/dist/lib"
 }

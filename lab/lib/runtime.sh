@@ -29,7 +29,7 @@ build_runtime() {
   ln -s usr/bin "$root/sbin"
   ln -s usr/lib "$root/lib"
   ln -s usr/lib64 "$root/lib64"
-  # With an archive of its own classes java starts in half the time, which in an emulated machine is many seconds.
+  # An archive of its own classes saves java some three seconds of every start in an emulated machine.
   # Only a java of that architecture can write one. It notes the size and time of lib/modules: cpio keeps both.
   log "jsa-$architecture" chroot "$chroot" "$USER_BINARY" -L "${root#"$chroot"}" "${root#"$chroot"}/jre/bin/java" -Xshare:dump
   pack "$root" "$directory/runtime.cpio"

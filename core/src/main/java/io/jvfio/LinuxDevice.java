@@ -296,6 +296,11 @@ final class LinuxDevice implements VfioDevice {
   }
 
   @Override
+  public void disableBusMaster() {
+    config.write16(COMMAND, config.read16(COMMAND) & ~COMMAND_BUS_MASTER);
+  }
+
+  @Override
   public void reset() {
     if (!resettable) {
       throw new VfioException(
@@ -325,7 +330,7 @@ final class LinuxDevice implements VfioDevice {
       if (resettable) {
         steps.add(this::reset);
       }
-      steps.add(() -> config.write16(COMMAND, config.read16(COMMAND) & ~COMMAND_BUS_MASTER));
+      steps.add(this::disableBusMaster);
     }
   }
 

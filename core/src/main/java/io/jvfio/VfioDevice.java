@@ -47,6 +47,9 @@ public interface VfioDevice extends AutoCloseable {
    */
   void enableBusMaster();
 
+  /** Stops DMA and message-signalled interrupts of the device (COMMAND bit 2). */
+  void disableBusMaster();
+
   /**
    * Resets the function; configuration space keeps its values.
    *

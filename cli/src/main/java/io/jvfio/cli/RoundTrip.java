@@ -4,7 +4,6 @@ import io.jvfio.DmaBuffer;
 import io.jvfio.DmaSpace;
 import io.jvfio.nvme.NvmeNamespace;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
 import java.util.function.LongConsumer;
 
@@ -16,6 +15,7 @@ import java.util.function.LongConsumer;
  */
 final class RoundTrip {
   private static final long CHUNK = 1 << 20;
+  private static final int LONGS = (int) CHUNK / Long.BYTES;
 
   private final NvmeNamespace namespace;
   private final long firstBlock;
@@ -54,13 +54,12 @@ final class RoundTrip {
 
   /** Whether the blocks hold nothing but zeros yet. */
   boolean isBlank(DmaSpace space) {
+    var zeros = MemorySegment.ofArray(new long[LONGS]);
     try (var buffer = space.allocate(CHUNK)) {
       for (long done = 0; done < byteSize; done += CHUNK) {
         var data = transfer(buffer, done, Direction.READ);
-        for (long i = 0; i < data.byteSize(); i += Long.BYTES) {
-          if (data.get(ValueLayout.JAVA_LONG, i) != 0) {
-            return false;
-          }
+        if (zeros.asSlice(0, data.byteSize()).mismatch(data) >= 0) {
+          return false;
         }
       }
       return true;
@@ -77,10 +76,11 @@ final class RoundTrip {
     try (var buffer = space.allocate(CHUNK)) {
       long writeNanos = 0;
       var written = new SplittableRandom(seed);
-      var chunk = new byte[(int) CHUNK];
+      var chunk = new long[LONGS];
+      var random = MemorySegment.ofArray(chunk);
       for (long done = 0; done < byteSize; done += CHUNK) {
-        written.nextBytes(chunk);
-        MemorySegment.copy(chunk, 0, buffer.segment(), ValueLayout.JAVA_BYTE, 0, chunk.length);
+        fill(chunk, written);
+        buffer.segment().copyFrom(random);
         long start = System.nanoTime();
         transfer(buffer, done, Direction.WRITE);
         writeNanos += System.nanoTime() - start;
@@ -97,9 +97,8 @@ final class RoundTrip {
         long start = System.nanoTime();
         var data = transfer(buffer, done, Direction.READ);
         readNanos += System.nanoTime() - start;
-        expected.nextBytes(chunk);
-        long different =
-            MemorySegment.ofArray(chunk).asSlice(0, data.byteSize()).mismatch(data);
+        fill(chunk, expected);
+        long different = random.asSlice(0, data.byteSize()).mismatch(data);
         if (different >= 0) {
           throw new CommandFailure(
               "the data read back differ from those written, first at byte %,d"
@@ -108,6 +107,12 @@ final class RoundTrip {
         progress.accept(byteSize + done);
       }
       return new Result(writeNanos, readNanos);
+    }
+  }
+
+  private static void fill(long[] chunk, SplittableRandom random) {
+    for (int i = 0; i < chunk.length; i++) {
+      chunk[i] = random.nextLong();
     }
   }
 

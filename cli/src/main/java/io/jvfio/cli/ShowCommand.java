@@ -137,7 +137,7 @@ final class ShowCommand implements Runnable {
     return Stream.of(
             interrupt.maskable() ? "maskable" : "",
             interrupt.autoMasked() ? "masked by each signal" : "",
-            interrupt.resizable() ? "vectors can be added later" : "")
+            interrupt.resizable() && interrupt.count() > 1 ? "vectors can be added later" : "")
         .filter(text -> !text.isEmpty())
         .collect(Collectors.joining(", "));
   }

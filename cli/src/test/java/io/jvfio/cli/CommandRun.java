@@ -1,0 +1,52 @@
+package io.jvfio.cli;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.jvfio.VfioHost;
+import io.jvfio.sim.HostOptions;
+import io.jvfio.sim.SimulatedHosts;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+
+/**
+ * What one run of the command printed, and how it ended.
+ *
+ * @param status the exit status
+ * @param out standard output
+ * @param err standard error
+ */
+record CommandRun(int status, String out, String err) {
+
+  /** Runs the command as a user would. */
+  static CommandRun of(String... args) {
+    return run(HostOpener.STANDARD, args);
+  }
+
+  /** Runs the command on simulated hosts with {@code options}. */
+  static CommandRun with(HostOptions options, String... args) {
+    return run(
+        name -> {
+          var simulated =
+              SimulatedHosts.open(name.substring(HostOpener.SIMULATED.length()), options);
+          return new OpenHost(VfioHost.of(name, simulated.kernel()), simulated::close);
+        },
+        args);
+  }
+
+  private static CommandRun run(HostOpener opener, String... args) {
+    var out = new StringWriter();
+    var err = new StringWriter();
+    int status = Main.run(opener, new PrintWriter(out), new PrintWriter(err), args);
+    return new CommandRun(status, out.toString(), err.toString());
+  }
+
+  /** Standard output as one JSON document. */
+  JsonNode json() {
+    try {
+      return new ObjectMapper().readTree(out);
+    } catch (JsonProcessingException e) {
+      throw new AssertionError("no JSON document: " + out + err, e);
+    }
+  }
+}

@@ -1,0 +1,214 @@
+package io.jvfio.nvme;
+
+import io.jvfio.VfioException;
+import io.jvfio.linux.Registers;
+import java.time.Duration;
+
+/**
+ * The controller's registers, and the waits for its state. Source: NVM Express Base Specification,
+ * "Controller Properties"; NVM Express over PCIe Transport Specification, "Doorbells".
+ *
+ * <p>64-bit registers are accessed as two 32-bit halves, which every controller supports.
+ */
+final class ControllerRegisters implements AutoCloseable {
+  private static final long CAP = 0x00;
+  private static final long VS = 0x08;
+  private static final long CC = 0x14;
+  private static final long CSTS = 0x1c;
+  private static final long AQA = 0x24;
+  private static final long ASQ = 0x28;
+  private static final long ACQ = 0x30;
+  private static final long DOORBELLS = 0x1000;
+
+  private static final int CC_EN = 1;
+  private static final int CC_SHN_MASK = 3 << 14;
+  private static final int CC_SHN_NORMAL = 1 << 14;
+
+  /** NVM command set, pages of 4 KiB, round robin, entries of 64 and 16 bytes. */
+  private static final int CC_RUN = CC_EN | (6 << 16) | (4 << 20);
+
+  private static final int CSTS_RDY = 1;
+  private static final int CSTS_CFS = 1 << 1;
+  private static final int CSTS_SHST_MASK = 3 << 2;
+  private static final int CSTS_SHST_COMPLETE = 2 << 2;
+
+  /** What a device reads as when it is not there. */
+  private static final int GONE = -1;
+
+  private static final long TIMEOUT_UNIT_NANOS = 500_000_000;
+
+  private final Registers registers;
+  private final String device;
+
+  /** The CAP register, which never changes. */
+  private long capabilities;
+
+  /** Takes over the registers, without touching them. */
+  ControllerRegisters(Registers registers, String device) {
+    this.registers = registers;
+    this.device = device;
+  }
+
+  private long read64(long offset) {
+    long low = Integer.toUnsignedLong(registers.read32(offset));
+    return low | ((long) registers.read32(offset + Integer.BYTES) << 32);
+  }
+
+  private void write64(long offset, long value) {
+    registers.write32(offset, (int) value);
+    registers.write32(offset + Integer.BYTES, (int) (value >>> 32));
+  }
+
+  /**
+   * Reads what the controller can do, before anything else, and checks that this driver can drive
+   * it.
+   *
+   * @throws VfioException if it is gone, or needs larger pages or another command set
+   */
+  void readCapabilities() {
+    checkPresent(registers.read32(CSTS), "read the NVMe capabilities");
+    capabilities = read64(CAP);
+    if (((capabilities >> 48) & 0xf) != 0) {
+      throw failure("check CAP.MPSMIN", "The controller needs memory pages larger than 4 KiB.", "");
+    }
+    if (((capabilities >> 37) & 1) == 0) {
+      throw failure("check CAP.CSS", "The controller has no NVM command set.", "");
+    }
+  }
+
+  /** CAP.MQES: entries that an I/O queue can have. */
+  int maxQueueEntries() {
+    return (int) (capabilities & 0xffff) + 1;
+  }
+
+  /** The VS register. */
+  int version() {
+    return registers.read32(VS);
+  }
+
+  /** Where the submission queue's tail doorbell is. */
+  long submissionDoorbell(int queue) {
+    return DOORBELLS + ((2L * queue) << doorbellShift());
+  }
+
+  /** Where the completion queue's head doorbell is. */
+  long completionDoorbell(int queue) {
+    return DOORBELLS + ((2L * queue + 1) << doorbellShift());
+  }
+
+  /** CAP.DSTRD. */
+  private int doorbellShift() {
+    return 2 + ((int) (capabilities >> 32) & 0xf);
+  }
+
+  /** Rings a doorbell, after all that this thread did before. */
+  void ring(long doorbell, int value) {
+    registers.write32Release(doorbell, value);
+  }
+
+  /** Tells the controller where its admin queues are; it has to be disabled. */
+  void adminQueues(long submissionIova, long completionIova, int entries) {
+    registers.write32(AQA, (entries - 1) | ((entries - 1) << 16));
+    write64(ASQ, submissionIova);
+    write64(ACQ, completionIova);
+  }
+
+  /**
+   * Starts the controller and waits until it is ready.
+   *
+   * @throws VfioException if it fails or does not become ready within CAP.TO
+   */
+  void enable() {
+    registers.write32(CC, CC_RUN);
+    await("enable", CSTS_RDY, CSTS_RDY, readyNanos(), true);
+  }
+
+  /**
+   * Stops the controller and waits until it is; this is a controller reset.
+   *
+   * @throws VfioException if it does not stop within CAP.TO
+   */
+  void disable() {
+    registers.write32(CC, registers.read32(CC) & ~CC_EN & ~CC_SHN_MASK);
+    await("disable", CSTS_RDY, 0, readyNanos(), false);
+  }
+
+  /**
+   * Has the controller bring its data to safety, as before power-off.
+   *
+   * @throws VfioException if that takes longer than {@code timeout}
+   */
+  void shutDown(Duration timeout) {
+    registers.write32(CC, (registers.read32(CC) & ~CC_SHN_MASK) | CC_SHN_NORMAL);
+    await("shut down", CSTS_SHST_MASK, CSTS_SHST_COMPLETE, timeout.toNanos(), true);
+  }
+
+  /** CAP.TO: how long enabling or disabling may take. */
+  private long readyNanos() {
+    return Math.max((capabilities >> 24) & 0xff, 1) * TIMEOUT_UNIT_NANOS;
+  }
+
+  private void await(String step, int mask, int expected, long nanos, boolean failOnFatal) {
+    var backoff = new Backoff(nanos);
+    while (true) {
+      // The time is read before the status: a late look at the clock fails no one.
+      boolean expired = backoff.isExpired();
+      int status = registers.read32(CSTS);
+      checkPresent(status, step);
+      if ((status & mask) == expected) {
+        return;
+      }
+      if (failOnFatal && (status & CSTS_CFS) != 0) {
+        throw fatal(step);
+      }
+      if (expired) {
+        throw failure(
+            step,
+            "The controller did not do so within %d ms (CSTS 0x%x)."
+                .formatted(nanos / 1_000_000, status),
+            "Reset the device, or power it off and on.");
+      }
+      backoff.pause();
+    }
+  }
+
+  /**
+   * Looks whether the controller is alive; for a command that takes long.
+   *
+   * @throws VfioException if it is gone, or has given up
+   */
+  void checkAlive(String step) {
+    int status = registers.read32(CSTS);
+    checkPresent(status, step);
+    if ((status & CSTS_CFS) != 0) {
+      throw fatal(step);
+    }
+  }
+
+  private void checkPresent(int status, String step) {
+    if (status == GONE) {
+      throw failure(
+          step,
+          "All its registers read as ones: the device is gone, asleep, or does not decode memory.",
+          "Look for it in lspci and dmesg.");
+    }
+  }
+
+  private VfioException fatal(String step) {
+    return failure(
+        step,
+        "The controller reports a fatal error (CSTS.CFS), as it does when it cannot reach its"
+            + " queues.",
+        "Look for IOMMU faults in dmesg.");
+  }
+
+  /** A failure of this device; nothing was asked of the kernel. */
+  VfioException failure(String operation, String meaning, String nextStep) {
+    return new VfioException("NVMe: " + operation, device, null, meaning, nextStep);
+  }
+
+  @Override
+  public void close() {
+    registers.close();
+  }
+}

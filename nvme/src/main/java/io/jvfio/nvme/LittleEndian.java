@@ -1,0 +1,14 @@
+package io.jvfio.nvme;
+
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+
+/** The fixed-width types of NVMe: little-endian, whatever the machine. */
+final class LittleEndian {
+  static final ValueLayout.OfByte LE8 = ValueLayout.JAVA_BYTE;
+  static final ValueLayout.OfShort LE16 = ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN);
+  static final ValueLayout.OfInt LE32 = ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
+  static final ValueLayout.OfLong LE64 = ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  private LittleEndian() {}
+}

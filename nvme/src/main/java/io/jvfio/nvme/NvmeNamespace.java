@@ -1,0 +1,125 @@
+package io.jvfio.nvme;
+
+import io.jvfio.DmaBuffer;
+import io.jvfio.VfioException;
+import java.util.Objects;
+
+/**
+ * A namespace of an open controller: blocks that can be read and written.
+ *
+ * <p>Data goes between the device and a {@link DmaBuffer} of the same device, without copies. A
+ * call may be of any length; it is split into commands of the size that the controller takes,
+ * several in flight at a time. Reads and writes allocate nothing on the heap.
+ *
+ * <p>Safe for use by several threads: one call at a time goes to the controller, the others wait.
+ * After the controller is closed, all I/O throws {@link IllegalStateException}.
+ */
+public final class NvmeNamespace {
+  /** PRP1 has to be a multiple of a dword. */
+  private static final long OFFSET_ALIGNMENT = 4;
+
+  private final NvmeController controller;
+  private final int id;
+  private final IdentifyNamespace identify;
+  private final int blockShift;
+
+  NvmeNamespace(NvmeController controller, int id, IdentifyNamespace identify) {
+    this.controller = controller;
+    this.id = id;
+    this.identify = identify;
+    blockShift = Long.numberOfTrailingZeros(identify.format().dataBytes());
+  }
+
+  /** The namespace's number, from 1. */
+  public int id() {
+    return id;
+  }
+
+  /** What the controller said of the namespace when it was opened. */
+  public IdentifyNamespace identify() {
+    return identify;
+  }
+
+  /** Bytes of data per block: a power of two from 512. */
+  public int blockSize() {
+    return 1 << blockShift;
+  }
+
+  /** Number of blocks. */
+  public long blockCount() {
+    return identify.sizeBlocks();
+  }
+
+  /** Size in bytes. */
+  public long byteSize() {
+    return blockCount() << blockShift;
+  }
+
+  /**
+   * Reads blocks into a buffer. Blocks until all are read.
+   *
+   * @param lba the first block
+   * @param blocks how many blocks, at least 1
+   * @param buffer where to; of the controller's device
+   * @param offset where in the buffer, in bytes, a multiple of 4
+   * @throws IndexOutOfBoundsException if the blocks are not all in the namespace, or the bytes not
+   *     all in the buffer
+   * @throws IllegalArgumentException if {@code offset} is misaligned
+   * @throws NvmeStatusException if the controller completes a command with an error; the content of
+   *     the buffer is not known then
+   * @throws VfioException if the controller does not answer; it is stopped then, and can only be
+   *     closed
+   * @throws IllegalStateException if the controller or the buffer is closed
+   */
+  public void read(long lba, long blocks, DmaBuffer buffer, long offset) {
+    transfer(Opcode.READ, lba, blocks, buffer, offset);
+  }
+
+  /**
+   * Writes blocks from a buffer. Blocks until the controller has taken all of them; they are safe
+   * from loss of power after {@link #flush()}.
+   *
+   * @param lba the first block
+   * @param blocks how many blocks, at least 1
+   * @param buffer where from; of the controller's device
+   * @param offset where in the buffer, in bytes, a multiple of 4
+   * @throws IndexOutOfBoundsException if the blocks are not all in the namespace, or the bytes not
+   *     all in the buffer
+   * @throws IllegalArgumentException if {@code offset} is misaligned
+   * @throws NvmeStatusException if the controller completes a command with an error; which of the
+   *     blocks were written is not known then
+   * @throws VfioException if the controller does not answer; it is stopped then, and can only be
+   *     closed
+   * @throws IllegalStateException if the controller or the buffer is closed
+   */
+  public void write(long lba, long blocks, DmaBuffer buffer, long offset) {
+    transfer(Opcode.WRITE, lba, blocks, buffer, offset);
+  }
+
+  /**
+   * Brings all data written before to where it survives loss of power.
+   *
+   * @throws NvmeStatusException if the controller completes the command with an error
+   * @throws VfioException if the controller does not answer; it is stopped then, and can only be
+   *     closed
+   * @throws IllegalStateException if the controller is closed
+   */
+  public void flush() {
+    controller.flush(id);
+  }
+
+  private void transfer(Opcode opcode, long lba, long blocks, DmaBuffer buffer, long offset) {
+    if (blocks < 1) {
+      throw new IndexOutOfBoundsException(blocks + " blocks");
+    }
+    Objects.checkFromIndexSize(lba, blocks, blockCount());
+    if (offset % OFFSET_ALIGNMENT != 0) {
+      throw new IllegalArgumentException("offset %d is not a multiple of 4".formatted(offset));
+    }
+    if (!buffer.segment().scope().isAlive()) {
+      throw new IllegalStateException("the buffer is closed");
+    }
+    Objects.checkFromIndexSize(offset, blocks << blockShift, buffer.byteSize());
+    controller.transfer(opcode, id, blockShift, lba, blocks, buffer.iova() + offset);
+  }
+}

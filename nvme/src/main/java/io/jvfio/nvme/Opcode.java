@@ -1,0 +1,35 @@
+package io.jvfio.nvme;
+
+/**
+ * The commands that this driver sends. Source: NVM Express Base Specification, "Opcodes for Admin
+ * Commands"; NVM Command Set Specification, "Opcodes for NVM Commands".
+ */
+enum Opcode {
+  DELETE_SUBMISSION_QUEUE("Delete I/O Submission Queue", 0x00),
+  CREATE_SUBMISSION_QUEUE("Create I/O Submission Queue", 0x01),
+  DELETE_COMPLETION_QUEUE("Delete I/O Completion Queue", 0x04),
+  CREATE_COMPLETION_QUEUE("Create I/O Completion Queue", 0x05),
+  IDENTIFY("Identify", 0x06),
+  SET_FEATURES("Set Features", 0x09),
+  FLUSH("Flush", 0x00),
+  WRITE("Write", 0x01),
+  READ("Read", 0x02);
+
+  private final String label;
+  private final int code;
+
+  Opcode(String label, int code) {
+    this.label = label;
+    this.code = code;
+  }
+
+  /** The command's name in the specification. */
+  String label() {
+    return label;
+  }
+
+  /** The opcode on the wire. */
+  int code() {
+    return code;
+  }
+}

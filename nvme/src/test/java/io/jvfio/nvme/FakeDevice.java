@@ -1,0 +1,340 @@
+package io.jvfio.nvme;
+
+import io.jvfio.DmaSpace;
+import io.jvfio.IrqInfo;
+import io.jvfio.MappableArea;
+import io.jvfio.PciConfigSpace;
+import io.jvfio.Region;
+import io.jvfio.RegionInfo;
+import io.jvfio.VfioDevice;
+import io.jvfio.linux.Registers;
+import io.jvfio.model.DeviceModel;
+import io.jvfio.model.DmaFaultException;
+import io.jvfio.model.DmaPort;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicIntegerArray;
+
+/**
+ * A device model plugged into the driver's seams directly: no kernel, no IOMMU but a table of what
+ * is mapped. It keeps a journal of what matters for order, and can fail any single access.
+ */
+final class FakeDevice implements VfioDevice {
+  static final String NAME = "0000:01:00.0";
+
+  private static final int PCI_COMMAND = 0x04;
+  private static final int BUS_MASTER = 4;
+  private static final int DOORBELLS = 0x1000;
+  private static final int NOT_RUNG = -1;
+
+  final List<String> journal = new ArrayList<>();
+  final FakeDmaSpace memory = new FakeDmaSpace(this);
+  final AtomicIntegerArray rung = new AtomicIntegerArray(256);
+
+  /** How often each doorbell was written. */
+  final int[] rings = new int[256];
+
+  /** Throw at this access, counted from 0. */
+  int failAtAccess = Integer.MAX_VALUE;
+
+  int accesses;
+
+  /** Swallow doorbells, as a controller does that hangs. */
+  boolean ignoresDoorbells;
+
+  /** All registers read as ones. */
+  boolean isGone;
+
+  int openRegisters;
+
+  private final DeviceModel model;
+  private volatile boolean hasThread;
+
+  FakeDevice(DeviceModel model) {
+    this.model = model;
+    model.connect(new Port());
+    for (int i = 0; i < rung.length(); i++) {
+      rung.set(i, NOT_RUNG);
+    }
+  }
+
+  static final class InjectedException extends RuntimeException {
+    private static final long serialVersionUID = 1;
+
+    InjectedException(String what) {
+      super("injected: " + what);
+    }
+  }
+
+  void access(String what) {
+    if (accesses++ == failAtAccess) {
+      throw new InjectedException(what);
+    }
+  }
+
+  boolean isBusMaster() {
+    return (model.config().read(PCI_COMMAND, 2) & BUS_MASTER) != 0;
+  }
+
+  /** From now on doorbells are answered by a thread, as by a device that runs on its own. */
+  AutoCloseable startThread() {
+    hasThread = true;
+    var thread = Thread.ofPlatform().name("device").daemon().start(this::serveDoorbells);
+    return () -> {
+      hasThread = false;
+      thread.join();
+    };
+  }
+
+  @SuppressWarnings("ThreadPriorityCheck") // one processor may have to do for both sides
+  private void serveDoorbells() {
+    while (hasThread) {
+      boolean worked = false;
+      for (int i = 0; i < rung.length(); i++) {
+        int value = rung.getAndSet(i, NOT_RUNG);
+        if (value != NOT_RUNG) {
+          worked = true;
+          synchronized (model) {
+            model.write(0, DOORBELLS + 4L * i, 4, value);
+          }
+        }
+      }
+      if (!worked) {
+        Thread.yield();
+      }
+    }
+  }
+
+  @Override
+  public String name() {
+    return NAME;
+  }
+
+  @Override
+  public DmaSpace dmaSpace() {
+    return memory;
+  }
+
+  @Override
+  public List<Region> regions() {
+    return List.of(new Bar0());
+  }
+
+  @Override
+  public List<IrqInfo> interrupts() {
+    return List.of();
+  }
+
+  @Override
+  public PciConfigSpace config() {
+    return new Config();
+  }
+
+  @Override
+  public void enableBusMaster() {
+    access("enable bus master");
+    model.config().write(PCI_COMMAND, 2, BUS_MASTER | 2);
+  }
+
+  @Override
+  public void disableBusMaster() {
+    journal.add("bus master off");
+    model.config().write(PCI_COMMAND, 2, 2);
+  }
+
+  @Override
+  public void reset() {
+    model.reset();
+  }
+
+  @Override
+  public void close() {
+    model.close();
+  }
+
+  private final class Port implements DmaPort {
+    @Override
+    public void read(long iova, MemorySegment target) throws DmaFaultException {
+      target.copyFrom(memory.find(iova, target.byteSize(), isBusMaster()));
+    }
+
+    @Override
+    public void write(long iova, MemorySegment source) throws DmaFaultException {
+      memory.find(iova, source.byteSize(), isBusMaster()).copyFrom(source);
+    }
+  }
+
+  private final class Config implements PciConfigSpace {
+    @Override
+    public int byteSize() {
+      return model.config().byteSize();
+    }
+
+    @Override
+    public int read8(int offset) {
+      return model.config().read(offset, 1);
+    }
+
+    @Override
+    public int read16(int offset) {
+      return model.config().read(offset, 2);
+    }
+
+    @Override
+    public int read32(int offset) {
+      return model.config().read(offset, 4);
+    }
+
+    @Override
+    public void write8(int offset, int value) {
+      model.config().write(offset, 1, value);
+    }
+
+    @Override
+    public void write16(int offset, int value) {
+      model.config().write(offset, 2, value);
+    }
+
+    @Override
+    public void write32(int offset, int value) {
+      model.config().write(offset, 4, value);
+    }
+  }
+
+  private final class Bar0 implements Region {
+    @Override
+    public RegionInfo info() {
+      return new RegionInfo(0, model.bars().getFirst().byteSize(), true, true, false, false);
+    }
+
+    @Override
+    public void read(long offset, MemorySegment target) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public void write(long offset, MemorySegment source) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public List<MappableArea> mappableAreas() {
+      return List.of();
+    }
+
+    @Override
+    public Registers map(MappableArea area) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public Registers registers() {
+      access("map BAR0");
+      openRegisters++;
+      return new ModelRegisters();
+    }
+  }
+
+  private final class ModelRegisters implements Registers {
+    private boolean isClosed;
+
+    private void check(String what) {
+      if (isClosed) {
+        throw new IllegalStateException("closed");
+      }
+      access(what);
+    }
+
+    private long read(long offset, int width) {
+      check("read 0x%x".formatted(offset));
+      if (isGone) {
+        return -1;
+      }
+      synchronized (model) {
+        return model.read(0, offset, width);
+      }
+    }
+
+    private void write(long offset, int width, long value) {
+      check("write 0x%x".formatted(offset));
+      if (offset == 0x14) {
+        journal.add("CC 0x%x".formatted(value));
+      }
+      synchronized (model) {
+        model.write(0, offset, width, value);
+      }
+    }
+
+    @Override
+    public long byteSize() {
+      return model.bars().getFirst().byteSize();
+    }
+
+    @Override
+    public byte read8(long offset) {
+      return (byte) read(offset, 1);
+    }
+
+    @Override
+    public short read16(long offset) {
+      return (short) read(offset, 2);
+    }
+
+    @Override
+    public int read32(long offset) {
+      return (int) read(offset, 4);
+    }
+
+    @Override
+    public long read64(long offset) {
+      throw new AssertionError("64-bit registers are read in halves");
+    }
+
+    @Override
+    public void write8(long offset, byte value) {
+      write(offset, 1, value);
+    }
+
+    @Override
+    public void write16(long offset, short value) {
+      write(offset, 2, value);
+    }
+
+    @Override
+    public void write32(long offset, int value) {
+      write(offset, 4, value);
+    }
+
+    @Override
+    public void write64(long offset, long value) {
+      throw new AssertionError("64-bit registers are written in halves");
+    }
+
+    @Override
+    public void write32Release(long offset, int value) {
+      check("doorbell");
+      int doorbell = (int) (offset - DOORBELLS) / 4;
+      rings[doorbell]++;
+      if (ignoresDoorbells) {
+        return;
+      }
+      if (hasThread) {
+        rung.set(doorbell, value);
+        return;
+      }
+      synchronized (model) {
+        model.write(0, offset, 4, value);
+      }
+    }
+
+    @Override
+    public void close() {
+      if (!isClosed) {
+        isClosed = true;
+        openRegisters--;
+        journal.add("registers closed");
+      }
+    }
+  }
+}

@@ -1,0 +1,97 @@
+package io.jvfio.nvme;
+
+import io.jvfio.DmaBuffer;
+import io.jvfio.DmaSpace;
+import io.jvfio.DmaWindow;
+import io.jvfio.IommuType;
+import io.jvfio.model.DmaFaultException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.concurrent.ConcurrentSkipListMap;
+
+/** Device memory by a table of what is mapped where; each buffer has a hole behind it. */
+final class FakeDmaSpace implements DmaSpace {
+  private static final long PAGE_SIZE = 4096;
+
+  /** Address of the next buffer. */
+  long nextIova = 0x10_0000;
+
+  private final FakeDevice device;
+  private final ConcurrentSkipListMap<Long, MemorySegment> mapped = new ConcurrentSkipListMap<>();
+
+  FakeDmaSpace(FakeDevice device) {
+    this.device = device;
+  }
+
+  /** Buffers not yet closed. */
+  int openBuffers() {
+    return mapped.size();
+  }
+
+  /** Takes the memory away from the device, though the buffer stays open. */
+  void unmap(DmaBuffer buffer) {
+    mapped.remove(buffer.iova());
+  }
+
+  MemorySegment find(long iova, long byteSize, boolean isBusMaster) throws DmaFaultException {
+    var entry = mapped.floorEntry(iova);
+    if (!isBusMaster || entry == null) {
+      throw new DmaFaultException(iova, isBusMaster ? "not mapped" : "not a bus master");
+    }
+    long offset = iova - entry.getKey();
+    if (offset + byteSize > entry.getValue().byteSize()) {
+      throw new DmaFaultException(iova, "not mapped");
+    }
+    return entry.getValue().asSlice(offset, byteSize);
+  }
+
+  @Override
+  public IommuType type() {
+    return IommuType.TYPE1V2;
+  }
+
+  @Override
+  public List<DmaWindow> windows() {
+    return List.of(new DmaWindow(0, -1, PAGE_SIZE));
+  }
+
+  @Override
+  public DmaBuffer allocate(long byteSize) {
+    device.access("allocate");
+    long rounded = (byteSize + PAGE_SIZE - 1) & -PAGE_SIZE;
+    var arena = Arena.ofShared();
+    var segment = arena.allocate(rounded, PAGE_SIZE);
+    long iova = nextIova;
+    nextIova += rounded + PAGE_SIZE;
+    mapped.put(iova, segment);
+    return new DmaBuffer() {
+      private boolean isClosed;
+
+      @Override
+      public MemorySegment segment() {
+        return segment;
+      }
+
+      @Override
+      public long iova() {
+        return iova;
+      }
+
+      @Override
+      public void close() {
+        if (!isClosed) {
+          isClosed = true;
+          mapped.remove(iova);
+          device.journal.add("free" + (device.isBusMaster() ? " while bus master" : ""));
+          arena.close();
+        }
+      }
+    };
+  }
+
+  @Override
+  public void close() {
+    mapped.clear();
+  }
+}

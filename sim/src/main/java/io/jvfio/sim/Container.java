@@ -1,0 +1,166 @@
+package io.jvfio.sim;
+
+import io.jvfio.linux.Errno;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A container: groups that share an IOMMU. It lives on without its descriptor while groups are in
+ * it. Source: {@code drivers/vfio/container.c}.
+ */
+final class Container {
+  private final Host host;
+
+  /** The last one to join is the first one asked, as on the kernel's list. */
+  private final Deque<VfioGroup> groups = new ArrayDeque<>();
+
+  private @Nullable Iommu iommu;
+  private boolean noIommu;
+
+  Container(Host host) {
+    this.host = host;
+  }
+
+  @Nullable Iommu iommu() {
+    return iommu;
+  }
+
+  int ioctl(int command, UserArgument argument) throws UserFault {
+    return switch (command) {
+      case VfioCommand.GET_API_VERSION -> 0;
+      case VfioCommand.CHECK_EXTENSION -> checkExtension(argument.value());
+      case VfioCommand.SET_IOMMU -> setIommu(argument.value());
+      default -> iommu == null ? Errno.EINVAL.result() : iommu.ioctl(command, argument);
+    };
+  }
+
+  private int checkExtension(long extension) {
+    if (iommu != null) {
+      return iommu.checkExtension(extension);
+    }
+    for (var candidate : host.iommuDrivers()) {
+      if (!groups.isEmpty() && !isAllowed(candidate)) {
+        continue;
+      }
+      int answer = candidate.checkExtension(extension);
+      if (answer > 0) {
+        return answer;
+      }
+    }
+    return 0;
+  }
+
+  /** Groups without an IOMMU and the driver for them are for each other only. */
+  private boolean isAllowed(IommuDriver candidate) {
+    return candidate.isNoIommu() == noIommu;
+  }
+
+  private int setIommu(long type) {
+    if (groups.isEmpty() || iommu != null) {
+      return Errno.EINVAL.result();
+    }
+    int result = Errno.ENODEV.result();
+    for (var candidate : host.iommuDrivers()) {
+      if (!isAllowed(candidate) || candidate.checkExtension(type) <= 0) {
+        continue;
+      }
+      result = candidate.openError();
+      if (result != 0) {
+        continue;
+      }
+      var opened = candidate.open(type);
+      result = attachAll(opened);
+      if (result == 0) {
+        iommu = opened;
+        break;
+      }
+      opened.release();
+    }
+    return result;
+  }
+
+  private int attachAll(Iommu opened) {
+    var attached = new ArrayDeque<VfioGroup>();
+    for (var group : groups) {
+      int result = opened.attach(group);
+      if (result != 0) {
+        attached.forEach(opened::detach);
+        return result;
+      }
+      attached.push(group);
+    }
+    return 0;
+  }
+
+  /** Takes a group in; a negated errno changes nothing. */
+  int attach(VfioGroup group) {
+    if (group.noIommu && !host.options().has(Capability.SYS_RAWIO)) {
+      return Errno.EPERM.result();
+    }
+    if (!groups.isEmpty() && noIommu != group.noIommu) {
+      return Errno.EPERM.result();
+    }
+    boolean claims = host.description().era().claimsOwnership() && !group.noIommu;
+    if (claims) {
+      if (!group.isViable()) {
+        return Errno.EPERM.result();
+      }
+      if (group.tables != null) {
+        group.tables.takeOwnership();
+      }
+    }
+    if (iommu != null) {
+      int result = iommu.attach(group);
+      if (result != 0) {
+        if (claims) {
+          releaseOwnership(group);
+        }
+        return result;
+      }
+    }
+    group.container = this;
+    group.users = 1;
+    noIommu = group.noIommu;
+    groups.push(group);
+    return 0;
+  }
+
+  /** Lets a group go; with the last one the IOMMU ends, and the container is as new. */
+  void detach(VfioGroup group) {
+    if (iommu != null) {
+      iommu.detach(group);
+    }
+    if (host.description().era().claimsOwnership()) {
+      releaseOwnership(group);
+    }
+    group.container = null;
+    group.users = 0;
+    groups.remove(group);
+    if (iommu != null && groups.isEmpty()) {
+      iommu.release();
+      iommu = null;
+    }
+  }
+
+  private static void releaseOwnership(VfioGroup group) {
+    if (group.tables != null) {
+      group.tables.releaseOwnership();
+    }
+  }
+
+  /** Whether a device of {@code group} may be opened: 0, or a negated errno. */
+  int useError(VfioGroup group) {
+    if (iommu == null) {
+      return Errno.EINVAL.result();
+    }
+    if (group.noIommu && !host.options().has(Capability.SYS_RAWIO)) {
+      return Errno.EPERM.result();
+    }
+    return 0;
+  }
+
+  long mappedBytes() {
+    return iommu == null ? 0 : iommu.mappedBytes();
+  }
+}

@@ -1,0 +1,169 @@
+package io.jvfio.sim;
+
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/** What sysfs says of one PCI function. */
+final class DeviceFiles {
+  private static final int VISIBLE_TO_ALL = 64;
+
+  private final Host host;
+  private final HostDevice device;
+  private final HostDescription.Function function;
+
+  DeviceFiles(Host host, HostDevice device) {
+    this.host = host;
+    this.device = device;
+    this.function = device.description();
+  }
+
+  /** Where a function is, below {@code /sys}. */
+  static String path(HostDescription.Function function) {
+    var address = function.address();
+    var path = new StringBuilder("devices/pci");
+    path.append(address, 0, address.indexOf(':')).append(":00/");
+    for (var parent : function.parents()) {
+      path.append(parent).append('/');
+    }
+    return path.append(address).toString();
+  }
+
+  /** The IOMMU that a function is behind, as in {@code /sys/class/iommu}, or null. */
+  static @Nullable String iommuName(Host host, HostDescription.Function function) {
+    if (function.group() < 0) {
+      return null;
+    }
+    return switch (host.description().platform()) {
+      case IommuPlatform.Paging paging -> paging.instance();
+      case IommuPlatform.Ioda2 _, IommuPlatform.Partition _ ->
+          host.description().era() == KernelEra.LINUX_5_10
+              ? null
+              : "iommu-phb" + function.address().substring(0, 4);
+      case IommuPlatform.None _ -> null;
+    };
+  }
+
+  void addTo(FileNode.Directory root) {
+    var sys = root.directory("sys");
+    var path = path(function);
+    sys.directory("bus/pci/devices").link(function.address(), "../../../" + path);
+    var directory = sys.directory(path);
+    addAttributes(directory);
+    addLinks(sys, directory, path);
+  }
+
+  private void addLinks(FileNode.Directory sys, FileNode.Directory directory, String path) {
+    var up = "../../../" + "../".repeat(function.parents().size());
+    directory.link("subsystem", up + "bus/pci");
+    if (device.group != null) {
+      directory.link("iommu_group", up + "kernel/iommu_groups/" + device.group.id());
+    }
+    var iommu = iommuName(host, function);
+    if (iommu != null) {
+      directory.link("iommu", up + "devices/virtual/iommu/" + iommu);
+    }
+    if (function.node() != null) {
+      directory.link("of_node", up + "firmware/devicetree/base/" + function.node());
+    }
+    var driver = device.driver;
+    if (driver != null) {
+      directory.link("driver", up + "bus/pci/drivers/" + driver);
+      sys.directory("bus/pci/drivers/" + driver).link(function.address(), "../../../../" + path);
+    }
+  }
+
+  private void addAttributes(FileNode.Directory directory) {
+    var config = device.config();
+    int vendor = config.read(PciConfig.VENDOR, 2);
+    int id = config.read(PciConfig.DEVICE, 2);
+    int subsystemVendor = config.read(PciConfig.SUBSYSTEM_VENDOR, 2);
+    int subsystem = config.read(PciConfig.SUBSYSTEM_DEVICE, 2);
+    int classCode = config.read(PciConfig.CLASS, 3);
+    var modalias = modalias(vendor, id, subsystemVendor, subsystem, classCode);
+    directory.text("vendor", Hex.prefixed(vendor, 4));
+    directory.text("device", Hex.prefixed(id, 4));
+    directory.text("subsystem_vendor", Hex.prefixed(subsystemVendor, 4));
+    directory.text("subsystem_device", Hex.prefixed(subsystem, 4));
+    directory.text("class", Hex.prefixed(classCode, 6));
+    directory.text("revision", Hex.prefixed(config.read(PciConfig.REVISION, 1), 2));
+    directory.text("irq", Integer.toString(function.irq()));
+    directory.text("numa_node", "-1");
+    directory.text("local_cpulist", "0");
+    directory.text("msi_bus", "1");
+    directory.text("modalias", modalias);
+    directory.text("driver_override", device.isVfio() ? "vfio-pci" : "(null)");
+    directory.text("enable", "0");
+    directory.text("resource", resources());
+    if (VirtualConfig.canReset(config)) {
+      directory.text("reset_method", "flr");
+    }
+    directory.put("config", new ConfigFile(device, host.options()));
+  }
+
+  private static String modalias(
+      int vendor, int id, int subsystemVendor, int subsystem, int classCode) {
+    return "pci:v"
+        + capital(vendor, 8)
+        + "d"
+        + capital(id, 8)
+        + "sv"
+        + capital(subsystemVendor, 8)
+        + "sd"
+        + capital(subsystem, 8)
+        + "bc"
+        + capital(classCode >> 16, 2)
+        + "sc"
+        + capital(classCode >> 8, 2)
+        + "i"
+        + capital(classCode, 2);
+  }
+
+  private static String capital(int value, int digits) {
+    return Hex.digits(value, digits).toUpperCase(Locale.ROOT);
+  }
+
+  private String resources() {
+    var lines = new StringBuilder();
+    for (int bar = 0; bar < 13; bar++) {
+      long start = 0;
+      long last = 0;
+      long flags = 0;
+      for (var place : function.bars()) {
+        if (place.bar() == bar) {
+          start = place.hostAddress();
+          last = start + place.byteSize() - 1;
+          flags = place.flags();
+        }
+      }
+      lines
+          .append(bar == 0 ? "" : "\n")
+          .append(Hex.prefixed(start, 16))
+          .append(' ')
+          .append(Hex.prefixed(last, 16))
+          .append(' ')
+          .append(Hex.prefixed(flags, 16));
+    }
+    return lines.toString();
+  }
+
+  /** Configuration space as the hardware has it; all of it for administrators only. */
+  private static final class ConfigFile extends FileNode.Content {
+    private final HostDevice device;
+    private final HostOptions options;
+
+    ConfigFile(HostDevice device, HostOptions options) {
+      this.device = device;
+      this.options = options;
+    }
+
+    @Override
+    byte[] content() {
+      var config = device.config();
+      var bytes = new byte[options.has(Capability.SYS_ADMIN) ? config.byteSize() : VISIBLE_TO_ALL];
+      for (int i = 0; i < bytes.length; i++) {
+        bytes[i] = (byte) config.read(i, 1);
+      }
+      return bytes;
+    }
+  }
+}

@@ -1,0 +1,197 @@
+package io.jvfio.sim;
+
+import static io.jvfio.linux.uapi.Vfio.VFIO_GROUP_FLAGS_CONTAINER_SET;
+import static io.jvfio.linux.uapi.Vfio.VFIO_GROUP_FLAGS_VIABLE;
+
+import io.jvfio.linux.Errno;
+import io.jvfio.linux.uapi.VfioGroupStatus;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An open {@code /dev/vfio/GROUP}. Source: {@code drivers/vfio/group.c}; before 6.1 {@code
+ * drivers/vfio/vfio.c}.
+ */
+final class GroupFile extends OpenFile {
+
+  private final Host host;
+  private final VfioGroup group;
+
+  private GroupFile(Host host, VfioGroup group) {
+    this.host = host;
+    this.group = group;
+  }
+
+  /** Why {@code group} cannot be opened: a negated errno, or 0. */
+  static int openError(Host host, VfioGroup group) {
+    if (!group.hasVfioDevice()) {
+      return Errno.ENODEV.result();
+    }
+    if (group.noIommu && !host.options().has(Capability.SYS_RAWIO)) {
+      return Errno.EPERM.result();
+    }
+    return group.file != null || group.heldElsewhere ? Errno.EBUSY.result() : 0;
+  }
+
+  /** Opens a group that has no {@link #openError}. */
+  static GroupFile open(Host host, VfioGroup group) {
+    var file = new GroupFile(host, group);
+    group.file = file;
+    return file;
+  }
+
+  @Override
+  String path() {
+    return "/dev/vfio/" + group.nodeName();
+  }
+
+  @Override
+  void release() {
+    var container = group.container;
+    if (container != null) {
+      container.detach(group);
+    }
+    group.file = null;
+  }
+
+  @Override
+  int ioctl(int command, UserArgument argument) throws UserFault {
+    return switch (command) {
+      case VfioCommand.GROUP_GET_STATUS -> status(argument);
+      case VfioCommand.GROUP_SET_CONTAINER -> setContainer(argument.pointedInt());
+      case VfioCommand.GROUP_UNSET_CONTAINER -> unsetContainer();
+      case VfioCommand.GROUP_GET_DEVICE_FD -> openDevice(argument);
+      default -> Errno.ENOTTY.result();
+    };
+  }
+
+  private int status(UserArgument argument) throws UserFault {
+    var status = argument.copyIn(VfioGroupStatus.SIZE, VfioGroupStatus.SIZE);
+    if (Integer.compareUnsigned(VfioGroupStatus.argsz(status), (int) VfioGroupStatus.SIZE) < 0) {
+      return Errno.EINVAL.result();
+    }
+    boolean attached = group.container != null;
+    boolean viable = group.isViable() || (attached && host.description().era().claimsOwnership());
+    VfioGroupStatus.flags(
+        status,
+        (viable ? VFIO_GROUP_FLAGS_VIABLE : 0) | (attached ? VFIO_GROUP_FLAGS_CONTAINER_SET : 0));
+    argument.copyOut(0, status, VfioGroupStatus.SIZE);
+    return 0;
+  }
+
+  private int setContainer(int fd) {
+    boolean old = host.description().era() == KernelEra.LINUX_5_10;
+    if (old) {
+      if (fd < 0 || group.container != null) {
+        return Errno.EINVAL.result();
+      }
+      if (group.noIommu && !host.options().has(Capability.SYS_RAWIO)) {
+        return Errno.EPERM.result();
+      }
+    }
+    var file = host.files().get(fd);
+    if (file == null) {
+      return Errno.EBADF.result();
+    }
+    if (group.container != null) {
+      return Errno.EINVAL.result();
+    }
+    if (!(file instanceof ContainerFile target)) {
+      return old ? Errno.EINVAL.result() : Errno.EBADFD.result();
+    }
+    return target.container.attach(group);
+  }
+
+  private int unsetContainer() {
+    var container = group.container;
+    if (container == null) {
+      return Errno.EINVAL.result();
+    }
+    if (group.users != 1) {
+      return Errno.EBUSY.result();
+    }
+    container.detach(group);
+    return 0;
+  }
+
+  private int openDevice(UserArgument argument) throws UserFault {
+    var name = argument.pointedString(host.description().pageSize());
+    if (name == null) {
+      return Errno.EINVAL.result();
+    }
+    // Before 5.19 the group's state came first, and viability was a part of it.
+    if (host.description().era() == KernelEra.LINUX_5_10) {
+      int error = group.isViable() ? useError() : Errno.EINVAL.result();
+      if (error != 0) {
+        return error;
+      }
+    }
+    HostDevice found = null;
+    for (var device : group.devices) {
+      int match = device.isVfio() ? match(device.address(), name) : 0;
+      if (match < 0) {
+        return match;
+      }
+      if (match > 0) {
+        found = device;
+        break;
+      }
+    }
+    if (found == null) {
+      return Errno.ENODEV.result();
+    }
+    int fd = host.files().lowestFree();
+    if (fd < 0) {
+      return fd;
+    }
+    int error = useError();
+    if (error != 0) {
+      return error;
+    }
+    return host.files().install(fd, new DeviceFile(host, this, found));
+  }
+
+  private int useError() {
+    var container = group.container;
+    return container == null ? Errno.EINVAL.result() : container.useError(group);
+  }
+
+  /** A device that has no open file yet gets its first one. */
+  void use() {
+    retain();
+    group.users++;
+  }
+
+  /** A device's last file is gone. */
+  void unuse() {
+    group.users--;
+    drop();
+  }
+
+  /** The translation that the group's devices are under, or null. */
+  static @Nullable DmaTranslation translation(VfioGroup group) {
+    var container = group.container;
+    return container == null ? null : container.iommu();
+  }
+
+  /**
+   * Compares a name, and the options after it, with an address. Source: {@code
+   * drivers/vfio/pci/vfio_pci_core.c}, {@code vfio_pci_core_match}.
+   *
+   * @return 1 for a match, 0 for none, or a negated errno
+   */
+  private static int match(String address, String name) {
+    if (!name.startsWith(address)) {
+      return 0;
+    }
+    var options = name.substring(address.length());
+    if (options.isEmpty()) {
+      return 1;
+    }
+    if (options.charAt(0) != ' ') {
+      return 0;
+    }
+    // A token is for virtual functions and their parents, and there are none here: a name may be
+    // followed by spaces only.
+    return options.chars().allMatch(c -> c == ' ') ? 1 : Errno.EINVAL.result();
+  }
+}

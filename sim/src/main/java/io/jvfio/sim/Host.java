@@ -1,0 +1,210 @@
+package io.jvfio.sim;
+
+import io.jvfio.model.DeviceModel;
+import io.jvfio.model.NvmeModel;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A host at run time: its hardware, its kernel's state, and the one process on it. Its monitor is
+ * the lock of everything; system calls, register accesses and DMA all hold it.
+ */
+final class Host {
+  private static final long NAMESPACE_BYTES = 256 << 20;
+
+  private final HostDescription description;
+  private final HostOptions options;
+  private final FileTable files;
+  private final ProcessMemory memory;
+  private final LockedMemory locked;
+  private final PreregisteredMemory preregistered;
+  private final List<VfioGroup> groups = new ArrayList<>();
+  private final List<HostDevice> devices = new ArrayList<>();
+  private final List<IommuDriver> iommuDrivers = new ArrayList<>();
+  private final List<IommuFault> faults = new ArrayList<>();
+  private final HostFiles tree;
+
+  Host(HostDescription description, HostOptions options) {
+    this.description = description;
+    this.options = options;
+    this.files = new FileTable(options.openFileLimit());
+    this.locked = new LockedMemory(description.pageSize(), options);
+    this.memory = new ProcessMemory(description.pageSize(), locked);
+    this.preregistered = new PreregisteredMemory(memory, locked, description.pageSize());
+    loadDrivers();
+    boolean noIommu = description.platform() instanceof IommuPlatform.None;
+    for (var group : description.groups()) {
+      if (!noIommu || options.vfioLoaded()) {
+        groups.add(
+            new VfioGroup(
+                group, noIommu, TableGroup.of(description.platform(), description.era())));
+      }
+    }
+    description.functions().forEach(this::add);
+    for (var sibling : options.siblings()) {
+      add(sibling(sibling));
+    }
+    for (var group : groups) {
+      group.heldElsewhere = options.holders().containsKey(group.id());
+    }
+    this.tree = new HostFiles(this);
+  }
+
+  private void loadDrivers() {
+    if (!options.iommuDriverLoaded()) {
+      return;
+    }
+    switch (description.platform()) {
+      case IommuPlatform.Paging _ -> iommuDrivers.add(new Type1Driver(this));
+      case IommuPlatform.Ioda2 _, IommuPlatform.Partition _ ->
+          iommuDrivers.add(new SpaprDriver(this));
+      case IommuPlatform.None _ -> {
+        iommuDrivers.add(new Type1Driver(this));
+        iommuDrivers.add(new NoIommuDriver(this));
+      }
+    }
+  }
+
+  private void add(HostDescription.Function function) {
+    var device = new HostDevice(this, function, model(function));
+    if (!options.vfioLoaded() && device.isVfio()) {
+      device.driver = null;
+    }
+    for (var group : groups) {
+      if (group.id() == function.group()) {
+        group.devices.add(device);
+        device.group = group;
+      }
+    }
+    devices.add(device);
+  }
+
+  private @Nullable DeviceModel model(HostDescription.Function function) {
+    var model = options.modelFor(function.address());
+    if (model != null) {
+      return model;
+    }
+    var serial = function.serial();
+    return serial == null ? null : NvmeModel.inMemory(serial, NAMESPACE_BYTES);
+  }
+
+  /** A network card of a host driver's, in the group of another device. */
+  private HostDescription.Function sibling(HostOptions.Sibling sibling) {
+    var besides =
+        devices.stream()
+            .filter(device -> device.address().equals(sibling.besides()))
+            .findFirst()
+            .orElseThrow(
+                () ->
+                    new IllegalArgumentException(
+                        "host " + description.name() + " has no device " + sibling.besides()));
+    return new HostDescription.Function(
+        sibling.address(),
+        besides.description().parents(),
+        0x8086,
+        0x10d3,
+        0x020000,
+        0,
+        11,
+        besides.description().group(),
+        sibling.driver(),
+        null,
+        List.of(),
+        null);
+  }
+
+  HostDescription description() {
+    return description;
+  }
+
+  HostOptions options() {
+    return options;
+  }
+
+  FileTable files() {
+    return files;
+  }
+
+  ProcessMemory memory() {
+    return memory;
+  }
+
+  LockedMemory locked() {
+    return locked;
+  }
+
+  PreregisteredMemory preregistered() {
+    return preregistered;
+  }
+
+  List<VfioGroup> groups() {
+    return groups;
+  }
+
+  List<HostDevice> devices() {
+    return devices;
+  }
+
+  List<IommuDriver> iommuDrivers() {
+    return iommuDrivers;
+  }
+
+  HostFiles tree() {
+    return tree;
+  }
+
+  void record(IommuFault fault) {
+    faults.add(fault);
+  }
+
+  List<IommuFault> faults() {
+    return List.copyOf(faults);
+  }
+
+  Resources resources() {
+    long mapped = 0;
+    int attached = 0;
+    var counted = new ArrayList<Container>();
+    for (var group : groups) {
+      var container = group.container;
+      if (container != null) {
+        attached++;
+        if (!counted.contains(container)) {
+          counted.add(container);
+          mapped += container.mappedBytes();
+        }
+      }
+    }
+    int open = 0;
+    var drivers = new TreeMap<String, String>();
+    for (var device : devices) {
+      if (device.open != null) {
+        open++;
+      }
+      drivers.put(device.address(), device.driver == null ? "" : device.driver);
+    }
+    return new Resources(
+        files.openCount(),
+        memory.count(true),
+        memory.count(false),
+        mapped,
+        locked.bytes(),
+        open,
+        attached,
+        drivers);
+  }
+
+  /** Ends the process and its devices. */
+  void close() {
+    files.closeAll();
+    memory.unmapAll();
+    for (var device : devices) {
+      var model = device.model();
+      if (model != null) {
+        model.close();
+      }
+    }
+  }
+}

@@ -1,0 +1,255 @@
+package io.jvfio.sim;
+
+import io.jvfio.linux.Architecture;
+import io.jvfio.sim.HostDescription.BarPlace;
+import io.jvfio.sim.HostDescription.Function;
+import io.jvfio.sim.HostDescription.Group;
+import io.jvfio.sim.HostDescription.Reserved;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The simulated hosts. Addresses, group numbers and attributes are those that QEMU guests with the
+ * same kernels show.
+ */
+final class HostCatalog {
+  private static final int PAGE_4K = 1 << 12;
+  private static final int PAGE_64K = 1 << 16;
+  private static final int INTEL = 0x8086;
+  private static final int IBM = 0x1014;
+  private static final int QEMU = 0x1b36;
+  private static final int QEMU_NVME = 0x0010;
+  private static final int CLASS_NVME = 0x010802;
+  private static final long NVME_BAR_SIZE = 16 << 10;
+  private static final long FLAGS_MEMORY_64 = 0x140204;
+  private static final long FLAGS_MEMORY = 0x40200;
+  private static final long FLAGS_PORTS = 0x40101;
+  private static final long GIB = 1L << 30;
+
+  private static final Reserved MSI = new Reserved(0xfee0_0000L, 0xfeef_ffffL, "msi");
+
+  static final List<HostDescription> HOSTS =
+      List.of(
+          new HostDescription(
+              "x86-6.12",
+              "A PC with an Intel IOMMU and Linux 6.12: Type1 and Type1v2 work; nesting is"
+                  + " advertised and cannot be set.",
+              Architecture.X86_64,
+              PAGE_4K,
+              KernelEra.LINUX_6_12,
+              "6.12.107+deb13-amd64",
+              new IommuPlatform.Paging("dmar0", 0x4020_1000L, (1L << 48) - 1),
+              List.of(
+                  new Group(0, null, List.of(MSI)),
+                  new Group(1, null, List.of(MSI)),
+                  new Group(2, null, List.of(MSI)),
+                  new Group(
+                      3, null, List.of(new Reserved(0, 0xff_ffffL, "direct-relaxable"), MSI))),
+              pc(0)),
+          new HostDescription(
+              "x86-noiommu",
+              "A PC without an IOMMU and Linux 6.12 in unsafe no-IOMMU mode: devices reach"
+                  + " physical memory, and a container can map nothing.",
+              Architecture.X86_64,
+              PAGE_4K,
+              KernelEra.LINUX_6_12,
+              "6.12.107",
+              new IommuPlatform.None(),
+              List.of(new Group(0, null, List.of()), new Group(1, null, List.of())),
+              pc(-1)),
+          powerNv(
+              "powernv-5.10",
+              "A bare-metal POWER9 with Linux 5.10: sPAPR v1 is refused with EPERM, v2 works with"
+                  + " windows of its own making.",
+              KernelEra.LINUX_5_10,
+              "5.10.223"),
+          powerNv(
+              "powernv-6.12",
+              "A bare-metal POWER9 with Linux 6.12: sPAPR v1 and v2 work, and groups share v2's"
+                  + " windows.",
+              KernelEra.LINUX_6_12,
+              "6.12.107+deb13-powerpc64le-64k"),
+          partition(
+              "pseries-5.10",
+              "A POWER partition with Linux 5.10: sPAPR v2 is advertised and refused with EPERM, v1"
+                  + " works in the same container.",
+              KernelEra.LINUX_5_10,
+              "5.10.223",
+              true),
+          partition(
+              "pseries-6.8",
+              "A POWER partition with Linux 6.8: sPAPR v2 is advertised and refused with EINVAL, v1"
+                  + " borrows the host's window.",
+              KernelEra.LINUX_6_8,
+              "6.8.12",
+              true),
+          partition(
+              "pseries-6.12",
+              "A POWER partition with Linux 6.12 and Dynamic DMA Windows: sPAPR v1 and v2 work, one"
+                  + " group per container.",
+              KernelEra.LINUX_6_12,
+              "6.12.107+deb13-powerpc64le",
+              true),
+          partition(
+              "pseries-6.12-noddw",
+              "A POWER partition with Linux 6.12 and no Dynamic DMA Windows: sPAPR v1 and v2 are"
+                  + " accepted, neither can map, and trying poisons the device.",
+              KernelEra.LINUX_6_12,
+              "6.12.107+deb13-powerpc64le",
+              false));
+
+  private HostCatalog() {}
+
+  /**
+   * The functions of a Q35 machine with two NVMe controllers.
+   *
+   * @param firstGroup 0 with an IOMMU; -1 without, when only what VFIO has gets a group
+   */
+  private static List<Function> pc(int firstGroup) {
+    boolean iommu = firstGroup == 0;
+    int chipset = iommu ? 3 : -1;
+    return List.of(
+        plain("0000:00:00.0", 0x29c0, 0x060000, 0, 0, iommu ? 0 : -1, null, List.of()),
+        nvme("0000:00:01.0", List.of(), 10, iommu ? 1 : 0, "jvfio0", 0xfebf_4000L, null),
+        nvme("0000:00:02.0", List.of(), 11, iommu ? 2 : 1, "jvfio1", 0xfebf_8000L, null),
+        plain("0000:00:1f.0", 0x2918, 0x060100, 2, 0, chipset, "lpc_ich", List.of()),
+        plain(
+            "0000:00:1f.2",
+            0x2922,
+            0x010601,
+            2,
+            10,
+            chipset,
+            "ahci",
+            List.of(
+                new BarPlace(4, 0xc040, 0xc040, 0x20, FLAGS_PORTS),
+                new BarPlace(5, 0xfebf_c000L, 0xfebf_c000L, 0x1000, FLAGS_MEMORY))),
+        plain(
+            "0000:00:1f.3",
+            0x2930,
+            0x0c0500,
+            2,
+            10,
+            chipset,
+            "i801_smbus",
+            List.of(new BarPlace(4, 0x700, 0x700, 0x40, FLAGS_PORTS))));
+  }
+
+  private static Function plain(
+      String address,
+      int device,
+      int classCode,
+      int revision,
+      int irq,
+      int group,
+      @Nullable String driver,
+      List<BarPlace> bars) {
+    return new Function(
+        address, List.of(), INTEL, device, classCode, revision, irq, group, driver, null, bars,
+        null);
+  }
+
+  private static Function nvme(
+      String address,
+      List<String> parents,
+      int irq,
+      int group,
+      String serial,
+      long barAddress,
+      @Nullable String node) {
+    long busAddress = barAddress & 0xffff_ffffL;
+    long flags = node == null ? FLAGS_MEMORY_64 : FLAGS_MEMORY;
+    return new Function(
+        address,
+        parents,
+        QEMU,
+        QEMU_NVME,
+        CLASS_NVME,
+        2,
+        irq,
+        group,
+        "vfio-pci",
+        serial,
+        List.of(new BarPlace(0, barAddress, busAddress, NVME_BAR_SIZE, flags)),
+        node);
+  }
+
+  private static HostDescription powerNv(
+      String name, String description, KernelEra era, String release) {
+    return new HostDescription(
+        name,
+        description,
+        Architecture.PPC64LE,
+        PAGE_64K,
+        era,
+        release,
+        new IommuPlatform.Ioda2(2 * GIB, 0x4021_1000L, 5, 1L << 59),
+        List.of(new Group(0, "domain0-pe1", List.of()), new Group(1, "domain1-pe1", List.of())),
+        List.of(
+            rootPort("0000:00:00.0", "pciex@600c3c0000000"),
+            nvme(
+                "0000:01:00.0",
+                List.of("0000:00:00.0"),
+                24,
+                0,
+                "jvfio0",
+                0x600c_0800_0000_0L,
+                "pciex@600c3c0000000/pci@0/mass-storage@0"),
+            rootPort("0001:00:00.0", "pciex@600c3c0100000"),
+            nvme(
+                "0001:01:00.0",
+                List.of("0001:00:00.0"),
+                25,
+                1,
+                "jvfio1",
+                0x600c_0880_0000_0L,
+                "pciex@600c3c0100000/pci@0/mass-storage@0")));
+  }
+
+  private static Function rootPort(String address, String bridge) {
+    return new Function(
+        address,
+        List.of(),
+        IBM,
+        0x04c1,
+        0x060400,
+        0,
+        0,
+        -1,
+        "pcieport",
+        null,
+        List.of(),
+        bridge + "/pci@0");
+  }
+
+  private static HostDescription partition(
+      String name, String description, KernelEra era, String release, boolean dynamicWindows) {
+    return new HostDescription(
+        name,
+        description,
+        Architecture.PPC64LE,
+        PAGE_4K,
+        era,
+        release,
+        new IommuPlatform.Partition(
+            GIB, dynamicWindows, 0x0121_1000L, 1L << 31, 0x0800_0000_0000_0000L),
+        List.of(new Group(0, "domain0-pe0", List.of()), new Group(1, "domain1-pe0", List.of())),
+        List.of(
+            nvme(
+                "0000:00:00.0",
+                List.of(),
+                0,
+                0,
+                "jvfio0",
+                0x2000_8000_0000L,
+                "pci@800000020000000/mass-storage@0"),
+            nvme(
+                "0001:00:00.0",
+                List.of(),
+                0,
+                1,
+                "jvfio1",
+                0x2001_0000_0000L,
+                "pci@800000020000001/mass-storage@0")));
+  }
+}

@@ -1,0 +1,85 @@
+package io.jvfio.sim;
+
+import io.jvfio.linux.Architecture;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a host is made of. All simulated hosts are values of this record; none has code of its own.
+ *
+ * @param name as the user gives it
+ * @param description one sentence: what it imitates and what it shows
+ * @param release the kernel's release
+ * @param platform the IOMMU and its knobs
+ * @param groups the IOMMU groups, by id
+ * @param functions the PCI functions, in ascending order of address
+ */
+record HostDescription(
+    String name,
+    String description,
+    Architecture architecture,
+    int pageSize,
+    KernelEra era,
+    String release,
+    IommuPlatform platform,
+    List<Group> groups,
+    List<Function> functions) {
+
+  /**
+   * An IOMMU group.
+   *
+   * @param id its number
+   * @param name its name; null where the IOMMU driver gives none
+   * @param reserved IOVA ranges that are not for use
+   */
+  record Group(int id, @Nullable String name, List<Reserved> reserved) {}
+
+  /**
+   * A range of IOVAs that is taken.
+   *
+   * @param last its last address
+   * @param type as in {@code reserved_regions}
+   */
+  record Reserved(long start, long last, String type) {
+    /** Whether it limits what VFIO maps: relaxable ranges are for host drivers only. */
+    boolean limitsMapping() {
+      return !type.equals("direct-relaxable");
+    }
+  }
+
+  /**
+   * A PCI function.
+   *
+   * @param parents addresses of the bridges above it, outermost first
+   * @param classCode 24 bits
+   * @param irq the interrupt line
+   * @param group the id of its group, or -1
+   * @param driver the driver that is bound to it, or null
+   * @param serial the serial number of the NVMe controller that it is, or null for a function that
+   *     has no model and only configuration space
+   * @param bars where its BARs are
+   * @param node its node below the root of the device tree, or null
+   */
+  record Function(
+      String address,
+      List<String> parents,
+      int vendor,
+      int device,
+      int classCode,
+      int revision,
+      int irq,
+      int group,
+      @Nullable String driver,
+      @Nullable String serial,
+      List<BarPlace> bars,
+      @Nullable String node) {}
+
+  /**
+   * Where a BAR is.
+   *
+   * @param hostAddress its address on the processor's side
+   * @param busAddress its address on the PCI bus
+   * @param flags the kernel's resource flags
+   */
+  record BarPlace(int bar, long hostAddress, long busAddress, long byteSize, long flags) {}
+}

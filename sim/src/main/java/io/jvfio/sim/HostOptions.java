@@ -1,0 +1,255 @@
+package io.jvfio.sim;
+
+import static java.util.Objects.requireNonNull;
+
+import io.jvfio.linux.Kernel;
+import io.jvfio.model.DeviceModel;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a simulated host is opened with: the rights and limits of the process, and what stands in
+ * its way. Immutable; each {@code with} method returns a changed copy.
+ */
+public final class HostOptions {
+  /** All that root has on Linux 6.12, as in {@code CapEff} of {@code /proc/self/status}. */
+  private static final long ALL_CAPABILITIES = 0x1ff_ffff_ffffL;
+
+  private static final int NOBODY = 65534;
+
+  private final Settings settings;
+
+  /** The one place that knows all settings, so that a copy can change any of them. */
+  private static final class Settings implements Cloneable {
+    int uid;
+    long capabilities = ALL_CAPABILITIES;
+    long lockedMemoryLimit = 8 << 20;
+    int openFileLimit = 1024;
+    int pid = 4711;
+    boolean groupAccess;
+    boolean vfioLoaded = true;
+    boolean iommuDriverLoaded = true;
+    boolean interruptsIsolated = true;
+    int dmaEntryLimit = 65535;
+    List<Sibling> siblings = List.of();
+    Map<Integer, Holder> holders = Map.of();
+    @Nullable Function<String, @Nullable DeviceModel> models;
+
+    @Override
+    public Settings clone() {
+      try {
+        return (Settings) super.clone();
+      } catch (CloneNotSupportedException e) {
+        throw new AssertionError(e);
+      }
+    }
+  }
+
+  /** A further function of a group. */
+  record Sibling(String address, String besides, String driver) {}
+
+  /** Another process that has a group open. */
+  record Holder(int pid, String command) {}
+
+  private interface Change {
+    void apply(Settings settings);
+  }
+
+  private HostOptions(Settings settings) {
+    this.settings = settings;
+  }
+
+  /** Root with every capability, 8 MiB of lockable memory, and nothing in the way. */
+  public static HostOptions defaults() {
+    return new HostOptions(new Settings());
+  }
+
+  /**
+   * A user without any capability, who can lock 64 KiB and may not open a group's node unless
+   * {@link #withGroupAccess()} is given too.
+   */
+  public static HostOptions unprivileged() {
+    return defaults()
+        .with(
+            settings -> {
+              settings.uid = NOBODY;
+              settings.capabilities = 0;
+              settings.lockedMemoryLimit = 64 << 10;
+            });
+  }
+
+  /**
+   * With a user id.
+   *
+   * @param uid 0 for root
+   */
+  public HostOptions withUid(int uid) {
+    return with(settings -> settings.uid = uid);
+  }
+
+  /** With {@code capability}. */
+  public HostOptions withCapability(Capability capability) {
+    return with(settings -> settings.capabilities |= capability.bit());
+  }
+
+  /** Without {@code capability}. */
+  public HostOptions withoutCapability(Capability capability) {
+    return with(settings -> settings.capabilities &= ~capability.bit());
+  }
+
+  /**
+   * With a soft {@code RLIMIT_MEMLOCK}.
+   *
+   * @param bytes a limit, or {@link Kernel#NO_LIMIT}
+   */
+  public HostOptions withLockedMemoryLimit(long bytes) {
+    if (bytes < 0) {
+      throw new IllegalArgumentException("a limit on locked memory cannot be negative: " + bytes);
+    }
+    return with(settings -> settings.lockedMemoryLimit = bytes);
+  }
+
+  /**
+   * With a soft {@code RLIMIT_NOFILE}.
+   *
+   * @param files how many descriptors may be open, at least 3, for those are
+   */
+  public HostOptions withOpenFileLimit(int files) {
+    if (files < 3) {
+      throw new IllegalArgumentException("three files are open from the start, limit " + files);
+    }
+    return with(settings -> settings.openFileLimit = files);
+  }
+
+  /** With a process id. */
+  public HostOptions withPid(int pid) {
+    return with(settings -> settings.pid = pid);
+  }
+
+  /** With the nodes of the groups open to every user, as a udev rule does. */
+  public HostOptions withGroupAccess() {
+    return with(settings -> settings.groupAccess = true);
+  }
+
+  /** Without the vfio modules: there is no {@code /dev/vfio}, and no device is bound to them. */
+  public HostOptions withoutVfio() {
+    return with(settings -> settings.vfioLoaded = false);
+  }
+
+  /** Without an IOMMU driver for VFIO: containers open, and know no type. */
+  public HostOptions withoutIommuDriver() {
+    return with(settings -> settings.iommuDriverLoaded = false);
+  }
+
+  /** Without interrupt remapping, so that Type1 takes no group. */
+  public HostOptions withoutInterruptIsolation() {
+    return with(settings -> settings.interruptsIsolated = false);
+  }
+
+  /** With the {@code dma_entry_limit} of {@code vfio_iommu_type1}. */
+  public HostOptions withDmaEntryLimit(int mappings) {
+    return with(settings -> settings.dmaEntryLimit = mappings);
+  }
+
+  /**
+   * With one more function, which a host driver owns and which makes its group not viable.
+   *
+   * @param address its address, such as {@code 0000:00:01.1}
+   * @param besides the address of the device in whose group it is
+   * @param driver the host driver's name
+   */
+  public HostOptions withSibling(String address, String besides, String driver) {
+    return with(
+        settings -> {
+          var siblings = new ArrayList<>(settings.siblings);
+          siblings.add(new Sibling(address, besides, driver));
+          settings.siblings = List.copyOf(siblings);
+        });
+  }
+
+  /** With group {@code group} open in another process. */
+  public HostOptions withGroupHeldBy(int group, int pid, String command) {
+    return with(
+        settings -> {
+          var holders = new TreeMap<>(settings.holders);
+          holders.put(group, new Holder(pid, command));
+          settings.holders = Map.copyOf(holders);
+        });
+  }
+
+  /**
+   * With other models in the place of the host's own.
+   *
+   * @param models gives the model for a device's address, or null to keep the host's
+   */
+  public HostOptions withModels(Function<String, @Nullable DeviceModel> models) {
+    requireNonNull(models);
+    return with(settings -> settings.models = models);
+  }
+
+  private HostOptions with(Change change) {
+    var changed = settings.clone();
+    change.apply(changed);
+    return new HostOptions(changed);
+  }
+
+  int uid() {
+    return settings.uid;
+  }
+
+  long capabilities() {
+    return settings.capabilities;
+  }
+
+  boolean has(Capability capability) {
+    return (settings.capabilities & capability.bit()) != 0;
+  }
+
+  long lockedMemoryLimit() {
+    return settings.lockedMemoryLimit;
+  }
+
+  int openFileLimit() {
+    return settings.openFileLimit;
+  }
+
+  int pid() {
+    return settings.pid;
+  }
+
+  boolean groupAccess() {
+    return settings.groupAccess;
+  }
+
+  boolean vfioLoaded() {
+    return settings.vfioLoaded;
+  }
+
+  boolean iommuDriverLoaded() {
+    return settings.iommuDriverLoaded;
+  }
+
+  boolean interruptsIsolated() {
+    return settings.interruptsIsolated;
+  }
+
+  int dmaEntryLimit() {
+    return settings.dmaEntryLimit;
+  }
+
+  List<Sibling> siblings() {
+    return settings.siblings;
+  }
+
+  Map<Integer, Holder> holders() {
+    return settings.holders;
+  }
+
+  @Nullable DeviceModel modelFor(String address) {
+    return settings.models == null ? null : settings.models.apply(address);
+  }
+}

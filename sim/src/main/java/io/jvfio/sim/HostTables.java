@@ -1,0 +1,83 @@
+package io.jvfio.sim;
+
+import io.jvfio.linux.Errno;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The one window of a partition whose kernel makes no others: VFIO borrows the host's own table.
+ * Before 5.19 it took the table as it was; from 6.4 to 6.10 it asks for one just like it. Source:
+ * {@code drivers/vfio/vfio_iommu_spapr_tce.c} of 5.10; {@code arch/powerpc/kernel/iommu.c} of 6.4.
+ */
+final class HostTables extends TableGroup {
+  private final IommuPlatform.Partition platform;
+  private final KernelEra era;
+  private final TceTable host;
+
+  HostTables(IommuPlatform.Partition platform, KernelEra era) {
+    this.platform = platform;
+    this.era = era;
+    long bytes =
+        era == KernelEra.LINUX_5_10 ? 0 : flatTableBytes(DEFAULT_PAGE_SHIFT, platform.windowSize());
+    this.host = new TceTable(0, DEFAULT_PAGE_SHIFT, platform.windowSize(), bytes);
+    tables[0] = host;
+  }
+
+  @Override
+  long windowSize() {
+    return platform.windowSize();
+  }
+
+  @Override
+  long pageSizes() {
+    return 1L << DEFAULT_PAGE_SHIFT;
+  }
+
+  @Override
+  int maxWindows() {
+    return 0;
+  }
+
+  @Override
+  int maxLevels() {
+    return 0;
+  }
+
+  @Override
+  boolean hasOwnership() {
+    return era != KernelEra.LINUX_5_10;
+  }
+
+  @Override
+  @Nullable TceTable borrowedTable() {
+    return era == KernelEra.LINUX_5_10 ? host : null;
+  }
+
+  @Override
+  long tableBytes(int pageShift, long windowSize, int levels) {
+    return flatTableBytes(pageShift, windowSize);
+  }
+
+  @Override
+  Created createTable(int number, int pageShift, long windowSize, int levels) {
+    if (number > 0) {
+      return Created.error(Errno.EPERM.result());
+    }
+    return pageShift == host.pageShift() && windowSize == host.size() && levels == 1
+        ? Created.table(host)
+        : Created.error(Errno.EINVAL.result());
+  }
+
+  @Override
+  int setWindow(int number, TceTable table) {
+    return tables[number] == table ? 0 : Errno.EPERM.result();
+  }
+
+  @Override
+  void unsetWindow(int number) {}
+
+  @Override
+  void takeOwnership() {}
+
+  @Override
+  void releaseOwnership() {}
+}

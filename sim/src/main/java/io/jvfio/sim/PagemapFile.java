@@ -1,0 +1,40 @@
+package io.jvfio.sim;
+
+import io.jvfio.linux.Errno;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * {@code /proc/self/pagemap}: eight bytes for each page of the address space. Source: {@code
+ * Documentation/admin-guide/mm/pagemap.rst}.
+ */
+final class PagemapFile extends OpenFile {
+  private static final long PRESENT = 1L << 63;
+  private static final int ENTRY = 8;
+
+  private final Host host;
+
+  PagemapFile(Host host) {
+    this.host = host;
+  }
+
+  @Override
+  String path() {
+    return "/proc/" + host.options().pid() + "/pagemap";
+  }
+
+  @Override
+  long pread(MemorySegment target, long offset) {
+    if (offset % ENTRY != 0 || target.byteSize() % ENTRY != 0) {
+      return Errno.EINVAL.result();
+    }
+    int pageSize = host.description().pageSize();
+    boolean showsNumbers = host.options().has(Capability.SYS_ADMIN);
+    for (long done = 0; done < target.byteSize(); done += ENTRY) {
+      long physical = host.memory().physicalAddress((offset + done) / ENTRY * pageSize);
+      long entry = physical < 0 ? 0 : PRESENT | (showsNumbers ? physical / pageSize : 0);
+      target.set(ValueLayout.JAVA_LONG_UNALIGNED, done, entry);
+    }
+    return target.byteSize();
+  }
+}

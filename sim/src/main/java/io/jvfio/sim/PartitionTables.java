@@ -1,0 +1,145 @@
+package io.jvfio.sim;
+
+import io.jvfio.linux.Errno;
+
+/**
+ * Windows that a hypervisor makes, from Linux 6.11 on. A window that it refuses puts the device on
+ * a list that nothing ever leaves, and whoever is on it gets no window any more: "poisoned".
+ * Source: {@code arch/powerpc/platforms/pseries/iommu.c}.
+ */
+final class PartitionTables extends TableGroup {
+  /** What a size helper answers for several levels, which there are not. */
+  private static final long NO_TABLE_BYTES = 0xffff_ffffL;
+
+  private final IommuPlatform.Partition platform;
+
+  /**
+   * Whether the device tree has {@code ibm,dma-window}. While it has, the default window cannot be
+   * opened again, and without Dynamic DMA Windows nothing ever takes it away.
+   */
+  private boolean defaultWindowProperty = true;
+
+  private boolean poisoned;
+
+  PartitionTables(IommuPlatform.Partition platform) {
+    this.platform = platform;
+  }
+
+  @Override
+  long windowSize() {
+    return platform.windowSize();
+  }
+
+  @Override
+  long pageSizes() {
+    return 1L << DEFAULT_PAGE_SHIFT
+        | (platform.dynamicWindows() ? platform.hypervisorPageSizes() : 0);
+  }
+
+  @Override
+  int maxWindows() {
+    // Without Dynamic DMA Windows the kernel leaves its own "asked already" mark in the field.
+    return platform.dynamicWindows() ? WINDOWS : -1;
+  }
+
+  @Override
+  int maxLevels() {
+    return platform.dynamicWindows() ? 1 : 0;
+  }
+
+  @Override
+  boolean hasOwnership() {
+    return true;
+  }
+
+  @Override
+  long tableBytes(int pageShift, long windowSize, int levels) {
+    return Integer.compareUnsigned(levels, 1) > 0
+        ? NO_TABLE_BYTES
+        : flatTableBytes(pageShift, windowSize);
+  }
+
+  @Override
+  Created createTable(int number, int pageShift, long windowSize, int levels) {
+    if (Long.bitCount(windowSize) != 1 || Integer.compareUnsigned(levels, 1) > 0) {
+      return Created.error(Errno.EINVAL.result());
+    }
+    if (poisoned) {
+      return Created.error(Errno.ENODEV.result());
+    }
+    if (number == 0) {
+      boolean isDefault = isDefault(pageShift, windowSize);
+      if (hasDynamicWindow() && !(isDefault && defaultWindowProperty)) {
+        return Created.error(Errno.EPERM.result());
+      }
+      if (isDefault && !defaultWindowProperty) {
+        defaultWindowProperty = true;
+        return install(number, 0, pageShift, windowSize);
+      }
+    }
+    return createDynamic(number, pageShift, windowSize);
+  }
+
+  private Created createDynamic(int number, int pageShift, long windowSize) {
+    if (!platform.dynamicWindows()) {
+      poisoned = true;
+      return Created.error(Errno.EINVAL.result());
+    }
+    if (windowSize >>> pageShift > platform.largestBlock()) {
+      return Created.error(Errno.EINVAL.result());
+    }
+    if (windowSize >>> pageShift == 0) {
+      poisoned = true;
+      return Created.error(Errno.ENODEV.result());
+    }
+    boolean first = tables[0] == null && tables[1] == null;
+    return install(number, first ? 0 : platform.secondWindowStart(), pageShift, windowSize);
+  }
+
+  private Created install(int number, long start, int pageShift, long windowSize) {
+    var table = new TceTable(start, pageShift, windowSize, flatTableBytes(pageShift, windowSize));
+    tables[number] = table;
+    return Created.table(table);
+  }
+
+  private boolean isDefault(int pageShift, long windowSize) {
+    return pageShift == DEFAULT_PAGE_SHIFT
+        && Long.compareUnsigned(windowSize, platform.windowSize()) <= 0;
+  }
+
+  private boolean hasDynamicWindow() {
+    var first = tables[0];
+    return tables[1] != null || (first != null && !isDefault(first.pageShift(), first.size()));
+  }
+
+  @Override
+  int setWindow(int number, TceTable table) {
+    return tables[number] == table ? 0 : Errno.EPERM.result();
+  }
+
+  @Override
+  void unsetWindow(int number) {
+    var table = tables[number];
+    if (table == null) {
+      return;
+    }
+    if (number == 0 && isDefault(table.pageShift(), table.size())) {
+      defaultWindowProperty = false;
+    }
+    tables[number] = null;
+  }
+
+  @Override
+  void takeOwnership() {
+    if (platform.dynamicWindows()) {
+      defaultWindowProperty = false;
+    }
+  }
+
+  @Override
+  void releaseOwnership() {
+    tables[0] = null;
+    tables[1] = null;
+    defaultWindowProperty = true;
+  }
+}

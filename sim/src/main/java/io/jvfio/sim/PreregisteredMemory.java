@@ -1,0 +1,120 @@
+package io.jvfio.sim;
+
+import io.jvfio.linux.Errno;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The memory that the process has registered for sPAPR v2. The list is the process's and not a
+ * container's: two containers that register the same range share it, and a region that is
+ * unregistered while mapped stays on it for good. Source: {@code
+ * arch/powerpc/mm/book3s64/iommu_api.c}.
+ */
+final class PreregisteredMemory {
+  private final ProcessMemory memory;
+  private final LockedMemory locked;
+  private final int pageSize;
+  private final List<Region> regions = new ArrayList<>();
+
+  /** A registered range. */
+  static final class Region {
+    final long address;
+    final long byteSize;
+
+    /** The largest IOMMU page that its backing allows. */
+    final int pageShift;
+
+    private int users = 1;
+    private long mappedPages;
+
+    private Region(long address, long byteSize, int pageShift) {
+      this.address = address;
+      this.byteSize = byteSize;
+      this.pageShift = pageShift;
+    }
+
+    /** One more IOMMU page of it is mapped. */
+    void mapped() {
+      mappedPages++;
+    }
+
+    /** One IOMMU page of it less is mapped. */
+    void unmapped() {
+      mappedPages--;
+    }
+  }
+
+  PreregisteredMemory(ProcessMemory memory, LockedMemory locked, int pageSize) {
+    this.memory = memory;
+    this.locked = locked;
+    this.pageSize = pageSize;
+  }
+
+  /** The region of just this range, with one more user, or null. */
+  @Nullable Region get(long address, long byteSize) {
+    for (var region : regions) {
+      if (region.address == address && region.byteSize == byteSize) {
+        region.users++;
+        return region;
+      }
+    }
+    return null;
+  }
+
+  /**
+   * Registers a new range. Its result is in the kernel's terms: 0, a negated errno, or the number
+   * of pages that could be pinned when not all could.
+   */
+  int add(long address, long byteSize) {
+    if (!locked.charge(byteSize) || byteSize == 0) {
+      return Errno.ENOMEM.result();
+    }
+    long pinnable = memory.pinnable(address, byteSize, true);
+    if (pinnable < byteSize) {
+      locked.uncharge(byteSize);
+      return pinnable == 0 ? Errno.EFAULT.result() : (int) (pinnable / pageSize);
+    }
+    for (var region : regions) {
+      if (region.address < address + byteSize && address < region.address + region.byteSize) {
+        locked.uncharge(byteSize);
+        return Errno.EINVAL.result();
+      }
+    }
+    memory.pin(address, byteSize);
+    int alignment = Long.numberOfTrailingZeros(address | byteSize);
+    int pageShift = Math.min(alignment, Integer.numberOfTrailingZeros(pageSize));
+    regions.add(new Region(address, byteSize, pageShift));
+    return 0;
+  }
+
+  /** The region just added. */
+  Region last() {
+    return regions.getLast();
+  }
+
+  /** Drops a user; the last one cannot go while pages are mapped: 0, or a negated errno. */
+  int put(Region region) {
+    if (region.users > 1) {
+      region.users--;
+      return 0;
+    }
+    if (region.mappedPages > 0) {
+      return Errno.EBUSY.result();
+    }
+    regions.remove(region);
+    memory.unpin(region.address, region.byteSize);
+    locked.uncharge(region.byteSize);
+    return 0;
+  }
+
+  /** The region that has all of a range, or null. */
+  @Nullable Region containing(long address, long byteSize) {
+    for (var region : regions) {
+      if (region.address <= address && address + byteSize <= region.address + region.byteSize) {
+        return region;
+      }
+    }
+    return null;
+  }
+}

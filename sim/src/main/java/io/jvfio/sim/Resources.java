@@ -1,0 +1,32 @@
+package io.jvfio.sim;
+
+import java.util.Map;
+
+/**
+ * What the process holds on a simulated host at one moment. Equal before and after means that
+ * nothing leaked.
+ *
+ * @param openFiles descriptors, without the three that every process starts with
+ * @param anonymousMappings pieces of anonymous memory that are mapped
+ * @param deviceMappings BARs, or parts of them, that are mapped
+ * @param dmaMappedBytes bytes that some device can reach through an IOMMU
+ * @param lockedBytes the process's {@code locked_vm}, {@code VmLck} in {@code /proc/self/status}
+ * @param openDevices devices that are open, each counted once
+ * @param attachedGroups groups that are in a container
+ * @param drivers the driver of each device by the device's address; an empty string for none
+ */
+public record Resources(
+    int openFiles,
+    int anonymousMappings,
+    int deviceMappings,
+    long dmaMappedBytes,
+    long lockedBytes,
+    int openDevices,
+    int attachedGroups,
+    Map<String, String> drivers) {
+
+  /** Copies {@code drivers}. */
+  public Resources {
+    drivers = Map.copyOf(drivers);
+  }
+}

@@ -1,0 +1,55 @@
+package io.jvfio.sim;
+
+import java.util.List;
+
+/**
+ * The simulated hosts, named by what they imitate. Each is a Linux VFIO host in this process: its
+ * kernel answers the system calls that VFIO needs as the imitated one does, and has NVMe
+ * controllers to drive.
+ */
+public final class SimulatedHosts {
+  private SimulatedHosts() {}
+
+  /** The names of all hosts. */
+  public static List<String> names() {
+    return HostCatalog.HOSTS.stream().map(HostDescription::name).toList();
+  }
+
+  /**
+   * What a host imitates and what it shows, in one sentence.
+   *
+   * @throws IllegalArgumentException if there is no such host; the message names all that there are
+   */
+  public static String description(String name) {
+    return find(name).description();
+  }
+
+  /**
+   * Starts a host with {@link HostOptions#defaults()}. Each call starts another one.
+   *
+   * @throws IllegalArgumentException if there is no such host; the message names all that there are
+   */
+  public static SimulatedHost open(String name) {
+    return open(name, HostOptions.defaults());
+  }
+
+  /**
+   * Starts a host.
+   *
+   * @throws IllegalArgumentException if there is no such host, or {@code options} name what it does
+   *     not have
+   */
+  public static SimulatedHost open(String name, HostOptions options) {
+    return new SimulatedHost(new Host(find(name), options));
+  }
+
+  private static HostDescription find(String name) {
+    for (var host : HostCatalog.HOSTS) {
+      if (host.name().equals(name)) {
+        return host;
+      }
+    }
+    throw new IllegalArgumentException(
+        "there is no simulated host '" + name + "'; there are " + String.join(", ", names()));
+  }
+}

@@ -1,0 +1,193 @@
+package io.jvfio.sim;
+
+import io.jvfio.linux.Architecture;
+import io.jvfio.linux.Errno;
+import io.jvfio.linux.ErrnoException;
+import io.jvfio.linux.Ioctl;
+import io.jvfio.linux.Kernel;
+import io.jvfio.linux.Registers;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/** The system calls of a simulated host. */
+final class SimulatedKernel implements Kernel {
+  private final Host host;
+
+  SimulatedKernel(Host host) {
+    this.host = host;
+  }
+
+  @Override
+  public Architecture architecture() {
+    return host.description().architecture();
+  }
+
+  @Override
+  public int pageSize() {
+    return host.description().pageSize();
+  }
+
+  @Override
+  public int open(String path, int flags) {
+    synchronized (host) {
+      int fd = host.files().lowestFree();
+      if (fd < 0) {
+        return fd;
+      }
+      try {
+        var tree = host.tree().tree();
+        boolean writes = flags != O_RDONLY;
+        return switch (tree.readable(tree.find(path))) {
+          case FileNode.Directory _ ->
+              writes ? Errno.EISDIR.result() : host.files().install(fd, new DirectoryFile(path));
+          case FileNode.Content content ->
+              writes && !content.isWritable()
+                  ? Errno.EACCES.result()
+                  : host.files().install(fd, new ContentFile(path, content, writes));
+          case FileNode.Special special -> {
+            int error = special.openError();
+            yield error != 0 ? error : host.files().install(fd, special.open());
+          }
+          case FileNode.Link _ -> throw new AssertionError("a link is not where a path ends");
+        };
+      } catch (PathError e) {
+        return e.errno().result();
+      }
+    }
+  }
+
+  @Override
+  public int close(int fd) {
+    synchronized (host) {
+      return host.files().close(fd);
+    }
+  }
+
+  @Override
+  public int ioctl(int fd, Ioctl command, long argument) {
+    synchronized (host) {
+      return ioctl(fd, command, UserArgument.of(argument, host.memory()));
+    }
+  }
+
+  @Override
+  public int ioctl(int fd, Ioctl command, MemorySegment argument) {
+    synchronized (host) {
+      return ioctl(fd, command, UserArgument.of(argument));
+    }
+  }
+
+  private int ioctl(int fd, Ioctl command, UserArgument argument) {
+    var file = host.files().get(fd);
+    if (file == null) {
+      return Errno.EBADF.result();
+    }
+    try {
+      return file.ioctl(VfioCommand.numberOf(command, architecture()), argument);
+    } catch (UserFault e) {
+      return Errno.EFAULT.result();
+    }
+  }
+
+  @Override
+  public long pread(int fd, MemorySegment target, long offset) {
+    synchronized (host) {
+      var file = host.files().get(fd);
+      if (file == null) {
+        return Errno.EBADF.result();
+      }
+      if (offset < 0) {
+        return Errno.EINVAL.result();
+      }
+      return target.isReadOnly() ? Errno.EFAULT.result() : file.pread(target, offset);
+    }
+  }
+
+  @Override
+  public long pwrite(int fd, MemorySegment source, long offset) {
+    synchronized (host) {
+      var file = host.files().get(fd);
+      if (file == null) {
+        return Errno.EBADF.result();
+      }
+      return offset < 0 ? Errno.EINVAL.result() : file.pwrite(source, offset);
+    }
+  }
+
+  @Override
+  public long mmap(long byteSize, int protection, int flags, int fd, long offset) {
+    synchronized (host) {
+      var file = host.files().get(fd);
+      boolean anonymous = (flags & MAP_ANONYMOUS) != 0;
+      if (!anonymous && file == null) {
+        return Errno.EBADF.result();
+      }
+      boolean shared = (flags & MAP_SHARED) != 0;
+      boolean copied = (flags & MAP_PRIVATE) != 0;
+      if (byteSize <= 0 || shared == copied || offset % pageSize() != 0) {
+        return Errno.EINVAL.result();
+      }
+      long rounded = host.memory().roundUp(byteSize);
+      return anonymous || file == null
+          ? host.memory().mapAnonymous(rounded, protection)
+          : file.mmap(rounded, protection, flags, offset);
+    }
+  }
+
+  @Override
+  public int munmap(long address, long byteSize) {
+    synchronized (host) {
+      return host.memory().unmap(address, byteSize);
+    }
+  }
+
+  @Override
+  public int mlock(long address, long byteSize) {
+    synchronized (host) {
+      if (lockedMemoryLimit() == 0 && !host.options().has(Capability.IPC_LOCK)) {
+        return Errno.EPERM.result();
+      }
+      return host.memory().lock(address, byteSize);
+    }
+  }
+
+  @Override
+  public MemorySegment memory(long address, long byteSize, Arena lifetime) {
+    synchronized (host) {
+      return host.memory().view(address, byteSize, lifetime);
+    }
+  }
+
+  @Override
+  public Registers registers(long address, long byteSize) {
+    return new SimulatedRegisters(host, address, byteSize);
+  }
+
+  @Override
+  public long lockedMemoryLimit() {
+    return host.options().lockedMemoryLimit();
+  }
+
+  @Override
+  public List<String> list(String directory) throws ErrnoException {
+    synchronized (host) {
+      try {
+        return List.copyOf(host.tree().tree().list(directory));
+      } catch (PathError e) {
+        throw new ErrnoException("opendir(" + directory + ")", e.errno());
+      }
+    }
+  }
+
+  @Override
+  public String readLink(String path) throws ErrnoException {
+    synchronized (host) {
+      try {
+        return host.tree().tree().readLink(path);
+      } catch (PathError e) {
+        throw new ErrnoException("readlink(" + path + ")", e.errno());
+      }
+    }
+  }
+}

@@ -1,0 +1,26 @@
+package io.jvfio.sim;
+
+import static io.jvfio.linux.uapi.Vfio.VFIO_SPAPR_TCE_IOMMU;
+import static io.jvfio.linux.uapi.Vfio.VFIO_SPAPR_TCE_v2_IOMMU;
+
+/**
+ * The module {@code vfio_iommu_spapr_tce}. It claims both versions on every machine, whatever the
+ * machine can do.
+ */
+final class SpaprDriver implements IommuDriver {
+  private final Host host;
+
+  SpaprDriver(Host host) {
+    this.host = host;
+  }
+
+  @Override
+  public int checkExtension(long extension) {
+    return extension == VFIO_SPAPR_TCE_IOMMU || extension == VFIO_SPAPR_TCE_v2_IOMMU ? 1 : 0;
+  }
+
+  @Override
+  public Iommu open(long type) {
+    return new SpaprIommu(host, this, type == VFIO_SPAPR_TCE_v2_IOMMU);
+  }
+}

@@ -1,0 +1,30 @@
+package io.jvfio.sim;
+
+import static io.jvfio.linux.uapi.Vfio.VFIO_TYPE1_IOMMU;
+import static io.jvfio.linux.uapi.Vfio.VFIO_TYPE1_NESTING_IOMMU;
+import static io.jvfio.linux.uapi.Vfio.VFIO_TYPE1v2_IOMMU;
+import static io.jvfio.linux.uapi.Vfio.VFIO_UNMAP_ALL;
+
+/** The module {@code vfio_iommu_type1}, up to 6.12: it claims nesting and never has it. */
+final class Type1Driver implements IommuDriver {
+  private final Host host;
+
+  Type1Driver(Host host) {
+    this.host = host;
+  }
+
+  @Override
+  public int checkExtension(long extension) {
+    return extension == VFIO_TYPE1_IOMMU
+            || extension == VFIO_TYPE1v2_IOMMU
+            || extension == VFIO_TYPE1_NESTING_IOMMU
+            || extension == VFIO_UNMAP_ALL
+        ? 1
+        : 0;
+  }
+
+  @Override
+  public Iommu open(long type) {
+    return new Type1Iommu(host, this, type != VFIO_TYPE1_IOMMU, type == VFIO_TYPE1_NESTING_IOMMU);
+  }
+}

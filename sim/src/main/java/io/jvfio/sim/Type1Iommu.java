@@ -1,0 +1,264 @@
+package io.jvfio.sim;
+
+import static io.jvfio.linux.uapi.Vfio.VFIO_DMA_MAP_FLAG_READ;
+import static io.jvfio.linux.uapi.Vfio.VFIO_DMA_MAP_FLAG_WRITE;
+import static io.jvfio.linux.uapi.Vfio.VFIO_IOMMU_INFO_CAPS;
+import static io.jvfio.linux.uapi.Vfio.VFIO_IOMMU_INFO_PGSIZES;
+import static io.jvfio.linux.uapi.Vfio.VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE;
+import static io.jvfio.linux.uapi.Vfio.VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION;
+import static io.jvfio.linux.uapi.Vfio.VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL;
+import static io.jvfio.linux.uapi.Vfio.VFIO_UPDATE_VADDR;
+
+import io.jvfio.linux.Errno;
+import io.jvfio.linux.uapi.Layouts;
+import io.jvfio.linux.uapi.VfioIommuType1DmaMap;
+import io.jvfio.linux.uapi.VfioIommuType1DmaUnmap;
+import io.jvfio.linux.uapi.VfioIommuType1Info;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+import java.util.Deque;
+
+/**
+ * A Type1 container, version 1 or 2, as Linux 6.12 has it. Its mappings are {@link Type1Mappings}.
+ * Source: {@code drivers/vfio/vfio_iommu_type1.c}.
+ */
+final class Type1Iommu implements Iommu {
+  private static final int MAP_FLAG_VADDR = 4;
+  private static final int UNMAP_FLAG_DIRTY_BITMAP = 1;
+  private static final int UNMAP_FLAG_ALL = 2;
+  private static final int UNMAP_FLAG_VADDR = 4;
+  private static final int BITMAP_SIZE = 24;
+  private static final int DIRTY_MINIMUM = 8;
+  private static final int DIRTY_FLAGS = 7;
+  private static final int DIRTY_START = 1;
+  private static final int DIRTY_STOP = 2;
+  private static final int INFO_MINIMUM = 16;
+  private static final long MAX_DIRTY_BITMAP = 256 << 20;
+
+  private final Host host;
+  private final Type1Driver driver;
+  private final IommuPlatform.Paging platform;
+  private final boolean v2;
+  private final boolean nesting;
+  private final Deque<VfioGroup> groups = new ArrayDeque<>();
+  private final Type1Mappings mappings;
+  private IovaRanges ranges;
+  private boolean tracksDirtyPages;
+
+  Type1Iommu(Host host, Type1Driver driver, boolean v2, boolean nesting) {
+    this.host = host;
+    this.driver = driver;
+    this.v2 = v2;
+    this.nesting = nesting;
+    this.platform =
+        host.description().platform() instanceof IommuPlatform.Paging paging
+            ? paging
+            : new IommuPlatform.Paging("", -host.description().pageSize(), -1);
+    this.mappings = new Type1Mappings(host, v2);
+    this.ranges = new IovaRanges(platform.lastIova(), groups);
+  }
+
+  @Override
+  public int checkExtension(long extension) {
+    return extension == VFIO_UPDATE_VADDR ? 1 : driver.checkExtension(extension);
+  }
+
+  @Override
+  public int attach(VfioGroup group) {
+    if (mappings.hasInvalidAddresses()) {
+      return Errno.EBUSY.result();
+    }
+    if (groups.contains(group) || nesting) {
+      return Errno.EINVAL.result();
+    }
+    groups.push(group);
+    var narrowed = new IovaRanges(platform.lastIova(), groups);
+    int error = 0;
+    if (!mappings.areIn(narrowed)) {
+      error = Errno.EINVAL.result();
+    } else if (!host.options().interruptsIsolated()) {
+      error = Errno.EPERM.result();
+    }
+    if (error != 0) {
+      groups.pop();
+      return error;
+    }
+    ranges = narrowed;
+    return 0;
+  }
+
+  @Override
+  public void detach(VfioGroup group) {
+    groups.remove(group);
+    ranges = new IovaRanges(platform.lastIova(), groups);
+  }
+
+  @Override
+  public void release() {
+    mappings.clear();
+  }
+
+  @Override
+  public long mappedBytes() {
+    return mappings.bytes();
+  }
+
+  @Override
+  public MemorySegment reach(HostDevice device, long iova, long byteSize, boolean write)
+      throws DmaBlocked {
+    return mappings.reach(iova, byteSize, write);
+  }
+
+  @Override
+  public int ioctl(int command, UserArgument argument) throws UserFault {
+    return switch (command) {
+      case VfioCommand.IOMMU_GET_INFO -> info(argument);
+      case VfioCommand.IOMMU_MAP_DMA -> map(argument);
+      case VfioCommand.IOMMU_UNMAP_DMA -> unmap(argument);
+      case VfioCommand.TYPE1_DIRTY_PAGES -> dirtyPages(argument);
+      default -> Errno.ENOTTY.result();
+    };
+  }
+
+  /** Sizes below the processor's page are hidden: nothing smaller is ever pinned. */
+  private long pageSizes() {
+    long pageSize = host.description().pageSize();
+    long sizes = platform.pageSizes();
+    return (sizes & pageSize - 1) == 0 ? sizes : (sizes & -pageSize) | pageSize;
+  }
+
+  private long smallestPage() {
+    return Long.lowestOneBit(pageSizes());
+  }
+
+  private int info(UserArgument argument) throws UserFault {
+    var info = argument.copyIn(INFO_MINIMUM, VfioIommuType1Info.SIZE);
+    long argsz = Integer.toUnsignedLong(VfioIommuType1Info.argsz(info));
+    if (argsz < INFO_MINIMUM) {
+      return Errno.EINVAL.result();
+    }
+    VfioIommuType1Info.flags(info, VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS);
+    VfioIommuType1Info.iovaPgsizes(info, pageSizes());
+    var chain = capabilities();
+    if (argsz < chain.end()) {
+      VfioIommuType1Info.argsz(info, (int) chain.end());
+    } else {
+      chain.copyOut(argument);
+      VfioIommuType1Info.capOffset(info, (int) VfioIommuType1Info.SIZE);
+    }
+    argument.copyOut(0, info, Math.min(argsz, VfioIommuType1Info.SIZE));
+    return 0;
+  }
+
+  private CapabilityChain capabilities() {
+    var chain = new CapabilityChain(VfioIommuType1Info.SIZE);
+    var migration = chain.add(VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION, 1, 32);
+    migration.set(Layouts.U64, 16, smallestPage());
+    migration.set(Layouts.U64, 24, MAX_DIRTY_BITMAP);
+    var available = chain.add(VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, 1, 12);
+    available.set(Layouts.U32, 8, mappings.available());
+    var list = ranges.list();
+    var usable = chain.add(VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, 1, 16 + 16L * list.size());
+    usable.set(Layouts.U32, 8, list.size());
+    long at = 16;
+    for (var range : list) {
+      usable.set(Layouts.U64, at, range.start());
+      usable.set(Layouts.U64, at + 8, range.last());
+      at += 16;
+    }
+    return chain;
+  }
+
+  private int map(UserArgument argument) throws UserFault {
+    var map = argument.copyIn(VfioIommuType1DmaMap.SIZE, VfioIommuType1DmaMap.SIZE);
+    int flags = VfioIommuType1DmaMap.flags(map);
+    boolean read = (flags & VFIO_DMA_MAP_FLAG_READ) != 0;
+    boolean write = (flags & VFIO_DMA_MAP_FLAG_WRITE) != 0;
+    boolean setsAddress = (flags & MAP_FLAG_VADDR) != 0;
+    long iova = VfioIommuType1DmaMap.iova(map);
+    long vaddr = VfioIommuType1DmaMap.vaddr(map);
+    long size = VfioIommuType1DmaMap.size(map);
+    if (isShort(VfioIommuType1DmaMap.argsz(map), VfioIommuType1DmaMap.SIZE)
+        || (flags & ~(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE | MAP_FLAG_VADDR)) != 0
+        || (read || write) == setsAddress
+        || size == 0
+        || ((size | iova | vaddr) & smallestPage() - 1) != 0
+        || wraps(iova, size)
+        || wraps(vaddr, size)) {
+      return Errno.EINVAL.result();
+    }
+    if (setsAddress) {
+      return mappings.setAddress(iova, vaddr, size);
+    }
+    return mappings.map(ranges, iova, vaddr, size, read, write);
+  }
+
+  private int unmap(UserArgument argument) throws UserFault {
+    var unmap = argument.copyIn(VfioIommuType1DmaUnmap.SIZE, VfioIommuType1DmaUnmap.SIZE);
+    int flags = VfioIommuType1DmaUnmap.flags(unmap);
+    boolean all = (flags & UNMAP_FLAG_ALL) != 0;
+    boolean invalidates = (flags & UNMAP_FLAG_VADDR) != 0;
+    boolean wantsDirtyPages = (flags & UNMAP_FLAG_DIRTY_BITMAP) != 0;
+    long argsz = Integer.toUnsignedLong(VfioIommuType1DmaUnmap.argsz(unmap));
+    if (argsz < VfioIommuType1DmaUnmap.SIZE
+        || (flags & ~(UNMAP_FLAG_ALL | UNMAP_FLAG_VADDR | UNMAP_FLAG_DIRTY_BITMAP)) != 0
+        || (wantsDirtyPages
+            && (all
+                || invalidates
+                || argsz < VfioIommuType1DmaUnmap.SIZE + BITMAP_SIZE
+                || !tracksDirtyPages))) {
+      return Errno.EINVAL.result();
+    }
+    long iova = VfioIommuType1DmaUnmap.iova(unmap);
+    long size = VfioIommuType1DmaUnmap.size(unmap);
+    if (all) {
+      if (iova != 0 || size != 0) {
+        return Errno.EINVAL.result();
+      }
+    } else if (size == 0 || ((iova | size) & smallestPage() - 1) != 0 || wraps(iova, size)) {
+      return Errno.EINVAL.result();
+    }
+    long last = all ? -1 : iova + size - 1;
+    if (v2 && !all && mappings.bisects(iova, last)) {
+      return Errno.EINVAL.result();
+    }
+    long removed =
+        invalidates ? mappings.invalidateAddresses(iova, last) : mappings.unmap(iova, last);
+    if (removed < 0) {
+      return (int) removed;
+    }
+    VfioIommuType1DmaUnmap.size(unmap, removed);
+    argument.copyOut(0, unmap, VfioIommuType1DmaUnmap.SIZE);
+    return 0;
+  }
+
+  /** Tracking can be turned on and off; reading what it found is not simulated. */
+  private int dirtyPages(UserArgument argument) throws UserFault {
+    if (!v2) {
+      return Errno.EACCES.result();
+    }
+    var dirty = argument.copyIn(DIRTY_MINIMUM, DIRTY_MINIMUM);
+    int flags = dirty.get(Layouts.U32, 4);
+    if (isShort(dirty.get(Layouts.U32, 0), DIRTY_MINIMUM)
+        || (flags & ~DIRTY_FLAGS) != 0
+        || Integer.bitCount(flags) != 1) {
+      return Errno.EINVAL.result();
+    }
+    switch (flags) {
+      case DIRTY_START -> tracksDirtyPages = true;
+      case DIRTY_STOP -> tracksDirtyPages = false;
+      default -> {
+        return Errno.EINVAL.result();
+      }
+    }
+    return 0;
+  }
+
+  private static boolean wraps(long start, long size) {
+    return Long.compareUnsigned(start + size - 1, start) < 0;
+  }
+
+  private static boolean isShort(int argsz, long minimum) {
+    return Integer.compareUnsigned(argsz, (int) minimum) < 0;
+  }
+}

@@ -1,0 +1,46 @@
+package io.jvfio.sim;
+
+import io.jvfio.linux.Architecture;
+import io.jvfio.linux.Ioctl;
+
+/**
+ * VFIO's commands by their number above the first, {@code k} in {@code _IO(';', 100 + k)}. Numbers
+ * and not names: a number means different things on different files and IOMMU types. Source: {@code
+ * include/uapi/linux/vfio.h}.
+ */
+final class VfioCommand {
+  static final int UNKNOWN = -1;
+  static final int GET_API_VERSION = 0;
+  static final int CHECK_EXTENSION = 1;
+  static final int SET_IOMMU = 2;
+  static final int GROUP_GET_STATUS = 3;
+  static final int GROUP_SET_CONTAINER = 4;
+  static final int GROUP_UNSET_CONTAINER = 5;
+  static final int GROUP_GET_DEVICE_FD = 6;
+  static final int DEVICE_GET_INFO = 7;
+  static final int DEVICE_GET_REGION_INFO = 8;
+  static final int DEVICE_GET_IRQ_INFO = 9;
+  static final int DEVICE_RESET = 11;
+  static final int IOMMU_GET_INFO = 12;
+  static final int IOMMU_MAP_DMA = 13;
+  static final int IOMMU_UNMAP_DMA = 14;
+  static final int IOMMU_ENABLE = 15;
+  static final int IOMMU_DISABLE = 16;
+  static final int TYPE1_DIRTY_PAGES = 17;
+  static final int SPAPR_REGISTER_MEMORY = 17;
+  static final int SPAPR_UNREGISTER_MEMORY = 18;
+  static final int SPAPR_TCE_CREATE = 19;
+  static final int SPAPR_TCE_REMOVE = 20;
+
+  private static final int TYPE = ';';
+  private static final int BASE = 100;
+  private static final int LAST = 0xff - BASE;
+
+  private VfioCommand() {}
+
+  /** The number of {@code command} above VFIO's first, or {@link #UNKNOWN}. */
+  static int numberOf(Ioctl command, Architecture architecture) {
+    long number = command.requestNumber(architecture) - architecture.requestNumber(TYPE, BASE);
+    return number >= 0 && number <= LAST ? (int) number : UNKNOWN;
+  }
+}

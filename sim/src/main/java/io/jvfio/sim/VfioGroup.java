@@ -1,0 +1,55 @@
+package io.jvfio.sim;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An IOMMU group as VFIO sees it: closed, open, in a container, in use. Source: {@code
+ * drivers/vfio/group.c}.
+ */
+final class VfioGroup {
+  final HostDescription.Group description;
+  final boolean noIommu;
+
+  /** The sPAPR side of it, or null on other machines. */
+  final @Nullable TableGroup tables;
+
+  final List<HostDevice> devices = new ArrayList<>();
+
+  /** The one open file of this process, or null. */
+  @Nullable GroupFile file;
+
+  /** Another process has it open. */
+  boolean heldElsewhere;
+
+  @Nullable Container container;
+
+  /** 1 in a container, and one more for each open device. */
+  int users;
+
+  VfioGroup(HostDescription.Group description, boolean noIommu, @Nullable TableGroup tables) {
+    this.description = description;
+    this.noIommu = noIommu;
+    this.tables = tables;
+  }
+
+  int id() {
+    return description.id();
+  }
+
+  /** Its name in {@code /dev/vfio}. */
+  String nodeName() {
+    return noIommu ? "noiommu-" + id() : Integer.toString(id());
+  }
+
+  /** Whether a driver for VFIO has any of its devices, without which it has no node. */
+  boolean hasVfioDevice() {
+    return devices.stream().anyMatch(HostDevice::isVfio);
+  }
+
+  /** Whether no driver that does DMA itself has any of its devices. */
+  boolean isViable() {
+    return devices.stream().noneMatch(HostDevice::hasHostDriver);
+  }
+}

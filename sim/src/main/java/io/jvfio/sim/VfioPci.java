@@ -1,0 +1,224 @@
+package io.jvfio.sim;
+
+import static java.util.Objects.requireNonNull;
+
+import io.jvfio.linux.Errno;
+import io.jvfio.model.Bar;
+import io.jvfio.model.ConfigSpace;
+import io.jvfio.model.DeviceModel;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A device while it is open: its regions. All its files share it. Source: {@code
+ * drivers/vfio/pci/vfio_pci_core.c}, {@code vfio_pci_rdwr.c}.
+ */
+final class VfioPci {
+  private static final ValueLayout.OfByte LE8 = ValueLayout.JAVA_BYTE;
+  private static final ValueLayout.OfShort LE16 =
+      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfInt LE32 =
+      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfLong LE64 =
+      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  private final HostDevice device;
+  private final DeviceModel model;
+  private final VirtualConfig config;
+  private final int msixBar;
+  private final long msixStart;
+  private final long msixEnd;
+  private int files;
+
+  /** Opens it: reset, awake, memory on, bus mastering off. */
+  VfioPci(HostDevice device) {
+    this.device = device;
+    this.model = requireNonNull(device.model());
+    var hardware = model.config();
+    PciConfig.setPowerState(hardware, 0);
+    int command = hardware.read(PciConfig.COMMAND, 2) & ~PciConfig.COMMAND_MASTER;
+    if (!model.bars().isEmpty()) {
+      command |= PciConfig.COMMAND_MEMORY;
+    }
+    hardware.set(PciConfig.COMMAND, 2, command);
+    if (VirtualConfig.canReset(hardware)) {
+      model.reset();
+    }
+    config = new VirtualConfig(model);
+    int msix = PciConfig.capability(hardware, PciConfig.CAPABILITY_MSIX);
+    if (msix == 0) {
+      msixBar = -1;
+      msixStart = 0;
+      msixEnd = 0;
+    } else {
+      int table = hardware.read(msix + PciConfig.MSIX_TABLE, 4);
+      msixBar = table & 7;
+      msixStart = table & ~7;
+      msixEnd = msixStart + (long) msixVectors(hardware) * PciConfig.MSIX_ENTRY_SIZE;
+    }
+  }
+
+  /** The last file is gone: bus mastering off, reset, asleep. */
+  private void close() {
+    var hardware = model.config();
+    int command = hardware.read(PciConfig.COMMAND, 2);
+    hardware.set(
+        PciConfig.COMMAND, 2, (command & ~PciConfig.COMMAND_MASTER) | PciConfig.COMMAND_MEMORY);
+    if (VirtualConfig.canReset(hardware)) {
+      model.reset();
+    }
+    PciConfig.setPowerState(hardware, PciConfig.POWER_D3HOT);
+    device.open = null;
+  }
+
+  /** One more file. */
+  void addFile() {
+    files++;
+  }
+
+  /** One file less; true with the last. */
+  boolean removeFile() {
+    if (--files > 0) {
+      return false;
+    }
+    close();
+    return true;
+  }
+
+  HostDevice device() {
+    return device;
+  }
+
+  DeviceModel model() {
+    return model;
+  }
+
+  VirtualConfig config() {
+    return config;
+  }
+
+  boolean canReset() {
+    return VirtualConfig.canReset(model.config());
+  }
+
+  int msixBar() {
+    return msixBar;
+  }
+
+  /** How many MSI-X vectors there are. */
+  int msixVectors() {
+    return msixBar < 0 ? 0 : msixVectors(model.config());
+  }
+
+  private static int msixVectors(ConfigSpace hardware) {
+    int msix = PciConfig.capability(hardware, PciConfig.CAPABILITY_MSIX);
+    return (hardware.read(msix + PciConfig.MSIX_CONTROL, 2) & 0x7ff) + 1;
+  }
+
+  @Nullable Bar bar(int index) {
+    for (var bar : model.bars()) {
+      if (bar.index() == index) {
+        return bar;
+      }
+    }
+    return null;
+  }
+
+  /** Whether a BAR can be mapped: whole pages of it, or at least a page of its own. */
+  boolean canMap(Bar bar, int pageSize) {
+    if (bar.byteSize() >= pageSize) {
+      return true;
+    }
+    for (var place : device.description().bars()) {
+      if (place.bar() == bar.index()) {
+        return place.hostAddress() % pageSize == 0;
+      }
+    }
+    return false;
+  }
+
+  /** Reads or writes configuration space in the widest aligned pieces of up to four bytes. */
+  long configAccess(MemorySegment data, long offset, boolean write) {
+    long size = data.byteSize();
+    if (offset >= config.byteSize() || offset + size > config.byteSize()) {
+      return Errno.EFAULT.result();
+    }
+    for (long done = 0; done < size; ) {
+      int at = (int) (offset + done);
+      int width = widest(at, size - done, 4);
+      if (write) {
+        config.write(at, width, (int) load(data, done, width));
+      } else {
+        store(data, done, width, config.read(at, width));
+      }
+      done += width;
+    }
+    return size;
+  }
+
+  /**
+   * Reads or writes a BAR in the widest aligned pieces of up to eight bytes. The MSI-X table is the
+   * kernel's: it reads as ones and cannot be written.
+   */
+  long barAccess(Bar bar, MemorySegment data, long offset, boolean write) {
+    if (offset >= bar.byteSize()) {
+      return Errno.EINVAL.result();
+    }
+    long size = Math.min(data.byteSize(), bar.byteSize() - offset);
+    boolean hasTable = bar.index() == msixBar;
+    for (long done = 0; done < size; ) {
+      long at = offset + done;
+      if (hasTable && at >= msixStart && at < msixEnd) {
+        long hidden = Math.min(size - done, msixEnd - at);
+        if (!write) {
+          data.asSlice(done, hidden).fill((byte) 0xff);
+        }
+        done += hidden;
+        continue;
+      }
+      if (!config.memoryEnabled()) {
+        return Errno.EIO.result();
+      }
+      long left = size - done;
+      if (hasTable && at < msixStart) {
+        left = Math.min(left, msixStart - at);
+      }
+      int width = widest(at, left, 8);
+      if (write) {
+        model.write(bar.index(), at, width, load(data, done, width));
+      } else {
+        store(data, done, width, model.read(bar.index(), at, width));
+      }
+      done += width;
+    }
+    return size;
+  }
+
+  private static int widest(long offset, long left, int most) {
+    int width = most;
+    while (width > left || offset % width != 0) {
+      width /= 2;
+    }
+    return width;
+  }
+
+  private static long load(MemorySegment data, long offset, int width) {
+    return switch (width) {
+      case 1 -> Byte.toUnsignedLong(data.get(LE8, offset));
+      case 2 -> Short.toUnsignedLong(data.get(LE16, offset));
+      case 4 -> Integer.toUnsignedLong(data.get(LE32, offset));
+      default -> data.get(LE64, offset);
+    };
+  }
+
+  private static void store(MemorySegment data, long offset, int width, long value) {
+    switch (width) {
+      case 1 -> data.set(LE8, offset, (byte) value);
+      case 2 -> data.set(LE16, offset, (short) value);
+      case 4 -> data.set(LE32, offset, (int) value);
+      default -> data.set(LE64, offset, value);
+    }
+  }
+}
