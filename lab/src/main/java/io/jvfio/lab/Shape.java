@@ -20,11 +20,11 @@ import java.util.List;
 import java.util.Set;
 
 /** The structs that ioctls take: their fields, and which of them the kernel may write. */
+@SuppressWarnings("ImmutableEnumChecker") // the collections are copies that cannot be changed
 enum Shape {
   DESCRIPTOR(MemoryLayout.structLayout(Layouts.U32.withName("fd"))),
   GROUP_STATUS(VfioGroupStatus.LAYOUT, "flags"),
-  DEVICE_INFO(
-      VfioDeviceInfo.LAYOUT, "argsz", "flags", "num_regions", "num_irqs", "cap_offset"),
+  DEVICE_INFO(VfioDeviceInfo.LAYOUT, "argsz", "flags", "num_regions", "num_irqs", "cap_offset"),
   REGION_INFO(VfioRegionInfo.LAYOUT, "argsz", "flags", "cap_offset", "size", "offset"),
   IRQ_INFO(VfioIrqInfo.LAYOUT, "flags", "count"),
   TYPE1_INFO(VfioIommuType1Info.LAYOUT, "argsz", "flags", "iova_pgsizes", "cap_offset"),
