@@ -1,0 +1,138 @@
+package io.jvfio.bench;
+
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import org.openjdk.jmh.infra.BenchmarkParams;
+import org.openjdk.jmh.profile.GCProfiler;
+import org.openjdk.jmh.results.BenchmarkResult;
+import org.openjdk.jmh.results.IterationResult;
+import org.openjdk.jmh.results.RunResult;
+import org.openjdk.jmh.runner.Runner;
+import org.openjdk.jmh.runner.RunnerException;
+import org.openjdk.jmh.runner.options.OptionsBuilder;
+import org.openjdk.jmh.runner.options.TimeValue;
+import org.openjdk.jmh.runner.options.VerboseMode;
+
+/**
+ * {@code Bench [--long] [PATTERN]}: runs the benchmarks whose name contains a match of the pattern
+ * and prints a table of their figures. Exit status 1 when one is over its bound.
+ */
+public final class Bench {
+  /** What a figure may be at most: its ratio to C, and the bytes allocated per operation. */
+  private record Bound(double ratio, double bytes) {}
+
+  private static final Map<String, Bound> BOUNDS =
+      Map.of(
+          "SystemCalls.ioctlStruct", new Bound(1.10, 0),
+          "SystemCalls.ioctlNumber", new Bound(1.10, 0),
+          "MappedAccess.read32", new Bound(1.05, 0),
+          "MappedAccess.write32", new Bound(1.05, 0),
+          "MappedAccess.readThenWrite32", new Bound(1.05, 0));
+
+  /** Below this, what is allocated was allocated by the harness, once per iteration. */
+  private static final double NO_BYTES = 0.01;
+
+  private Bench() {}
+
+  /** One row of the table. */
+  private record Figure(String name, double java, double c, double ratio, double bytes) {
+    boolean isWithin(Bound bound) {
+      return ratio <= bound.ratio() && bytes <= bound.bytes() + NO_BYTES;
+    }
+  }
+
+  /** The program. */
+  public static void main(String[] arguments) throws RunnerException {
+    var patterns = new ArrayList<>(List.of(arguments));
+    boolean thorough = patterns.remove("--long");
+    var options =
+        new OptionsBuilder()
+            .include(patterns.isEmpty() ? "." : patterns.getFirst())
+            .forks(thorough ? 7 : 3)
+            .warmupIterations(thorough ? 8 : 5)
+            .warmupTime(TimeValue.milliseconds(300))
+            .measurementIterations(thorough ? 15 : 8)
+            .measurementTime(TimeValue.milliseconds(300))
+            .addProfiler(GCProfiler.class)
+            .shouldFailOnError(true)
+            .verbosity(VerboseMode.SILENT)
+            .jvmArgsAppend(
+                "--enable-native-access=ALL-UNNAMED",
+                "-XX:+UseSerialGC",
+                "-D" + Peers.LIBRARY + "=" + System.getProperty(Peers.LIBRARY))
+            .build();
+    var figures =
+        new Runner(options)
+            .run().stream().map(Bench::figure).sorted(Comparator.comparing(Figure::name)).toList();
+    System.exit(print(figures) ? 0 : 1);
+  }
+
+  private static boolean print(List<Figure> figures) {
+    System.out.printf(
+        "%-30s %10s %10s %7s %9s %7s%n", "figure", "Java ns", "C ns", "ratio", "bytes/op", "bound");
+    boolean allWithin = true;
+    for (var figure : figures) {
+      var bound = BOUNDS.get(figure.name());
+      if (bound == null) {
+        throw new IllegalStateException(figure.name() + " has no bound");
+      }
+      boolean within = figure.isWithin(bound);
+      allWithin &= within;
+      System.out.printf(
+          "%-30s %10.3f %10.3f %7.3f %9.3f %7.2f  %s%n",
+          figure.name(),
+          figure.java(),
+          figure.c(),
+          figure.ratio(),
+          figure.bytes(),
+          bound.ratio(),
+          within ? "ok" : "over");
+    }
+    return allWithin;
+  }
+
+  /** The medians over all iterations of all forks. */
+  private static Figure figure(RunResult result) {
+    var java = new ArrayList<Double>();
+    var c = new ArrayList<Double>();
+    var ratios = new ArrayList<Double>();
+    var bytes = new ArrayList<Double>();
+    for (BenchmarkResult fork : result.getBenchmarkResults()) {
+      for (IterationResult iteration : fork.getIterationResults()) {
+        double operations = score(iteration, "operations");
+        double invocations = iteration.getMetadata().getMeasuredOps();
+        java.add(score(iteration, "java") / operations);
+        c.add(score(iteration, "c") / operations);
+        ratios.add(score(iteration, "java") / score(iteration, "c"));
+        bytes.add(score(iteration, "gc.alloc.rate.norm") * invocations / operations);
+      }
+    }
+    BenchmarkParams parameters = result.getParams();
+    var path = parameters.getBenchmark().split("\\.", -1);
+    return new Figure(
+        path[path.length - 2] + "." + path[path.length - 1],
+        median(java),
+        median(c),
+        median(ratios),
+        median(bytes));
+  }
+
+  private static double score(IterationResult iteration, String name) {
+    var secondary = iteration.getSecondaryResults();
+    var found = secondary.containsKey(name) ? secondary.get(name) : secondary.get("\u00b7" + name);
+    if (found == null) {
+      throw new IllegalStateException("JMH has no " + name + " among " + secondary.keySet());
+    }
+    return found.getScore();
+  }
+
+  private static double median(List<Double> values) {
+    var sorted = values.stream().sorted().toList();
+    int middle = sorted.size() / 2;
+    return sorted.size() % 2 == 1
+        ? sorted.get(middle)
+        : (sorted.get(middle - 1) + sorted.get(middle)) / 2;
+  }
+}

@@ -1,0 +1,81 @@
+package io.jvfio.bench;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.nio.file.Path;
+
+/** The loops of {@code peers.c}. A call is one batch, so what calling C costs does not count. */
+final class Peers {
+  /** The system property that has the library's path; {@code bench/run} sets it. */
+  static final String LIBRARY = "jvfio.bench.peers";
+
+  private static final SymbolLookup LOOKUP = library();
+  private static final MethodHandle IOCTL =
+      link(
+          "peer_ioctl",
+          FunctionDescriptor.of(
+              ValueLayout.JAVA_LONG,
+              ValueLayout.JAVA_LONG,
+              ValueLayout.JAVA_INT,
+              ValueLayout.JAVA_LONG,
+              ValueLayout.ADDRESS));
+  private static final MethodHandle READ =
+      link(
+          "peer_read32",
+          FunctionDescriptor.of(
+              ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
+  private static final FunctionDescriptor NO_RESULT =
+      FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG);
+  private static final MethodHandle WRITE = link("peer_write32", NO_RESULT);
+  private static final MethodHandle MODIFY = link("peer_modify32", NO_RESULT);
+
+  private Peers() {}
+
+  // SAFETY: the library is this project's own; the descriptors are those of peers.c.
+  @SuppressWarnings("restricted")
+  private static SymbolLookup library() {
+    return SymbolLookup.libraryLookup(Path.of(System.getProperty(LIBRARY, "")), Arena.global());
+  }
+
+  @SuppressWarnings("restricted")
+  private static MethodHandle link(String function, FunctionDescriptor descriptor) {
+    return Linker.nativeLinker().downcallHandle(LOOKUP.findOrThrow(function), descriptor);
+  }
+
+  static long ioctl(long count, int fd, long request, MemorySegment argument) {
+    try {
+      return (long) IOCTL.invokeExact(count, fd, request, argument);
+    } catch (Throwable t) {
+      throw new AssertionError(t);
+    }
+  }
+
+  static long read32(long count, long address) {
+    try {
+      return (long) READ.invokeExact(count, address);
+    } catch (Throwable t) {
+      throw new AssertionError(t);
+    }
+  }
+
+  static void write32(long count, long address) {
+    try {
+      WRITE.invokeExact(count, address);
+    } catch (Throwable t) {
+      throw new AssertionError(t);
+    }
+  }
+
+  static void modify32(long count, long address) {
+    try {
+      MODIFY.invokeExact(count, address);
+    } catch (Throwable t) {
+      throw new AssertionError(t);
+    }
+  }
+}

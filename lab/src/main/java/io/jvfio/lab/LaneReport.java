@@ -1,0 +1,396 @@
+package io.jvfio.lab;
+
+import static java.util.stream.Collectors.joining;
+
+import io.jvfio.cli.Main;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
+
+/**
+ * {@code LaneReport LANE DIRECTORY}: judges what the steps of a lane said, each in {@code
+ * STEP.out} with its exit status in {@code STEP.rc}, and prints a table of checks with their
+ * evidence. Exit status 0 when all hold, 1 otherwise.
+ */
+public final class LaneReport {
+  private static final String VERIFIED_BYTES = "67108864";
+  private static final String CONTROLLER = "0x010802";
+  private static final int MINIMUM_CALLS = 400;
+  private static final int SHOWN_DIFFERENCES = 200;
+  private static final Pattern POISON = Pattern.compile("failed DDW|Failed to|ddw-applicable");
+  private static final Pattern ALARM =
+      Pattern.compile("WARNING:|BUG[: ]|Oops|Kernel panic|refcount_t:|use-after-free");
+
+  /** What the lane is about. */
+  private record Expectation(
+      Optional<String> chosen, Optional<Refusal> refusal, List<Known> alarms) {}
+
+  /** An attempt that must have failed in one way. */
+  private record Refusal(String type, String reached, String outcome, String errno) {}
+
+  /** A message that one sequence provokes in this kernel, and that is no news. */
+  private record Known(Pattern message, String sequence) {}
+
+  private static Expectation expectation(String lane) {
+    return switch (lane) {
+      case "pseries-5.10" ->
+          new Expectation(
+              Optional.of("spapr-tce"),
+              Optional.of(new Refusal("spapr-tce-v2", "advertised", "refused", "EPERM")),
+              List.of());
+      case "pseries-6.12" ->
+          new Expectation(
+              Optional.of("spapr-tce-v2"),
+              Optional.empty(),
+              List.of(
+                  // The registration can never be released and is found when the process has gone.
+                  new Known(
+                      Pattern.compile("mmu_context\\.c:\\d+ destroy_context"),
+                      "spapr-v2-unregister-while-mapped")));
+      case "pseries-6.12-noddw" ->
+          new Expectation(Optional.empty(), Optional.empty(), List.of());
+      case "x86-6.12" -> new Expectation(Optional.of("type1v2"), Optional.empty(), List.of());
+      default ->
+          throw new IllegalArgumentException(
+              "no such lane: " + lane + "; there are " + Suite.LANES);
+    };
+  }
+
+  private enum Verdict {
+    PASS,
+    KNOWN,
+    FAIL
+  }
+
+  private record Check(Verdict verdict, String name, String evidence) {}
+
+  private final String lane;
+  private final Path directory;
+  private final Expectation expectation;
+  private final List<Check> checks = new ArrayList<>();
+  private final List<String> details = new ArrayList<>();
+
+  private LaneReport(String lane, Path directory) {
+    this.lane = lane;
+    this.directory = directory;
+    this.expectation = expectation(lane);
+  }
+
+  /** The program. */
+  public static void main(String[] arguments) throws IOException {
+    if (arguments.length != 2 || !Suite.LANES.contains(arguments[0])) {
+      System.err.println("usage: LaneReport LANE DIRECTORY");
+      System.err.println("lanes: " + String.join(" ", Suite.LANES));
+      System.exit(2);
+    }
+    System.exit(report(arguments[0], Path.of(arguments[1]), System.out) ? 0 : 1);
+  }
+
+  /** Prints the report; true when every check holds. */
+  static boolean report(String lane, Path directory, PrintStream out) throws IOException {
+    var report = new LaneReport(lane, directory);
+    report.checkList();
+    report.checkProbe();
+    report.checkProbeText();
+    if (report.expectation.chosen().isPresent()) {
+      report.checkRoundTrip();
+    } else {
+      report.checkUnpoisoned();
+    }
+    report.checkConformance("conformance", MINIMUM_CALLS);
+    report.checkConformance("conformance-unprivileged", 1);
+    report.checkMessages();
+    report.print(out);
+    return report.checks.stream().noneMatch(check -> check.verdict() == Verdict.FAIL);
+  }
+
+  private void print(PrintStream out) {
+    details.forEach(out::println);
+    for (var check : checks) {
+      out.printf("%-5s  %-30s  %s\n", check.verdict(), check.name(), check.evidence());
+    }
+    var failed = checks.stream().filter(check -> check.verdict() == Verdict.FAIL).count();
+    out.printf("%s: %d checks, %d failed\n", lane, checks.size(), failed);
+  }
+
+  private void check(boolean holds, String name, String evidence) {
+    checks.add(new Check(holds ? Verdict.PASS : Verdict.FAIL, name, evidence));
+  }
+
+  private Optional<String> output(String step) throws IOException {
+    var file = directory.resolve(step + ".out");
+    if (Files.exists(file) && Files.exists(directory.resolve(step + ".rc"))) {
+      return Optional.of(Files.readString(file, StandardCharsets.UTF_8));
+    }
+    check(false, step, "the step did not run");
+    return Optional.empty();
+  }
+
+  private String status(String step) throws IOException {
+    return Files.readString(directory.resolve(step + ".rc")).strip();
+  }
+
+  private Optional<Document> document(String step) throws IOException {
+    var output = output(step);
+    try {
+      return output.map(Document::parse);
+    } catch (IllegalArgumentException e) {
+      check(false, step, "status " + status(step) + ", " + e.getMessage());
+      return Optional.empty();
+    }
+  }
+
+  private void checkList() throws IOException {
+    var document = document("list");
+    if (document.isEmpty()) {
+      return;
+    }
+    var controllers =
+        document.get().at("devices").elements().stream()
+            .filter(device -> device.at("class").text().equals(CONTROLLER))
+            .toList();
+    boolean bound =
+        controllers.stream()
+            .allMatch(
+                device ->
+                    device.at("driver").text().equals("vfio-pci")
+                        && device.at("viable").text().equals("true"));
+    check(
+        controllers.size() == 2 && bound && status("list").equals("0"),
+        "list: controllers",
+        controllers.stream()
+            .map(
+                device ->
+                    "%s driver %s group %s"
+                        .formatted(
+                            device.at("address").text(),
+                            device.at("driver").text(),
+                            device.at("group").text()))
+            .collect(joining(", ")));
+  }
+
+  private void checkProbe() throws IOException {
+    var document = document("probe");
+    if (document.isEmpty()) {
+      return;
+    }
+    var groups = document.get().at("groups").elements();
+    var chosen = expectation.chosen();
+    var status = chosen.isPresent() ? "0" : "1";
+    check(
+        groups.size() == 2
+            && groups.stream()
+                .allMatch(
+                    group -> group.at("chosen").text().equals(chosen.orElse("null")))
+            && status("probe").equals(status),
+        "probe: chosen",
+        groups.stream()
+                .map(
+                    group ->
+                        "group %s: %s".formatted(group.at("id").text(), group.at("chosen").text()))
+                .collect(joining(", "))
+            + ", status "
+            + status("probe"));
+
+    if (expectation.refusal().isPresent()) {
+      checkRefusal(groups, expectation.refusal().get());
+    }
+    var real = negotiations(document.get());
+    var simulated = negotiations(simulatedProbe());
+    check(
+        !real.isEmpty() && real.equals(simulated),
+        "probe: as the simulator",
+        real.equals(simulated)
+            ? real.stream().map(attempts -> attempts.split("; ", -1).length).toList()
+                + " attempts in each group, all equal"
+            : "kernel " + real + ", simulator " + simulated);
+  }
+
+  private void checkRefusal(List<Document> groups, Refusal refusal) {
+    var attempts =
+        groups.stream()
+            .flatMap(group -> group.at("attempts").elements().stream())
+            .filter(attempt -> attempt.at("type").text().equals(refusal.type()))
+            .toList();
+    check(
+        attempts.size() == groups.size()
+            && attempts.stream()
+                .allMatch(
+                    attempt ->
+                        attempt.at("advertised").text().equals("true")
+                            && attempt.at("reached").text().equals(refusal.reached())
+                            && attempt.at("outcome").text().equals(refusal.outcome())
+                            && attempt.at("errno").text().equals(refusal.errno())),
+        "probe: " + refusal.type(),
+        attempts.stream()
+            .map(
+                attempt ->
+                    "%s after %s: %s %s"
+                        .formatted(
+                            attempt.at("outcome").text(),
+                            attempt.at("reached").text(),
+                            attempt.at("call").text(),
+                            attempt.at("errno").text()))
+            .distinct()
+            .collect(joining(", ")));
+  }
+
+  /** The different negotiations of a probe: what was tried, what came of it, what was chosen. */
+  private static TreeSet<String> negotiations(Document probe) {
+    var negotiations = new TreeSet<String>();
+    for (var group : probe.at("groups").elements()) {
+      negotiations.add(
+          group.at("attempts").elements().stream()
+                  .map(
+                      attempt ->
+                          List.of("type", "advertised", "reached", "outcome", "call", "errno")
+                              .stream()
+                              .map(member -> attempt.at(member).text())
+                              .collect(joining(" ")))
+                  .collect(joining("; "))
+              + " -> "
+              + group.at("chosen").text());
+    }
+    return negotiations;
+  }
+
+  private Document simulatedProbe() {
+    var out = new StringWriter();
+    var err = new StringWriter();
+    Main.run(
+        new PrintWriter(out), new PrintWriter(err), "--host", "sim:" + lane, "--json", "probe");
+    return Document.parse(out.toString());
+  }
+
+  private void checkProbeText() throws IOException {
+    var text = output("probe-text");
+    if (text.isEmpty()) {
+      return;
+    }
+    var words =
+        expectation.refusal().isPresent()
+            ? List.of(
+                expectation.refusal().get().type(),
+                expectation.refusal().get().errno(),
+                expectation.chosen().orElse(""))
+            : List.of(expectation.chosen().orElse("Dynamic DMA Windows"));
+    var missing = words.stream().filter(word -> !text.get().contains(word)).toList();
+    check(
+        missing.isEmpty() && status("probe-text").equals(expectation.chosen().isPresent() ? "0" : "1"),
+        "probe: text",
+        (missing.isEmpty() ? "names " + words : "lacks " + missing)
+            + ", status "
+            + status("probe-text"));
+  }
+
+  private void checkRoundTrip() throws IOException {
+    var document = document("nvme");
+    if (document.isEmpty()) {
+      return;
+    }
+    var bytes = document.get().at("bytesVerified").text();
+    var iommu = document.get().at("iommu").text();
+    check(
+        bytes.equals(VERIFIED_BYTES)
+            && iommu.equals(expectation.chosen().orElse(""))
+            && status("nvme").equals("0"),
+        "nvme: written and read back",
+        "%s bytes verified on %s through %s"
+            .formatted(bytes, document.get().at("controller").at("serial").text(), iommu));
+  }
+
+  private void checkUnpoisoned() throws IOException {
+    var messages = output("dmesg-after-probe");
+    if (messages.isEmpty()) {
+      return;
+    }
+    var poison =
+        messages.get().lines().filter(line -> POISON.matcher(line).find()).toList();
+    check(
+        poison.isEmpty(),
+        "probe: device not poisoned",
+        poison.isEmpty() ? "no such message in dmesg" : String.join(" / ", poison));
+  }
+
+  private void checkConformance(String step, int minimum) throws IOException {
+    var output = output(step);
+    if (output.isEmpty()) {
+      return;
+    }
+    var sequences = figure(output.get(), "sequences");
+    var calls = figure(output.get(), "calls");
+    var differences = figure(output.get(), "differences");
+    check(
+        status(step).equals("0")
+            && differences.equals("0")
+            && !calls.isEmpty()
+            && Integer.parseInt(calls) >= minimum,
+        step,
+        calls.isEmpty()
+            ? "status " + status(step) + ", no result"
+            : "%s calls of %s sequences compared, %s differences"
+                .formatted(calls, sequences, differences));
+    if (!differences.equals("0")) {
+      output
+          .get()
+          .lines()
+          .takeWhile(line -> !line.equals(Transcript.BEGIN))
+          .limit(SHOWN_DIFFERENCES)
+          .forEach(details::add);
+    }
+  }
+
+  private static String figure(String output, String name) {
+    return output
+        .lines()
+        .filter(line -> line.startsWith(name + " "))
+        .map(line -> line.substring(name.length()).strip())
+        .findFirst()
+        .orElse("");
+  }
+
+  private void checkMessages() throws IOException {
+    var messages = output("dmesg");
+    if (messages.isEmpty()) {
+      return;
+    }
+    int unknown = 0;
+    var sequence = "";
+    for (var line : messages.get().lines().toList()) {
+      int begin = line.indexOf(KernelLog.PREFIX);
+      if (begin >= 0) {
+        sequence = line.substring(begin + KernelLog.PREFIX.length());
+      }
+      if (begin >= 0 || !ALARM.matcher(line).find()) {
+        continue;
+      }
+      var known =
+          expectation.alarms().stream()
+              .filter(alarm -> alarm.message().matcher(line).find())
+              .findFirst();
+      if (known.isPresent()) {
+        checks.add(
+            new Check(
+                Verdict.KNOWN, "dmesg", line.strip() + " (by " + known.get().sequence() + ")"));
+      } else {
+        unknown++;
+        check(
+            false,
+            "dmesg",
+            line.strip() + (sequence.isEmpty() ? "" : " (at or after " + sequence + ")"));
+      }
+    }
+    if (unknown == 0) {
+      check(true, "dmesg", "no" + (checks.getLast().verdict() == Verdict.KNOWN ? " other" : "") + " warning, bug or oops");
+    }
+  }
+}

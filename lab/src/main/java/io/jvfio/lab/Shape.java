@@ -1,0 +1,98 @@
+package io.jvfio.lab;
+
+import io.jvfio.linux.uapi.Layouts;
+import io.jvfio.linux.uapi.VfioDeviceInfo;
+import io.jvfio.linux.uapi.VfioGroupStatus;
+import io.jvfio.linux.uapi.VfioIommuSpaprRegisterMemory;
+import io.jvfio.linux.uapi.VfioIommuSpaprTceCreate;
+import io.jvfio.linux.uapi.VfioIommuSpaprTceInfo;
+import io.jvfio.linux.uapi.VfioIommuSpaprTceRemove;
+import io.jvfio.linux.uapi.VfioIommuType1DmaMap;
+import io.jvfio.linux.uapi.VfioIommuType1DmaUnmap;
+import io.jvfio.linux.uapi.VfioIommuType1Info;
+import io.jvfio.linux.uapi.VfioIrqInfo;
+import io.jvfio.linux.uapi.VfioRegionInfo;
+import java.lang.foreign.GroupLayout;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.StructLayout;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+
+/** The structs that ioctls take: their fields, and which of them the kernel may write. */
+enum Shape {
+  DESCRIPTOR(MemoryLayout.structLayout(Layouts.U32.withName("fd"))),
+  GROUP_STATUS(VfioGroupStatus.LAYOUT, "flags"),
+  DEVICE_INFO(
+      VfioDeviceInfo.LAYOUT, "argsz", "flags", "num_regions", "num_irqs", "cap_offset"),
+  REGION_INFO(VfioRegionInfo.LAYOUT, "argsz", "flags", "cap_offset", "size", "offset"),
+  IRQ_INFO(VfioIrqInfo.LAYOUT, "flags", "count"),
+  TYPE1_INFO(VfioIommuType1Info.LAYOUT, "argsz", "flags", "iova_pgsizes", "cap_offset"),
+  DMA_MAP(VfioIommuType1DmaMap.LAYOUT),
+  DMA_UNMAP(VfioIommuType1DmaUnmap.LAYOUT, "size"),
+  SPAPR_INFO(
+      VfioIommuSpaprTceInfo.LAYOUT,
+      "flags",
+      "dma32_window_start",
+      "dma32_window_size",
+      "ddw.pgsizes",
+      "ddw.max_dynamic_windows_supported",
+      "ddw.levels"),
+  REGISTER_MEMORY(VfioIommuSpaprRegisterMemory.LAYOUT),
+  TCE_CREATE(VfioIommuSpaprTceCreate.LAYOUT, "start_addr"),
+  TCE_REMOVE(VfioIommuSpaprTceRemove.LAYOUT);
+
+  /** One field of a struct; {@code name} is a path such as {@code ddw.levels}. */
+  record Field(String name, long offset, int byteSize) {}
+
+  private final long byteSize;
+  private final List<Field> fields;
+  private final Set<String> outputs;
+
+  Shape(StructLayout layout, String... outputs) {
+    this.byteSize = layout.byteSize();
+    this.fields = List.copyOf(flatten("", 0, layout));
+    this.outputs = Set.of(outputs);
+  }
+
+  long byteSize() {
+    return byteSize;
+  }
+
+  List<Field> fields() {
+    return fields;
+  }
+
+  boolean isOutput(Field field) {
+    return outputs.contains(field.name());
+  }
+
+  /** Whether a chain of capabilities may follow the struct. */
+  boolean hasCapabilities() {
+    return outputs.contains("cap_offset");
+  }
+
+  Field field(String name) {
+    return fields.stream()
+        .filter(field -> field.name().equals(name))
+        .findFirst()
+        .orElseThrow(() -> new IllegalArgumentException(this + " has no field " + name));
+  }
+
+  private static List<Field> flatten(String prefix, long start, GroupLayout layout) {
+    var fields = new ArrayList<Field>();
+    long offset = start;
+    for (var member : layout.memberLayouts()) {
+      if (member.name().isPresent()) {
+        var name = prefix + member.name().get();
+        if (member instanceof GroupLayout group) {
+          fields.addAll(flatten(name + ".", offset, group));
+        } else {
+          fields.add(new Field(name, offset, (int) member.byteSize()));
+        }
+      }
+      offset += member.byteSize();
+    }
+    return fields;
+  }
+}

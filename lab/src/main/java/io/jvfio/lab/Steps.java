@@ -1,0 +1,392 @@
+package io.jvfio.lab;
+
+import static io.jvfio.lab.Operand.number;
+
+import io.jvfio.linux.Ioctl;
+import io.jvfio.linux.Kernel;
+import io.jvfio.linux.uapi.Vfio;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SequencedMap;
+import java.util.function.Consumer;
+
+/** The words in which sequences are written. Each adds one step unless it says otherwise. */
+final class Steps {
+  static final int READ = Vfio.VFIO_DMA_MAP_FLAG_READ;
+  static final int WRITE = Vfio.VFIO_DMA_MAP_FLAG_WRITE;
+  static final int READ_WRITE = READ | WRITE;
+
+  /** What every container and group ioctl is given when its struct is not the point. */
+  private static final int BAD_ADDRESS = 8;
+
+  private final List<Step> steps = new ArrayList<>();
+
+  private Steps() {}
+
+  static Sequence sequence(String name, Consumer<Steps> body) {
+    var steps = new Steps();
+    body.accept(steps);
+    return new Sequence(name, steps.steps);
+  }
+
+  private Steps add(Step step) {
+    steps.add(step);
+    return this;
+  }
+
+  Steps open(String file, String path) {
+    return add(new Step.Open(file, path, Kernel.O_RDWR));
+  }
+
+  Steps openReadOnly(String file, String path) {
+    return add(new Step.Open(file, path, Kernel.O_RDONLY));
+  }
+
+  Steps container(String file) {
+    return open(file, "/dev/vfio/vfio");
+  }
+
+  Steps group(String file, int ordinal) {
+    return open(file, "/dev/vfio/{g" + ordinal + "}");
+  }
+
+  Steps close(String file) {
+    return add(new Step.Close(file));
+  }
+
+  Steps command(String file, Ioctl command) {
+    return command(file, command, 0);
+  }
+
+  Steps command(String file, Ioctl command, long argument) {
+    return add(new Step.Command(file, command, number(argument)));
+  }
+
+  /** A struct's address where nothing is mapped. */
+  Steps badAddress(String file, Ioctl command) {
+    return command(file, command, BAD_ADDRESS);
+  }
+
+  Steps check(String container, int extension) {
+    return command(container, Vfio.VFIO_CHECK_EXTENSION, extension);
+  }
+
+  Steps setIommu(String container, int type) {
+    return command(container, Vfio.VFIO_SET_IOMMU, type);
+  }
+
+  Steps setContainer(String group, String container) {
+    return structured(
+        group,
+        Vfio.VFIO_GROUP_SET_CONTAINER,
+        Shape.DESCRIPTOR,
+        Map.of(),
+        fields -> fields.put("fd", new Operand.Descriptor(container)));
+  }
+
+  Steps setContainerNumber(String group, int descriptor) {
+    return structured(
+        group,
+        Vfio.VFIO_GROUP_SET_CONTAINER,
+        Shape.DESCRIPTOR,
+        Map.of(),
+        fields -> fields.put("fd", number(descriptor)));
+  }
+
+  Steps unsetContainer(String group) {
+    return command(group, Vfio.VFIO_GROUP_UNSET_CONTAINER);
+  }
+
+  Steps status(String group) {
+    return status(group, Shape.GROUP_STATUS.byteSize());
+  }
+
+  Steps status(String group, long argsz) {
+    return structured(
+        group,
+        Vfio.VFIO_GROUP_GET_STATUS,
+        Shape.GROUP_STATUS,
+        Map.of(),
+        fields -> fields.put("argsz", number(argsz)));
+  }
+
+  /** Four steps: a container with the first groups in it, and its IOMMU. */
+  Steps ready(int type) {
+    return attached().setIommu("c", type);
+  }
+
+  /** Three steps: a container with the first group in it. */
+  Steps attached() {
+    return container("c").group("g0", 0).setContainer("g0", "c");
+  }
+
+  /** Five steps: the device of the first group. */
+  Steps readyDevice(int type) {
+    return ready(type).device("d0", "g0", 0);
+  }
+
+  Steps device(String device, String group, int ordinal) {
+    return device(device, group, "{d" + ordinal + "}");
+  }
+
+  Steps device(String device, String group, String name) {
+    return add(new Step.Named(device, group, Vfio.VFIO_GROUP_GET_DEVICE_FD, name));
+  }
+
+  Steps deviceInfo(String device, long argsz) {
+    return sized(device, Vfio.VFIO_DEVICE_GET_INFO, Shape.DEVICE_INFO, argsz, fields -> {});
+  }
+
+  Steps regionInfo(String device, long index, long argsz) {
+    return sized(
+        device,
+        Vfio.VFIO_DEVICE_GET_REGION_INFO,
+        Shape.REGION_INFO,
+        argsz,
+        fields -> fields.put("index", number(index)));
+  }
+
+  /** Region information, with the region's offset kept under a name. */
+  Steps region(String device, int index, String offset) {
+    return structured(
+        device,
+        Vfio.VFIO_DEVICE_GET_REGION_INFO,
+        Shape.REGION_INFO,
+        Map.of("offset", offset),
+        fields -> {
+          fields.put("argsz", number(Shape.REGION_INFO.byteSize()));
+          fields.put("index", number(index));
+        });
+  }
+
+  Steps irqInfo(String device, long index, long argsz) {
+    return sized(
+        device,
+        Vfio.VFIO_DEVICE_GET_IRQ_INFO,
+        Shape.IRQ_INFO,
+        argsz,
+        fields -> fields.put("index", number(index)));
+  }
+
+  Steps reset(String device) {
+    return command(device, Vfio.VFIO_DEVICE_RESET);
+  }
+
+  Steps read(String device, String region, long offset, int byteSize) {
+    return add(new Step.Read(device, Operand.value(region, offset), byteSize));
+  }
+
+  Steps readAt(String file, long offset, int byteSize) {
+    return add(new Step.Read(file, number(offset), byteSize));
+  }
+
+  Steps write(String device, String region, long offset, String bytes) {
+    return add(new Step.Write(device, Operand.value(region, offset), bytes));
+  }
+
+  Steps mapDevice(
+      String mapping, String device, String region, long offset, long byteSize, int flags) {
+    return add(
+        new Step.MapDevice(
+            mapping,
+            device,
+            Operand.value(region, offset),
+            byteSize,
+            Kernel.PROT_READ | Kernel.PROT_WRITE,
+            flags));
+  }
+
+  Steps load(String mapping, long offset) {
+    return add(new Step.Load(mapping, offset));
+  }
+
+  Steps unmapDevice(String mapping) {
+    return add(new Step.UnmapDevice(mapping));
+  }
+
+  Steps memory(String memory, long byteSize) {
+    return add(new Step.Memory(memory, byteSize, Kernel.PROT_READ | Kernel.PROT_WRITE));
+  }
+
+  Steps readOnlyMemory(String memory, long byteSize) {
+    return add(new Step.Memory(memory, byteSize, Kernel.PROT_READ));
+  }
+
+  Steps hole(String memory, long offset, long byteSize) {
+    return add(new Step.Hole(memory, offset, byteSize));
+  }
+
+  Steps map(Operand from, long iova, long byteSize) {
+    return map(from, iova, byteSize, READ_WRITE);
+  }
+
+  Steps map(Operand from, long iova, long byteSize, int flags) {
+    return map("c", from, number(iova), byteSize, flags, Shape.DMA_MAP.byteSize());
+  }
+
+  Steps map(String container, Operand from, Operand iova, long byteSize, int flags, long argsz) {
+    return sized(
+        container,
+        Vfio.VFIO_IOMMU_MAP_DMA,
+        Shape.DMA_MAP,
+        argsz,
+        fields -> {
+          fields.put("flags", number(flags));
+          fields.put("vaddr", from);
+          fields.put("iova", iova);
+          fields.put("size", number(byteSize));
+        });
+  }
+
+  Steps unmap(long iova, long byteSize) {
+    return unmap(iova, byteSize, 0);
+  }
+
+  Steps unmap(long iova, long byteSize, int flags) {
+    return unmap("c", number(iova), byteSize, flags, Shape.DMA_UNMAP.byteSize());
+  }
+
+  Steps unmap(String container, Operand iova, long byteSize, int flags, long argsz) {
+    return sized(
+        container,
+        Vfio.VFIO_IOMMU_UNMAP_DMA,
+        Shape.DMA_UNMAP,
+        argsz,
+        fields -> {
+          fields.put("flags", number(flags));
+          fields.put("iova", iova);
+          fields.put("size", number(byteSize));
+        });
+  }
+
+  Steps type1Info(String container, long argsz) {
+    return sized(container, Vfio.VFIO_IOMMU_GET_INFO, Shape.TYPE1_INFO, argsz, fields -> {});
+  }
+
+  Steps spaprInfo(String container) {
+    return spaprInfo(container, Shape.SPAPR_INFO.byteSize());
+  }
+
+  Steps spaprInfo(String container, long argsz) {
+    return sized(
+        container, Vfio.VFIO_IOMMU_SPAPR_TCE_GET_INFO, Shape.SPAPR_INFO, argsz, fields -> {});
+  }
+
+  Steps enable(String container) {
+    return command(container, Vfio.VFIO_IOMMU_ENABLE);
+  }
+
+  Steps disable(String container) {
+    return command(container, Vfio.VFIO_IOMMU_DISABLE);
+  }
+
+  Steps register(Operand from, long byteSize) {
+    return register("c", from, byteSize, 0, Shape.REGISTER_MEMORY.byteSize());
+  }
+
+  Steps register(String container, Operand from, long byteSize, int flags, long argsz) {
+    return memoryRange(
+        container, Vfio.VFIO_IOMMU_SPAPR_REGISTER_MEMORY, from, byteSize, flags, argsz);
+  }
+
+  Steps unregister(Operand from, long byteSize) {
+    return unregister("c", from, byteSize, 0, Shape.REGISTER_MEMORY.byteSize());
+  }
+
+  Steps unregister(String container, Operand from, long byteSize, int flags, long argsz) {
+    return memoryRange(
+        container, Vfio.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, from, byteSize, flags, argsz);
+  }
+
+  private Steps memoryRange(
+      String container, Ioctl command, Operand from, long byteSize, int flags, long argsz) {
+    return sized(
+        container,
+        command,
+        Shape.REGISTER_MEMORY,
+        argsz,
+        fields -> {
+          fields.put("flags", number(flags));
+          fields.put("vaddr", from);
+          fields.put("size", number(byteSize));
+        });
+  }
+
+  /** Creates a window and keeps its start under a name. */
+  Steps createWindow(String start, int pageShift, long byteSize, int levels) {
+    return createWindow("c", start, pageShift, byteSize, levels, 0, Shape.TCE_CREATE.byteSize());
+  }
+
+  Steps createWindow(
+      String container,
+      String start,
+      int pageShift,
+      long byteSize,
+      int levels,
+      int flags,
+      long argsz) {
+    return structured(
+        container,
+        Vfio.VFIO_IOMMU_SPAPR_TCE_CREATE,
+        Shape.TCE_CREATE,
+        Map.of("start_addr", start),
+        fields -> {
+          fields.put("argsz", number(argsz));
+          fields.put("flags", number(flags));
+          fields.put("page_shift", number(pageShift));
+          fields.put("window_size", number(byteSize));
+          fields.put("levels", number(levels));
+        });
+  }
+
+  Steps removeWindow(Operand start) {
+    return removeWindow("c", start, 0, Shape.TCE_REMOVE.byteSize());
+  }
+
+  Steps removeWindow(String container, Operand start, int flags, long argsz) {
+    return sized(
+        container,
+        Vfio.VFIO_IOMMU_SPAPR_TCE_REMOVE,
+        Shape.TCE_REMOVE,
+        argsz,
+        fields -> {
+          fields.put("flags", number(flags));
+          fields.put("start_addr", start);
+        });
+  }
+
+  /** A struct whose memory is at least as large as its argsz says. */
+  private Steps sized(
+      String file,
+      Ioctl command,
+      Shape shape,
+      long argsz,
+      Consumer<SequencedMap<String, Operand>> body) {
+    return structured(
+        file,
+        command,
+        shape,
+        Map.of(),
+        fields -> {
+          fields.put("argsz", number(argsz));
+          body.accept(fields);
+        });
+  }
+
+  private Steps structured(
+      String file,
+      Ioctl command,
+      Shape shape,
+      Map<String, String> keep,
+      Consumer<SequencedMap<String, Operand>> body) {
+    var fields = new LinkedHashMap<String, Operand>();
+    body.accept(fields);
+    long memory = shape.byteSize();
+    if (fields.get("argsz") instanceof Operand.Number(long argsz)) {
+      memory = Math.max(memory, Math.min(argsz, 4096));
+    }
+    return add(new Step.Structured(file, command, shape, memory, fields, keep));
+  }
+}

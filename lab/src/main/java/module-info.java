@@ -1,0 +1,9 @@
+/** The conformance suite that is run inside real kernels, and the report of a lane. */
+@org.jspecify.annotations.NullMarked
+module io.jvfio.lab {
+  requires com.fasterxml.jackson.core;
+  requires io.jvfio.cli;
+  requires io.jvfio.linux;
+  requires io.jvfio.sim;
+  requires static org.jspecify;
+}

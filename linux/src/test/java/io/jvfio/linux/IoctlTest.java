@@ -1,0 +1,64 @@
+package io.jvfio.linux;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.jvfio.linux.uapi.Vfio;
+import java.util.Map;
+import java.util.TreeMap;
+import org.junit.jupiter.api.Test;
+
+/** The request numbers, pinned: they are the kernel's ABI and can never change. */
+class IoctlTest {
+  private static final Map<String, Long> GENERIC =
+      Map.ofEntries(
+          Map.entry("VFIO_GET_API_VERSION", 0x3b64L),
+          Map.entry("VFIO_CHECK_EXTENSION", 0x3b65L),
+          Map.entry("VFIO_SET_IOMMU", 0x3b66L),
+          Map.entry("VFIO_GROUP_GET_STATUS", 0x3b67L),
+          Map.entry("VFIO_GROUP_SET_CONTAINER", 0x3b68L),
+          Map.entry("VFIO_GROUP_UNSET_CONTAINER", 0x3b69L),
+          Map.entry("VFIO_GROUP_GET_DEVICE_FD", 0x3b6aL),
+          Map.entry("VFIO_DEVICE_GET_INFO", 0x3b6bL),
+          Map.entry("VFIO_DEVICE_GET_REGION_INFO", 0x3b6cL),
+          Map.entry("VFIO_DEVICE_GET_IRQ_INFO", 0x3b6dL),
+          Map.entry("VFIO_DEVICE_RESET", 0x3b6fL),
+          Map.entry("VFIO_IOMMU_GET_INFO", 0x3b70L),
+          Map.entry("VFIO_IOMMU_SPAPR_TCE_GET_INFO", 0x3b70L),
+          Map.entry("VFIO_IOMMU_MAP_DMA", 0x3b71L),
+          Map.entry("VFIO_IOMMU_UNMAP_DMA", 0x3b72L),
+          Map.entry("VFIO_IOMMU_ENABLE", 0x3b73L),
+          Map.entry("VFIO_IOMMU_DISABLE", 0x3b74L),
+          Map.entry("VFIO_IOMMU_SPAPR_REGISTER_MEMORY", 0x3b75L),
+          Map.entry("VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY", 0x3b76L),
+          Map.entry("VFIO_IOMMU_SPAPR_TCE_CREATE", 0x3b77L),
+          Map.entry("VFIO_IOMMU_SPAPR_TCE_REMOVE", 0x3b78L));
+
+  @Test
+  void mostArchitecturesShareTheirNumbers() {
+    for (var architecture :
+        new Architecture[] {Architecture.X86_64, Architecture.AARCH64, Architecture.RISCV64}) {
+      var numbers = new TreeMap<String, Long>();
+      Vfio.COMMANDS.forEach(
+          command -> numbers.put(command.name(), command.requestNumber(architecture)));
+
+      assertThat(numbers).as("%s", architecture).containsExactlyInAnyOrderEntriesOf(GENERIC);
+    }
+  }
+
+  @Test
+  void powerHasADirectionBitForNoData() {
+    assertThat(Vfio.VFIO_DEVICE_GET_REGION_INFO.requestNumber(Architecture.PPC64LE))
+        .isEqualTo(0x20003b6cL);
+    GENERIC.forEach(
+        (name, number) ->
+            assertThat(Vfio.COMMANDS)
+                .filteredOn(command -> command.name().equals(name))
+                .extracting(command -> command.requestNumber(Architecture.PPC64LE))
+                .containsExactly(0x2000_0000L + number));
+  }
+
+  @Test
+  void aCommandReadsAsItsName() {
+    assertThat(Vfio.VFIO_SET_IOMMU).hasToString("VFIO_SET_IOMMU");
+  }
+}
