@@ -153,9 +153,7 @@ public final class FaultInjector implements Kernel {
   @Override
   public long mmap(long byteSize, int protection, int flags, int fd, long offset) {
     var errno = next("mmap", fd(fd));
-    return errno == null
-        ? kernel.mmap(byteSize, protection, flags, fd, offset)
-        : errno.result();
+    return errno == null ? kernel.mmap(byteSize, protection, flags, fd, offset) : errno.result();
   }
 
   @Override
