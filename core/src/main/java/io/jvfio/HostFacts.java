@@ -44,9 +44,9 @@ final class HostFacts {
   }
 
   /**
-   * Whether Dynamic DMA Windows may be missing for this device: a device tree describes it, and the property
-   * {@code ibm,ddw-applicable} was not seen in its node or in one above. What cannot be read counts as missing, since
-   * the question that follows is harmless.
+   * Whether Dynamic DMA Windows may be missing for this device: a device tree describes it, and the
+   * property {@code ibm,ddw-applicable} was not seen in its node or in one above. What cannot be
+   * read counts as missing, since the question that follows is harmless.
    */
   boolean mayLackDynamicWindows(PciAddress device) {
     String node;

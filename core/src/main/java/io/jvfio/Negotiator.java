@@ -192,10 +192,7 @@ final class Negotiator {
         container.group().devices().stream()
             .anyMatch(device -> facts.mayLackDynamicWindows(device.address()));
     if (!mayBe
-        || container
-                .containerFile()
-                .ioctl(Vfio.VFIO_SET_IOMMU, Vfio.VFIO_SPAPR_TCE_v2_IOMMU)
-            < 0) {
+        || container.containerFile().ioctl(Vfio.VFIO_SET_IOMMU, Vfio.VFIO_SPAPR_TCE_v2_IOMMU) < 0) {
       return false;
     }
     boolean without = false;

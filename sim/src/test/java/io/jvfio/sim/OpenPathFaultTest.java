@@ -82,8 +82,7 @@ class OpenPathFaultTest {
       } catch (VfioException e) {
         failures.add(e);
       }
-      var injected =
-          injector.calls().stream().filter(call -> call.injected() != null).findFirst();
+      var injected = injector.calls().stream().filter(call -> call.injected() != null).findFirst();
       var what = name + ", call " + failing + " " + injected + " " + errno;
       assertThat(simulated.resources()).as(what).isEqualTo(before);
       assertThat(simulated.faults()).as(what).isEmpty();
@@ -163,6 +162,8 @@ class OpenPathFaultTest {
         .map(HostDevice::address)
         .findFirst()
         .orElseThrow(
-            () -> new VfioException("list", "devices", null, "No device is bound to a VFIO driver.", ""));
+            () ->
+                new VfioException(
+                    "list", "devices", null, "No device is bound to a VFIO driver.", ""));
   }
 }
