@@ -36,11 +36,9 @@ build_dist() {
   cat >"$dist/java.options" <<OPTIONS
 --module-path "$dist/lib"
 --enable-native-access=io.jvfio.linux
---illegal-native-access=deny
 -XX:+UseSerialGC
 -XX:TieredStopAtLevel=1
 -XX:-UsePerfData
--Xshare:auto
 OPTIONS
   train_archive "$java_home" "$dist" >>"$log" 2>&1 ||
     echo "jvfio: no start-up archive could be made (see target/build.log); commands start a little slower" >&2

@@ -1,5 +1,6 @@
 /** The {@code jvfio} command. */
 @org.jspecify.annotations.NullMarked
+@SuppressWarnings("module") // io.jvfio.lab is built after this module
 module io.jvfio.cli {
   requires static org.jspecify;
   requires com.fasterxml.jackson.core;
@@ -9,6 +10,8 @@ module io.jvfio.cli {
 
   opens io.jvfio.cli to
       info.picocli; // it reads the options of command classes by reflection
+
   exports io.jvfio.cli to
-      io.jvfio.lab; // the lab compares what the command prints inside a guest with the simulated host
+      io.jvfio
+          .lab; // the lab compares what the command prints inside a guest with the simulated host
 }

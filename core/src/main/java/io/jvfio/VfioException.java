@@ -2,6 +2,7 @@ package io.jvfio;
 
 import io.jvfio.linux.Errno;
 import java.io.Serial;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -48,6 +49,11 @@ public final class VfioException extends RuntimeException {
       text.append(' ').append(nextStep);
     }
     return text.toString();
+  }
+
+  @Override
+  public String getMessage() {
+    return Objects.requireNonNull(super.getMessage(), "always given");
   }
 
   /** The system call or step that failed. */

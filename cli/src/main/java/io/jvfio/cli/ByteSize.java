@@ -7,8 +7,10 @@ import picocli.CommandLine.TypeConversionException;
 
 /** Reads sizes such as {@code 4096}, {@code 64MiB} or {@code 1g}; all units are binary. */
 final class ByteSize implements ITypeConverter<Long> {
-  private static final Pattern FORM = Pattern.compile("([0-9]{1,18})\\s*([kKmMgGtT]?)(?:[iI]?[bB])?");
-  private static final Map<String, Integer> SHIFTS = Map.of("", 0, "k", 10, "m", 20, "g", 30, "t", 40);
+  private static final Pattern FORM =
+      Pattern.compile("([0-9]{1,18})\\s*([kKmMgGtT]?)(?:[iI]?[bB])?");
+  private static final Map<String, Integer> SHIFTS =
+      Map.of("", 0, "k", 10, "m", 20, "g", 30, "t", 40);
 
   @Override
   public Long convert(String text) {

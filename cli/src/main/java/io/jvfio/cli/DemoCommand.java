@@ -45,7 +45,9 @@ final class DemoCommand implements Runnable {
               .map(HostDevice::address)
               .findFirst()
               .orElseThrow(
-                  () -> new CommandFailure("host " + host.name() + " has no NVMe controller on vfio-pci"));
+                  () ->
+                      new CommandFailure(
+                          "host " + host.name() + " has no NVMe controller on vfio-pci"));
       var group = host.device(address).group().orElseThrow();
       var probe = host.probe(List.of(group), IommuPolicy.automatic());
       if (!output.isJson()) {
@@ -77,7 +79,8 @@ final class DemoCommand implements Runnable {
                   Text.bytes(namespace.byteSize()),
                   namespace.blockSize()));
       output.line("");
-      output.line("3. Write %s of random data, read them back, compare.".formatted(Text.bytes(BYTE_SIZE)));
+      output.line(
+          "3. Write %s of random data, read them back, compare.".formatted(Text.bytes(BYTE_SIZE)));
     }
     long seed = new SplittableRandom().nextLong();
     RoundTrip.Result result;

@@ -22,7 +22,8 @@ interface HostOpener {
           var simulated = SimulatedHosts.open(name.substring(SIMULATED.length()));
           return new OpenHost(VfioHost.of(name, simulated.kernel()), simulated::close);
         }
-        throw new IllegalArgumentException("a host is 'local' or 'sim:NAME'; 'jvfio hosts' lists the names");
+        throw new IllegalArgumentException(
+            "a host is 'local' or 'sim:NAME'; 'jvfio hosts' lists the names");
       };
 
   /**

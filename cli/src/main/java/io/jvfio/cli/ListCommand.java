@@ -14,7 +14,8 @@ import picocli.CommandLine.ParentCommand;
 /** {@code jvfio list}. */
 @Command(
     name = "list",
-    description = "List PCI devices: driver, IOMMU group, whether the group can be opened, and who blocks it.",
+    description =
+        "List PCI devices: driver, IOMMU group, whether the group can be opened, and who blocks it.",
     mixinStandardHelpOptions = true)
 final class ListCommand implements Runnable {
   @ParentCommand @Nullable Main main;
@@ -26,8 +27,7 @@ final class ListCommand implements Runnable {
     try (var opened = command.openHost()) {
       var host = opened.host();
       var groups =
-          host.groups().stream()
-              .collect(Collectors.toMap(IommuGroup::id, Function.identity()));
+          host.groups().stream().collect(Collectors.toMap(IommuGroup::id, Function.identity()));
       var devices = host.devices();
       if (output.isJson()) {
         output.json(

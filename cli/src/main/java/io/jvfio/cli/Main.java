@@ -5,6 +5,7 @@ import io.jvfio.nvme.NvmeStatusException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
@@ -13,12 +14,12 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
-import org.jspecify.annotations.Nullable;
 
 /** The {@code jvfio} command. Exit status: 0 done, 1 it failed, 2 wrong usage. */
 @Command(
     name = "jvfio",
-    description = "VFIO for the JVM: open a PCI device from user space, with an IOMMU that really works.",
+    description =
+        "VFIO for the JVM: open a PCI device from user space, with an IOMMU that really works.",
     synopsisSubcommandLabel = "COMMAND",
     versionProvider = Version.class,
     mixinStandardHelpOptions = true,
@@ -41,7 +42,8 @@ public final class Main implements Runnable {
   @Option(
       names = "--host",
       paramLabel = "HOST",
-      description = "local, or sim:NAME for a simulated host ('jvfio hosts' lists them); local by default.",
+      description =
+          "local, or sim:NAME for a simulated host ('jvfio hosts' lists them); local by default.",
       scope = ScopeType.INHERIT)
   @Nullable String host;
 
@@ -99,7 +101,8 @@ public final class Main implements Runnable {
     try {
       return hosts.open(name);
     } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec().commandLine(), "--host " + name + ": " + e.getMessage(), e);
+      throw new ParameterException(
+          spec().commandLine(), "--host " + name + ": " + e.getMessage(), e);
     }
   }
 

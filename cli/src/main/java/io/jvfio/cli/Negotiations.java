@@ -37,7 +37,10 @@ final class Negotiations {
             "viable", group.isViable(),
             "attempts", negotiation.attempts().stream().map(Negotiations::json).toList(),
             "chosen", negotiation.chosen().map(IommuType::id));
-    negotiation.failure().map(VfioException::getMessage).ifPresent(error -> json.put("error", error));
+    negotiation
+        .failure()
+        .map(VfioException::getMessage)
+        .ifPresent(error -> json.put("error", error));
     return json;
   }
 
@@ -95,7 +98,7 @@ final class Negotiations {
 
   /** The attempts worth a row: those that the kernel offered, or all if it offered none. */
   private static List<Attempt> told(Negotiation negotiation) {
-    var offered = negotiation.attempts().stream().filter(Attempt::advertised).toList();
+    var offered = negotiation.attempts().stream().filter(Attempt::isTelling).toList();
     return offered.isEmpty() ? negotiation.attempts() : offered;
   }
 
@@ -107,8 +110,7 @@ final class Negotiations {
             Collectors.groupingBy(
                 Attempt::meaning,
                 LinkedHashMap::new,
-                Collectors.mapping(
-                    attempt -> attempt.type().id(), Collectors.joining(", "))));
+                Collectors.mapping(attempt -> attempt.type().id(), Collectors.joining(", "))));
   }
 
   static String names(Collection<IommuType> types) {

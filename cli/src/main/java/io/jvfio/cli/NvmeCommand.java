@@ -45,7 +45,8 @@ final class NvmeCommand implements Runnable {
   @Override
   public void run() {
     throw new ParameterException(
-        Objects.requireNonNull(spec).commandLine(), "a command is missing: identify, read, write or verify");
+        Objects.requireNonNull(spec).commandLine(),
+        "a command is missing: identify, read, write or verify");
   }
 
   /** What all commands share: the device, and how its IOMMU is chosen. */
@@ -75,10 +76,7 @@ final class NvmeCommand implements Runnable {
 
   /** A command that works on blocks of a namespace. */
   abstract static class OnBlocks extends OnController {
-    @Option(
-        names = "--namespace",
-        paramLabel = "ID",
-        description = "The namespace; 1 by default.")
+    @Option(names = "--namespace", paramLabel = "ID", description = "The namespace; 1 by default.")
     int namespaceId = 1;
 
     @Option(names = "--block", paramLabel = "LBA", description = "The first block; 0 by default.")
@@ -153,15 +151,9 @@ final class NvmeCommand implements Runnable {
   }
 
   /** {@code jvfio nvme read}. */
-  @Command(
-      name = "read",
-      description = "Read blocks into a file.",
-      mixinStandardHelpOptions = true)
+  @Command(name = "read", description = "Read blocks into a file.", mixinStandardHelpOptions = true)
   static final class Read extends OnBlocks {
-    @Option(
-        names = "--blocks",
-        paramLabel = "N",
-        description = "How many blocks; 1 by default.")
+    @Option(names = "--blocks", paramLabel = "N", description = "How many blocks; 1 by default.")
     long blocks = 1;
 
     @Option(
@@ -224,8 +216,7 @@ final class NvmeCommand implements Runnable {
       long written = 0;
       try (var buffer = device.dmaSpace().allocate(CHUNK);
           InputStream from = Files.newInputStream(source)) {
-        requireRange(
-            namespace, firstBlock, Math.ceilDiv(Files.size(source), (long) blockSize));
+        requireRange(namespace, firstBlock, Math.ceilDiv(Files.size(source), (long) blockSize));
         for (byte[] data = from.readNBytes((int) CHUNK);
             data.length > 0;
             data = from.readNBytes((int) CHUNK)) {
@@ -264,8 +255,7 @@ final class NvmeCommand implements Runnable {
       output.json(document);
     } else {
       output.line(title(device, controller));
-      output.line(
-          (member.equals("bytesRead") ? "read " : "written ") + Text.bytes(byteSize));
+      output.line((member.equals("bytesRead") ? "read " : "written ") + Text.bytes(byteSize));
     }
   }
 

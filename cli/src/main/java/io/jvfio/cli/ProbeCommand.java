@@ -49,7 +49,8 @@ final class ProbeCommand implements Callable<Integer> {
     if (probe.groups().isEmpty()) {
       output.line(
           "No IOMMU group has a device bound to a VFIO driver, so there is nothing to negotiate with.");
-      output.line("'jvfio list' shows the devices; bind one to vfio-pci through its driver_override.");
+      output.line(
+          "'jvfio list' shows the devices; bind one to vfio-pci through its driver_override.");
       return;
     }
     for (var group : probe.groups()) {

@@ -1,8 +1,12 @@
 package io.jvfio.cli;
 
 import java.io.PrintWriter;
+import java.util.Objects;
 
-/** How far long work has come, on one line of a terminal; nothing where standard error is no terminal. */
+/**
+ * How far long work has come, on one line of a terminal; nothing where standard error is no
+ * terminal.
+ */
 final class Progress implements AutoCloseable {
   private static final long INTERVAL_NANOS = 100_000_000;
 
@@ -17,7 +21,7 @@ final class Progress implements AutoCloseable {
     this.err = output.err();
     this.what = what;
     this.total = total;
-    this.visible = !output.isJson() && System.console() != null && System.console().isTerminal();
+    this.visible = !output.isJson() && Objects.requireNonNull(System.console()).isTerminal();
   }
 
   /** Tells that {@code done} of the total is done. */

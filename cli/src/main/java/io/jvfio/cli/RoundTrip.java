@@ -10,8 +10,8 @@ import java.util.function.LongConsumer;
 /**
  * Random data written to a namespace, read back, and compared with the same random data made anew.
  *
- * <p>Writing and reading use the same buffer, which is cleared in between, so that data which never reached the device
- * cannot look as if it had come back.
+ * <p>Writing and reading use the same buffer, which is cleared in between, so that data which never
+ * reached the device cannot look as if it had come back.
  */
 final class RoundTrip {
   private static final long CHUNK = 1 << 20;
@@ -31,7 +31,8 @@ final class RoundTrip {
     int blockSize = namespace.blockSize();
     if (byteSize % blockSize != 0) {
       throw new CommandFailure(
-          "--size %d is no multiple of the namespace's block size, %d".formatted(byteSize, blockSize));
+          "--size %d is no multiple of the namespace's block size, %d"
+              .formatted(byteSize, blockSize));
     }
     if (firstBlock < 0 || byteSize / blockSize > namespace.blockCount() - firstBlock) {
       throw new CommandFailure(

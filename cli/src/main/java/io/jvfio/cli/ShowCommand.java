@@ -30,7 +30,10 @@ final class ShowCommand implements Runnable {
   @ParentCommand @Nullable Main main;
   @Mixin PolicyOptions policy = new PolicyOptions();
 
-  @Parameters(paramLabel = "DEVICE", description = "A PCI address.", converter = AddressConverter.class)
+  @Parameters(
+      paramLabel = "DEVICE",
+      description = "A PCI address.",
+      converter = AddressConverter.class)
   @Nullable PciAddress address;
 
   @Override
@@ -65,8 +68,7 @@ final class ShowCommand implements Runnable {
                                       "last", "0x%x".formatted(window.last()),
                                       "pageSize", window.pageSize()))
                           .toList(),
-                  "regions",
-                      device.regions().stream().map(region -> json(region.info())).toList(),
+                  "regions", device.regions().stream().map(region -> json(region.info())).toList(),
                   "interrupts", device.interrupts().stream().map(ShowCommand::json).toList(),
                   "capabilities",
                       PciCapability.of(device.config()).stream().map(ShowCommand::json).toList()));

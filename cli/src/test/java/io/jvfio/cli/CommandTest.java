@@ -62,7 +62,9 @@ class CommandTest {
               assertThat(device.get("viable").asBoolean()).isTrue();
               assertThat(device.get("blockedBy")).isEmpty();
             });
-    assertThat(controllers).extracting(device -> device.get("group").asInt()).doesNotHaveDuplicates();
+    assertThat(controllers)
+        .extracting(device -> device.get("group").asInt())
+        .doesNotHaveDuplicates();
   }
 
   @ParameterizedTest
@@ -80,20 +82,27 @@ class CommandTest {
     assertThat(json.get("vendor").asText()).isEqualTo("0x1b36");
     assertThat(json.get("regions").get(0).get("size").asLong()).isEqualTo(16 << 10);
     assertThat(json.get("interrupts").get(2).get("count").asInt()).isEqualTo(65);
-    assertThat(json.get("capabilities")).extracting(one -> one.get("name").asText()).contains("MSI-X", "PCI Express");
-    assertThat(CommandRun.of("--host", "sim:" + host, "show", device).out()).contains("BAR0", "MSI-X", "16 KiB");
+    assertThat(json.get("capabilities"))
+        .extracting(one -> one.get("name").asText())
+        .contains("MSI-X", "PCI Express");
+    assertThat(CommandRun.of("--host", "sim:" + host, "show", device).out())
+        .contains("BAR0", "MSI-X", "16 KiB");
   }
 
   @Test
   void namesEverySimulatedHost() {
     var run = CommandRun.of("hosts");
-    assertThat(run.out()).contains(SimulatedHosts.names().stream().map(name -> "sim:" + name).toArray(String[]::new));
-    assertThat(CommandRun.of("hosts", "--json").json().get("hosts")).hasSize(SimulatedHosts.names().size());
+    assertThat(run.out())
+        .contains(
+            SimulatedHosts.names().stream().map(name -> "sim:" + name).toArray(String[]::new));
+    assertThat(CommandRun.of("hosts", "--json").json().get("hosts"))
+        .hasSize(SimulatedHosts.names().size());
   }
 
   @Test
   void writesAFileToBlocksAndReadsItBack(@TempDir Path directory) throws IOException {
-    // One process, one host: the blocks live as long as it does, so one command must see what another wrote.
+    // One process, one host: the blocks live as long as it does, so one command must see what
+    // another wrote.
     var data = new byte[(3 << 20) + 700];
     new SplittableRandom(3).nextBytes(data);
     var input = Files.write(directory.resolve("in"), data);
@@ -102,11 +111,24 @@ class CommandTest {
       var host = io.jvfio.VfioHost.of("sim:pseries-6.12", simulated.kernel());
       HostOpener same = _ -> new OpenHost(host, () -> {});
       var device = controller("pseries-6.12");
-      assertThat(run(same, "nvme", "write", device, "--block", "17", "--input", input.toString())).isZero();
-      assertThat(
-              run(same, "nvme", "read", device, "--block", "17", "--blocks", "6146", "--output", output.toString()))
+      assertThat(run(same, "nvme", "write", device, "--block", "17", "--input", input.toString()))
           .isZero();
-      assertThat(run(same, "nvme", "verify", device, "--size", "1MiB")).as("the blocks hold data").isEqualTo(1);
+      assertThat(
+              run(
+                  same,
+                  "nvme",
+                  "read",
+                  device,
+                  "--block",
+                  "17",
+                  "--blocks",
+                  "6146",
+                  "--output",
+                  output.toString()))
+          .isZero();
+      assertThat(run(same, "nvme", "verify", device, "--size", "1MiB"))
+          .as("the blocks hold data")
+          .isEqualTo(1);
       assertThat(run(same, "nvme", "verify", device, "--size", "1MiB", "--overwrite")).isZero();
     }
     assertThat(Files.readAllBytes(output)).isEqualTo(Arrays.copyOf(data, 6146 * 512));
@@ -122,7 +144,15 @@ class CommandTest {
     for (var type : new String[] {"spapr-tce", "spapr-tce-v2"}) {
       var run =
           CommandRun.of(
-              "--host", "sim:pseries-6.12", "--json", "nvme", "verify", "--size", "4MiB", "--iommu", type,
+              "--host",
+              "sim:pseries-6.12",
+              "--json",
+              "nvme",
+              "verify",
+              "--size",
+              "4MiB",
+              "--iommu",
+              type,
               controller("pseries-6.12"));
       assertThat(run.err()).isEmpty();
       assertThat(run.json().get("iommu").asText()).isEqualTo(type);
@@ -132,7 +162,9 @@ class CommandTest {
 
   @Test
   void identifiesAController() {
-    var run = CommandRun.of("--host", "sim:x86-6.12", "--json", "nvme", "identify", controller("x86-6.12"));
+    var run =
+        CommandRun.of(
+            "--host", "sim:x86-6.12", "--json", "nvme", "identify", controller("x86-6.12"));
     assertThat(run.json().get("controller").get("serial").asText()).isEqualTo("jvfio0");
     assertThat(run.json().get("namespace").get("bytes").asLong()).isEqualTo(256 << 20);
   }
@@ -142,13 +174,27 @@ class CommandTest {
     assertWrong(2, "a command is missing");
     assertWrong(2, "sim:vax", "--host", "sim:vax", "list");
     assertWrong(2, "'local' or 'sim:NAME'", "--host", "elsewhere", "list");
-    assertWrong(2, "unknown IOMMU type 'type3'", "--host", "sim:x86-6.12", "probe", "--iommu", "type3");
+    assertWrong(
+        2, "unknown IOMMU type 'type3'", "--host", "sim:x86-6.12", "probe", "--iommu", "type3");
     assertWrong(
         2,
         "leaves no IOMMU type",
-        "--host", "sim:x86-6.12", "probe", "--forbid", "iommufd,type1,type1v2,spapr-tce,spapr-tce-v2");
+        "--host",
+        "sim:x86-6.12",
+        "probe",
+        "--forbid",
+        "iommufd,type1,type1v2,spapr-tce,spapr-tce-v2");
     assertWrong(2, "not a PCI address", "--host", "sim:x86-6.12", "show", "nvme0");
-    assertWrong(2, "is no size", "--host", "sim:x86-6.12", "nvme", "verify", "--size", "lots", "0000:00:03.0");
+    assertWrong(
+        2,
+        "is no size",
+        "--host",
+        "sim:x86-6.12",
+        "nvme",
+        "verify",
+        "--size",
+        "lots",
+        "0000:00:03.0");
     assertWrong(2, "--prefer has no meaning", "probe", "--iommu", "type1", "--prefer", "type1v2");
   }
 
@@ -160,7 +206,13 @@ class CommandTest {
     assertWrong(
         1,
         "do not fit the namespace",
-        "--host", "sim:x86-6.12", "nvme", "verify", "--size", "1TiB", controller("x86-6.12"));
+        "--host",
+        "sim:x86-6.12",
+        "nvme",
+        "verify",
+        "--size",
+        "1TiB",
+        controller("x86-6.12"));
   }
 
   @Test
@@ -169,7 +221,10 @@ class CommandTest {
         HostOptions.defaults().withoutVfio(),
         1,
         "vfio-pci",
-        "--host", "sim:x86-6.12", "show", controller("x86-6.12"));
+        "--host",
+        "sim:x86-6.12",
+        "show",
+        controller("x86-6.12"));
   }
 
   @Test
@@ -178,12 +233,19 @@ class CommandTest {
         HostOptions.unprivileged(),
         1,
         "EACCES (Permission denied). This user may not open the group.",
-        "--host", "sim:x86-6.12", "show", controller("x86-6.12"));
+        "--host",
+        "sim:x86-6.12",
+        "show",
+        controller("x86-6.12"));
   }
 
   private static String controller(String host) {
     return StreamSupport.stream(
-            CommandRun.of("--host", "sim:" + host, "--json", "list").json().get("devices").spliterator(), false)
+            CommandRun.of("--host", "sim:" + host, "--json", "list")
+                .json()
+                .get("devices")
+                .spliterator(),
+            false)
         .filter(device -> device.get("class").asText().equals("0x010802"))
         .map(device -> device.get("address").asText())
         .findFirst()

@@ -24,14 +24,17 @@ class ProbeCommandTest {
     var run = CommandRun.of("--host", "sim:" + host, "--json", "probe");
     assertThat(run.status()).isZero();
     assertThat(run.json().get("groups")).hasSizeGreaterThanOrEqualTo(2);
-    run.json().get("groups").forEach(group -> assertThat(group.get("chosen").asText()).isEqualTo(chosen));
+    run.json()
+        .get("groups")
+        .forEach(group -> assertThat(group.get("chosen").asText()).isEqualTo(chosen));
     assertThat(run.json().get("common").get(0).asText()).isEqualTo(chosen);
     assertThat(run.err()).isEmpty();
   }
 
   @Test
   void tellsThatVersion2IsAdvertisedAndRefusedWithEperm() {
-    var attempt = attempt(CommandRun.of("--host", "sim:pseries-5.10", "--json", "probe"), "spapr-tce-v2");
+    var attempt =
+        attempt(CommandRun.of("--host", "sim:pseries-5.10", "--json", "probe"), "spapr-tce-v2");
     assertThat(attempt.get("advertised").asBoolean()).isTrue();
     assertThat(attempt.get("reached").asText()).isEqualTo("accepted");
     assertThat(attempt.get("outcome").asText()).isEqualTo("refused");
@@ -42,7 +45,8 @@ class ProbeCommandTest {
 
   @Test
   void tellsTheOtherErrnoOfTheOtherKernel() {
-    var attempt = attempt(CommandRun.of("--host", "sim:pseries-6.8", "--json", "probe"), "spapr-tce-v2");
+    var attempt =
+        attempt(CommandRun.of("--host", "sim:pseries-6.8", "--json", "probe"), "spapr-tce-v2");
     assertThat(attempt.get("errno").asText()).isEqualTo("EINVAL");
   }
 
@@ -64,7 +68,8 @@ class ProbeCommandTest {
   @Test
   void triesPreferredTypesFirst() {
     var run =
-        CommandRun.of("--host", "sim:x86-6.12", "--json", "probe", "--prefer", "type1-nesting,type1v2");
+        CommandRun.of(
+            "--host", "sim:x86-6.12", "--json", "probe", "--prefer", "type1-nesting,type1v2");
     assertThat(run.status()).isZero();
     var group = run.json().get("groups").get(0);
     var first = group.get("attempts").get(0);
@@ -96,8 +101,7 @@ class ProbeCommandTest {
   @ParameterizedTest
   @CsvSource({"spapr-tce", "spapr-tce-v2"})
   void asksNothingHarmfulOfAMachineWithoutWindowsWhateverIsRequired(String type) {
-    var run =
-        CommandRun.of("--host", "sim:pseries-6.12-noddw", "--json", "probe", "--iommu", type);
+    var run = CommandRun.of("--host", "sim:pseries-6.12-noddw", "--json", "probe", "--iommu", type);
     assertThat(run.status()).isEqualTo(1);
     var attempt = attempt(run, type);
     assertThat(attempt.get("reached").asText()).isEqualTo("described");
@@ -110,7 +114,8 @@ class ProbeCommandTest {
     var automatic = CommandRun.of("--host", "sim:x86-noiommu", "--json", "probe");
     assertThat(automatic.status()).isEqualTo(1);
     assertThat(automatic.json().get("groups").get(0).get("chosen").isNull()).isTrue();
-    var byName = CommandRun.of("--host", "sim:x86-noiommu", "--json", "probe", "--iommu", "noiommu");
+    var byName =
+        CommandRun.of("--host", "sim:x86-noiommu", "--json", "probe", "--iommu", "noiommu");
     assertThat(byName.status()).isZero();
     assertThat(byName.json().get("groups").get(0).get("chosen").asText()).isEqualTo("noiommu");
   }
@@ -136,7 +141,8 @@ class ProbeCommandTest {
             .toList();
     assertThat(blocked).hasSize(1);
     assertThat(blocked.getFirst().get("viable").asBoolean()).isFalse();
-    assertThat(blocked.getFirst().get("error").asText()).contains("not viable", sibling, "e1000e", "driver_override");
+    assertThat(blocked.getFirst().get("error").asText())
+        .contains("not viable", sibling, "e1000e", "driver_override");
 
     var list = CommandRun.with(options, "--host", "sim:pseries-6.12", "--json", "list").json();
     var entry =
@@ -152,7 +158,12 @@ class ProbeCommandTest {
   @Test
   void namesTheProcessThatHoldsAGroup() {
     var group =
-        CommandRun.of("--host", "sim:x86-6.12", "--json", "probe").json().get("groups").get(0).get("id").asInt();
+        CommandRun.of("--host", "sim:x86-6.12", "--json", "probe")
+            .json()
+            .get("groups")
+            .get(0)
+            .get("id")
+            .asInt();
     var options = HostOptions.defaults().withGroupHeldBy(group, 815, "qemu-system-x86");
     var run = CommandRun.with(options, "--host", "sim:x86-6.12", "probe", Integer.toString(group));
     assertThat(run.status()).isEqualTo(1);
@@ -168,7 +179,11 @@ class ProbeCommandTest {
     assertThat(attempt.get("errno").asText()).isEqualTo("ENOMEM");
     assertThat(attempt.get("call").asText()).isEqualTo("VFIO_IOMMU_ENABLE");
     assertThat(attempt.get("meaning").asText())
-        .contains("1,073,741,824 bytes are needed", "65,536 are in use", "1,073,676,288 are missing", "prlimit");
+        .contains(
+            "1,073,741,824 bytes are needed",
+            "65,536 are in use",
+            "1,073,676,288 are missing",
+            "prlimit");
   }
 
   private static JsonNode attempt(CommandRun run, String type) {

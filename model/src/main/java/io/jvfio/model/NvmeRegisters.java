@@ -133,7 +133,7 @@ final class NvmeRegisters {
         && isPage(adminCompletionQueue);
   }
 
-  /** QEMU's controller takes address 0 for "not set"; so does this one. */
+  /** Some controllers, QEMU's older ones among them, take address 0 for "not set"; so this does. */
   private boolean isPage(long iova) {
     return iova != 0 && (iova & (pageSize() - 1)) == 0;
   }

@@ -65,7 +65,7 @@ final class Container {
       if (!isAllowed(candidate) || candidate.checkExtension(type) <= 0) {
         continue;
       }
-      result = candidate.openError();
+      result = candidate.openError(type);
       if (result != 0) {
         continue;
       }

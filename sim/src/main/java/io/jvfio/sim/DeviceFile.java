@@ -104,7 +104,6 @@ final class DeviceFile extends OpenFile {
       return Errno.EINVAL.result();
     }
     VfioRegionInfo.offset(info, (long) index << REGION_SHIFT);
-    VfioRegionInfo.capOffset(info, 0);
     VfioRegionInfo.flags(info, 0);
     VfioRegionInfo.size(info, 0);
     if (index == VFIO_PCI_CONFIG_REGION_INDEX) {
@@ -133,6 +132,7 @@ final class DeviceFile extends OpenFile {
         chain.add(VFIO_REGION_INFO_CAP_MSIX_MAPPABLE, 1, VfioInfoCapHeader.SIZE);
         if (argsz < chain.end()) {
           VfioRegionInfo.argsz(info, (int) chain.end());
+          VfioRegionInfo.capOffset(info, 0);
         } else {
           chain.copyOut(argument);
           VfioRegionInfo.capOffset(info, (int) VfioRegionInfo.SIZE);

@@ -46,7 +46,7 @@ final class DeviceTreeFiles {
       bridge.bytes("ibm,#dma-address-cells", cells(2));
       bridge.bytes("ibm,#dma-size-cells", cells(2));
       bridge.bytes(
-          "ibm,dma-window", cells(LIOBN | domain << 16, 0, 0, 0, (int) partition.windowSize()));
+          "ibm,dma-window", cells(LIOBN | domain << 8, 0, 0, 0, (int) partition.windowSize()));
       if (partition.dynamicWindows()) {
         // The tokens of the calls that query, create and remove a window, then of reset.
         bridge.bytes("ibm,ddw-applicable", cells(0x2026, 0x2027, 0x2028));

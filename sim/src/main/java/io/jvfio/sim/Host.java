@@ -107,6 +107,7 @@ final class Host {
         0x10d3,
         0x020000,
         0,
+        0x0107,
         11,
         besides.description().group(),
         sibling.driver(),

@@ -26,6 +26,11 @@ final class HostCatalog {
   private static final long FLAGS_PORTS = 0x40101;
   private static final long GIB = 1L << 30;
 
+  /** Errors are reported; on POWER firmware leaves a device without decoding. */
+  private static final int COMMAND_SERR = 0x0100;
+
+  private static final int COMMAND_ON = 0x0107;
+
   private static final Reserved MSI = new Reserved(0xfee0_0000L, 0xfeef_ffffL, "msi");
 
   static final List<HostDescription> HOSTS =
@@ -109,15 +114,16 @@ final class HostCatalog {
     boolean iommu = firstGroup == 0;
     int chipset = iommu ? 3 : -1;
     return List.of(
-        plain("0000:00:00.0", 0x29c0, 0x060000, 0, 0, iommu ? 0 : -1, null, List.of()),
+        plain("0000:00:00.0", 0x29c0, 0x060000, 0, 0x0103, 0, iommu ? 0 : -1, null, List.of()),
         nvme("0000:00:01.0", List.of(), 10, iommu ? 1 : 0, "jvfio0", 0xfebf_4000L, null),
         nvme("0000:00:02.0", List.of(), 11, iommu ? 2 : 1, "jvfio1", 0xfebf_8000L, null),
-        plain("0000:00:1f.0", 0x2918, 0x060100, 2, 0, chipset, "lpc_ich", List.of()),
+        plain("0000:00:1f.0", 0x2918, 0x060100, 2, 0x0103, 0, chipset, "lpc_ich", List.of()),
         plain(
             "0000:00:1f.2",
             0x2922,
             0x010601,
             2,
+            COMMAND_ON,
             10,
             chipset,
             "ahci",
@@ -129,6 +135,7 @@ final class HostCatalog {
             0x2930,
             0x0c0500,
             2,
+            0x0103,
             10,
             chipset,
             "i801_smbus",
@@ -140,13 +147,14 @@ final class HostCatalog {
       int device,
       int classCode,
       int revision,
+      int command,
       int irq,
       int group,
       @Nullable String driver,
       List<BarPlace> bars) {
     return new Function(
-        address, List.of(), INTEL, device, classCode, revision, irq, group, driver, null, bars,
-        null);
+        address, List.of(), INTEL, device, classCode, revision, command, irq, group, driver, null,
+        bars, null);
   }
 
   private static Function nvme(
@@ -166,6 +174,7 @@ final class HostCatalog {
         QEMU_NVME,
         CLASS_NVME,
         2,
+        node == null ? COMMAND_ON : COMMAND_SERR,
         irq,
         group,
         "vfio-pci",
@@ -214,6 +223,7 @@ final class HostCatalog {
         0x04c1,
         0x060400,
         0,
+        COMMAND_ON,
         0,
         -1,
         "pcieport",

@@ -52,6 +52,7 @@ record HostDescription(
    *
    * @param parents addresses of the bridges above it, outermost first
    * @param classCode 24 bits
+   * @param command the command register as firmware and kernel leave it
    * @param irq the interrupt line
    * @param group the id of its group, or -1
    * @param driver the driver that is bound to it, or null
@@ -67,6 +68,7 @@ record HostDescription(
       int device,
       int classCode,
       int revision,
+      int command,
       int irq,
       int group,
       @Nullable String driver,
@@ -81,5 +83,12 @@ record HostDescription(
    * @param busAddress its address on the PCI bus
    * @param flags the kernel's resource flags
    */
-  record BarPlace(int bar, long hostAddress, long busAddress, long byteSize, long flags) {}
+  record BarPlace(int bar, long hostAddress, long busAddress, long byteSize, long flags) {
+    private static final long IORESOURCE_MEM_64 = 0x10_0000;
+
+    /** Whether the kernel takes it for a 64-bit one. */
+    boolean isWide() {
+      return (flags & IORESOURCE_MEM_64) != 0;
+    }
+  }
 }

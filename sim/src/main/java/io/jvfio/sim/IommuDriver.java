@@ -10,11 +10,9 @@ interface IommuDriver {
     return false;
   }
 
-  /** Whether the process may have it. */
-  default int openError() {
-    return 0;
-  }
+  /** Why there can be no instance for an extension that {@link #checkExtension} knows, or 0. */
+  int openError(long type);
 
-  /** A new instance for a type that {@link #checkExtension} knows. */
+  /** A new instance for a type that has no {@link #openError}. */
   Iommu open(long type);
 }

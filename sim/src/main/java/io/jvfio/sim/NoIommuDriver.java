@@ -27,7 +27,7 @@ final class NoIommuDriver implements IommuDriver, Iommu {
   }
 
   @Override
-  public int openError() {
+  public int openError(long type) {
     return host.options().has(Capability.SYS_RAWIO) ? 0 : Errno.EPERM.result();
   }
 

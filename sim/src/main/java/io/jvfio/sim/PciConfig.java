@@ -82,6 +82,7 @@ final class PciConfig {
         config.set(at + 4, 4, (int) (place.busAddress() >>> 32));
       }
     }
+    config.set(COMMAND, 2, function.command());
     config.set(INTERRUPT_LINE, 1, function.irq());
     if ("vfio-pci".equals(function.driver())) {
       setPowerState(config, POWER_D3HOT);

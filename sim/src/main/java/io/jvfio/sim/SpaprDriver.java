@@ -20,6 +20,11 @@ final class SpaprDriver implements IommuDriver {
   }
 
   @Override
+  public int openError(long type) {
+    return 0;
+  }
+
+  @Override
   public Iommu open(long type) {
     return new SpaprIommu(host, this, type == VFIO_SPAPR_TCE_v2_IOMMU);
   }

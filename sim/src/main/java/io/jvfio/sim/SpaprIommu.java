@@ -132,6 +132,8 @@ final class SpaprIommu implements Iommu {
       case VfioCommand.SPAPR_UNREGISTER_MEMORY -> v2 ? unregister(argument) : Errno.ENOTTY.result();
       case VfioCommand.SPAPR_TCE_CREATE -> v2 ? create(argument) : Errno.ENOTTY.result();
       case VfioCommand.SPAPR_TCE_REMOVE -> v2 ? remove(argument) : Errno.ENOTTY.result();
+      // No simulated machine has Enhanced Error Handling, so no device has an EEH state.
+      case VfioCommand.EEH_PE_OP -> Errno.ENODEV.result();
       default -> Errno.ENOTTY.result();
     };
   }

@@ -5,6 +5,8 @@ import static io.jvfio.linux.uapi.Vfio.VFIO_TYPE1_NESTING_IOMMU;
 import static io.jvfio.linux.uapi.Vfio.VFIO_TYPE1v2_IOMMU;
 import static io.jvfio.linux.uapi.Vfio.VFIO_UNMAP_ALL;
 
+import io.jvfio.linux.Errno;
+
 /** The module {@code vfio_iommu_type1}, up to 6.12: it claims nesting and never has it. */
 final class Type1Driver implements IommuDriver {
   private final Host host;
@@ -21,6 +23,12 @@ final class Type1Driver implements IommuDriver {
             || extension == VFIO_UNMAP_ALL
         ? 1
         : 0;
+  }
+
+  /** A feature is no type, though it is asked for in the same way. */
+  @Override
+  public int openError(long type) {
+    return type == VFIO_UNMAP_ALL ? Errno.EINVAL.result() : 0;
   }
 
   @Override

@@ -31,6 +31,7 @@ final class VfioCommand {
   static final int SPAPR_UNREGISTER_MEMORY = 18;
   static final int SPAPR_TCE_CREATE = 19;
   static final int SPAPR_TCE_REMOVE = 20;
+  static final int EEH_PE_OP = 21;
 
   private static final int TYPE = ';';
   private static final int BASE = 100;

@@ -30,6 +30,7 @@ final class VfioPci {
   private final int msixBar;
   private final long msixStart;
   private final long msixEnd;
+  private final int openedCommand;
   private int files;
 
   /** Opens it: reset, awake, memory on, bus mastering off. */
@@ -43,10 +44,11 @@ final class VfioPci {
       command |= PciConfig.COMMAND_MEMORY;
     }
     hardware.set(PciConfig.COMMAND, 2, command);
+    openedCommand = command;
     if (VirtualConfig.canReset(hardware)) {
       model.reset();
     }
-    config = new VirtualConfig(model);
+    config = new VirtualConfig(model, device.description());
     int msix = PciConfig.capability(hardware, PciConfig.CAPABILITY_MSIX);
     if (msix == 0) {
       msixBar = -1;
@@ -60,12 +62,10 @@ final class VfioPci {
     }
   }
 
-  /** The last file is gone: bus mastering off, reset, asleep. */
+  /** The last file is gone: configuration as when it was opened, reset, asleep. */
   private void close() {
     var hardware = model.config();
-    int command = hardware.read(PciConfig.COMMAND, 2);
-    hardware.set(
-        PciConfig.COMMAND, 2, (command & ~PciConfig.COMMAND_MASTER) | PciConfig.COMMAND_MEMORY);
+    hardware.set(PciConfig.COMMAND, 2, openedCommand);
     if (VirtualConfig.canReset(hardware)) {
       model.reset();
     }

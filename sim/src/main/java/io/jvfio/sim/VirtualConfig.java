@@ -1,5 +1,6 @@
 package io.jvfio.sim;
 
+import io.jvfio.model.Bar;
 import io.jvfio.model.ConfigSpace;
 import io.jvfio.model.DeviceModel;
 
@@ -20,17 +21,18 @@ final class VirtualConfig {
   private boolean intxOff;
   private int interruptLine;
 
-  VirtualConfig(DeviceModel model) {
+  VirtualConfig(DeviceModel model, HostDescription.Function function) {
     this.model = model;
     this.config = model.config();
     for (var bar : model.bars()) {
       int index = bar.index();
       long mask = -bar.byteSize();
+      boolean wide = isWide(bar, function);
       barMasks[index] = (int) mask & ~0xf;
       barFlags[index] =
-          (bar.is64Bit() ? PciConfig.BAR_IS_64_BIT : 0)
+          (wide ? PciConfig.BAR_IS_64_BIT : 0)
               | (bar.prefetchable() ? PciConfig.BAR_IS_PREFETCHABLE : 0);
-      if (bar.is64Bit()) {
+      if (wide) {
         barMasks[index + 1] = (int) (mask >>> 32);
       }
     }
@@ -41,6 +43,16 @@ final class VirtualConfig {
     express = PciConfig.capability(config, PciConfig.CAPABILITY_EXPRESS);
     power = PciConfig.capability(config, PciConfig.CAPABILITY_POWER);
     interruptLine = config.read(PciConfig.INTERRUPT_LINE, 1);
+  }
+
+  /** The kernel's own idea of a BAR counts here, and on POWER that comes from the device tree. */
+  private static boolean isWide(Bar bar, HostDescription.Function function) {
+    for (var place : function.bars()) {
+      if (place.bar() == bar.index()) {
+        return bar.is64Bit() && place.isWide();
+      }
+    }
+    return bar.is64Bit();
   }
 
   int byteSize() {
@@ -96,7 +108,9 @@ final class VirtualConfig {
       int hardware = config.read(offset, 1);
       config.set(offset, 1, (hardware & ~kept) | (value & kept));
     } else if (offset == PciConfig.COMMAND + 1) {
-      intxOff = (value & PciConfig.COMMAND_INTX_OFF >> 8) != 0;
+      int off = PciConfig.COMMAND_INTX_OFF >> 8;
+      intxOff = (value & off) != 0;
+      config.write(offset, 1, value & ~off);
     } else if (offset == PciConfig.INTERRUPT_LINE) {
       interruptLine = value;
     } else if (power != 0 && offset == power + PciConfig.POWER_CONTROL) {

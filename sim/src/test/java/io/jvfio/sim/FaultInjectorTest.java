@@ -1,0 +1,108 @@
+package io.jvfio.sim;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.jvfio.linux.Errno;
+import io.jvfio.linux.Kernel;
+import io.jvfio.linux.uapi.Vfio;
+import java.lang.foreign.Arena;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class FaultInjectorTest {
+  private final SimulatedHost host = SimulatedHosts.open("x86-6.12");
+  private final FaultInjector kernel = new FaultInjector(host.kernel());
+  private final Arena arena = Arena.ofShared();
+
+  @AfterEach
+  void close() {
+    arena.close();
+    host.close();
+  }
+
+  @Test
+  void everyCallIsCounted() throws Exception {
+    int fd = kernel.open("/dev/vfio/vfio", Kernel.O_RDWR);
+    kernel.ioctl(fd, Vfio.VFIO_GET_API_VERSION, 0);
+    kernel.list("/dev/vfio");
+    kernel.readText("/proc/self/comm");
+    kernel.close(fd);
+    assertThat(kernel.calls())
+        .extracting(FaultInjector.Call::operation)
+        .containsExactly(
+            "open", "VFIO_GET_API_VERSION", "list", "open", "pread", "pread", "close", "close");
+    assertThat(kernel.calls().get(0))
+        .isEqualTo(new FaultInjector.Call(0, "open", "/dev/vfio/vfio", null));
+    assertThat(kernel.calls().get(1).subject()).isEqualTo(Integer.toString(fd));
+  }
+
+  @Test
+  void aCallThatIsMadeToFailIsNotMade() {
+    kernel.failCall(1, Errno.ENOMEM);
+    assertThat(kernel.open("/dev/vfio/vfio", Kernel.O_RDWR)).isPositive();
+    assertThat(kernel.open("/dev/vfio/1", Kernel.O_RDWR)).isEqualTo(Errno.ENOMEM.result());
+    assertThat(kernel.open("/dev/vfio/1", Kernel.O_RDWR)).isPositive();
+    assertThat(kernel.calls().get(1).injected()).isEqualTo(Errno.ENOMEM);
+    assertThat(host.resources().openFiles()).isEqualTo(2);
+  }
+
+  @Test
+  void aFailedCloseStillCloses() {
+    kernel.failEvery("close", Errno.EIO);
+    int fd = kernel.open("/dev/vfio/vfio", Kernel.O_RDWR);
+    assertThat(kernel.close(fd)).isEqualTo(Errno.EIO.result());
+    assertThat(host.resources().openFiles()).isZero();
+    kernel.failNone();
+    assertThat(kernel.close(fd)).isEqualTo(Errno.EBADF.result());
+  }
+
+  @Test
+  void aFailedMunmapStillUnmaps() {
+    kernel.failEvery("munmap", Errno.EINVAL);
+    long address = kernel.mmap(0x1000, 3, Kernel.MAP_PRIVATE | Kernel.MAP_ANONYMOUS, -1, 0);
+    assertThat(kernel.munmap(address, 0x1000)).isEqualTo(Errno.EINVAL.result());
+    assertThat(host.resources().anonymousMappings()).isZero();
+  }
+
+  @Test
+  void theFirstConditionThatIsMetDecides() {
+    kernel
+        .failWhen(call -> call.subject().endsWith("/1"), Errno.EBUSY)
+        .failWhen(call -> call.operation().equals("open"), Errno.EACCES);
+    assertThat(kernel.open("/dev/vfio/1", Kernel.O_RDWR)).isEqualTo(Errno.EBUSY.result());
+    assertThat(kernel.open("/dev/vfio/2", Kernel.O_RDWR)).isEqualTo(Errno.EACCES.result());
+  }
+
+  @Test
+  void fileMethodsThrowWhatIsInjected() {
+    kernel.failEvery("list", Errno.EACCES).failEvery("readLink", Errno.EIO);
+    assertThatThrownBy(() -> kernel.list("/dev/vfio")).hasMessageContaining("EACCES");
+    assertThatThrownBy(() -> kernel.readLink("/proc/self")).hasMessageContaining("EIO");
+    kernel.failEvery("open", Errno.ENFILE);
+    assertThatThrownBy(() -> kernel.readText("/proc/self/comm")).hasMessageContaining("ENFILE");
+  }
+
+  @Test
+  void everyOtherCallCanFailToo() {
+    var memory = arena.allocate(8);
+    int fd = kernel.open("/dev/vfio/vfio", Kernel.O_RDWR);
+    kernel.failWhen(_ -> true, Errno.EINTR);
+    int eintr = Errno.EINTR.result();
+    assertThat(kernel.ioctl(fd, Vfio.VFIO_GET_API_VERSION, 0)).isEqualTo(eintr);
+    assertThat(kernel.ioctl(fd, Vfio.VFIO_GET_API_VERSION, memory)).isEqualTo(eintr);
+    assertThat(kernel.pread(fd, memory, 0)).isEqualTo(eintr);
+    assertThat(kernel.pwrite(fd, memory, 0)).isEqualTo(eintr);
+    assertThat(kernel.mmap(0x1000, 3, Kernel.MAP_SHARED, fd, 0)).isEqualTo(eintr);
+    assertThat(kernel.mlock(0, 0x1000)).isEqualTo(eintr);
+    assertThat(kernel.calls()).hasSize(7);
+  }
+
+  @Test
+  void factsAreTheKernelsOwn() {
+    assertThat(kernel.architecture()).isEqualTo(host.kernel().architecture());
+    assertThat(kernel.pageSize()).isEqualTo(4096);
+    assertThat(kernel.lockedMemoryLimit()).isEqualTo(8 << 20);
+    assertThat(kernel.calls()).isEmpty();
+  }
+}
