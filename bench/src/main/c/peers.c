@@ -15,6 +15,12 @@ int64_t peer_read32(int64_t count, volatile uint32_t *reg) {
   return sum;
 }
 
+/* Each address comes from the read before: the time until a value is there. */
+int64_t peer_dependent32(int64_t count, char *region, uint32_t offset) {
+  for (int64_t i = 0; i < count; i++) offset = *(volatile uint32_t *)(region + offset);
+  return offset;
+}
+
 void peer_write32(int64_t count, volatile uint32_t *reg) {
   for (int64_t i = 0; i < count; i++) *reg = (uint32_t)i;
 }

@@ -77,6 +77,14 @@ public class MappedAccess {
     return sum;
   }
 
+  private static int dependentReads(Registers registers, int first) {
+    int offset = first;
+    for (int i = 0; i < BATCH; i++) {
+      offset = registers.read32(offset);
+    }
+    return offset;
+  }
+
   private static void writes(Registers registers) {
     for (int i = 0; i < BATCH; i++) {
       registers.write32(REGISTER, i);
@@ -99,6 +107,19 @@ public class MappedAccess {
     sum += Peers.read32(BATCH, address + REGISTER);
     pair.add(BATCH, begin, between, System.nanoTime());
     return sum;
+  }
+
+  /** Reads, each at an offset that the one before returned: how long until a value is there. */
+  @Benchmark
+  public long dependentRead32(Pair pair) {
+    var mapped = registers();
+    mapped.write32(REGISTER, (int) REGISTER);
+    long begin = System.nanoTime();
+    long last = dependentReads(mapped, (int) REGISTER);
+    long between = System.nanoTime();
+    last += Peers.dependent32(BATCH, address, (int) REGISTER);
+    pair.add(BATCH, begin, between, System.nanoTime());
+    return last;
   }
 
   /** Writes. */

@@ -29,6 +29,14 @@ final class Peers {
           "peer_read32",
           FunctionDescriptor.of(
               ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
+  private static final MethodHandle DEPENDENT =
+      link(
+          "peer_dependent32",
+          FunctionDescriptor.of(
+              ValueLayout.JAVA_LONG,
+              ValueLayout.JAVA_LONG,
+              ValueLayout.JAVA_LONG,
+              ValueLayout.JAVA_INT));
   private static final FunctionDescriptor NO_RESULT =
       FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG);
   private static final MethodHandle WRITE = link("peer_write32", NO_RESULT);
@@ -58,6 +66,14 @@ final class Peers {
   static long read32(long count, long address) {
     try {
       return (long) READ.invokeExact(count, address);
+    } catch (Throwable t) {
+      throw new AssertionError(t);
+    }
+  }
+
+  static long dependent32(long count, long address, int offset) {
+    try {
+      return (long) DEPENDENT.invokeExact(count, address, offset);
     } catch (Throwable t) {
       throw new AssertionError(t);
     }

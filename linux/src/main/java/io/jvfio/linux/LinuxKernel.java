@@ -33,13 +33,10 @@ public final class LinuxKernel implements Kernel {
   private static final int RLIMIT_MEMLOCK = 8;
   private static final int EINTR = Errno.EINTR.number();
 
-  private static final LinuxKernel INSTANCE = new LinuxKernel(Architecture.current());
+  private static final Architecture ARCHITECTURE = Architecture.current();
+  private static final LinuxKernel INSTANCE = new LinuxKernel();
 
-  private final Architecture architecture;
-
-  private LinuxKernel(Architecture architecture) {
-    this.architecture = architecture;
-  }
+  private LinuxKernel() {}
 
   /**
    * This machine's kernel.
@@ -52,7 +49,7 @@ public final class LinuxKernel implements Kernel {
 
   @Override
   public Architecture architecture() {
-    return architecture;
+    return ARCHITECTURE;
   }
 
   @Override
@@ -81,12 +78,12 @@ public final class LinuxKernel implements Kernel {
   @Override
   public int ioctl(int fd, Ioctl command, long argument) {
     return IoControl.call(
-        fd, command.requestNumber(architecture), MemorySegment.ofAddress(argument));
+        fd, command.requestNumber(ARCHITECTURE), MemorySegment.ofAddress(argument));
   }
 
   @Override
   public int ioctl(int fd, Ioctl command, MemorySegment argument) {
-    return IoControl.call(fd, command.requestNumber(architecture), argument);
+    return IoControl.call(fd, command.requestNumber(ARCHITECTURE), argument);
   }
 
   @Override
@@ -129,7 +126,7 @@ public final class LinuxKernel implements Kernel {
 
   @Override
   public Registers registers(long address, long byteSize) {
-    return new MappedRegisters(address, byteSize);
+    return RegisterMapping.at(address, byteSize);
   }
 
   @Override
@@ -192,8 +189,6 @@ public final class LinuxKernel implements Kernel {
     private static final StructLayout CAPTURE_LAYOUT = Linker.Option.captureStateLayout();
     private static final long ERRNO_OFFSET =
         CAPTURE_LAYOUT.byteOffset(MemoryLayout.PathElement.groupElement("errno"));
-    private static final ThreadLocal<MemorySegment> CAPTURED =
-        ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(CAPTURE_LAYOUT));
 
     // SAFETY: descriptors below are those of the C library; sizes and pointers are 64-bit on every
     // known architecture.
@@ -204,8 +199,9 @@ public final class LinuxKernel implements Kernel {
           LINKER.defaultLookup().findOrThrow(function), descriptor, options);
     }
 
+    /** Where a call on this thread leaves errno. */
     static MemorySegment capture() {
-      return CAPTURED.get();
+      return Capture.ofThisThread().memory();
     }
 
     static int negatedErrno(MemorySegment capture) {
@@ -218,6 +214,38 @@ public final class LinuxKernel implements Kernel {
         case Error e -> throw e;
         default -> throw new AssertionError("a system call threw", thrown);
       }
+    }
+  }
+
+  /**
+   * One thread's memory for errno. A look into a {@link ThreadLocal} costs a twentieth of a cheap
+   * system call, so a small table comes first; threads that share an entry take it from each other
+   * and go the long way.
+   */
+  private static final class Capture {
+    private static final Capture[] RECENT = new Capture[64];
+    private static final ThreadLocal<Capture> CAPTURES = ThreadLocal.withInitial(Capture::new);
+
+    private final Thread owner = Thread.currentThread();
+    private final MemorySegment allocation = Arena.ofAuto().allocate(Native.CAPTURE_LAYOUT);
+    private final long address = allocation.address();
+
+    @SuppressWarnings("ReferenceEquality") // a thread is itself and no other
+    static Capture ofThisThread() {
+      var thread = Thread.currentThread();
+      int entry = (int) thread.threadId() & (RECENT.length - 1);
+      // Unsynchronized: the fields are final, and an entry of another thread is not used.
+      var recent = RECENT[entry];
+      if (recent == null || recent.owner != thread) {
+        recent = CAPTURES.get();
+        RECENT[entry] = recent;
+      }
+      return recent;
+    }
+
+    /** A view without the allocation's own lifetime: the thread that uses it keeps it. */
+    MemorySegment memory() {
+      return NativeMemory.at(address, Native.CAPTURE_LAYOUT.byteSize(), Arena.global());
     }
   }
 

@@ -1,8 +1,11 @@
 package io.jvfio.linux;
 
-import java.lang.foreign.Arena;
+import static java.util.Objects.requireNonNull;
+
+import java.lang.constant.ConstantDescs;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -10,6 +13,9 @@ import java.util.concurrent.atomic.AtomicBoolean;
 /**
  * Device memory as a segment. Plain accesses would be merged or removed by the compiler, so all are
  * opaque.
+ *
+ * <p>This is a template: {@link RegisterMapping} makes a class of it for each mapping, and without
+ * one it cannot be used.
  */
 final class MappedRegisters implements Registers {
   private static final VarHandle LE8 = ValueLayout.JAVA_BYTE.varHandle().withInvokeExactBehavior();
@@ -17,12 +23,19 @@ final class MappedRegisters implements Registers {
   private static final VarHandle LE32 = littleEndian(ValueLayout.JAVA_INT);
   private static final VarHandle LE64 = littleEndian(ValueLayout.JAVA_LONG);
 
-  private final MemorySegment registers;
-  private final Arena lifetime = Arena.ofShared();
+  private static final RegisterMapping MAPPING = mapping();
+  private static final MemorySegment REGISTERS = MAPPING.registers();
+
   private final AtomicBoolean closed = new AtomicBoolean();
 
-  MappedRegisters(long address, long byteSize) {
-    registers = NativeMemory.at(address, byteSize, lifetime);
+  private static RegisterMapping mapping() {
+    try {
+      return requireNonNull(
+          MethodHandles.classData(
+              MethodHandles.lookup(), ConstantDescs.DEFAULT_NAME, RegisterMapping.class));
+    } catch (IllegalAccessException e) {
+      throw new AssertionError(e);
+    }
   }
 
   private static VarHandle littleEndian(ValueLayout layout) {
@@ -31,58 +44,58 @@ final class MappedRegisters implements Registers {
 
   @Override
   public long byteSize() {
-    return registers.byteSize();
+    return REGISTERS.byteSize();
   }
 
   @Override
   public byte read8(long offset) {
-    return (byte) LE8.getOpaque(registers, offset);
+    return (byte) LE8.getOpaque(REGISTERS, offset);
   }
 
   @Override
   public short read16(long offset) {
-    return (short) LE16.getOpaque(registers, offset);
+    return (short) LE16.getOpaque(REGISTERS, offset);
   }
 
   @Override
   public int read32(long offset) {
-    return (int) LE32.getOpaque(registers, offset);
+    return (int) LE32.getOpaque(REGISTERS, offset);
   }
 
   @Override
   public long read64(long offset) {
-    return (long) LE64.getOpaque(registers, offset);
+    return (long) LE64.getOpaque(REGISTERS, offset);
   }
 
   @Override
   public void write8(long offset, byte value) {
-    LE8.setOpaque(registers, offset, value);
+    LE8.setOpaque(REGISTERS, offset, value);
   }
 
   @Override
   public void write16(long offset, short value) {
-    LE16.setOpaque(registers, offset, value);
+    LE16.setOpaque(REGISTERS, offset, value);
   }
 
   @Override
   public void write32(long offset, int value) {
-    LE32.setOpaque(registers, offset, value);
+    LE32.setOpaque(REGISTERS, offset, value);
   }
 
   @Override
   public void write64(long offset, long value) {
-    LE64.setOpaque(registers, offset, value);
+    LE64.setOpaque(REGISTERS, offset, value);
   }
 
   @Override
   public void write32Release(long offset, int value) {
-    LE32.setRelease(registers, offset, value);
+    LE32.setRelease(REGISTERS, offset, value);
   }
 
   @Override
   public void close() {
     if (closed.compareAndSet(false, true)) {
-      lifetime.close();
+      MAPPING.lifetime().close();
     }
   }
 }
