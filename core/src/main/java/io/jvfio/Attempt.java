@@ -24,6 +24,11 @@ public record Attempt(
     Optional<Errno> errno,
     String meaning) {
 
+  /** Whether it says more than that this kernel does not know the type. */
+  public boolean isTelling() {
+    return advertised || errno.isPresent();
+  }
+
   /** The steps that a type goes through. */
   public enum Step {
     /** It was not tried. */

@@ -39,13 +39,13 @@ final class FileRegion implements Region {
   @Override
   public void read(long offset, MemorySegment target) {
     Objects.checkFromIndexSize(offset, target.byteSize(), info.byteSize());
-    check("read", offset, target.byteSize(), file.read(target, fileOffset + offset));
+    check("pread", offset, target.byteSize(), file.read(target, fileOffset + offset));
   }
 
   @Override
   public void write(long offset, MemorySegment source) {
     Objects.checkFromIndexSize(offset, source.byteSize(), info.byteSize());
-    check("write", offset, source.byteSize(), file.write(source, fileOffset + offset));
+    check("pwrite", offset, source.byteSize(), file.write(source, fileOffset + offset));
   }
 
   private void check(String operation, long offset, long expected, long result) {

@@ -1,5 +1,6 @@
 package io.jvfio;
 
+import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
 import java.util.Optional;
@@ -10,6 +11,7 @@ import java.util.Optional;
  */
 final class HostFacts {
   private static final String DEVICE_TREE = "/sys/firmware/devicetree/base";
+  private static final String TREE_LINK = "devicetree/base";
   private static final int CAP_IPC_LOCK = 14;
 
   private final Kernel kernel;
@@ -42,29 +44,32 @@ final class HostFacts {
   }
 
   /**
-   * Whether the device tree offers Dynamic DMA Windows to this device: the property {@code
-   * ibm,ddw-applicable} in its node or in one above. Empty where the machine has no device tree for
-   * it.
+   * Whether Dynamic DMA Windows may be missing for this device: a device tree describes it, and the
+   * property {@code ibm,ddw-applicable} was not seen in its node or in one above. What cannot be
+   * read counts as missing, since the question that follows is harmless.
    */
-  Optional<Boolean> offersDynamicWindows(PciAddress device) {
-    var link = link("/sys/bus/pci/devices/" + device + "/of_node");
-    int base = link.map(target -> target.indexOf("devicetree/base")).orElse(-1);
-    if (base < 0) {
-      return Optional.empty();
+  boolean mayLackDynamicWindows(PciAddress device) {
+    String node;
+    try {
+      node = kernel.readLink("/sys/bus/pci/devices/" + device + "/of_node");
+    } catch (ErrnoException e) {
+      return !e.errno().equals(Errno.ENOENT);
     }
-    var node = link.orElseThrow().substring(base + "devicetree/base".length());
-    while (true) {
-      try {
-        if (kernel.list(DEVICE_TREE + node).contains("ibm,ddw-applicable")) {
-          return Optional.of(true);
+    int tree = node.indexOf(TREE_LINK);
+    if (tree < 0) {
+      return true;
+    }
+    node = node.substring(tree + TREE_LINK.length());
+    try {
+      while (!kernel.list(DEVICE_TREE + node).contains("ibm,ddw-applicable")) {
+        if (node.isEmpty()) {
+          return true;
         }
-      } catch (ErrnoException e) {
-        return Optional.empty();
+        node = node.substring(0, node.lastIndexOf('/'));
       }
-      if (node.isEmpty()) {
-        return Optional.of(false);
-      }
-      node = node.substring(0, node.lastIndexOf('/'));
+      return false;
+    } catch (ErrnoException e) {
+      return true;
     }
   }
 

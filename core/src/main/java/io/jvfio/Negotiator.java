@@ -188,12 +188,10 @@ final class Negotiator {
    * describes zero levels.
    */
   private boolean isWithoutDynamicWindows() {
-    boolean offered =
+    boolean mayBe =
         container.group().devices().stream()
-            .map(device -> facts.offersDynamicWindows(device.address()))
-            .flatMap(Optional::stream)
-            .allMatch(Boolean::booleanValue);
-    if (offered
+            .anyMatch(device -> facts.mayLackDynamicWindows(device.address()));
+    if (!mayBe
         || container.containerFile().ioctl(Vfio.VFIO_SET_IOMMU, Vfio.VFIO_SPAPR_TCE_v2_IOMMU) < 0) {
       return false;
     }
@@ -230,7 +228,7 @@ final class Negotiator {
     if (negotiation.failure().isPresent()) {
       return negotiation.failure().get();
     }
-    var tried = negotiation.attempts().stream().filter(Attempt::advertised).toList();
+    var tried = negotiation.attempts().stream().filter(Attempt::isTelling).toList();
     var told = tried.isEmpty() ? negotiation.attempts() : tried;
     var meaning = new StringBuilder("No IOMMU type works here.");
     for (var attempt : told) {

@@ -217,6 +217,9 @@ public final class VfioHost {
     try {
       noIommu = kernel.readText(directory + "/name").equals("vfio-noiommu");
     } catch (ErrnoException e) {
+      if (!e.errno().equals(Errno.ENOENT)) {
+        throw unreadable(directory + "/name", e);
+      }
       noIommu = false; // groups without a name are those of real IOMMUs
     }
     return new IommuGroup(id, noIommu, devices);
@@ -237,7 +240,7 @@ public final class VfioHost {
             path,
             cause.errno(),
             "sysfs does not describe the device.",
-            "Is /sys mounted, and is the device still there?");
+            "Check that /sys is mounted and that the device is still there.");
     failure.initCause(cause);
     return failure;
   }
@@ -258,7 +261,10 @@ public final class VfioHost {
       var target = kernel.readLink(link);
       return Optional.of(target.substring(target.lastIndexOf('/') + 1));
     } catch (ErrnoException e) {
-      return Optional.empty(); // the link is there only where there is something to point to
+      if (e.errno().equals(Errno.ENOENT)) {
+        return Optional.empty(); // the link is there only where there is something to point to
+      }
+      throw unreadable(link, e);
     }
   }
 }

@@ -98,7 +98,7 @@ final class Negotiations {
 
   /** The attempts worth a row: those that the kernel offered, or all if it offered none. */
   private static List<Attempt> told(Negotiation negotiation) {
-    var offered = negotiation.attempts().stream().filter(Attempt::advertised).toList();
+    var offered = negotiation.attempts().stream().filter(Attempt::isTelling).toList();
     return offered.isEmpty() ? negotiation.attempts() : offered;
   }
 

@@ -13,12 +13,13 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * {@code Conformance LANE [--unprivileged] [--only PREFIX] [--trace]}: runs the lane's sequences on this
- * machine's kernel and on the simulated host of the same name, and compares call by call.
+ * {@code Conformance LANE [--unprivileged] [--only PREFIX] [--trace]}: runs the lane's sequences on
+ * this machine's kernel and on the simulated host of the same name, and compares call by call.
  *
- * <p>Standard output: each difference, a table, and all of the kernel's answers as a recording.
- * The kernel's log gets a line for each sequence, with {@code --trace} for each call too. Exit status 0 without differences, 1 with, 2 for wrong usage. It must be the only user of the
- * machine's devices.
+ * <p>Standard output: each difference, a table, and all of the kernel's answers as a recording. The
+ * kernel's log gets a line for each sequence, with {@code --trace} for each call too. Exit status 0
+ * without differences, 1 with, 2 for wrong usage. It must be the only user of the machine's
+ * devices.
  */
 public final class Conformance {
   private Conformance() {}
@@ -27,7 +28,9 @@ public final class Conformance {
   public static void main(String[] arguments) throws ErrnoException {
     var options = Arrays.asList(arguments);
     int only = options.indexOf("--only");
-    if (options.isEmpty() || !Suite.LANES.contains(options.getFirst()) || only == options.size() - 1) {
+    if (options.isEmpty()
+        || !Suite.LANES.contains(options.getFirst())
+        || only == options.size() - 1) {
       System.err.println("usage: Conformance LANE [--unprivileged] [--only PREFIX] [--trace]");
       System.err.println("lanes: " + String.join(" ", Suite.LANES));
       System.exit(2);
@@ -59,8 +62,7 @@ public final class Conformance {
             false,
             StandardCharsets.UTF_8)) {
       differences.forEach(
-          difference ->
-              out.println("DIFFERENCE " + difference.describe("kernel   ", "simulator")));
+          difference -> out.println("DIFFERENCE " + difference.describe("kernel   ", "simulator")));
       out.printf("%-12s %s%s\n", "lane", lane, unprivileged ? ", unprivileged" : "");
       out.printf("%-12s %d\n", "sequences", sequences.size());
       out.printf("%-12s %d\n", "calls", kernel.rows().size());

@@ -17,9 +17,9 @@ import java.util.TreeSet;
 import java.util.regex.Pattern;
 
 /**
- * {@code LaneReport LANE DIRECTORY}: judges what the steps of a lane said, each in {@code
- * STEP.out} with its exit status in {@code STEP.rc}, and prints a table of checks with their
- * evidence. Exit status 0 when all hold, 1 otherwise.
+ * {@code LaneReport LANE DIRECTORY}: judges what the steps of a lane said, each in {@code STEP.out}
+ * with its exit status in {@code STEP.rc}, and prints a table of checks with their evidence. Exit
+ * status 0 when all hold, 1 otherwise.
  */
 public final class LaneReport {
   private static final String VERIFIED_BYTES = "67108864";
@@ -56,8 +56,7 @@ public final class LaneReport {
                   new Known(
                       Pattern.compile("mmu_context\\.c:\\d+ destroy_context"),
                       "spapr-v2-unregister-while-mapped")));
-      case "pseries-6.12-noddw" ->
-          new Expectation(Optional.empty(), Optional.empty(), List.of());
+      case "pseries-6.12-noddw" -> new Expectation(Optional.empty(), Optional.empty(), List.of());
       case "x86-6.12" -> new Expectation(Optional.of("type1v2"), Optional.empty(), List.of());
       default ->
           throw new IllegalArgumentException(
@@ -189,8 +188,7 @@ public final class LaneReport {
     check(
         groups.size() == 2
             && groups.stream()
-                .allMatch(
-                    group -> group.at("chosen").text().equals(chosen.orElse("null")))
+                .allMatch(group -> group.at("chosen").text().equals(chosen.orElse("null")))
             && status("probe").equals(status),
         "probe: chosen",
         groups.stream()
@@ -285,7 +283,8 @@ public final class LaneReport {
             : List.of(expectation.chosen().orElse("Dynamic DMA Windows"));
     var missing = words.stream().filter(word -> !text.get().contains(word)).toList();
     check(
-        missing.isEmpty() && status("probe-text").equals(expectation.chosen().isPresent() ? "0" : "1"),
+        missing.isEmpty()
+            && status("probe-text").equals(expectation.chosen().isPresent() ? "0" : "1"),
         "probe: text",
         (missing.isEmpty() ? "names " + words : "lacks " + missing)
             + ", status "
@@ -313,8 +312,7 @@ public final class LaneReport {
     if (messages.isEmpty()) {
       return;
     }
-    var poison =
-        messages.get().lines().filter(line -> POISON.matcher(line).find()).toList();
+    var poison = messages.get().lines().filter(line -> POISON.matcher(line).find()).toList();
     check(
         poison.isEmpty(),
         "probe: device not poisoned",
@@ -390,7 +388,12 @@ public final class LaneReport {
       }
     }
     if (unknown == 0) {
-      check(true, "dmesg", "no" + (checks.getLast().verdict() == Verdict.KNOWN ? " other" : "") + " warning, bug or oops");
+      check(
+          true,
+          "dmesg",
+          "no"
+              + (checks.getLast().verdict() == Verdict.KNOWN ? " other" : "")
+              + " warning, bug or oops");
     }
   }
 }

@@ -70,7 +70,9 @@ final class Runner {
     throw new IllegalStateException("/proc/self/status has no VmLck");
   }
 
-  /** {@link Kernel#readText} takes a mebibyte for its answer, which is slow on an emulated guest. */
+  /**
+   * {@link Kernel#readText} takes a mebibyte for its answer, which is slow on an emulated guest.
+   */
   private String smallFile(String path) throws ErrnoException {
     int fd = kernel.open(path, Kernel.O_RDONLY);
     if (fd < 0) {
@@ -132,8 +134,7 @@ final class Runner {
         case Step.Named named -> {
           try (var arena = Arena.ofConfined()) {
             var name = arena.allocateFrom(machine.resolve(named.name()));
-            yield opened(
-                named.opened(), kernel.ioctl(file(named.file()), named.command(), name));
+            yield opened(named.opened(), kernel.ioctl(file(named.file()), named.command(), name));
           }
         }
         case Step.Memory anonymous -> {

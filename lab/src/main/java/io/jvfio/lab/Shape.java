@@ -23,8 +23,7 @@ import java.util.Set;
 enum Shape {
   DESCRIPTOR(MemoryLayout.structLayout(Layouts.U32.withName("fd"))),
   GROUP_STATUS(VfioGroupStatus.LAYOUT, "flags"),
-  DEVICE_INFO(
-      VfioDeviceInfo.LAYOUT, "argsz", "flags", "num_regions", "num_irqs", "cap_offset"),
+  DEVICE_INFO(VfioDeviceInfo.LAYOUT, "argsz", "flags", "num_regions", "num_irqs", "cap_offset"),
   REGION_INFO(VfioRegionInfo.LAYOUT, "argsz", "flags", "cap_offset", "size", "offset"),
   IRQ_INFO(VfioIrqInfo.LAYOUT, "flags", "count"),
   TYPE1_INFO(VfioIommuType1Info.LAYOUT, "argsz", "flags", "iova_pgsizes", "cap_offset"),

@@ -69,8 +69,7 @@ sealed interface Step {
           fields.entrySet().stream()
               .map(field -> field.getKey() + "=" + field.getValue())
               .collect(joining(" "));
-      var kept =
-          keep.values().stream().sorted().map(name -> "$" + name + "=").collect(joining());
+      var kept = keep.values().stream().sorted().map(name -> "$" + name + "=").collect(joining());
       return "%sioctl(%s,%s,{%s})".formatted(kept, file, command, values);
     }
   }

@@ -17,7 +17,8 @@ final class Suite {
   private static final List<Integer> NOT_TYPE1 =
       List.of(0, VFIO_SPAPR_TCE_IOMMU, 4, 5, VFIO_SPAPR_TCE_v2_IOMMU, 8, 9, 10, 11);
   private static final List<Integer> NOT_SPAPR =
-      List.of(0, VFIO_TYPE1_IOMMU, VFIO_TYPE1v2_IOMMU, 4, 5, VFIO_TYPE1_NESTING_IOMMU, 8, 9, 10, 11);
+      List.of(
+          0, VFIO_TYPE1_IOMMU, VFIO_TYPE1v2_IOMMU, 4, 5, VFIO_TYPE1_NESTING_IOMMU, 8, 9, 10, 11);
 
   private Suite() {}
 

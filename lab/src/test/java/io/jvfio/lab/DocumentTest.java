@@ -12,7 +12,8 @@ class DocumentTest {
   void membersElementsAndTexts() {
     var document = Document.parse("{\"a\": [1, true, null, \"x\", {\"b\": 2.5}], \"c\": null}");
 
-    assertThat(document.at("a").elements()).extracting(Document::text)
+    assertThat(document.at("a").elements())
+        .extracting(Document::text)
         .startsWith("1", "true", "null", "x");
     assertThat(document.at("a").elements().getLast().at("b").text()).isEqualTo("2.5");
     assertThat(document.at("c").text()).isEqualTo("null");

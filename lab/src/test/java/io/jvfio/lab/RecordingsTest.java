@@ -35,7 +35,8 @@ class RecordingsTest {
   private static Transcript recording(String name) {
     try (var in = RecordingsTest.class.getResourceAsStream("/recordings/" + name + ".tsv")) {
       assertThat(in).as("the recording of " + name).isNotNull();
-      return Transcript.read(new String(in.readAllBytes(), StandardCharsets.UTF_8).lines().toList());
+      return Transcript.read(
+          new String(in.readAllBytes(), StandardCharsets.UTF_8).lines().toList());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -19,8 +19,7 @@ import org.junit.jupiter.api.Test;
 class RunnerTest {
   private static final Machine MACHINE =
       new Machine(
-          List.of(
-              new Machine.Group("7", "0000:01:00.0"), new Machine.Group("11", "0001:00:00.0")));
+          List.of(new Machine.Group("7", "0000:01:00.0"), new Machine.Group("11", "0001:00:00.0")));
 
   private static List<String> run(FakeKernel kernel, Consumer<Steps> steps) throws Exception {
     return new Runner(kernel, MACHINE)
@@ -100,10 +99,7 @@ class RunnerTest {
           }
         };
 
-    assertThat(
-            run(
-                kernel,
-                s -> s.open("c", "x").createWindow("w", 12, 1, 1).spaprInfo("c")))
+    assertThat(run(kernel, s -> s.open("c", "x").createWindow("w", 12, 1, 1).spaprInfo("c")))
         .containsExactly("fd", "ENOSPC start_addr=0x800000000000000", "ENOSPC");
   }
 

@@ -41,7 +41,8 @@ class TranscriptTest {
     var expected = new Transcript(List.of(OPEN, info("0", "flags=0x3", 4)));
 
     assertThat(Transcript.differences(expected, expected)).isEmpty();
-    for (var other : List.of(info("EINVAL", "flags=0x3", 4), info("0", "", 4), info("0", "flags=0x3", 8))) {
+    for (var other :
+        List.of(info("EINVAL", "flags=0x3", 4), info("0", "", 4), info("0", "flags=0x3", 8))) {
       assertThat(Transcript.differences(expected, new Transcript(List.of(OPEN, other))))
           .singleElement()
           .extracting(difference -> difference.describe("kernel", "simulator"))
