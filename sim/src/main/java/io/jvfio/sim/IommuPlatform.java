@@ -105,9 +105,7 @@ sealed interface IommuPlatform {
 
     @Override
     public TableGroup tables(KernelEra era) {
-      return era == KernelEra.LINUX_6_12
-          ? new PartitionTables(this)
-          : new HostTables(this, era);
+      return era == KernelEra.LINUX_6_12 ? new PartitionTables(this) : new HostTables(this, era);
     }
 
     @Override
