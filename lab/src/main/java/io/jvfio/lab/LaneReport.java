@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 
@@ -243,7 +244,7 @@ public final class LaneReport {
   }
 
   /** The different negotiations of a probe: what was tried, what came of it, what was chosen. */
-  private static TreeSet<String> negotiations(Document probe) {
+  private static Set<String> negotiations(Document probe) {
     var negotiations = new TreeSet<String>();
     for (var group : probe.at("groups").elements()) {
       negotiations.add(

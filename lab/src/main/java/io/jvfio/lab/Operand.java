@@ -2,8 +2,8 @@ package io.jvfio.lab;
 
 /** A number in a step, known only when the step runs. */
 sealed interface Operand {
-  /** This number. */
-  record Number(long value) implements Operand {
+  /** This one. */
+  record Literal(long value) implements Operand {
     @Override
     public String toString() {
       return value >= 0 && value < 10 ? Long.toString(value) : "0x" + Long.toHexString(value);
@@ -35,7 +35,7 @@ sealed interface Operand {
   }
 
   static Operand number(long value) {
-    return new Number(value);
+    return new Literal(value);
   }
 
   static Operand memory(String memory) {

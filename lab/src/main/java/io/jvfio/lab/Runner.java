@@ -216,7 +216,7 @@ final class Runner {
 
     private long number(Operand operand) {
       return switch (operand) {
-        case Operand.Number number -> number.value();
+        case Operand.Literal literal -> literal.value();
         case Operand.Address address ->
             memory.getOrDefault(address.memory(), 0L) + address.offset();
         case Operand.Value value -> values.getOrDefault(value.name(), 0L) + value.offset();

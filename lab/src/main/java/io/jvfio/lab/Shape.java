@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Set;
 
 /** The structs that ioctls take: their fields, and which of them the kernel may write. */
+@SuppressWarnings("ImmutableEnumChecker") // the collections are copies that cannot be changed
 enum Shape {
   DESCRIPTOR(MemoryLayout.structLayout(Layouts.U32.withName("fd"))),
   GROUP_STATUS(VfioGroupStatus.LAYOUT, "flags"),

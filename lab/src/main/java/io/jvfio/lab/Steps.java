@@ -384,7 +384,7 @@ final class Steps {
     var fields = new LinkedHashMap<String, Operand>();
     body.accept(fields);
     long memory = shape.byteSize();
-    if (fields.get("argsz") instanceof Operand.Number(long argsz)) {
+    if (fields.get("argsz") instanceof Operand.Literal(long argsz)) {
       memory = Math.max(memory, Math.min(argsz, 4096));
     }
     return add(new Step.Structured(file, command, shape, memory, fields, keep));

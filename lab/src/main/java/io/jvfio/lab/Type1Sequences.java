@@ -285,7 +285,7 @@ final class Type1Sequences {
             name + "-many-mappings",
             s -> {
               s.ready(type).memory("m", MIB);
-              for (int i = 0; i < 24; i++) {
+              for (long i = 0; i < 24; i++) {
                 s.map(memory("m", i * PAGE), 0x40000000L + 2 * i * PAGE, PAGE);
               }
               s.type1Info("c", 512)

@@ -218,6 +218,35 @@ class LinuxKernelTest {
     assertThat(isMapped(address)).isFalse();
   }
 
+  @Test
+  void lockedPagesAreCountedUntilTheyAreUnmapped() throws Exception {
+    long size = 2L * KERNEL.pageSize();
+    long before = lockedKilobytes();
+    long address =
+        KERNEL.mmap(
+            size,
+            Kernel.PROT_READ | Kernel.PROT_WRITE,
+            Kernel.MAP_PRIVATE | Kernel.MAP_ANONYMOUS,
+            -1,
+            0);
+    assertThat(KERNEL.mlock(address, size)).isZero();
+    assertThat(lockedKilobytes()).isEqualTo(before + size / 1024);
+
+    assertThat(KERNEL.munmap(address, size)).isZero();
+    assertThat(lockedKilobytes()).isEqualTo(before);
+    assertThat(errno(KERNEL.mlock(address, size))).as("nothing there").isEqualTo(Errno.ENOMEM);
+  }
+
+  private static long lockedKilobytes() throws Exception {
+    return KERNEL
+        .readText("/proc/self/status")
+        .lines()
+        .filter(line -> line.startsWith("VmLck:"))
+        .map(line -> Long.parseLong(line.replaceAll("\\D", "")))
+        .findFirst()
+        .orElseThrow();
+  }
+
   private static boolean isMapped(long address) {
     try {
       return KERNEL

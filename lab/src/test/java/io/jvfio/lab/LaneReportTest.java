@@ -1,0 +1,223 @@
+package io.jvfio.lab;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.jvfio.cli.Main;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A lane whose guest said what the simulated host says, and what becomes of each deviation. */
+class LaneReportTest {
+  private static final String LANE = "pseries-5.10";
+  private static final String NODDW = "pseries-6.12-noddw";
+
+  @TempDir Path directory;
+
+  @BeforeEach
+  void aLaneWhereAllIsWell() throws Exception {
+    step(
+        "list",
+        0,
+        """
+        {"host": "local", "devices": [
+          {"address": "0000:00:00.0", "class": "0x010802", "driver": "vfio-pci", "group": 0,
+           "viable": true, "blockedBy": []},
+          {"address": "0001:00:00.0", "class": "0x010802", "driver": "vfio-pci", "group": 1,
+           "viable": true, "blockedBy": []},
+          {"address": "0000:00:01.0", "class": "0x020000", "driver": null, "group": 0,
+           "viable": true, "blockedBy": []}]}
+        """);
+    step("probe", 0, probe(LANE));
+    step("probe-text", 0, "spapr-tce-v2 yes advertised refused EPERM\nchosen: spapr-tce\n");
+    step(
+        "nvme",
+        0,
+        """
+        {"host": "local", "device": "0000:00:00.0", "iommu": "spapr-tce",
+         "controller": {"model": "QEMU NVMe Ctrl", "serial": "jvfio0", "firmware": "11.1"},
+         "bytesVerified": 67108864}
+        """);
+    step("conformance", 0, conformance(873, 0));
+    step("conformance-unprivileged", 0, conformance(10, 0));
+    step("dmesg", 0, "[    0.0] Linux version 5.10\n[    9.1] conformance: container-empty\n");
+  }
+
+  private void step(String name, int status, String output) throws IOException {
+    Files.writeString(directory.resolve(name + ".out"), output);
+    Files.writeString(directory.resolve(name + ".rc"), status + "\n");
+  }
+
+  private static String conformance(int calls, int differences) {
+    return """
+        lane         some
+        sequences    62
+        calls        %d
+        differences  %d
+        @@recording
+        a\t1\tcalls        7\tfd\t\t0
+        @@recorded
+        """
+        .formatted(calls, differences);
+  }
+
+  private static String probe(String lane) {
+    var out = new StringWriter();
+    Main.run(
+        new PrintWriter(out),
+        new PrintWriter(new StringWriter()),
+        "--host",
+        "sim:" + lane,
+        "--json",
+        "probe");
+    return out.toString();
+  }
+
+  private String report(String lane, boolean passes) throws IOException {
+    var out = new ByteArrayOutputStream();
+    boolean passed =
+        LaneReport.report(lane, directory, new PrintStream(out, true, StandardCharsets.UTF_8));
+    var text = out.toString(StandardCharsets.UTF_8);
+    assertThat(passed).as(text).isEqualTo(passes);
+    return text;
+  }
+
+  private String line(String text, String check) {
+    return text.lines().filter(line -> line.contains(check)).findFirst().orElse("");
+  }
+
+  @Test
+  void allChecksHold() throws Exception {
+    assertThat(report(LANE, true))
+        .contains(
+            "873 calls of 62 sequences compared, 0 differences",
+            "67108864 bytes verified on jvfio0 through spapr-tce",
+            "refused after advertised: VFIO_SET_IOMMU EPERM",
+            ", 0 failed")
+        .doesNotContain("FAIL");
+  }
+
+  @Test
+  void aStepThatDidNotRunFails() throws Exception {
+    Files.delete(directory.resolve("nvme.rc"));
+
+    assertThat(line(report(LANE, false), "nvme")).startsWith("FAIL").contains("did not run");
+  }
+
+  @Test
+  void aControllerWithAnotherDriverFails() throws Exception {
+    var list = directory.resolve("list.out");
+    Files.writeString(list, Files.readString(list).replaceFirst("\"vfio-pci\"", "\"nvme\""));
+
+    assertThat(line(report(LANE, false), "list")).startsWith("FAIL").contains("driver nvme");
+  }
+
+  @Test
+  void anotherChoiceThanExpectedFails() throws Exception {
+    step("probe", 0, probe("pseries-6.12"));
+
+    var text = report(LANE, false);
+    assertThat(line(text, "probe: chosen")).startsWith("FAIL").contains("spapr-tce-v2");
+    assertThat(line(text, "probe: as the simulator")).startsWith("FAIL");
+  }
+
+  @Test
+  void anErrorInPlaceOfJsonFails() throws Exception {
+    step("probe", 1, "jvfio: no /dev/vfio\n");
+
+    assertThat(line(report(LANE, false), "probe "))
+        .startsWith("FAIL")
+        .contains("status 1, not JSON");
+  }
+
+  @Test
+  void anotherErrnoThanTheSimulatorsFails() throws Exception {
+    step("probe", 0, probe(LANE).replaceAll("EPERM\"", "EINVAL\""));
+
+    var text = report(LANE, false);
+    assertThat(line(text, "probe: spapr-tce-v2")).startsWith("FAIL").contains("EINVAL");
+    assertThat(line(text, "probe: as the simulator")).startsWith("FAIL").contains("EPERM");
+  }
+
+  @Test
+  void fewerBytesThanAskedForFail() throws Exception {
+    var nvme = directory.resolve("nvme.out");
+    Files.writeString(nvme, Files.readString(nvme).replace("67108864", "4096"));
+
+    assertThat(line(report(LANE, false), "nvme")).startsWith("FAIL").contains("4096 bytes");
+  }
+
+  @Test
+  void aDifferenceFailsAndIsShown() throws Exception {
+    step("conformance", 1, "DIFFERENCE group-status, step 2\n" + conformance(873, 1));
+
+    assertThat(report(LANE, false))
+        .contains("DIFFERENCE group-status, step 2")
+        .contains("FAIL  conformance ");
+  }
+
+  @Test
+  void aSuiteThatEndedEarlyFails() throws Exception {
+    step("conformance", 1, "");
+    assertThat(line(report(LANE, false), "conformance ")).startsWith("FAIL").contains("no result");
+
+    step("conformance", 0, conformance(12, 0));
+    assertThat(line(report(LANE, false), "conformance ")).startsWith("FAIL").contains("12 calls");
+  }
+
+  @Test
+  void aWarningFailsAndNamesTheSequence() throws Exception {
+    step(
+        "dmesg",
+        0,
+        """
+        [  9.0] conformance: group-status
+        [  9.1] conformance: spapr-v1-map
+        [  9.2] WARNING: CPU: 0 PID: 1 at drivers/vfio/vfio.c:633
+        [  9.3] conformance: device-info
+        """);
+
+    assertThat(line(report(LANE, false), "WARNING"))
+        .startsWith("FAIL")
+        .contains("vfio.c:633", "(at or after spapr-v1-map)");
+  }
+
+  @Test
+  void aWarningThatIsNoNewsIsListedAndDoesNotFail() throws Exception {
+    step("probe", 0, probe("pseries-6.12"));
+    step("probe-text", 0, "chosen: spapr-tce-v2\n");
+    var nvme = directory.resolve("nvme.out");
+    Files.writeString(nvme, Files.readString(nvme).replace("spapr-tce", "spapr-tce-v2"));
+    step(
+        "dmesg",
+        0,
+        "[9] WARNING: CPU: 0 PID: 34 at arch/powerpc/mm/book3s64/mmu_context.c:276 destroy_context+0xe0/0xf0\n");
+
+    assertThat(line(report("pseries-6.12", true), "WARNING"))
+        .startsWith("KNOWN")
+        .contains("(by spapr-v2-unregister-while-mapped)");
+  }
+
+  @Test
+  void aProbeThatFindsNothingAndPoisonsNothingPasses() throws Exception {
+    step("probe", 1, probe(NODDW));
+    step("probe-text", 1, "the hypervisor offers no Dynamic DMA Windows\n");
+    Files.delete(directory.resolve("nvme.rc"));
+    step("dmesg-after-probe", 0, "[    0.0] Linux version 6.12\n");
+
+    assertThat(report(NODDW, true)).contains("no such message in dmesg").contains("group");
+
+    step("dmesg-after-probe", 0, "[5] vfio-pci 0000:00:00.0: /pci@8 in failed DDW device list\n");
+    assertThat(line(report(NODDW, false), "not poisoned"))
+        .startsWith("FAIL")
+        .contains("failed DDW");
+  }
+}
