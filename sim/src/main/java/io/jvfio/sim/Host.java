@@ -33,9 +33,7 @@ final class Host {
     boolean noIommu = description.platform() instanceof IommuPlatform.None;
     for (var group : description.groups()) {
       if (!noIommu || options.vfioLoaded()) {
-        groups.add(
-            new VfioGroup(
-                group, noIommu, description.platform().tables(description.era())));
+        groups.add(new VfioGroup(group, noIommu, description.platform().tables(description.era())));
       }
     }
     for (var function : description.functions()) {
@@ -53,8 +51,7 @@ final class Host {
   private void add(HostDescription.Function function) {
     boolean taken = options.vfioLoaded() || !"vfio-pci".equals(function.driver());
     var driver = taken ? function.driver() : null;
-    var device =
-        new HostDevice(this, function, driver, options.modelFor(function.address()));
+    var device = new HostDevice(this, function, driver, options.modelFor(function.address()));
     for (var group : groups) {
       if (group.id() == function.group()) {
         group.devices.add(device);

@@ -167,7 +167,7 @@ final class HostDevice implements DmaPort {
         var translation = translation(iova);
         long size = data.byteSize();
         for (long done = 0; done < size; ) {
-          var piece = translation.reach(this, iova + done, size - done, write);
+          var piece = translation.reach(iova + done, size - done, write);
           if (write) {
             MemorySegment.copy(data, done, piece, 0, piece.byteSize());
           } else {

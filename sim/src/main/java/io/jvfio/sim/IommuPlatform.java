@@ -32,7 +32,7 @@ sealed interface IommuPlatform {
   record Paging(String instance, long pageSizes, long lastIova) implements IommuPlatform {
     @Override
     public List<IommuDriver> drivers(Host host) {
-      return List.of(new Type1Driver(host));
+      return List.of(new Type1Driver(host, this));
     }
 
     @Override
@@ -105,9 +105,7 @@ sealed interface IommuPlatform {
 
     @Override
     public TableGroup tables(KernelEra era) {
-      return era == KernelEra.LINUX_6_12
-          ? new PartitionTables(this)
-          : new HostTables(this, era);
+      return era == KernelEra.LINUX_6_12 ? new PartitionTables(this) : new HostTables(this, era);
     }
 
     @Override
@@ -120,7 +118,8 @@ sealed interface IommuPlatform {
   record None() implements IommuPlatform {
     @Override
     public List<IommuDriver> drivers(Host host) {
-      return List.of(new Type1Driver(host), new NoIommuDriver(host));
+      // The kernel has Type1 too, which is asked and never chosen: it takes no group from here.
+      return List.of(new Type1Driver(host, new Paging("", 0, 0)), new NoIommuDriver(host));
     }
 
     @Override

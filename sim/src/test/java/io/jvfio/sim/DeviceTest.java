@@ -156,7 +156,7 @@ class DeviceTest {
 
   @Test
   void openingResetsTheDeviceAndTakesItsBusMasteringAway() {
-    
+
     int device = engine();
     assertThat(read(device, CONFIG + 4, 2)).isEqualTo("0301");
     assertThat(read(device, CopyEngine.RESETS, 1)).isEqualTo("01");
