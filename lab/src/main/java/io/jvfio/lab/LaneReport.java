@@ -46,7 +46,7 @@ public final class LaneReport {
       case "pseries-5.10" ->
           new Expectation(
               Optional.of("spapr-tce"),
-              Optional.of(new Refusal("spapr-tce-v2", "advertised", "refused", "EPERM")),
+              Optional.of(new Refusal("spapr-tce-v2", "accepted", "refused", "EPERM")),
               List.of());
       case "pseries-6.12" ->
           new Expectation(
@@ -233,7 +233,7 @@ public final class LaneReport {
         attempts.stream()
             .map(
                 attempt ->
-                    "%s after %s: %s %s"
+                    "advertised and %s at \"%s\": %s %s"
                         .formatted(
                             attempt.at("outcome").text(),
                             attempt.at("reached").text(),

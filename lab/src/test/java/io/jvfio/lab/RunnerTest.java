@@ -57,7 +57,7 @@ class RunnerTest {
             "close " + container,
             "open /dev/vfio/7",
             "close 13",
-            "close 17");
+            "close 16");
   }
 
   @Test
