@@ -6,7 +6,7 @@ find_jdk_25() {
   java=$(command -v java || true)
   for candidate in "${JAVA_HOME:-}" "${java:+$(dirname "$(dirname "$(readlink -f "$java")")")}" \
     /usr/lib/jvm/* /opt/*jdk* /opt/java/* "$HOME"/.sdkman/candidates/java/*; do
-    [ -x "$candidate/bin/javac" ] || continue
+    [ -n "$candidate" ] && [ -x "$candidate/bin/javac" ] || continue
     # The release file answers without starting a JVM, which would cost more than the rest of the launcher.
     if grep -qs '^JAVA_VERSION="25[."]' "$candidate/release"; then
       echo "$candidate"

@@ -62,7 +62,7 @@ run_lane() {
     cat "$out/shell.out"
     return "$(cat "$out/shell.rc")"
   fi
-  "$(java_home)/bin/java" -p "$LIB" -m io.jvfio.lab/io.jvfio.lab.LaneReport "$LANE" "$out"
+  "$(java_home)/bin/java" --enable-native-access=io.jvfio.linux -p "$LIB" -m io.jvfio.lab/io.jvfio.lab.LaneReport "$LANE" "$out"
 }
 
 stop_guest() { if [ -n "$QEMU_PID" ]; then kill "$QEMU_PID" 2>/dev/null || true; wait "$QEMU_PID" 2>/dev/null || true; fi; }

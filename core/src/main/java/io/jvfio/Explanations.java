@@ -308,7 +308,7 @@ final class Explanations {
 
   /** How to bind a device. */
   static String bind(String device) {
-    return ("Bind %1$s to vfio-pci: echo vfio-pci > /sys/bus/pci/devices/%1$s/driver_override; echo %1$s >"
+    return ("If nothing on the host uses %1$s, bind it to vfio-pci: echo vfio-pci > /sys/bus/pci/devices/%1$s/driver_override; echo %1$s >"
             + " /sys/bus/pci/devices/%1$s/driver/unbind; echo %1$s > /sys/bus/pci/drivers_probe.")
         .formatted(device);
   }

@@ -120,9 +120,6 @@ public final class VfioHost {
    */
   public VfioDevice open(PciAddress address, IommuPolicy policy) {
     var device = device(address);
-    if (!device.isBoundToVfio()) {
-      throw notBound("device " + address, device);
-    }
     if (device.group().isEmpty()) {
       throw new VfioException(
           "lookup",
@@ -130,6 +127,9 @@ public final class VfioHost {
           null,
           "The device has no IOMMU group: the machine's IOMMU is off, or it has none.",
           "Turn it on in the firmware and on the kernel's command line (x86: intel_iommu=on or amd_iommu=on).");
+    }
+    if (!device.isBoundToVfio()) {
+      throw notBound("device " + address, device);
     }
     try (var undo = new Cleanup()) {
       var group = openGroup(device.group().getAsInt(), policy);

@@ -1,7 +1,6 @@
 package io.jvfio.cli;
 
 import java.io.PrintWriter;
-import java.util.Objects;
 
 /**
  * How far long work has come, on one line of a terminal; nothing where standard error is no
@@ -21,7 +20,13 @@ final class Progress implements AutoCloseable {
     this.err = output.err();
     this.what = what;
     this.total = total;
-    this.visible = !output.isJson() && Objects.requireNonNull(System.console()).isTerminal();
+    this.visible = !output.isJson() && isTerminal();
+  }
+
+  @SuppressWarnings("SystemConsoleNull") // JDK 25 answers null again where there is no terminal
+  private static boolean isTerminal() {
+    var console = System.console();
+    return console != null && console.isTerminal();
   }
 
   /** Tells that {@code done} of the total is done. */

@@ -2,20 +2,15 @@ package io.jvfio.sim;
 
 import io.jvfio.linux.Errno;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 
 /** An open file of procfs or sysfs: what it had to say when it was opened. */
 final class ContentFile extends OpenFile {
   private final String path;
-  private final FileNode.Content node;
   private final MemorySegment content;
-  private final boolean writable;
 
-  ContentFile(String path, FileNode.Content node, boolean writable) {
+  ContentFile(String path, byte[] content) {
     this.path = path;
-    this.node = node;
-    this.content = MemorySegment.ofArray(node.content());
-    this.writable = writable;
+    this.content = MemorySegment.ofArray(content);
   }
 
   @Override
@@ -35,6 +30,6 @@ final class ContentFile extends OpenFile {
 
   @Override
   long pwrite(MemorySegment source, long offset) {
-    return writable ? node.write(source.toArray(ValueLayout.JAVA_BYTE)) : Errno.EBADF.result();
+    return Errno.EBADF.result();
   }
 }

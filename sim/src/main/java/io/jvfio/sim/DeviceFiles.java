@@ -33,14 +33,7 @@ final class DeviceFiles {
     if (function.group() < 0) {
       return null;
     }
-    return switch (host.description().platform()) {
-      case IommuPlatform.Paging paging -> paging.instance();
-      case IommuPlatform.Ioda2 _, IommuPlatform.Partition _ ->
-          host.description().era() == KernelEra.LINUX_5_10
-              ? null
-              : "iommu-phb" + function.address().substring(0, 4);
-      case IommuPlatform.None _ -> null;
-    };
+    return host.description().platform().instanceFor(function.address(), host.description().era());
   }
 
   void addTo(FileNode.Directory root) {
@@ -73,43 +66,37 @@ final class DeviceFiles {
   }
 
   private void addAttributes(FileNode.Directory directory) {
-    var config = device.config();
-    int vendor = config.read(PciConfig.VENDOR, 2);
-    int id = config.read(PciConfig.DEVICE, 2);
-    int subsystemVendor = config.read(PciConfig.SUBSYSTEM_VENDOR, 2);
-    int subsystem = config.read(PciConfig.SUBSYSTEM_DEVICE, 2);
-    int classCode = config.read(PciConfig.CLASS, 3);
-    var modalias = modalias(vendor, id, subsystemVendor, subsystem, classCode);
-    directory.text("vendor", Hex.prefixed(vendor, 4));
-    directory.text("device", Hex.prefixed(id, 4));
-    directory.text("subsystem_vendor", Hex.prefixed(subsystemVendor, 4));
-    directory.text("subsystem_device", Hex.prefixed(subsystem, 4));
-    directory.text("class", Hex.prefixed(classCode, 6));
-    directory.text("revision", Hex.prefixed(config.read(PciConfig.REVISION, 1), 2));
+    var identity = device.identity();
+    directory.text("vendor", Hex.prefixed(identity.vendor(), 4));
+    directory.text("device", Hex.prefixed(identity.device(), 4));
+    directory.text("subsystem_vendor", Hex.prefixed(identity.subsystemVendor(), 4));
+    directory.text("subsystem_device", Hex.prefixed(identity.subsystemDevice(), 4));
+    directory.text("class", Hex.prefixed(identity.classCode(), 6));
+    directory.text("revision", Hex.prefixed(identity.revision(), 2));
+    directory.text("modalias", modalias(identity));
     directory.text("irq", Integer.toString(function.irq()));
     directory.text("numa_node", "-1");
     directory.text("local_cpulist", "0");
     directory.text("msi_bus", "1");
-    directory.text("modalias", modalias);
     directory.text("driver_override", device.isVfio() ? "vfio-pci" : "(null)");
     directory.text("enable", "0");
     directory.text("resource", resources());
-    if (VirtualConfig.canReset(config)) {
+    if (identity.canReset()) {
       directory.text("reset_method", "flr");
     }
     directory.put("config", new ConfigFile(device, host.options()));
   }
 
-  private static String modalias(
-      int vendor, int id, int subsystemVendor, int subsystem, int classCode) {
+  private static String modalias(HostDevice.Identity identity) {
+    int classCode = identity.classCode();
     return "pci:v"
-        + capital(vendor, 8)
+        + capital(identity.vendor(), 8)
         + "d"
-        + capital(id, 8)
+        + capital(identity.device(), 8)
         + "sv"
-        + capital(subsystemVendor, 8)
+        + capital(identity.subsystemVendor(), 8)
         + "sd"
-        + capital(subsystem, 8)
+        + capital(identity.subsystemDevice(), 8)
         + "bc"
         + capital(classCode >> 16, 2)
         + "sc"

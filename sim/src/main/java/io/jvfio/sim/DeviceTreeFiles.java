@@ -10,7 +10,12 @@ final class DeviceTreeFiles {
   private DeviceTreeFiles() {}
 
   static boolean has(Host host) {
-    return host.description().functions().stream().anyMatch(function -> function.node() != null);
+    for (var function : host.description().functions()) {
+      if (function.node() != null) {
+        return true;
+      }
+    }
+    return false;
   }
 
   static void addTo(Host host, FileNode.Directory base) {

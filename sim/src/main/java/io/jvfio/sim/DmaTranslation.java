@@ -9,5 +9,5 @@ interface DmaTranslation {
    *
    * @throws DmaBlocked if the device may not get there
    */
-  MemorySegment reach(HostDevice device, long iova, long byteSize, boolean write) throws DmaBlocked;
+  MemorySegment reach(long iova, long byteSize, boolean write) throws DmaBlocked;
 }

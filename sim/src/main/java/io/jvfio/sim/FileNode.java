@@ -20,9 +20,20 @@ abstract sealed class FileNode {
     rootOnly = true;
   }
 
+  /** Opens it. */
+  abstract OpenFile open(String path, boolean writes) throws PathError;
+
   /** A directory. */
   static non-sealed class Directory extends FileNode {
     private final TreeMap<String, FileNode> entries = new TreeMap<>();
+
+    @Override
+    OpenFile open(String path, boolean writes) throws PathError {
+      if (writes) {
+        throw new PathError(Errno.EISDIR);
+      }
+      return new DirectoryFile(path);
+    }
 
     /** The names in it. */
     Collection<String> names() {
@@ -83,20 +94,23 @@ abstract sealed class FileNode {
     Link(String target) {
       this.target = target;
     }
+
+    @Override
+    OpenFile open(String path, boolean writes) {
+      throw new AssertionError("a link is not where a path ends");
+    }
   }
 
   /** A file whose content is made when it is opened. */
   abstract static non-sealed class Content extends FileNode {
     abstract byte[] content();
 
-    /** Whether it can be opened for writing. */
-    boolean isWritable() {
-      return false;
-    }
-
-    /** Takes what is written: how many bytes, or a negated errno. */
-    long write(byte[] bytes) {
-      return Errno.EINVAL.result();
+    @Override
+    final OpenFile open(String path, boolean writes) throws PathError {
+      if (writes) {
+        throw new PathError(Errno.EACCES);
+      }
+      return new ContentFile(path, content());
     }
   }
 
@@ -114,13 +128,5 @@ abstract sealed class FileNode {
   }
 
   /** A node whose files are no bytes: a device, or a file of procfs with a mind of its own. */
-  abstract static non-sealed class Special extends FileNode {
-    /** Why it cannot be opened: a negated errno, or 0. */
-    int openError() {
-      return 0;
-    }
-
-    /** Opens it; there is no {@link #openError}. */
-    abstract OpenFile open();
-  }
+  abstract static non-sealed class Special extends FileNode {}
 }

@@ -1,19 +1,14 @@
 package io.jvfio.sim;
 
-import io.jvfio.model.DeviceModel;
-import io.jvfio.model.NvmeModel;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A host at run time: its hardware, its kernel's state, and the one process on it. Its monitor is
  * the lock of everything; system calls, register accesses and DMA all hold it.
  */
 final class Host {
-  private static final long NAMESPACE_BYTES = 256 << 20;
-
   private final HostDescription description;
   private final HostOptions options;
   private final FileTable files;
@@ -22,7 +17,7 @@ final class Host {
   private final PreregisteredMemory preregistered;
   private final List<VfioGroup> groups = new ArrayList<>();
   private final List<HostDevice> devices = new ArrayList<>();
-  private final List<IommuDriver> iommuDrivers = new ArrayList<>();
+  private final List<IommuDriver> iommuDrivers;
   private final List<IommuFault> faults = new ArrayList<>();
   private final HostFiles tree;
 
@@ -33,16 +28,17 @@ final class Host {
     this.locked = new LockedMemory(description.pageSize(), options);
     this.memory = new ProcessMemory(description.pageSize(), locked);
     this.preregistered = new PreregisteredMemory(memory, locked, description.pageSize());
-    loadDrivers();
+    this.iommuDrivers =
+        options.iommuDriverLoaded() ? description.platform().drivers(this) : List.of();
     boolean noIommu = description.platform() instanceof IommuPlatform.None;
     for (var group : description.groups()) {
       if (!noIommu || options.vfioLoaded()) {
-        groups.add(
-            new VfioGroup(
-                group, noIommu, TableGroup.of(description.platform(), description.era())));
+        groups.add(new VfioGroup(group, noIommu, description.platform().tables(description.era())));
       }
     }
-    description.functions().forEach(this::add);
+    for (var function : description.functions()) {
+      add(function);
+    }
     for (var sibling : options.siblings()) {
       add(sibling(sibling));
     }
@@ -52,26 +48,10 @@ final class Host {
     this.tree = new HostFiles(this);
   }
 
-  private void loadDrivers() {
-    if (!options.iommuDriverLoaded()) {
-      return;
-    }
-    switch (description.platform()) {
-      case IommuPlatform.Paging _ -> iommuDrivers.add(new Type1Driver(this));
-      case IommuPlatform.Ioda2 _, IommuPlatform.Partition _ ->
-          iommuDrivers.add(new SpaprDriver(this));
-      case IommuPlatform.None _ -> {
-        iommuDrivers.add(new Type1Driver(this));
-        iommuDrivers.add(new NoIommuDriver(this));
-      }
-    }
-  }
-
   private void add(HostDescription.Function function) {
-    var device = new HostDevice(this, function, model(function));
-    if (!options.vfioLoaded() && device.isVfio()) {
-      device.driver = null;
-    }
+    boolean taken = options.vfioLoaded() || !"vfio-pci".equals(function.driver());
+    var driver = taken ? function.driver() : null;
+    var device = new HostDevice(this, function, driver, options.modelFor(function.address()));
     for (var group : groups) {
       if (group.id() == function.group()) {
         group.devices.add(device);
@@ -79,15 +59,6 @@ final class Host {
       }
     }
     devices.add(device);
-  }
-
-  private @Nullable DeviceModel model(HostDescription.Function function) {
-    var model = options.modelFor(function.address());
-    if (model != null) {
-      return model;
-    }
-    var serial = function.serial();
-    return serial == null ? null : NvmeModel.inMemory(serial, NAMESPACE_BYTES);
   }
 
   /** A network card of a host driver's, in the group of another device. */
@@ -201,11 +172,6 @@ final class Host {
   void close() {
     files.closeAll();
     memory.unmapAll();
-    for (var device : devices) {
-      var model = device.model();
-      if (model != null) {
-        model.close();
-      }
-    }
+    devices.forEach(HostDevice::close);
   }
 }

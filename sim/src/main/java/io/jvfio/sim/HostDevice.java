@@ -4,6 +4,7 @@ import io.jvfio.model.ConfigSpace;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.DmaFaultException;
 import io.jvfio.model.DmaPort;
+import io.jvfio.model.NvmeModel;
 import java.lang.foreign.MemorySegment;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -13,10 +14,17 @@ final class HostDevice implements DmaPort {
   /** Drivers that leave DMA to the user, or do none. */
   private static final Set<String> DRIVERS_WITHOUT_DMA = Set.of("vfio-pci", "pci-stub", "pcieport");
 
+  private static final long NAMESPACE_BYTES = 256 << 20;
+
+  /** What all devices of QEMU's own have in common. */
+  private static final int SUBSYSTEM_VENDOR = 0x1af4;
+
+  private static final int SUBSYSTEM_DEVICE = 0x1100;
+
   private final Host host;
   private final HostDescription.Function description;
-  private final @Nullable DeviceModel model;
-  private final ConfigSpace config;
+  private final @Nullable DeviceModel given;
+  private @Nullable Hardware hardware;
 
   @Nullable VfioGroup group;
   @Nullable String driver;
@@ -24,24 +32,89 @@ final class HostDevice implements DmaPort {
   /** Open while this has a value. */
   @Nullable VfioPci open;
 
-  HostDevice(Host host, HostDescription.Function description, @Nullable DeviceModel model) {
+  /** What there is of it behind the bus. */
+  private record Hardware(@Nullable DeviceModel model, ConfigSpace config) {}
+
+  /** What the kernel has read from it when it found it. */
+  record Identity(
+      int vendor,
+      int device,
+      int subsystemVendor,
+      int subsystemDevice,
+      int classCode,
+      int revision,
+      boolean canReset) {}
+
+  /**
+   * A function of the host.
+   *
+   * @param given the model that takes the place of the described one, or null
+   */
+  HostDevice(
+      Host host,
+      HostDescription.Function description,
+      @Nullable String driver,
+      @Nullable DeviceModel given) {
     this.host = host;
     this.description = description;
-    this.model = model;
-    this.driver = description.driver();
-    this.config = model != null ? model.config() : header(description);
+    this.driver = driver;
+    this.given = given;
+  }
+
+  /** Made at the first access: whoever only lists devices needs no controller. */
+  private Hardware hardware() {
+    var existing = hardware;
+    if (existing != null) {
+      return existing;
+    }
+    var model = given;
+    var serial = description.serial();
+    if (model == null && serial != null) {
+      model = NvmeModel.inMemory(serial, NAMESPACE_BYTES);
+    }
+    var config = model != null ? model.config() : header();
     PciConfig.place(config, description);
+    if (isVfio()) {
+      PciConfig.setPowerState(config, PciConfig.POWER_D3HOT);
+    }
     if (model != null) {
       model.connect(this);
     }
+    var made = new Hardware(model, config);
+    hardware = made;
+    return made;
   }
 
-  private static ConfigSpace header(HostDescription.Function function) {
+  private ConfigSpace header() {
     return new ConfigSpace(256)
-        .set(PciConfig.VENDOR, 2, function.vendor())
-        .set(PciConfig.DEVICE, 2, function.device())
-        .set(PciConfig.REVISION, 1, function.revision())
-        .set(PciConfig.CLASS, 3, function.classCode());
+        .set(PciConfig.VENDOR, 2, description.vendor())
+        .set(PciConfig.DEVICE, 2, description.device())
+        .set(PciConfig.REVISION, 1, description.revision())
+        .set(PciConfig.CLASS, 3, description.classCode())
+        .set(PciConfig.SUBSYSTEM_VENDOR, 2, SUBSYSTEM_VENDOR)
+        .set(PciConfig.SUBSYSTEM_DEVICE, 2, SUBSYSTEM_DEVICE);
+  }
+
+  Identity identity() {
+    if (given == null) {
+      return new Identity(
+          description.vendor(),
+          description.device(),
+          SUBSYSTEM_VENDOR,
+          SUBSYSTEM_DEVICE,
+          description.classCode(),
+          description.revision(),
+          description.serial() != null);
+    }
+    var config = given.config();
+    return new Identity(
+        config.read(PciConfig.VENDOR, 2),
+        config.read(PciConfig.DEVICE, 2),
+        config.read(PciConfig.SUBSYSTEM_VENDOR, 2),
+        config.read(PciConfig.SUBSYSTEM_DEVICE, 2),
+        config.read(PciConfig.CLASS, 3),
+        config.read(PciConfig.REVISION, 1),
+        VirtualConfig.canReset(config));
   }
 
   String address() {
@@ -53,11 +126,19 @@ final class HostDevice implements DmaPort {
   }
 
   @Nullable DeviceModel model() {
-    return model;
+    return hardware().model();
   }
 
   ConfigSpace config() {
-    return config;
+    return hardware().config();
+  }
+
+  /** Ends the device for good. */
+  void close() {
+    var model = hardware == null ? given : hardware.model();
+    if (model != null) {
+      model.close();
+    }
   }
 
   /** Whether a driver of VFIO has it. */
@@ -86,7 +167,7 @@ final class HostDevice implements DmaPort {
         var translation = translation(iova);
         long size = data.byteSize();
         for (long done = 0; done < size; ) {
-          var piece = translation.reach(this, iova + done, size - done, write);
+          var piece = translation.reach(iova + done, size - done, write);
           if (write) {
             MemorySegment.copy(data, done, piece, 0, piece.byteSize());
           } else {
@@ -102,7 +183,7 @@ final class HostDevice implements DmaPort {
   }
 
   private DmaTranslation translation(long iova) throws DmaBlocked {
-    if ((config.read(PciConfig.COMMAND, 2) & PciConfig.COMMAND_MASTER) == 0) {
+    if ((config().read(PciConfig.COMMAND, 2) & PciConfig.COMMAND_MASTER) == 0) {
       throw new DmaBlocked(iova, "bus mastering is off");
     }
     var translation = group == null ? null : GroupFile.translation(group);

@@ -1,5 +1,6 @@
 package io.jvfio.sim;
 
+import io.jvfio.linux.Errno;
 import java.util.List;
 
 /**
@@ -123,7 +124,7 @@ final class HostFiles {
     }
 
     @Override
-    OpenFile open() {
+    OpenFile open(String path, boolean writes) {
       return new ContainerFile(new Container(host));
     }
   }
@@ -138,12 +139,11 @@ final class HostFiles {
     }
 
     @Override
-    int openError() {
-      return GroupFile.openError(host, group);
-    }
-
-    @Override
-    OpenFile open() {
+    OpenFile open(String path, boolean writes) throws PathError {
+      int error = GroupFile.openError(host, group);
+      if (error != 0) {
+        throw new PathError(Errno.ofResult(error));
+      }
       return GroupFile.open(host, group);
     }
   }

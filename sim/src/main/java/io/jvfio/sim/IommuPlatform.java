@@ -1,9 +1,26 @@
 package io.jvfio.sim;
 
-/** A machine's IOMMU, as data. */
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A machine's IOMMU, as data, and what the kernel makes of it. Methods and not switches over the
+ * kinds: the first switch of a process costs more time than listing a host.
+ */
 sealed interface IommuPlatform {
   /** The name in {@code type} of a group. */
   String groupType();
+
+  /** VFIO's drivers for it, in the order in which the kernel asks them. */
+  List<IommuDriver> drivers(Host host);
+
+  /** The sPAPR side of a new group, or null where there is none. */
+  default @Nullable TableGroup tables(KernelEra era) {
+    return null;
+  }
+
+  /** The name in {@code /sys/class/iommu} of what is before the device at {@code address}. */
+  @Nullable String instanceFor(String address, KernelEra era);
 
   /**
    * An IOMMU that Type1 drives.
@@ -13,6 +30,16 @@ sealed interface IommuPlatform {
    * @param lastIova the last address it translates
    */
   record Paging(String instance, long pageSizes, long lastIova) implements IommuPlatform {
+    @Override
+    public List<IommuDriver> drivers(Host host) {
+      return List.of(new Type1Driver(host, this));
+    }
+
+    @Override
+    public String instanceFor(String address, KernelEra era) {
+      return instance;
+    }
+
     @Override
     public String groupType() {
       return "DMA";
@@ -29,6 +56,21 @@ sealed interface IommuPlatform {
    */
   record Ioda2(long windowSize, long pageSizes, int maxLevels, long secondWindowStart)
       implements IommuPlatform {
+    @Override
+    public List<IommuDriver> drivers(Host host) {
+      return List.of(new SpaprDriver(host));
+    }
+
+    @Override
+    public @Nullable String instanceFor(String address, KernelEra era) {
+      return hostBridge(address, era);
+    }
+
+    @Override
+    public TableGroup tables(KernelEra era) {
+      return new Ioda2Tables(this);
+    }
+
     @Override
     public String groupType() {
       return "unknown";
@@ -52,6 +94,21 @@ sealed interface IommuPlatform {
       long secondWindowStart)
       implements IommuPlatform {
     @Override
+    public List<IommuDriver> drivers(Host host) {
+      return List.of(new SpaprDriver(host));
+    }
+
+    @Override
+    public @Nullable String instanceFor(String address, KernelEra era) {
+      return hostBridge(address, era);
+    }
+
+    @Override
+    public TableGroup tables(KernelEra era) {
+      return era == KernelEra.LINUX_6_12 ? new PartitionTables(this) : new HostTables(this, era);
+    }
+
+    @Override
     public String groupType() {
       return "unknown";
     }
@@ -60,8 +117,24 @@ sealed interface IommuPlatform {
   /** No IOMMU, and a kernel told to do without. */
   record None() implements IommuPlatform {
     @Override
+    public List<IommuDriver> drivers(Host host) {
+      // The kernel has Type1 too, which is asked and never chosen: it takes no group from here.
+      return List.of(new Type1Driver(host, new Paging("", 0, 0)), new NoIommuDriver(host));
+    }
+
+    @Override
+    public @Nullable String instanceFor(String address, KernelEra era) {
+      return null;
+    }
+
+    @Override
     public String groupType() {
       return "unknown";
     }
+  }
+
+  /** On POWER each host bridge is an IOMMU, which kernels before 6.4 did not say. */
+  private static @Nullable String hostBridge(String address, KernelEra era) {
+    return era == KernelEra.LINUX_5_10 ? null : "iommu-phb" + address.substring(0, 4);
   }
 }

@@ -58,8 +58,7 @@ final class NoIommuDriver implements IommuDriver, Iommu {
   }
 
   @Override
-  public MemorySegment reach(HostDevice device, long iova, long byteSize, boolean write)
-      throws DmaBlocked {
+  public MemorySegment reach(long iova, long byteSize, boolean write) throws DmaBlocked {
     var memory = host.memory().atPhysical(iova, byteSize);
     if (memory == null) {
       throw new DmaBlocked(iova, "no memory at this physical address");

@@ -71,7 +71,7 @@ final class PciConfig {
     return 0;
   }
 
-  /** What firmware and the host's kernel have written: BARs, interrupt line, power state. */
+  /** What firmware and the host's kernel have written: BARs, command, interrupt line. */
   static void place(ConfigSpace config, HostDescription.Function function) {
     for (var place : function.bars()) {
       int at = BAR0 + 4 * place.bar();
@@ -84,9 +84,6 @@ final class PciConfig {
     }
     config.set(COMMAND, 2, function.command());
     config.set(INTERRUPT_LINE, 1, function.irq());
-    if ("vfio-pci".equals(function.driver())) {
-      setPowerState(config, POWER_D3HOT);
-    }
   }
 
   static void setPowerState(ConfigSpace config, int state) {

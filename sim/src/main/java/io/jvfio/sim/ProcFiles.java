@@ -33,15 +33,12 @@ final class ProcFiles {
     self.put("status", new Status(host));
     self.put("fd", new Descriptors(host.files()));
     self.put("pagemap", new Pagemap(host));
-    options
-        .holders()
-        .forEach(
-            (group, holder) -> {
-              var process = proc.directory(Integer.toString(holder.pid()));
-              process.text("comm", holder.command());
-              process.directory("fd").setRootOnly();
-              process.directory("fd").link(HOLDER_FD, "/dev/vfio/" + nodeName(group));
-            });
+    for (var entry : options.holders().entrySet()) {
+      var process = proc.directory(Integer.toString(entry.getValue().pid()));
+      process.text("comm", entry.getValue().command());
+      process.directory("fd").setRootOnly();
+      process.directory("fd").link(HOLDER_FD, "/dev/vfio/" + nodeName(entry.getKey()));
+    }
   }
 
   private String nodeName(int id) {
@@ -133,7 +130,7 @@ final class ProcFiles {
     }
 
     @Override
-    OpenFile open() {
+    OpenFile open(String path, boolean writes) {
       return new PagemapFile(host);
     }
   }

@@ -214,12 +214,13 @@ final class ProcessMemory {
 
   /** A view of anonymous memory for the user, whose pages stay until {@code lifetime} ends. */
   MemorySegment view(long address, long byteSize, Arena lifetime) {
-    var mapping = at(address);
-    if (mapping == null || mapping.backing() == null || byteSize > mapping.end() - address) {
+    if (byteSize <= 0 || pinnable(address, byteSize, false) < byteSize) {
       throw new IllegalArgumentException(
           "no anonymous memory of %d bytes is mapped at 0x%x".formatted(byteSize, address));
     }
-    mapping.backing().viewedUntil(lifetime.scope());
+    for (var backing : backings(address, byteSize)) {
+      backing.viewedUntil(lifetime.scope());
+    }
     return NativeMemory.at(address, byteSize, lifetime);
   }
 

@@ -49,7 +49,8 @@ public final class SimulatedHost implements AutoCloseable {
 
   /**
    * Ends the process and turns the machine off: descriptors are closed, memory is unmapped. Memory
-   * that a segment still shows stays until that segment's arena is closed. Idempotent.
+   * that a segment of an open arena still shows is not given back, ever, so that no access to it
+   * can crash. Idempotent.
    */
   @Override
   public void close() {

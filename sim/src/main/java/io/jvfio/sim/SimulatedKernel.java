@@ -37,20 +37,8 @@ final class SimulatedKernel implements Kernel {
       }
       try {
         var tree = host.tree().tree();
-        boolean writes = flags != O_RDONLY;
-        return switch (tree.readable(tree.find(path))) {
-          case FileNode.Directory _ ->
-              writes ? Errno.EISDIR.result() : host.files().install(fd, new DirectoryFile(path));
-          case FileNode.Content content ->
-              writes && !content.isWritable()
-                  ? Errno.EACCES.result()
-                  : host.files().install(fd, new ContentFile(path, content, writes));
-          case FileNode.Special special -> {
-            int error = special.openError();
-            yield error != 0 ? error : host.files().install(fd, special.open());
-          }
-          case FileNode.Link _ -> throw new AssertionError("a link is not where a path ends");
-        };
+        var node = tree.readable(tree.find(path));
+        return host.files().install(fd, node.open(path, flags != O_RDONLY));
       } catch (PathError e) {
         return e.errno().result();
       }

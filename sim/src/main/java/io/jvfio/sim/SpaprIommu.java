@@ -115,8 +115,7 @@ final class SpaprIommu implements Iommu {
   }
 
   @Override
-  public MemorySegment reach(HostDevice device, long iova, long byteSize, boolean write)
-      throws DmaBlocked {
+  public MemorySegment reach(long iova, long byteSize, boolean write) throws DmaBlocked {
     return windows.reach(iova, byteSize, write);
   }
 

@@ -26,18 +26,6 @@ abstract class TableGroup {
     }
   }
 
-  /** The group for a platform, or null where sPAPR is not what it has. */
-  static @Nullable TableGroup of(IommuPlatform platform, KernelEra era) {
-    return switch (platform) {
-      case IommuPlatform.Ioda2 ioda2 -> new Ioda2Tables(ioda2);
-      case IommuPlatform.Partition partition ->
-          era == KernelEra.LINUX_6_12
-              ? new PartitionTables(partition)
-              : new HostTables(partition, era);
-      case IommuPlatform.Paging _, IommuPlatform.None _ -> null;
-    };
-  }
-
   /** Size of the default window, which starts at 0. */
   abstract long windowSize();
 

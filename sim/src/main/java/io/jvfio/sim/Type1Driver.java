@@ -10,9 +10,11 @@ import io.jvfio.linux.Errno;
 /** The module {@code vfio_iommu_type1}, up to 6.12: it claims nesting and never has it. */
 final class Type1Driver implements IommuDriver {
   private final Host host;
+  private final IommuPlatform.Paging platform;
 
-  Type1Driver(Host host) {
+  Type1Driver(Host host, IommuPlatform.Paging platform) {
     this.host = host;
+    this.platform = platform;
   }
 
   @Override
@@ -33,6 +35,7 @@ final class Type1Driver implements IommuDriver {
 
   @Override
   public Iommu open(long type) {
-    return new Type1Iommu(host, this, type != VFIO_TYPE1_IOMMU, type == VFIO_TYPE1_NESTING_IOMMU);
+    return new Type1Iommu(
+        host, this, platform, type != VFIO_TYPE1_IOMMU, type == VFIO_TYPE1_NESTING_IOMMU);
   }
 }

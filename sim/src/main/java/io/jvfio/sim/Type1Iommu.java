@@ -45,15 +45,13 @@ final class Type1Iommu implements Iommu {
   private IovaRanges ranges;
   private boolean tracksDirtyPages;
 
-  Type1Iommu(Host host, Type1Driver driver, boolean v2, boolean nesting) {
+  Type1Iommu(
+      Host host, Type1Driver driver, IommuPlatform.Paging platform, boolean v2, boolean nesting) {
     this.host = host;
     this.driver = driver;
     this.v2 = v2;
     this.nesting = nesting;
-    this.platform =
-        host.description().platform() instanceof IommuPlatform.Paging paging
-            ? paging
-            : new IommuPlatform.Paging("", -host.description().pageSize(), -1);
+    this.platform = platform;
     this.mappings = new Type1Mappings(host, v2);
     this.ranges = new IovaRanges(platform.lastIova(), groups);
   }
@@ -104,8 +102,7 @@ final class Type1Iommu implements Iommu {
   }
 
   @Override
-  public MemorySegment reach(HostDevice device, long iova, long byteSize, boolean write)
-      throws DmaBlocked {
+  public MemorySegment reach(long iova, long byteSize, boolean write) throws DmaBlocked {
     return mappings.reach(iova, byteSize, write);
   }
 

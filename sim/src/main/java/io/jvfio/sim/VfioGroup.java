@@ -45,11 +45,21 @@ final class VfioGroup {
 
   /** Whether a driver for VFIO has any of its devices, without which it has no node. */
   boolean hasVfioDevice() {
-    return devices.stream().anyMatch(HostDevice::isVfio);
+    for (var device : devices) {
+      if (device.isVfio()) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Whether no driver that does DMA itself has any of its devices. */
   boolean isViable() {
-    return devices.stream().noneMatch(HostDevice::hasHostDriver);
+    for (var device : devices) {
+      if (device.hasHostDriver()) {
+        return false;
+      }
+    }
+    return true;
   }
 }

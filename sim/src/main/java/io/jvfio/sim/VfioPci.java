@@ -87,10 +87,6 @@ final class VfioPci {
     return true;
   }
 
-  HostDevice device() {
-    return device;
-  }
-
   DeviceModel model() {
     return model;
   }
