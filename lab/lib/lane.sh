@@ -62,6 +62,7 @@ run_lane() {
     cat "$out/shell.out"
     return "$(cat "$out/shell.rc")"
   fi
+  if [ -e "$out/probe-text.out" ]; then cat "$out/probe-text.out"; fi
   "$(java_home)/bin/java" --enable-native-access=io.jvfio.linux -p "$LIB" -m io.jvfio.lab/io.jvfio.lab.LaneReport "$LANE" "$out"
 }
 

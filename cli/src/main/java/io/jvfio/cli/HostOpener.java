@@ -2,6 +2,7 @@ package io.jvfio.cli;
 
 import io.jvfio.VfioHost;
 import io.jvfio.sim.SimulatedHosts;
+import java.util.List;
 
 /** Opens a host by its name on the command line. */
 @FunctionalInterface
@@ -16,11 +17,10 @@ interface HostOpener {
   HostOpener STANDARD =
       name -> {
         if (name.equals(LOCAL)) {
-          return new OpenHost(VfioHost.local(), () -> {});
+          return new OpenHost(VfioHost.local(), List::of, () -> {});
         }
         if (name.startsWith(SIMULATED)) {
-          var simulated = SimulatedHosts.open(name.substring(SIMULATED.length()));
-          return new OpenHost(VfioHost.of(name, simulated.kernel()), simulated::close);
+          return OpenHost.of(name, SimulatedHosts.open(name.substring(SIMULATED.length())));
         }
         throw new IllegalArgumentException(
             "a host is 'local' or 'sim:NAME'; 'jvfio hosts' lists the names");

@@ -99,7 +99,15 @@ public final class Main implements Runnable {
   OpenHost openHost(String fallback) {
     var name = host == null ? fallback : host;
     try {
-      return hosts.open(name);
+      var opened = hosts.open(name);
+      var err = spec().commandLine().getErr();
+      return new OpenHost(
+          opened.host(),
+          opened.faults(),
+          () -> {
+            opened.faults().get().forEach(fault -> err.println("jvfio: IOMMU fault: " + fault));
+            opened.close();
+          });
     } catch (IllegalArgumentException e) {
       throw new ParameterException(
           spec().commandLine(), "--host " + name + ": " + e.getMessage(), e);

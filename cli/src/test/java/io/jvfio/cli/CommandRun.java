@@ -3,7 +3,6 @@ package io.jvfio.cli;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.jvfio.VfioHost;
 import io.jvfio.sim.HostOptions;
 import io.jvfio.sim.SimulatedHosts;
 import java.io.PrintWriter;
@@ -26,11 +25,10 @@ record CommandRun(int status, String out, String err) {
   /** Runs the command on simulated hosts with {@code options}. */
   static CommandRun with(HostOptions options, String... args) {
     return run(
-        name -> {
-          var simulated =
-              SimulatedHosts.open(name.substring(HostOpener.SIMULATED.length()), options);
-          return new OpenHost(VfioHost.of(name, simulated.kernel()), simulated::close);
-        },
+        name ->
+            OpenHost.of(
+                name,
+                SimulatedHosts.open(name.substring(HostOpener.SIMULATED.length()), options)),
         args);
   }
 

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
@@ -109,7 +110,7 @@ class CommandTest {
     var output = directory.resolve("out");
     try (var simulated = SimulatedHosts.open("pseries-6.12")) {
       var host = io.jvfio.VfioHost.of("sim:pseries-6.12", simulated.kernel());
-      HostOpener same = _ -> new OpenHost(host, () -> {});
+      HostOpener same = _ -> new OpenHost(host, List::of, () -> {});
       var device = controller("pseries-6.12");
       assertThat(run(same, "nvme", "write", device, "--block", "17", "--input", input.toString()))
           .isZero();
@@ -167,6 +168,17 @@ class CommandTest {
             "--host", "sim:x86-6.12", "--json", "nvme", "identify", controller("x86-6.12"));
     assertThat(run.json().get("controller").get("serial").asText()).isEqualTo("jvfio0");
     assertThat(run.json().get("namespace").get("bytes").asLong()).isEqualTo(256 << 20);
+  }
+
+  @Test
+  void showsWhatADeviceDidToMemoryThatIsNotMappedForIt() {
+    var options = HostOptions.defaults().withModels(_ -> new StrayModel());
+    var run =
+        CommandRun.with(
+            options, "--host", "sim:x86-6.12", "nvme", "identify", controller("x86-6.12"));
+    assertThat(run.status()).isZero();
+    assertThat(run.err())
+        .contains("jvfio: IOMMU fault: device " + controller("x86-6.12") + " wrote to IOVA 0x7fff0000: ");
   }
 
   @Test
