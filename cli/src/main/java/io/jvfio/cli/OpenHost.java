@@ -10,7 +10,8 @@ import java.util.function.Supplier;
  * A host, until the command is done with it.
  *
  * @param host the host
- * @param faults what its devices did to memory that was not mapped for them, so far; told when the command is done
+ * @param faults what its devices did to memory that was not mapped for them, so far; told when the
+ *     command is done
  * @param release what to do then
  */
 record OpenHost(VfioHost host, Supplier<List<String>> faults, Runnable release)
@@ -26,7 +27,8 @@ record OpenHost(VfioHost host, Supplier<List<String>> faults, Runnable release)
 
   private static String describe(IommuFault fault) {
     return "device %s %s IOVA 0x%x: %s"
-        .formatted(fault.device(), fault.write() ? "wrote to" : "read", fault.iova(), fault.reason());
+        .formatted(
+            fault.device(), fault.write() ? "wrote to" : "read", fault.iova(), fault.reason());
   }
 
   @Override

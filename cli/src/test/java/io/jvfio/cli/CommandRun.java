@@ -7,6 +7,7 @@ import io.jvfio.sim.HostOptions;
 import io.jvfio.sim.SimulatedHosts;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.util.stream.StreamSupport;
 
 /**
  * What one run of the command printed, and how it ended.
@@ -27,8 +28,7 @@ record CommandRun(int status, String out, String err) {
     return run(
         name ->
             OpenHost.of(
-                name,
-                SimulatedHosts.open(name.substring(HostOpener.SIMULATED.length()), options)),
+                name, SimulatedHosts.open(name.substring(HostOpener.SIMULATED.length()), options)),
         args);
   }
 
@@ -37,6 +37,20 @@ record CommandRun(int status, String out, String err) {
     var err = new StringWriter();
     int status = Main.run(opener, new PrintWriter(out), new PrintWriter(err), args);
     return new CommandRun(status, out.toString(), err.toString());
+  }
+
+  /** The address of the first NVMe controller of a simulated host. */
+  static String controller(String host) {
+    return StreamSupport.stream(
+            of("--host", HostOpener.SIMULATED + host, "--json", "list")
+                .json()
+                .get("devices")
+                .spliterator(),
+            false)
+        .filter(device -> device.get("class").asText().equals("0x010802"))
+        .map(device -> device.get("address").asText())
+        .findFirst()
+        .orElseThrow();
   }
 
   /** Standard output as one JSON document. */

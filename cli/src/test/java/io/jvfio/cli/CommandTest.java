@@ -71,7 +71,7 @@ class CommandTest {
   @ParameterizedTest
   @MethodSource("hosts")
   void showsADeviceWhereverItCanBeOpened(String host) {
-    var device = controller(host);
+    var device = CommandRun.controller(host);
     var run = CommandRun.of("--host", "sim:" + host, "--json", "show", device);
     if (host.equals("x86-noiommu") || host.equals("pseries-6.12-noddw")) {
       assertThat(run.status()).isEqualTo(1);
@@ -111,7 +111,7 @@ class CommandTest {
     try (var simulated = SimulatedHosts.open("pseries-6.12")) {
       var host = io.jvfio.VfioHost.of("sim:pseries-6.12", simulated.kernel());
       HostOpener same = _ -> new OpenHost(host, List::of, () -> {});
-      var device = controller("pseries-6.12");
+      var device = CommandRun.controller("pseries-6.12");
       assertThat(run(same, "nvme", "write", device, "--block", "17", "--input", input.toString()))
           .isZero();
       assertThat(
@@ -154,7 +154,7 @@ class CommandTest {
               "4MiB",
               "--iommu",
               type,
-              controller("pseries-6.12"));
+              CommandRun.controller("pseries-6.12"));
       assertThat(run.err()).isEmpty();
       assertThat(run.json().get("iommu").asText()).isEqualTo(type);
       assertThat(run.json().get("bytesVerified").asLong()).isEqualTo(4 << 20);
@@ -165,7 +165,12 @@ class CommandTest {
   void identifiesAController() {
     var run =
         CommandRun.of(
-            "--host", "sim:x86-6.12", "--json", "nvme", "identify", controller("x86-6.12"));
+            "--host",
+            "sim:x86-6.12",
+            "--json",
+            "nvme",
+            "identify",
+            CommandRun.controller("x86-6.12"));
     assertThat(run.json().get("controller").get("serial").asText()).isEqualTo("jvfio0");
     assertThat(run.json().get("namespace").get("bytes").asLong()).isEqualTo(256 << 20);
   }
@@ -175,10 +180,18 @@ class CommandTest {
     var options = HostOptions.defaults().withModels(_ -> new StrayModel());
     var run =
         CommandRun.with(
-            options, "--host", "sim:x86-6.12", "nvme", "identify", controller("x86-6.12"));
+            options,
+            "--host",
+            "sim:x86-6.12",
+            "nvme",
+            "identify",
+            CommandRun.controller("x86-6.12"));
     assertThat(run.status()).isZero();
     assertThat(run.err())
-        .contains("jvfio: IOMMU fault: device " + controller("x86-6.12") + " wrote to IOVA 0x7fff0000: ");
+        .contains(
+            "jvfio: IOMMU fault: device "
+                + CommandRun.controller("x86-6.12")
+                + " wrote to IOVA 0x7fff0000: ");
   }
 
   @Test
@@ -224,7 +237,7 @@ class CommandTest {
         "verify",
         "--size",
         "1TiB",
-        controller("x86-6.12"));
+        CommandRun.controller("x86-6.12"));
   }
 
   @Test
@@ -236,7 +249,7 @@ class CommandTest {
         "--host",
         "sim:x86-6.12",
         "show",
-        controller("x86-6.12"));
+        CommandRun.controller("x86-6.12"));
   }
 
   @Test
@@ -248,20 +261,7 @@ class CommandTest {
         "--host",
         "sim:x86-6.12",
         "show",
-        controller("x86-6.12"));
-  }
-
-  private static String controller(String host) {
-    return StreamSupport.stream(
-            CommandRun.of("--host", "sim:" + host, "--json", "list")
-                .json()
-                .get("devices")
-                .spliterator(),
-            false)
-        .filter(device -> device.get("class").asText().equals("0x010802"))
-        .map(device -> device.get("address").asText())
-        .findFirst()
-        .orElseThrow();
+        CommandRun.controller("x86-6.12"));
   }
 
   private static void assertWrong(int status, String message, String... args) {

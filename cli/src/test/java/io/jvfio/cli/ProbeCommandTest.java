@@ -130,7 +130,7 @@ class ProbeCommandTest {
 
   @Test
   void namesTheDeviceThatBlocksAGroupAndItsDriver() {
-    var device = firstController("pseries-6.12");
+    var device = CommandRun.controller("pseries-6.12");
     var sibling = device.substring(0, device.length() - 1) + "1";
     var options = HostOptions.defaults().withSibling(sibling, device, "e1000e");
     var run = CommandRun.with(options, "--host", "sim:pseries-6.12", "--json", "probe");
@@ -190,19 +190,6 @@ class ProbeCommandTest {
     return StreamSupport.stream(
             run.json().get("groups").get(0).get("attempts").spliterator(), false)
         .filter(attempt -> attempt.get("type").asText().equals(type))
-        .findFirst()
-        .orElseThrow();
-  }
-
-  private static String firstController(String host) {
-    return StreamSupport.stream(
-            CommandRun.of("--host", "sim:" + host, "--json", "list")
-                .json()
-                .get("devices")
-                .spliterator(),
-            false)
-        .filter(device -> device.get("class").asText().equals("0x010802"))
-        .map(device -> device.get("address").asText())
         .findFirst()
         .orElseThrow();
   }
