@@ -80,13 +80,8 @@ final class GroupFile extends OpenFile {
 
   private int setContainer(int fd) {
     boolean old = host.description().era() == KernelEra.LINUX_5_10;
-    if (old) {
-      if (fd < 0 || group.container != null) {
-        return Errno.EINVAL.result();
-      }
-      if (group.noIommu && !host.options().has(Capability.SYS_RAWIO)) {
-        return Errno.EPERM.result();
-      }
+    if (old && (fd < 0 || group.container != null)) {
+      return Errno.EINVAL.result();
     }
     var file = host.files().get(fd);
     if (file == null) {

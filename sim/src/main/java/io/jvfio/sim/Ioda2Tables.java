@@ -11,6 +11,9 @@ final class Ioda2Tables extends TableGroup {
   private static final int KERNEL_PAGE_SHIFT = 16;
   private static final int ADDRESS_BITS = 55;
 
+  /** The first level is one piece of memory, and the kernel has none larger than 16 MiB. */
+  private static final int LARGEST_PIECE_SHIFT = 24;
+
   private final IommuPlatform.Ioda2 platform;
 
   Ioda2Tables(IommuPlatform.Ioda2 platform) {
@@ -66,10 +69,11 @@ final class Ioda2Tables extends TableGroup {
   @Override
   Created createTable(int number, int pageShift, long windowSize, int levels) {
     int entriesShift = Long.numberOfTrailingZeros(windowSize) - pageShift;
-    if ((levelShift(entriesShift, levels) - 3) * levels + pageShift >= ADDRESS_BITS) {
+    int levelShift = levelShift(entriesShift, levels);
+    if ((levelShift - 3) * levels + pageShift >= ADDRESS_BITS) {
       return Created.error(Errno.EINVAL.result());
     }
-    if (entriesShift > Integer.SIZE - 2) {
+    if (levelShift > LARGEST_PIECE_SHIFT) {
       return Created.error(Errno.ENOMEM.result());
     }
     long start = number == 0 ? 0 : platform.secondWindowStart();

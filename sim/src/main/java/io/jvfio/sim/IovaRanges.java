@@ -28,18 +28,22 @@ final class IovaRanges {
   private void exclude(HostDescription.Reserved reserved) {
     for (int i = 0; i < ranges.size(); i++) {
       var range = ranges.get(i);
-      if (reserved.last() < range.start() || reserved.start() > range.last()) {
+      if (isBelow(reserved.last(), range.start()) || isBelow(range.last(), reserved.start())) {
         continue;
       }
       ranges.remove(i);
-      if (reserved.last() < range.last()) {
+      if (isBelow(reserved.last(), range.last())) {
         ranges.add(i, new Range(reserved.last() + 1, range.last()));
       }
-      if (reserved.start() > range.start()) {
+      if (isBelow(range.start(), reserved.start())) {
         ranges.add(i, new Range(range.start(), reserved.start() - 1));
         i++;
       }
     }
+  }
+
+  private static boolean isBelow(long address, long other) {
+    return Long.compareUnsigned(address, other) < 0;
   }
 
   /** The ranges, in ascending order. */
@@ -50,8 +54,7 @@ final class IovaRanges {
   /** Whether one of them has all of a range. */
   boolean contain(long start, long last) {
     for (var range : ranges) {
-      if (Long.compareUnsigned(start, range.start()) >= 0
-          && Long.compareUnsigned(last, range.last()) <= 0) {
+      if (!isBelow(start, range.start()) && !isBelow(range.last(), last)) {
         return true;
       }
     }

@@ -93,19 +93,15 @@ final class PreregisteredMemory {
     return regions.getLast();
   }
 
-  /** Drops a user; the last one cannot go while pages are mapped: 0, or a negated errno. */
-  int put(Region region) {
+  /** Drops a user. The last one does not get away with it while pages are mapped. */
+  void put(Region region) {
     if (region.users > 1) {
       region.users--;
-      return 0;
+    } else if (region.mappedPages == 0) {
+      regions.remove(region);
+      memory.unpin(region.address, region.byteSize);
+      locked.uncharge(region.byteSize);
     }
-    if (region.mappedPages > 0) {
-      return Errno.EBUSY.result();
-    }
-    regions.remove(region);
-    memory.unpin(region.address, region.byteSize);
-    locked.uncharge(region.byteSize);
-    return 0;
   }
 
   /** The region that has all of a range, or null. */

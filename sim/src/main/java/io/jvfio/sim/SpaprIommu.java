@@ -16,7 +16,6 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A sPAPR TCE container, version 1 or 2: attaching, memory registration, and the order of checks of
@@ -137,15 +136,13 @@ final class SpaprIommu implements Iommu {
     };
   }
 
-  private @Nullable TableGroup first() {
-    return groups.peek();
+  /** There always is one: a container's IOMMU ends with its last group. */
+  private TableGroup first() {
+    return groups.getFirst();
   }
 
   private int info(UserArgument argument) throws UserFault {
     var tables = first();
-    if (tables == null) {
-      return Errno.ENXIO.result();
-    }
     var info = argument.copyIn(INFO_MINIMUM, VfioIommuSpaprTceInfo.SIZE);
     long argsz = Integer.toUnsignedLong(VfioIommuSpaprTceInfo.argsz(info));
     if (argsz < INFO_MINIMUM) {
@@ -170,12 +167,6 @@ final class SpaprIommu implements Iommu {
       return Errno.EBUSY.result();
     }
     var tables = first();
-    if (tables == null) {
-      return Errno.ENODEV.result();
-    }
-    if (tables.windowSize() == 0) {
-      return Errno.EPERM.result();
-    }
     hasProcess = true;
     if (!host.locked().charge(tables.windowSize())) {
       return Errno.ENOMEM.result();
@@ -302,12 +293,12 @@ final class SpaprIommu implements Iommu {
     if (region == null) {
       return Errno.ENOENT.result();
     }
-    int result = Errno.ENOENT.result();
-    if (registered.remove(region)) {
-      result = host.preregistered().put(region);
+    boolean known = registered.remove(region);
+    if (known) {
+      host.preregistered().put(region);
     }
     host.preregistered().put(region);
-    return result;
+    return known ? 0 : Errno.ENOENT.result();
   }
 
   private static MemorySegment range(UserArgument argument) throws UserFault {
@@ -324,9 +315,6 @@ final class SpaprIommu implements Iommu {
 
   private int create(UserArgument argument) throws UserFault {
     hasProcess = true;
-    if (groups.isEmpty()) {
-      return Errno.ENXIO.result();
-    }
     var create = argument.copyIn(VfioIommuSpaprTceCreate.SIZE, VfioIommuSpaprTceCreate.SIZE);
     if (isShort(VfioIommuSpaprTceCreate.argsz(create), VfioIommuSpaprTceCreate.SIZE)
         || VfioIommuSpaprTceCreate.flags(create) != 0) {
@@ -351,9 +339,6 @@ final class SpaprIommu implements Iommu {
 
   private int remove(UserArgument argument) throws UserFault {
     hasProcess = true;
-    if (groups.isEmpty()) {
-      return Errno.ENXIO.result();
-    }
     var remove = argument.copyIn(VfioIommuSpaprTceRemove.SIZE, VfioIommuSpaprTceRemove.SIZE);
     if (isShort(VfioIommuSpaprTceRemove.argsz(remove), VfioIommuSpaprTceRemove.SIZE)
         || VfioIommuSpaprTceRemove.flags(remove) != 0) {

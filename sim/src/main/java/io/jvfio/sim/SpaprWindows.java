@@ -112,11 +112,7 @@ final class SpaprWindows {
     if (!defaultPending) {
       return 0;
     }
-    var group = groups.peek();
-    if (group == null) {
-      return Errno.ENODEV.result();
-    }
-    var created = create(TableGroup.DEFAULT_PAGE_SHIFT, group.windowSize(), 1);
+    var created = create(TableGroup.DEFAULT_PAGE_SHIFT, groups.getFirst().windowSize(), 1);
     if (created.error() == 0) {
       defaultPending = false;
     }

@@ -4,10 +4,12 @@ import static io.jvfio.linux.uapi.Vfio.VFIO_DEVICE_GET_INFO;
 import static io.jvfio.linux.uapi.Vfio.VFIO_DEVICE_GET_IRQ_INFO;
 import static io.jvfio.linux.uapi.Vfio.VFIO_DEVICE_GET_REGION_INFO;
 import static io.jvfio.linux.uapi.Vfio.VFIO_DEVICE_RESET;
+import static io.jvfio.linux.uapi.Vfio.VFIO_GET_API_VERSION;
 import static io.jvfio.sim.Guest.answer;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.uapi.VfioDeviceInfo;
 import io.jvfio.linux.uapi.VfioIrqInfo;
@@ -93,6 +95,13 @@ class DeviceTest {
     assertThat(VfioDeviceInfo.numIrqs(info)).isEqualTo(5);
     VfioDeviceInfo.argsz(info, 15);
     assertThat(answer(guest.kernel.ioctl(device, VFIO_DEVICE_GET_INFO, info))).isEqualTo("EINVAL");
+  }
+
+  @Test
+  void otherCommandsAreNoneOfADevice() {
+    int device = nvme();
+    assertThat(answer(guest.ioctl(device, new Ioctl("?", ';', 250), 0))).isEqualTo("ENOTTY");
+    assertThat(answer(guest.ioctl(device, VFIO_GET_API_VERSION, 0))).isEqualTo("ENOTTY");
   }
 
   @Test

@@ -47,6 +47,12 @@ class ProcessMemoryTest {
   }
 
   @Test
+  void memoryThatTheMachineDoesNotHaveIsRefused() {
+    assertThat(answer(guest.memory(1L << 46))).isEqualTo("ENOMEM");
+    assertThat(mappings()).isZero();
+  }
+
+  @Test
   void aHoleSplitsAMapping() {
     long address = guest.memory(0x3000);
     assertThat(guest.kernel.munmap(address + 0x1000, 0x1000)).isZero();

@@ -1,10 +1,14 @@
 package io.jvfio.sim;
 
+import static io.jvfio.sim.Guest.answer;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.uapi.Vfio;
+import io.jvfio.linux.uapi.VfioIommuSpaprTceCreate;
 import io.jvfio.linux.uapi.VfioIommuSpaprTceInfo;
+import io.jvfio.linux.uapi.VfioIommuSpaprTceRemove;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -54,6 +58,40 @@ class SpaprTest {
     assertThat(
             Guest.answer(guest.kernel.ioctl(container, Vfio.VFIO_IOMMU_SPAPR_TCE_GET_INFO, info)))
         .isEqualTo("EINVAL");
+  }
+
+  @Test
+  void eachVersionHasItsOwnCommands() {
+    int container = v2();
+    assertThat(guest.disable(container)).isEqualTo("ENOTTY");
+    assertThat(answer(guest.ioctl(container, new Ioctl("VFIO_EEH_PE_OP", ';', 121), 0)))
+        .isEqualTo("ENODEV");
+    assertThat(answer(guest.ioctl(container, new Ioctl("?", ';', 250), 0))).isEqualTo("ENOTTY");
+    int other = guest.container(guest.group(1), 2);
+    assertThat(guest.unregister(other, 0, 0x1000)).isEqualTo("ENOTTY");
+    assertThat(answer(guest.ioctl(other, new Ioctl("?", ';', 250), 0))).isEqualTo("ENOTTY");
+  }
+
+  @Test
+  void structsOfWindowsAreChecked() {
+    int container = v2();
+    var create = VfioIommuSpaprTceCreate.allocate(guest.arena);
+    VfioIommuSpaprTceCreate.argsz(create, 39);
+    assertThat(answer(guest.kernel.ioctl(container, Vfio.VFIO_IOMMU_SPAPR_TCE_CREATE, create)))
+        .isEqualTo("EINVAL");
+    VfioIommuSpaprTceCreate.argsz(create, 40);
+    VfioIommuSpaprTceCreate.flags(create, 1);
+    assertThat(answer(guest.kernel.ioctl(container, Vfio.VFIO_IOMMU_SPAPR_TCE_CREATE, create)))
+        .isEqualTo("EINVAL");
+    var remove = VfioIommuSpaprTceRemove.allocate(guest.arena);
+    VfioIommuSpaprTceRemove.argsz(remove, 15);
+    assertThat(answer(guest.kernel.ioctl(container, Vfio.VFIO_IOMMU_SPAPR_TCE_REMOVE, remove)))
+        .isEqualTo("EINVAL");
+    VfioIommuSpaprTceRemove.argsz(remove, 16);
+    VfioIommuSpaprTceRemove.flags(remove, 1);
+    assertThat(answer(guest.kernel.ioctl(container, Vfio.VFIO_IOMMU_SPAPR_TCE_REMOVE, remove)))
+        .isEqualTo("EINVAL");
+    assertThat(guest.lockedKilobytes()).isZero();
   }
 
   @Test
@@ -294,6 +332,8 @@ class SpaprTest {
     assertThat(guest.lockedKilobytes()).isZero();
     assertThat(guest.create(container, 16, 1L << 32, 1)).isEqualTo("0 · start 0");
     assertThat(guest.lockedKilobytes()).isEqualTo(2 * 512);
+    assertThat(guest.create(container, 12, 1L << 32, 4)).isEqualTo("EINVAL");
+    assertThat(guest.create(container, 12, 1L << 40, 1)).isEqualTo("ENOMEM");
     assertThat(guest.create(container, 16, 1L << 40, 2)).isEqualTo("0 · start 800000000000000");
   }
 
