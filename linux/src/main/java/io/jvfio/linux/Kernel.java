@@ -1,5 +1,6 @@
 package io.jvfio.linux;
 
+import java.io.ByteArrayOutputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -134,19 +135,19 @@ public interface Kernel {
       throw new ErrnoException("open(" + path + ")", Errno.ofResult(fd));
     }
     try (var arena = Arena.ofConfined()) {
-      var content = arena.allocate(1 << 20);
-      long end = 0;
-      while (end < content.byteSize()) {
-        long count = pread(fd, content.asSlice(end), end);
+      var content = new ByteArrayOutputStream();
+      var piece = arena.allocate(4096); // the most that a sysfs attribute has
+      while (content.size() < 1 << 20) {
+        long count = pread(fd, piece, content.size());
         if (count < 0) {
           throw new ErrnoException("read(" + path + ")", Errno.ofResult(count));
         }
         if (count == 0) {
           break;
         }
-        end += count;
+        content.writeBytes(piece.asSlice(0, count).toArray(ValueLayout.JAVA_BYTE));
       }
-      return content.asSlice(0, end).toArray(ValueLayout.JAVA_BYTE);
+      return content.toByteArray();
     } finally {
       close(fd);
     }
