@@ -73,6 +73,15 @@ final class HostFacts {
     }
   }
 
+  /** Whether the kernel gives devices nodes of their own, through which iommufd is used. */
+  boolean offersDeviceNodes() {
+    try {
+      return !kernel.list("/dev/vfio/devices").isEmpty();
+    } catch (ErrnoException e) {
+      return false; // there is no such directory without them
+    }
+  }
+
   /**
    * The process that has {@code path} open, as {@code "1234 (qemu-system-ppc)"}, where this process
    * may know.

@@ -89,7 +89,17 @@ final class Negotiator {
   private Tried attempt(IommuType type) {
     var extension = type.extension();
     if (extension.isEmpty()) {
-      return new Tried(notAdvertised(type, Optional.empty()));
+      return new Tried(
+          facts.offersDeviceNodes()
+              ? new Attempt(
+                  type,
+                  true,
+                  Step.NONE,
+                  Outcome.SKIPPED,
+                  Optional.empty(),
+                  Optional.empty(),
+                  "The kernel offers it; this version of jvfio works through containers only.")
+              : notAdvertised(type, Optional.empty()));
     }
     int advertised =
         container.containerFile().ioctl(Vfio.VFIO_CHECK_EXTENSION, extension.getAsInt());
