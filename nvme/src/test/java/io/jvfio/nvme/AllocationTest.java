@@ -10,7 +10,8 @@ import org.junit.jupiter.api.Test;
 
 class AllocationTest {
   private static final int WARM_UP = 20_000;
-  private static final int MEASURED = 5_000;
+  private static final int MEASURED = 1_000;
+  private static final int BATCHES = 100;
 
   @Test
   void readsWritesAndFlushesWithoutAllocating() throws Exception {
@@ -23,12 +24,15 @@ class AllocationTest {
       var namespace = controller.namespace(1);
       transfer(namespace, buffer, WARM_UP);
 
-      long before = threads.getCurrentThreadAllocatedBytes();
-      transfer(namespace, buffer, MEASURED);
-      long allocated = threads.getCurrentThreadAllocatedBytes() - before;
-
-      // Not one object per transfer; the measurement itself may cost a few.
-      assertThat(allocated).isLessThan(MEASURED);
+      // The compiler may still change its mind, and what it interprets meanwhile allocates: so the
+      // best of several batches counts. One object per transfer would show in every one of them.
+      long least = Long.MAX_VALUE;
+      for (int batch = 0; batch < BATCHES && least > 0; batch++) {
+        long before = threads.getCurrentThreadAllocatedBytes();
+        transfer(namespace, buffer, MEASURED);
+        least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
+      }
+      assertThat(least).isZero();
     }
   }
 
