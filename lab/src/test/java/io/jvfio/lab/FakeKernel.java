@@ -96,6 +96,11 @@ class FakeKernel implements Kernel {
   }
 
   @Override
+  public int memoryFile(String name, int flags, long byteSize) {
+    return Errno.ENOMEM.result();
+  }
+
+  @Override
   public int mlock(long address, long byteSize) {
     return Errno.EPERM.result();
   }

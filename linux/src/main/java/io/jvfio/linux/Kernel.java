@@ -40,6 +40,15 @@ public interface Kernel {
   /** {@code MAP_ANONYMOUS}. */
   int MAP_ANONYMOUS = 0x20;
 
+  /** {@code MAP_HUGETLB}; the page size is its logarithm above {@link #MAP_HUGE_SHIFT}. */
+  int MAP_HUGETLB = 0x40000;
+
+  /** {@code MAP_HUGE_SHIFT}. */
+  int MAP_HUGE_SHIFT = 26;
+
+  /** {@code MFD_HUGETLB}; the page size as with {@link #MAP_HUGETLB}. */
+  int MFD_HUGETLB = 4;
+
   /** The value of {@link #lockedMemoryLimit()} that means "no limit". */
   long NO_LIMIT = Long.MAX_VALUE;
 
@@ -91,8 +100,9 @@ public interface Kernel {
    * Maps {@code byteSize} bytes at an address that the kernel chooses.
    *
    * @param protection {@link #PROT_READ} and {@link #PROT_WRITE}
-   * @param flags {@link #MAP_SHARED}, or {@link #MAP_PRIVATE} and {@link #MAP_ANONYMOUS}
-   * @param fd a device, or -1 for anonymous memory
+   * @param flags {@link #MAP_SHARED}, or {@link #MAP_PRIVATE} and {@link #MAP_ANONYMOUS}, with
+   *     {@link #MAP_HUGETLB} for pages of another size
+   * @param fd a device or a memory file, or -1 for anonymous memory
    * @return the address, or a negated errno
    */
   long mmap(long byteSize, int protection, int flags, int fd, long offset);
@@ -100,12 +110,22 @@ public interface Kernel {
   /** Unmaps what {@link #mmap} mapped. */
   int munmap(long address, long byteSize);
 
+  /**
+   * Makes a file that lives in memory only and has {@code byteSize} zero bytes; the descriptor is
+   * always closed on exec.
+   *
+   * @param flags 0, or {@link #MFD_HUGETLB} with a page size
+   * @return the file descriptor, or a negated errno of {@code memfd_create(2)} or {@code
+   *     ftruncate(2)}, with nothing left open
+   */
+  int memoryFile(String name, int flags, long byteSize);
+
   /** Locks pages into memory until they are unmapped. */
   int mlock(long address, long byteSize);
 
   /**
-   * Anonymous memory from {@link #mmap}, to be used until {@code lifetime} is closed. It is not
-   * unmapped then; access after that throws instead of crashing.
+   * Memory from {@link #mmap}, anonymous or of a memory file, to be used until {@code lifetime} is
+   * closed. It is not unmapped then; access after that throws instead of crashing.
    */
   MemorySegment memory(long address, long byteSize, Arena lifetime);
 

@@ -31,6 +31,7 @@ import java.util.List;
 public final class LinuxKernel implements Kernel {
   private static final int O_CLOEXEC = 0x80000;
   private static final int RLIMIT_MEMLOCK = 8;
+  private static final int MFD_CLOEXEC = 1;
   private static final int EINTR = Errno.EINTR.number();
 
   private static final Architecture ARCHITECTURE = Architecture.current();
@@ -112,6 +113,23 @@ public final class LinuxKernel implements Kernel {
   @Override
   public int munmap(long address, long byteSize) {
     return MemoryMap.call(MemoryMap.MUNMAP, address, byteSize);
+  }
+
+  @Override
+  public int memoryFile(String name, int flags, long byteSize) {
+    int fd;
+    try (var arena = Arena.ofConfined()) {
+      fd = MemoryFile.create(arena.allocateFrom(name), flags | MFD_CLOEXEC);
+    }
+    if (fd < 0) {
+      return fd;
+    }
+    int result = MemoryFile.truncate(fd, byteSize);
+    if (result < 0) {
+      close(fd);
+      return result;
+    }
+    return fd;
   }
 
   @Override
@@ -367,6 +385,40 @@ public final class LinuxKernel implements Kernel {
       var capture = Native.capture();
       try {
         int result = (int) handle.invokeExact(capture, address, byteSize);
+        return result >= 0 ? result : Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+  }
+
+  private static final class MemoryFile {
+    private static final MethodHandle CREATE =
+        Native.link(
+            "memfd_create",
+            FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_INT),
+            Native.CAPTURE);
+    private static final MethodHandle TRUNCATE =
+        Native.link(
+            "ftruncate",
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG),
+            Native.CAPTURE);
+
+    static int create(MemorySegment name, int flags) {
+      var capture = Native.capture();
+      try {
+        int result = (int) CREATE.invokeExact(capture, name, flags);
+        return result >= 0 ? result : Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+
+    static int truncate(int fd, long byteSize) {
+      var capture = Native.capture();
+      try {
+        int result = (int) TRUNCATE.invokeExact(capture, fd, byteSize);
         return result >= 0 ? result : Native.negatedErrno(capture);
       } catch (Throwable t) {
         throw Native.unexpected(t);

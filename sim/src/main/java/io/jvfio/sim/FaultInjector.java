@@ -164,6 +164,12 @@ public final class FaultInjector implements Kernel {
   }
 
   @Override
+  public int memoryFile(String name, int flags, long byteSize) {
+    var errno = next("memfd_create", name);
+    return errno == null ? kernel.memoryFile(name, flags, byteSize) : errno.result();
+  }
+
+  @Override
   public int mlock(long address, long byteSize) {
     var errno = next("mlock", address(address));
     return errno == null ? kernel.mlock(address, byteSize) : errno.result();

@@ -131,6 +131,11 @@ final class SimulatedKernel implements Kernel {
   }
 
   @Override
+  public int memoryFile(String name, int flags, long byteSize) {
+    return Errno.ENOMEM.result();
+  }
+
+  @Override
   public int mlock(long address, long byteSize) {
     synchronized (host) {
       if (lockedMemoryLimit() == 0 && !host.options().has(Capability.IPC_LOCK)) {

@@ -4,6 +4,9 @@ import java.lang.foreign.ValueLayout;
 
 /** The kernel's fixed-width types, in the byte order of the machine. */
 public final class Layouts {
+  /** {@code __u8}. */
+  public static final ValueLayout.OfByte U8 = ValueLayout.JAVA_BYTE;
+
   /** {@code __u16}. */
   public static final ValueLayout.OfShort U16 = ValueLayout.JAVA_SHORT;
 

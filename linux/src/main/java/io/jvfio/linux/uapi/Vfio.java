@@ -76,6 +76,23 @@ public final class Vfio {
   public static final Ioctl VFIO_IOMMU_SPAPR_TCE_REMOVE =
       command("VFIO_IOMMU_SPAPR_TCE_REMOVE", 20);
 
+  /** Type1 container: {@link VfioIommuType1DirtyBitmap}. */
+  public static final Ioctl VFIO_IOMMU_DIRTY_PAGES = command("VFIO_IOMMU_DIRTY_PAGES", 17);
+
+  /** sPAPR container: {@link VfioEehPeOp}; the state of the endpoint is a positive result. */
+  public static final Ioctl VFIO_EEH_PE_OP = command("VFIO_EEH_PE_OP", 21);
+
+  /** Character device: {@link VfioDeviceBindIommufd}. */
+  public static final Ioctl VFIO_DEVICE_BIND_IOMMUFD = command("VFIO_DEVICE_BIND_IOMMUFD", 18);
+
+  /** Character device: {@link VfioDeviceAttachIommufdPt}. */
+  public static final Ioctl VFIO_DEVICE_ATTACH_IOMMUFD_PT =
+      command("VFIO_DEVICE_ATTACH_IOMMUFD_PT", 19);
+
+  /** Character device: {@link VfioDeviceDetachIommufdPt}. */
+  public static final Ioctl VFIO_DEVICE_DETACH_IOMMUFD_PT =
+      command("VFIO_DEVICE_DETACH_IOMMUFD_PT", 20);
+
   /** Every command above, for tests that compare them with the C header. */
   public static final List<Ioctl> COMMANDS =
       List.of(
@@ -99,7 +116,12 @@ public final class Vfio {
           VFIO_IOMMU_SPAPR_REGISTER_MEMORY,
           VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY,
           VFIO_IOMMU_SPAPR_TCE_CREATE,
-          VFIO_IOMMU_SPAPR_TCE_REMOVE);
+          VFIO_IOMMU_SPAPR_TCE_REMOVE,
+          VFIO_IOMMU_DIRTY_PAGES,
+          VFIO_EEH_PE_OP,
+          VFIO_DEVICE_BIND_IOMMUFD,
+          VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+          VFIO_DEVICE_DETACH_IOMMUFD_PT);
 
   /** The only API version there has ever been. */
   public static final int VFIO_API_VERSION = 0;
@@ -199,6 +221,76 @@ public final class Vfio {
 
   /** {@link VfioIommuType1DmaMap#flags}: the device may write. */
   public static final int VFIO_DMA_MAP_FLAG_WRITE = 2;
+
+  /** {@link VfioIommuType1DmaMap#flags}: gives a mapping a new process address. */
+  public static final int VFIO_DMA_MAP_FLAG_VADDR = 4;
+
+  /** {@link VfioIommuType1DmaUnmap#flags}: reads the dirty pages; a {@link VfioBitmap} follows. */
+  public static final int VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP = 1;
+
+  /** {@link VfioIommuType1DmaUnmap#flags}: unmaps everything. */
+  public static final int VFIO_DMA_UNMAP_FLAG_ALL = 2;
+
+  /**
+   * {@link VfioIommuType1DmaUnmap#flags}: takes the process address away, and leaves the mapping.
+   */
+  public static final int VFIO_DMA_UNMAP_FLAG_VADDR = 4;
+
+  /** {@link VfioIommuType1DirtyBitmap#flags}: starts tracking. */
+  public static final int VFIO_IOMMU_DIRTY_PAGES_FLAG_START = 1;
+
+  /** {@link VfioIommuType1DirtyBitmap#flags}: stops tracking. */
+  public static final int VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP = 2;
+
+  /**
+   * {@link VfioIommuType1DirtyBitmap#flags}: reads; a {@link VfioIommuType1DirtyBitmapGet} follows.
+   */
+  public static final int VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP = 4;
+
+  /** {@link VfioEehPeOp#op}: does nothing. */
+  public static final int VFIO_EEH_PE_DISABLE = 0;
+
+  /** {@link VfioEehPeOp#op}: turns error handling on. */
+  public static final int VFIO_EEH_PE_ENABLE = 1;
+
+  /** {@link VfioEehPeOp#op}: lets register access through again. */
+  public static final int VFIO_EEH_PE_UNFREEZE_IO = 2;
+
+  /** {@link VfioEehPeOp#op}: lets DMA through again. */
+  public static final int VFIO_EEH_PE_UNFREEZE_DMA = 3;
+
+  /** {@link VfioEehPeOp#op}: asks for the state. */
+  public static final int VFIO_EEH_PE_GET_STATE = 4;
+
+  /** {@link VfioEehPeOp#op}: ends a reset. */
+  public static final int VFIO_EEH_PE_RESET_DEACTIVATE = 5;
+
+  /** {@link VfioEehPeOp#op}: begins a hot reset. */
+  public static final int VFIO_EEH_PE_RESET_HOT = 6;
+
+  /** {@link VfioEehPeOp#op}: begins a fundamental reset. */
+  public static final int VFIO_EEH_PE_RESET_FUNDAMENTAL = 7;
+
+  /** {@link VfioEehPeOp#op}: configures bridges after a reset. */
+  public static final int VFIO_EEH_PE_CONFIGURE = 8;
+
+  /** {@link VfioEehPeOp#op}: injects an error. */
+  public static final int VFIO_EEH_PE_INJECT_ERR = 9;
+
+  /** State of an endpoint: works. */
+  public static final int VFIO_EEH_PE_STATE_NORMAL = 0;
+
+  /** State of an endpoint: in reset. */
+  public static final int VFIO_EEH_PE_STATE_RESET = 1;
+
+  /** State of an endpoint: register access and DMA are stopped. */
+  public static final int VFIO_EEH_PE_STATE_STOPPED = 2;
+
+  /** State of an endpoint: DMA is stopped. */
+  public static final int VFIO_EEH_PE_STATE_STOPPED_DMA = 4;
+
+  /** State of an endpoint: not available. */
+  public static final int VFIO_EEH_PE_STATE_UNAVAIL = 5;
 
   /** {@link VfioIommuSpaprTceInfo#flags}: the {@code ddw} fields are valid. */
   public static final int VFIO_IOMMU_SPAPR_INFO_DDW = 1;
