@@ -27,7 +27,7 @@ final class LinuxDevice implements VfioDevice {
   private final PciAddress address;
   private final OpenFile file;
   private final DmaSpace space;
-  private final VfioGroup owner;
+  private final VfioGroups owner;
   private final Runnable afterClose;
   private final boolean resettable;
   private final List<Region> regions;
@@ -40,7 +40,7 @@ final class LinuxDevice implements VfioDevice {
       PciAddress address,
       OpenFile file,
       DmaSpace space,
-      VfioGroup owner,
+      VfioGroups owner,
       Runnable afterClose,
       Kernel kernel) {
     this.address = address;
@@ -59,30 +59,16 @@ final class LinuxDevice implements VfioDevice {
   }
 
   static LinuxDevice open(
-      OpenContainer container,
+      Kernel kernel,
+      GroupAccess access,
       DmaSpace space,
       PciAddress address,
-      VfioGroup owner,
+      VfioGroups owner,
       Runnable afterClose) {
-    try (var undo = new Cleanup();
-        var arena = Arena.ofConfined()) {
-      int fd =
-          container
-              .groupFile()
-              .ioctl(Vfio.VFIO_GROUP_GET_DEVICE_FD, arena.allocateFrom(address.toString()));
-      if (fd < 0) {
-        var errno = Errno.ofResult(fd);
-        var why = container.explanations().openDevice(address, errno);
-        throw new VfioException(
-            Vfio.VFIO_GROUP_GET_DEVICE_FD.name(),
-            "device " + address,
-            errno,
-            why.meaning(),
-            why.nextStep());
-      }
-      var file = new OpenFile(container.kernel(), "device " + address, fd);
+    try (var undo = new Cleanup()) {
+      var file = access.openDevice(address);
       undo.add(file::close);
-      var device = new LinuxDevice(address, file, space, owner, afterClose, container.kernel());
+      var device = new LinuxDevice(address, file, space, owner, afterClose, kernel);
       undo.release();
       return device;
     }

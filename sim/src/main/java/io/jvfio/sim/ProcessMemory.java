@@ -56,8 +56,8 @@ final class ProcessMemory {
           from, to, writable, locked, backing, file, bar, barOffset + (from - start));
     }
 
-    Mapping lock() {
-      return new Mapping(start, end, writable, true, backing, file, bar, barOffset);
+    Mapping lock(boolean locked) {
+      return new Mapping(start, end, writable, locked, backing, file, bar, barOffset);
     }
 
     void retain() {
@@ -163,19 +163,37 @@ final class ProcessMemory {
       var mapping = requireNonNull(at(at));
       long pieceEnd = Math.min(end, mapping.end());
       if (!mapping.locked()) {
-        lock(mapping, at, pieceEnd);
+        lock(mapping, at, pieceEnd, true);
       }
       at = pieceEnd;
     }
     return 0;
   }
 
-  private void lock(Mapping mapping, long from, long to) {
+  /** Unlocks the pages of a range, locked or not. */
+  int unlock(long address, long byteSize) {
+    long end = roundUp(address + byteSize);
+    for (long at = address & -pageSize; at < end; ) {
+      var mapping = at(at);
+      if (mapping == null) {
+        return Errno.ENOMEM.result();
+      }
+      long pieceEnd = Math.min(end, mapping.end());
+      if (mapping.locked()) {
+        lock(mapping, at, pieceEnd, false);
+        lockedMemory.uncharge(pieceEnd - at);
+      }
+      at = pieceEnd;
+    }
+    return 0;
+  }
+
+  private void lock(Mapping mapping, long from, long to, boolean locked) {
     mappings.remove(mapping.start());
     if (mapping.start() < from) {
       add(mapping.part(mapping.start(), from));
     }
-    add(mapping.part(from, to).lock());
+    add(mapping.part(from, to).lock(locked));
     if (to < mapping.end()) {
       add(mapping.part(to, mapping.end()));
     }
