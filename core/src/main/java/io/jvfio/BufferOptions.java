@@ -10,8 +10,7 @@ package io.jvfio;
  * @param shared whether the memory is a memory file, which other processes can be given
  */
 public record BufferOptions(MapOptions map, long pageSize, boolean shared) {
-  private static final BufferOptions ANONYMOUS =
-      new BufferOptions(MapOptions.anywhere(), 0, false);
+  private static final BufferOptions ANONYMOUS = new BufferOptions(MapOptions.anywhere(), 0, false);
 
   /**
    * Checked options.

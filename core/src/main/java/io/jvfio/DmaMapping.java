@@ -5,8 +5,9 @@ import java.lang.foreign.MemorySegment;
 /**
  * Memory that the device reaches at an address of its own.
  *
- * <p>The address stays taken until {@link #close()}. In between, {@link #unmap()} and {@link #map()}
- * take the memory away from the device and give it back: one system call each, nothing allocated.
+ * <p>The address stays taken until {@link #close()}. In between, {@link #unmap()} and {@link
+ * #map()} take the memory away from the device and give it back: one system call each, nothing
+ * allocated.
  *
  * <p>Safe for use by several threads. A mapping that is no longer reachable and was not closed is
  * told in the log with the place that made it, and stays mapped until its space is closed.

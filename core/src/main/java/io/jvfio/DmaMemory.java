@@ -18,8 +18,7 @@ record DmaMemory(
     long address, long byteSize, long pageSize, OptionalInt fd, Optional<String> fallback) {
   private static final int READ_WRITE = Kernel.PROT_READ | Kernel.PROT_WRITE;
 
-  static DmaMemory allocate(HostFacts facts, long byteSize, BufferOptions options)
-      throws Refusal {
+  static DmaMemory allocate(HostFacts facts, long byteSize, BufferOptions options) throws Refusal {
     var kernel = facts.kernel();
     long system = kernel.pageSize();
     if (options.pageSize() <= system) {

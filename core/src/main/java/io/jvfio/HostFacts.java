@@ -136,7 +136,9 @@ final class HostFacts {
 
   /** Whether this is POWER hardware itself, whose groups can share DMA windows. */
   boolean isBareMetalPower() {
-    return text(DEVICE_TREE + "/compatible").filter(text -> text.contains("ibm,powernv")).isPresent();
+    return text(DEVICE_TREE + "/compatible")
+        .filter(text -> text.contains("ibm,powernv"))
+        .isPresent();
   }
 
   /** Whether this is a guest on POWER, whose groups cannot share DMA windows. */

@@ -83,8 +83,7 @@ final class IoasDomain extends IommuDomain {
     }
   }
 
-  private void addRanges(MemorySegment ranges, int told, int room, long alignment)
-      throws Refusal {
+  private void addRanges(MemorySegment ranges, int told, int room, long alignment) throws Refusal {
     if (told < 1 || told > room || Long.bitCount(alignment) != 1) {
       throw senseless(
           Integer.toUnsignedString(told)

@@ -3,7 +3,6 @@ package io.jvfio;
 import static java.util.Objects.requireNonNull;
 
 import io.jvfio.iova.IovaMap;
-import io.jvfio.linux.Kernel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -22,8 +21,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A buffer goes through: memory, lock, mapping, use; then no more access from Java, no more
  * access from the device, and only then is the memory freed. If the kernel refuses to unmap, the
- * memory stays until {@link #freeOrphans()}, since the device may still write to it, and its address
- * stays taken.
+ * memory stays until {@link #freeOrphans()}, since the device may still write to it, and its
+ * address stays taken.
  *
  * <p>With several domains a mapping is made in each, or in none.
  *
@@ -389,8 +388,7 @@ final class MappedSpace implements DmaSpace {
     }
   }
 
-  private synchronized Buffer allocateBuffer(long byteSize, BufferOptions options)
-      throws Refusal {
+  private synchronized Buffer allocateBuffer(long byteSize, BufferOptions options) throws Refusal {
     requireOpen();
     var memory = DmaMemory.allocate(facts, byteSize, options);
     try (var undo = new Cleanup()) {
@@ -465,8 +463,7 @@ final class MappedSpace implements DmaSpace {
     if (found.isEmpty()) {
       var smallest = windows.stream().min(Comparator.comparingLong(DmaWindow::pageSize));
       var refusal =
-          smallest.flatMap(
-              window -> memoryRefusal(window, byteSize, mapping.address, backing));
+          smallest.flatMap(window -> memoryRefusal(window, byteSize, mapping.address, backing));
       throw Refusal.notAsked("map", refusal.orElseGet(() -> noRoom(byteSize)));
     }
     return found.getAsLong();
@@ -486,8 +483,7 @@ final class MappedSpace implements DmaSpace {
       long byteSize, MapOptions options, long usablePage, @Nullable Mapping owner) {
     for (var window : windows) {
       long highest = unsignedMin(options.highest(), window.last());
-      if (window.pageSize() > usablePage
-          || Long.compareUnsigned(window.start(), highest) > 0) {
+      if (window.pageSize() > usablePage || Long.compareUnsigned(window.start(), highest) > 0) {
         continue;
       }
       long alignment = Math.max(options.alignment(), window.pageSize());
@@ -534,8 +530,7 @@ final class MappedSpace implements DmaSpace {
     if (((mapping.address | mapping.byteSize) & (page - 1)) != 0) {
       throw Refusal.notAsked(
           "map",
-          memoryRefusal(windows.getFirst(), mapping.byteSize, mapping.address, page)
-              .orElseThrow());
+          memoryRefusal(windows.getFirst(), mapping.byteSize, mapping.address, page).orElseThrow());
     }
     acquire(mapping);
     boolean placed = false;
@@ -975,8 +970,7 @@ final class MappedSpace implements DmaSpace {
 
     @Override
     void mapIn(IommuDomain domain) throws Refusal {
-      if (own.fd().isEmpty()
-          || !domain.mapFile(own.fd().getAsInt(), iova, byteSize, access)) {
+      if (own.fd().isEmpty() || !domain.mapFile(own.fd().getAsInt(), iova, byteSize, access)) {
         super.mapIn(domain);
       }
     }
@@ -1329,8 +1323,7 @@ final class MappedSpace implements DmaSpace {
         throw Refusal.notAsked(
             "create a window",
             new Explanation(
-                "A window here has pages of %s bytes, not of %,d."
-                    .formatted(pageSizes(), pageSize),
+                "A window here has pages of %s bytes, not of %,d.".formatted(pageSizes(), pageSize),
                 "Choose one of those."));
       }
       removeFromAll(before);

@@ -66,8 +66,7 @@ final class OpenIommufd implements GroupAccess {
       var alloc = IommuIoasAlloc.allocate(arena);
       int result = file.ioctl(Iommufd.IOMMU_IOAS_ALLOC, alloc);
       if (result != 0) {
-        throw IommuDomain.refusal(
-            Iommufd.IOMMU_IOAS_ALLOC, result, _ -> Explanations.unexpected());
+        throw IommuDomain.refusal(Iommufd.IOMMU_IOAS_ALLOC, result, _ -> Explanations.unexpected());
       }
       var opened = new OpenIommufd(facts, file, IommuIoasAlloc.outIoasId(alloc));
       undo.add(opened::close);
@@ -114,8 +113,7 @@ final class OpenIommufd implements GroupAccess {
       undo.add(device::close);
       var bind = VfioDeviceBindIommufd.allocate(arena);
       VfioDeviceBindIommufd.iommufd(bind, file.fd());
-      check(
-          Vfio.VFIO_DEVICE_BIND_IOMMUFD, device.ioctl(Vfio.VFIO_DEVICE_BIND_IOMMUFD, bind), node);
+      check(Vfio.VFIO_DEVICE_BIND_IOMMUFD, device.ioctl(Vfio.VFIO_DEVICE_BIND_IOMMUFD, bind), node);
       var made = new Bound(address, device, VfioDeviceBindIommufd.outDevid(bind));
       attach(made, ioas);
       undo.release();
@@ -125,8 +123,7 @@ final class OpenIommufd implements GroupAccess {
 
   private void check(io.jvfio.linux.Ioctl command, int result, String node) throws Refusal {
     if (result != 0) {
-      throw IommuDomain.refusal(
-          command, result, errno -> explanations.useDeviceNode(node, errno));
+      throw IommuDomain.refusal(command, result, errno -> explanations.useDeviceNode(node, errno));
     }
   }
 

@@ -112,8 +112,7 @@ final class SpaprV2Domain extends SpaprDomain {
 
   /** The size that a window for so many bytes has: a power of two of whole pages. */
   static long windowSize(long byteSize, long pageSize) {
-    return Math.max(
-        byteSize <= 1 ? 1 : Long.highestOneBit(byteSize - 1) << 1, pageSize);
+    return Math.max(byteSize <= 1 ? 1 : Long.highestOneBit(byteSize - 1) << 1, pageSize);
   }
 
   /** What the table of a window takes of locked memory. */

@@ -115,8 +115,7 @@ final class Type1Domain extends ContainerDomain {
 
   private void addRanges(MemorySegment capability, long pageSize) throws MalformedInfoException {
     int count = VfioIommuType1InfoCapIovaRange.nrIovas(capability);
-    long room =
-        (capability.byteSize() - VfioIommuType1InfoCapIovaRange.SIZE) / VfioIovaRange.SIZE;
+    long room = (capability.byteSize() - VfioIommuType1InfoCapIovaRange.SIZE) / VfioIovaRange.SIZE;
     if (count < 0 || count > room) {
       throw new MalformedInfoException(
           "more IOVA ranges (" + Integer.toUnsignedString(count) + ") than were told");

@@ -138,8 +138,7 @@ public final class VfioHost {
       throw notBound("device " + address, device);
     }
     try (var undo = new Cleanup()) {
-      var group =
-          openGroups(List.of(device.group().getAsInt()), policy, Sharing.WHERE_POSSIBLE);
+      var group = openGroups(List.of(device.group().getAsInt()), policy, Sharing.WHERE_POSSIBLE);
       undo.add(group::close);
       var opened = group.open(address, group::close);
       undo.release();

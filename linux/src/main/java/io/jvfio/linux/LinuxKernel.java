@@ -382,8 +382,7 @@ public final class LinuxKernel implements Kernel {
     static final MethodHandle MLOCK = Native.link("mlock", RANGE, Native.CAPTURE);
     static final MethodHandle MUNLOCK = Native.link("munlock", RANGE, Native.CAPTURE);
 
-    static long map(
-        long address, long byteSize, int protection, int flags, int fd, long offset) {
+    static long map(long address, long byteSize, int protection, int flags, int fd, long offset) {
       var capture = Native.capture();
       try {
         long result =

@@ -445,10 +445,7 @@ final class ProcessMemory {
    * JVM's own memory nothing is known but that it has pages.
    */
   long pageSize(long address, long byteSize) {
-    return backings(address, byteSize).stream()
-        .mapToLong(Backing::pageSize)
-        .min()
-        .orElse(pageSize);
+    return backings(address, byteSize).stream().mapToLong(Backing::pageSize).min().orElse(pageSize);
   }
 
   /** Keeps the pages of a range, all {@link #pinnable}, whatever happens to their mappings. */
