@@ -362,6 +362,28 @@ final class Explanations {
                 "Look for the reason in dmesg.")));
   }
 
+  /** {@code VFIO_EEH_PE_OP}. */
+  static Explanation eeh(Errno errno) {
+    return explain(
+        errno,
+        Map.of(
+            Errno.ENODEV,
+            new Explanation(
+                "The firmware has no endpoint for this device: EEH does not watch it, as in most emulated machines.",
+                "Recover with a reset of the device."),
+            Errno.ENOENT,
+            new Explanation("The platform has no such operation.", ""),
+            Errno.EIO,
+            new Explanation(
+                "EEH is off, or the firmware failed.",
+                "Look for 'EEH:' in dmesg; the kernel's command line may have eeh=off."),
+            Errno.EINVAL,
+            new Explanation("The endpoint is in no state for it.", "Ask for its state first."),
+            Errno.ERANGE,
+            new Explanation(
+                "This platform cannot inject such an error.", "On pSeries use one of memory.")));
+  }
+
   /** What to say of an error that the table does not know. */
   static Explanation unexpected() {
     return new Explanation("Linux does not document this answer here.", REPORT);

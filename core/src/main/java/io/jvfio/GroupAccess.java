@@ -1,5 +1,7 @@
 package io.jvfio;
 
+import java.util.Optional;
+
 /**
  * What is open for one or several groups: a container and group nodes, or an iommufd and the nodes
  * of devices. The one place where the two ways differ for those who open devices.
@@ -19,6 +21,9 @@ sealed interface GroupAccess extends AutoCloseable permits OpenContainer, OpenIo
    * @throws VfioException if the group could not be opened on its own either
    */
   boolean join(IommuGroup group);
+
+  /** The file for operations on the endpoint of the group, where the kernel has such. */
+  Optional<OpenFile> eeh();
 
   /** Closes everything. Devices and mappings are gone by then. */
   @Override

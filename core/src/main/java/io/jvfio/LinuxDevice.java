@@ -13,6 +13,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /** A device behind a VFIO device descriptor. Source: {@code drivers/vfio/pci/vfio_pci_core.c}. */
@@ -28,6 +29,7 @@ final class LinuxDevice implements VfioDevice {
   private final OpenFile file;
   private final DmaSpace space;
   private final VfioGroups owner;
+  private final Optional<EehEndpoint> eeh;
   private final Runnable afterClose;
   private final boolean resettable;
   private final List<Region> regions;
@@ -42,8 +44,10 @@ final class LinuxDevice implements VfioDevice {
       DmaSpace space,
       VfioGroups owner,
       Runnable afterClose,
+      Optional<OpenFile> endpoints,
       Kernel kernel) {
     this.address = address;
+    this.eeh = endpoints.map(container -> new EehEndpoint(container, file.name()));
     this.file = file;
     this.space = space;
     this.owner = owner;
@@ -68,7 +72,7 @@ final class LinuxDevice implements VfioDevice {
     try (var undo = new Cleanup()) {
       var file = access.openDevice(address);
       undo.add(file::close);
-      var device = new LinuxDevice(address, file, space, owner, afterClose, kernel);
+      var device = new LinuxDevice(address, file, space, owner, afterClose, access.eeh(), kernel);
       undo.release();
       return device;
     }
@@ -274,6 +278,11 @@ final class LinuxDevice implements VfioDevice {
   @Override
   public PciConfigSpace config() {
     return config;
+  }
+
+  @Override
+  public Optional<EehEndpoint> eeh() {
+    return eeh;
   }
 
   @Override

@@ -994,7 +994,7 @@ final class MappedSpace implements DmaSpace {
   }
 
   /** What the user has. */
-  private class MappingHandle implements DmaMapping {
+  private static class MappingHandle implements DmaMapping {
     final Mapping mapping;
 
     MappingHandle(Mapping mapping) {
@@ -1048,7 +1048,7 @@ final class MappedSpace implements DmaSpace {
     }
   }
 
-  private final class BufferHandle extends MappingHandle implements DmaBuffer {
+  private static final class BufferHandle extends MappingHandle implements DmaBuffer {
     private final DmaMemory own;
 
     BufferHandle(Buffer buffer) {

@@ -8,6 +8,7 @@ import io.jvfio.linux.uapi.VfioGroupStatus;
 import java.lang.foreign.Arena;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * A container and the groups in it.
@@ -210,6 +211,14 @@ final class OpenContainer implements GroupAccess {
       }
       return new OpenFile(kernel, "device " + address, fd);
     }
+  }
+
+  /** The kernel asks all endpoints of a container at once, which means nothing for several. */
+  @Override
+  public Optional<OpenFile> eeh() {
+    return groups.size() == 1 && containerFile.ioctl(Vfio.VFIO_CHECK_EXTENSION, Vfio.VFIO_EEH) > 0
+        ? Optional.of(containerFile)
+        : Optional.empty();
   }
 
   /** Closes the groups, which detaches them, and the container. Their devices must be closed. */

@@ -1,6 +1,7 @@
 package io.jvfio;
 
 import io.jvfio.linux.Errno;
+import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.uapi.IommuIoasAlloc;
 import io.jvfio.linux.uapi.Iommufd;
@@ -10,6 +11,7 @@ import io.jvfio.linux.uapi.VfioDeviceBindIommufd;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * An iommufd with one IOAS, and the devices bound to it through character devices of their own.
@@ -121,7 +123,7 @@ final class OpenIommufd implements GroupAccess {
     }
   }
 
-  private void check(io.jvfio.linux.Ioctl command, int result, String node) throws Refusal {
+  private void check(Ioctl command, int result, String node) throws Refusal {
     if (result != 0) {
       throw IommuDomain.refusal(command, result, errno -> explanations.useDeviceNode(node, errno));
     }
@@ -196,6 +198,11 @@ final class OpenIommufd implements GroupAccess {
     } catch (Refusal refusal) {
       throw refusal.of("device " + address);
     }
+  }
+
+  @Override
+  public Optional<OpenFile> eeh() {
+    return Optional.empty(); // POWER has no character devices
   }
 
   @Override
