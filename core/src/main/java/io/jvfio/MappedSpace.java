@@ -697,6 +697,13 @@ final class MappedSpace implements DmaSpace {
   }
 
   @Override
+  public Optional<Ioas> ioas() {
+    return domains.length == 1 && domains[0] instanceof IoasDomain ioas
+        ? Optional.of(new IoasControl(ioas))
+        : Optional.empty();
+  }
+
+  @Override
   public DmaRegistration register(MemorySegment segment) {
     if (!segment.isNative() || segment.byteSize() == 0) {
       throw new IllegalArgumentException(
@@ -1336,6 +1343,47 @@ final class MappedSpace implements DmaSpace {
           refusal.addSuppressed(another);
         }
         throw refusal;
+      }
+    }
+  }
+
+  private final class IoasControl implements Ioas {
+    private final IoasDomain domain;
+
+    IoasControl(IoasDomain domain) {
+      this.domain = domain;
+    }
+
+    @Override
+    public void keepValid(List<DmaWindow> ranges) {
+      synchronized (MappedSpace.this) {
+        requireOpen();
+        try {
+          domain.allow(ranges);
+        } catch (Refusal e) {
+          throw e.of(subject);
+        }
+      }
+    }
+
+    @Override
+    public boolean combinesPages() {
+      return option(false, false);
+    }
+
+    @Override
+    public void combinePages(boolean combine) {
+      option(true, combine);
+    }
+
+    private boolean option(boolean set, boolean value) {
+      synchronized (MappedSpace.this) {
+        requireOpen();
+        try {
+          return domain.option(set, value);
+        } catch (Refusal e) {
+          throw e.of(subject);
+        }
       }
     }
   }

@@ -23,6 +23,11 @@ import org.jspecify.annotations.Nullable;
  * and from GET_INFO, before anything is mapped.
  */
 final class Negotiator implements AutoCloseable {
+  /** The warning that goes with a device that nothing confines. */
+  static final String UNPROTECTED =
+      "Without an IOMMU nothing is protected: the device reads and writes all memory of this machine by physical"
+          + " address, a wrong address corrupts the kernel, and the kernel may move pages that a device uses.";
+
   private final HostFacts facts;
   private final Explanations explanations;
   private final IommuGroup group;
@@ -225,7 +230,7 @@ final class Negotiator implements AutoCloseable {
               Outcome.USABLE,
               Optional.empty(),
               Optional.empty(),
-              "A page was mapped and unmapped.");
+              type == IommuType.NOIOMMU ? UNPROTECTED : "A page was mapped and unmapped.");
       return new Tried(attempt, candidate, null);
     } catch (Refusal refusal) {
       var attempt =
