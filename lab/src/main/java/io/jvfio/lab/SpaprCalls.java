@@ -262,6 +262,11 @@ final class SpaprCalls implements Subject {
   private static void createWindow(Draft draft) {
     var name = second(draft);
     var container = state(draft, name);
+    if (container.hasRemoved && container.hasCreated && !draft.spoils) {
+      information(draft); // one more could be one too many for the hypervisor
+      return;
+    }
+    container.hasCreated = true;
     int shift = draft.oneOf(SHIFTS);
     long byteSize = draft.oneOf(WINDOW_SIZES);
     int levels = 1;
@@ -284,6 +289,7 @@ final class SpaprCalls implements Subject {
   private static void removeWindow(Draft draft) {
     var name = second(draft);
     var container = state(draft, name);
+    container.hasRemoved = true;
     if (container.windows.isEmpty() || draft.chance(10)) {
       draft.steps.removeWindow(
           name, number(draft.oneOf(WILD)), draft.flags(0), draft.argsz(16));

@@ -85,15 +85,16 @@ final class PartitionTables extends TableGroup {
       poisoned = true;
       return Created.error(Errno.EINVAL.result());
     }
-    if (windowSize >>> pageShift > platform.largestBlock()) {
+    long pages = windowSize >>> pageShift;
+    if (pages == 0 || pages > platform.largestBlock()) {
       return Created.error(Errno.EINVAL.result());
     }
-    if (windowSize >>> pageShift == 0) {
+    // The hypervisor's own default window is never removed, so there is room for one more.
+    if (hasDynamicWindow()) {
       poisoned = true;
       return Created.error(Errno.ENODEV.result());
     }
-    boolean first = tables[0] == null && tables[1] == null;
-    return install(number, first ? 0 : platform.secondWindowStart(), pageShift, windowSize);
+    return install(number, platform.secondWindowStart(), pageShift, windowSize);
   }
 
   private Created install(int number, long start, int pageShift, long windowSize) {
