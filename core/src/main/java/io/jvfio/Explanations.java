@@ -23,6 +23,11 @@ final class Explanations {
     this.facts = facts;
   }
 
+  /** What they rest on. */
+  HostFacts facts() {
+    return facts;
+  }
+
   /** Whether {@code errno} tells of something to mend, and not of an IOMMU type that is missing. */
   static boolean isForUserToMend(Errno errno) {
     return errno.equals(Errno.ENOMEM)
