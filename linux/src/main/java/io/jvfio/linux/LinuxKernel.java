@@ -376,8 +376,7 @@ public final class LinuxKernel implements Kernel {
     static final MethodHandle MUNMAP = Native.link("munmap", RANGE, Native.CAPTURE);
     static final MethodHandle MLOCK = Native.link("mlock", RANGE, Native.CAPTURE);
 
-    static long map(
-        long address, long byteSize, int protection, int flags, int fd, long offset) {
+    static long map(long address, long byteSize, int protection, int flags, int fd, long offset) {
       var capture = Native.capture();
       try {
         long result =

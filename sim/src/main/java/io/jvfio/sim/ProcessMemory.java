@@ -380,9 +380,7 @@ final class ProcessMemory {
   /** As {@link #user}, but only as much from {@code address} on as can be read, or written. */
   MemorySegment userPart(long address, long byteSize, boolean write) {
     long reached = pinnable(address, byteSize, write);
-    return reached == 0
-        ? MemorySegment.NULL
-        : NativeMemory.at(address, reached, Arena.global());
+    return reached == 0 ? MemorySegment.NULL : NativeMemory.at(address, reached, Arena.global());
   }
 
   /** A view of mapped memory for the user, whose pages stay until {@code lifetime} ends. */
@@ -431,10 +429,7 @@ final class ProcessMemory {
    * JVM's own memory nothing is known but that it has pages.
    */
   long pageSize(long address, long byteSize) {
-    return backings(address, byteSize).stream()
-        .mapToLong(Backing::pageSize)
-        .min()
-        .orElse(pageSize);
+    return backings(address, byteSize).stream().mapToLong(Backing::pageSize).min().orElse(pageSize);
   }
 
   /** Keeps the pages of a range, all {@link #pinnable}, whatever happens to their mappings. */

@@ -145,9 +145,7 @@ class HugePagesTest {
 
   @Test
   void anIommuPageMayBeAsLargeAsThePageBehindIt() {
-    use(
-        "pseries-6.12",
-        HostOptions.defaults().withHugePages(2 * MIB, 8).withHugePages(GIB, 1));
+    use("pseries-6.12", HostOptions.defaults().withHugePages(2 * MIB, 8).withHugePages(GIB, 1));
     int container = guest.container(guest.group(0), 7);
     long small = guest.memory(16 * MIB);
     long middle = map(16 * MIB, HUGE | ofShift(21));
