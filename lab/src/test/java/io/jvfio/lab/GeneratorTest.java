@@ -91,6 +91,7 @@ class GeneratorTest {
         resources.deviceMappings(),
         resources.dmaMappedBytes(),
         0,
+        resources.hugePageBytes(),
         resources.openDevices(),
         resources.attachedGroups(),
         resources.drivers());
