@@ -273,7 +273,7 @@ final class SpaprCalls implements Subject {
     if (draft.chance(15)) {
       shift = draft.oneOf(List.of(0, 11, 13, 20, 34, 63, 64, -1));
     } else if (draft.spoils && draft.chance(30)) {
-      byteSize = draft.oneOf(List.of(0L, 0x1000L, 3 * MIB, 0x800L, 1L << 45));
+      byteSize = draft.oneOf(List.of(0L, 0x1000L, 3 * MIB, 0x800L, 1L << 45, 1L << 50));
       levels = draft.oneOf(List.of(1, 1, 0, 2, 9));
     } else if (draft.chance(20)) {
       levels = 0;

@@ -278,7 +278,7 @@ final class HostCatalog {
         era,
         release,
         new IommuPlatform.Partition(
-            GIB, dynamicWindows, 0x0121_1000L, 1L << 31, 0x0800_0000_0000_0000L),
+            GIB, dynamicWindows, 0x0121_1000L, 1L << 37, 0x0800_0000_0000_0000L),
         List.of(new Group(0, "domain0-pe0", List.of()), new Group(1, "domain1-pe0", List.of())),
         List.of(
             nvme(

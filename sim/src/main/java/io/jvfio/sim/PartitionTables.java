@@ -90,8 +90,9 @@ final class PartitionTables extends TableGroup {
     if (pages == 0 || pages > platform.largestBlock()) {
       return Created.error(Errno.EINVAL.result());
     }
-    // The hypervisor's own default window is never removed, so there is room for one more.
-    if (hasDynamicWindow()) {
+    // The hypervisor's own default window is never removed, so there is room for one more. It
+    // counts a window's pages in 32 bits.
+    if (hasDynamicWindow() || (int) pages == 0) {
       poisoned = true;
       return Created.error(Errno.ENODEV.result());
     }
