@@ -107,7 +107,12 @@ public final class LinuxKernel implements Kernel {
 
   @Override
   public long mmap(long byteSize, int protection, int flags, int fd, long offset) {
-    return MemoryMap.map(byteSize, protection, flags, fd, offset);
+    return mmapAt(0, byteSize, protection, flags, fd, offset);
+  }
+
+  /** {@link #mmap} with an address, which {@code MAP_FIXED} in {@code flags} makes binding. */
+  long mmapAt(long address, long byteSize, int protection, int flags, int fd, long offset) {
+    return MemoryMap.map(address, byteSize, protection, flags, fd, offset);
   }
 
   @Override
@@ -371,10 +376,12 @@ public final class LinuxKernel implements Kernel {
     static final MethodHandle MUNMAP = Native.link("munmap", RANGE, Native.CAPTURE);
     static final MethodHandle MLOCK = Native.link("mlock", RANGE, Native.CAPTURE);
 
-    static long map(long byteSize, int protection, int flags, int fd, long offset) {
+    static long map(
+        long address, long byteSize, int protection, int flags, int fd, long offset) {
       var capture = Native.capture();
       try {
-        long result = (long) MMAP.invokeExact(capture, 0L, byteSize, protection, flags, fd, offset);
+        long result =
+            (long) MMAP.invokeExact(capture, address, byteSize, protection, flags, fd, offset);
         return result != -1 ? result : Native.negatedErrno(capture);
       } catch (Throwable t) {
         throw Native.unexpected(t);

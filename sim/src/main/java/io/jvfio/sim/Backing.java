@@ -2,26 +2,55 @@ package io.jvfio.sim;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The pages behind an anonymous mapping. They outlive the mapping for as long as a device, or
+ * The pages behind a mapping of memory. They outlive the mapping for as long as a device, or
  * somebody's segment, can still touch them.
  */
 final class Backing {
-  private final Arena arena = Arena.ofShared();
+  private static final VarHandle WORD = ValueLayout.JAVA_INT.varHandle();
+  private static final long SMALLEST_REAL_PAGE = 1 << 12;
+
+  private final Arena arena;
   private final MemorySegment pages;
   private final long address;
+  private final long pageSize;
+  private final long present;
+  private final PhysicalRange physical;
+  private final long physicalOffset;
+  private final boolean copied;
   private final List<MemorySegment.Scope> views = new ArrayList<>();
-  private final long physicalAddress;
   private int mappings;
   private int pins;
 
-  Backing(long byteSize, int pageSize, long physicalAddress) {
-    this.pages = arena.allocate(byteSize, pageSize);
+  /**
+   * Backing that ends with {@code arena}.
+   *
+   * @param pageSize the size of its pages: the kernel's, or that of its huge pages
+   * @param present how many bytes there are memory; what follows is past the end of a file
+   * @param physicalOffset where in {@code physical} it starts
+   * @param copied whether a page is the process's own only after the first write
+   */
+  Backing(
+      Arena arena,
+      MemorySegment pages,
+      long pageSize,
+      long present,
+      PhysicalRange physical,
+      long physicalOffset,
+      boolean copied) {
+    this.arena = arena;
+    this.pages = pages;
     this.address = pages.address();
-    this.physicalAddress = physicalAddress;
+    this.pageSize = pageSize;
+    this.present = present;
+    this.physical = physical;
+    this.physicalOffset = physicalOffset;
+    this.copied = copied;
   }
 
   long address() {
@@ -32,13 +61,33 @@ final class Backing {
     return address + pages.byteSize();
   }
 
-  /** The first of its physical addresses. */
-  long physicalAddress() {
-    return physicalAddress;
-  }
-
   long byteSize() {
     return pages.byteSize();
+  }
+
+  /** The size of its pages in bytes. */
+  long pageSize() {
+    return pageSize;
+  }
+
+  /** The end of what is memory. */
+  long presentEnd() {
+    return address + present;
+  }
+
+  /** The physical address of the byte at {@code address}. */
+  long physicalAddress(long address) {
+    return physical.addressOf(physicalOffset + address - this.address);
+  }
+
+  /** Where it is in physical memory, perhaps together with others. */
+  PhysicalRange physical() {
+    return physical;
+  }
+
+  /** All of it. */
+  MemorySegment pages() {
+    return pages;
   }
 
   /** From {@code address} on, at most {@code byteSize} bytes. */
@@ -55,12 +104,21 @@ final class Backing {
     mappings--;
   }
 
-  void pin() {
+  /** Keeps it; the pages from {@code from} to {@code to} are the process's own from now on. */
+  void pin(long from, long to) {
     pins++;
+    if (copied) {
+      long last = Math.min(to, presentEnd());
+      for (long at = Math.max(from, address); at < last; at += SMALLEST_REAL_PAGE) {
+        // A write of what is there, which no write at the same time can get lost in.
+        var _ = (int) WORD.getAndBitwiseOr(pages, at - address, 0);
+      }
+    }
   }
 
   void unpin() {
-    pins--;
+    // Below zero when memory was freed while it was mapped for DMA, and its address came here.
+    pins = Math.max(0, pins - 1);
   }
 
   void viewedUntil(MemorySegment.Scope lifetime) {
@@ -68,16 +126,19 @@ final class Backing {
     views.add(lifetime);
   }
 
-  /** Gives the pages back unless something can still touch them. */
-  boolean freedIfUnused() {
-    if (mappings > 0 || pins > 0) {
-      return false;
-    }
+  /** Whether it is mapped, or a device can touch it. */
+  boolean isUsed() {
+    return mappings > 0 || pins > 0;
+  }
+
+  /** Whether somebody's segment shows it. */
+  boolean isViewed() {
     views.removeIf(scope -> !scope.isAlive());
-    if (!views.isEmpty()) {
-      return false;
-    }
+    return !views.isEmpty();
+  }
+
+  /** Gives the pages back. */
+  void free() {
     arena.close();
-    return true;
   }
 }

@@ -14,6 +14,7 @@ final class Host {
   private final FileTable files;
   private final ProcessMemory memory;
   private final LockedMemory locked;
+  private final HugePages hugePages;
   private final PreregisteredMemory preregistered;
   private final List<VfioGroup> groups = new ArrayList<>();
   private final List<HostDevice> devices = new ArrayList<>();
@@ -26,7 +27,8 @@ final class Host {
     this.options = options;
     this.files = new FileTable(options.openFileLimit());
     this.locked = new LockedMemory(description.pageSize(), options);
-    this.memory = new ProcessMemory(description.pageSize(), locked);
+    this.hugePages = new HugePages(description, options);
+    this.memory = new ProcessMemory(description.pageSize(), locked, hugePages);
     this.preregistered = new PreregisteredMemory(memory, locked, description.pageSize());
     this.iommuDrivers =
         options.iommuDriverLoaded() ? description.platform().drivers(this) : List.of();
@@ -107,6 +109,10 @@ final class Host {
     return locked;
   }
 
+  HugePages hugePages() {
+    return hugePages;
+  }
+
   PreregisteredMemory preregistered() {
     return preregistered;
   }
@@ -163,6 +169,7 @@ final class Host {
         memory.count(false),
         mapped,
         locked.bytes(),
+        hugePages.takenBytes(),
         open,
         attached,
         drivers);

@@ -17,6 +17,7 @@ final class HostFiles {
     new ProcFiles(host).addTo(tree.root().directory("proc"));
     var sys = tree.root().directory("sys");
     sys.directory("kernel/iommu_groups");
+    host.hugePages().addTo(sys.directory("kernel/mm/hugepages"));
     for (var device : host.devices()) {
       new DeviceFiles(host, device).addTo(tree.root());
     }

@@ -35,6 +35,7 @@ public final class HostOptions {
     boolean iommuDriverLoaded = true;
     boolean interruptsIsolated = true;
     int dmaEntryLimit = 65535;
+    Map<Long, Integer> hugePages = Map.of();
     List<Sibling> siblings = List.of();
     Map<Integer, Holder> holders = Map.of();
     @Nullable Function<String, @Nullable DeviceModel> models;
@@ -156,6 +157,24 @@ public final class HostOptions {
   }
 
   /**
+   * With a pool of huge pages; without one there are none.
+   *
+   * @param pageSize the size of a page in bytes, one that the host's architecture has
+   * @param count how many there are, zero or more
+   */
+  public HostOptions withHugePages(long pageSize, int count) {
+    if (count < 0) {
+      throw new IllegalArgumentException("a pool cannot have " + count + " huge pages");
+    }
+    return with(
+        settings -> {
+          var pools = new TreeMap<>(settings.hugePages);
+          pools.put(pageSize, count);
+          settings.hugePages = Map.copyOf(pools);
+        });
+  }
+
+  /**
    * With one more function, which a host driver owns and which makes its group not viable.
    *
    * @param address its address, such as {@code 0000:00:01.1}
@@ -239,6 +258,10 @@ public final class HostOptions {
 
   int dmaEntryLimit() {
     return settings.dmaEntryLimit;
+  }
+
+  Map<Long, Integer> hugePages() {
+    return settings.hugePages;
   }
 
   List<Sibling> siblings() {

@@ -30,11 +30,13 @@ final class PagemapFile extends OpenFile {
     }
     int pageSize = host.description().pageSize();
     boolean showsNumbers = host.options().has(Capability.SYS_ADMIN);
-    for (long done = 0; done < target.byteSize(); done += ENTRY) {
-      long physical = host.memory().physicalAddress((offset + done) / ENTRY * pageSize);
+    int count = (int) Math.min(target.byteSize() / ENTRY, Integer.MAX_VALUE);
+    var addresses = host.memory().physicalAddresses(offset / ENTRY * pageSize, count);
+    for (int i = 0; i < count; i++) {
+      long physical = addresses[i];
       long entry = physical < 0 ? 0 : PRESENT | (showsNumbers ? physical / pageSize : 0);
-      target.set(ValueLayout.JAVA_LONG_UNALIGNED, done, entry);
+      target.set(ValueLayout.JAVA_LONG_UNALIGNED, (long) i * ENTRY, entry);
     }
-    return target.byteSize();
+    return (long) count * ENTRY;
   }
 }

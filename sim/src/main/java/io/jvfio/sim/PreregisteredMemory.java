@@ -83,7 +83,8 @@ final class PreregisteredMemory {
     }
     memory.pin(address, byteSize);
     int alignment = Long.numberOfTrailingZeros(address | byteSize);
-    int pageShift = Math.min(alignment, Integer.numberOfTrailingZeros(pageSize));
+    int backing = Long.numberOfTrailingZeros(memory.pageSize(address, byteSize));
+    int pageShift = Math.min(alignment, backing);
     regions.add(new Region(address, byteSize, pageShift));
     return 0;
   }

@@ -3,38 +3,70 @@ package io.jvfio.sim;
 import static java.util.Objects.requireNonNull;
 
 import io.jvfio.linux.Errno;
+import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.NativeMemory;
+import io.jvfio.linux.SharedMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The address space of the process: anonymous memory, which has real addresses, and mapped BARs,
- * whose addresses are numbers that nothing dereferences.
+ * The address space of the process: memory, which has real addresses, and mapped BARs, whose
+ * addresses are numbers that nothing dereferences.
  *
  * <p>Pages are pinned by address: a pinned page is not given back, so an address names the same
  * page for as long as it is pinned, mapped or not.
+ *
+ * <p>A range that starts outside all memory that was mapped here is the JVM's own, as a segment of
+ * the caller's is. Whether it is there is looked up when a system call gets it ({@link OwnMemory});
+ * it is not kept from being freed, so it must outlive its mapping for DMA. A range is never partly
+ * the one and partly the other.
  */
 final class ProcessMemory {
   /** Above what any processor's user space reaches, so it meets no real address. */
   private static final long FIRST_DEVICE_ADDRESS = 0x4000_0000_0000_0000L;
+
+  /** More than any argument that is a pointer points to. */
+  private static final long LARGEST_ARGUMENT = 1 << 20;
 
   private static final long FIRST_PHYSICAL_ADDRESS = 0x1_0000_0000L;
 
   /** What is together in physical memory, as transparent huge pages make it. */
   private static final long PHYSICAL_BLOCK = 2 << 20;
 
+  /**
+   * How much memory that was unmapped is not given back at once. Its addresses stay taken, so that
+   * who still uses them is told, and does not touch what has come there since.
+   */
+  private static final long LARGEST_QUARANTINE = 64 << 20;
+
+  private static final int LONGEST_QUARANTINE = 256;
+
   private final int pageSize;
   private final LockedMemory lockedMemory;
   private final TreeMap<Long, Mapping> mappings = new TreeMap<>();
   private final TreeMap<Long, Backing> backings = new TreeMap<>();
-  private final TreeMap<Long, Backing> physical = new TreeMap<>();
+  private final TreeMap<Long, PhysicalMemory> physical = new TreeMap<>();
+  private final Map<Backing, Runnable> endings = new HashMap<>();
+  private final Set<Backing> unmappedAndViewed = new HashSet<>();
+  private final Deque<Backing> quarantine = new ArrayDeque<>();
+  private final OwnPages ownPages = new OwnPages();
+  private final HugePages hugePages;
+  private long quarantined;
   private long nextDeviceAddress = FIRST_DEVICE_ADDRESS;
   private long nextPhysicalAddress = FIRST_PHYSICAL_ADDRESS;
+
+  private record PhysicalMemory(PhysicalRange range, MemorySegment pages) {}
 
   /**
    * A mapped range. Just one of {@code backing} and {@code bar} is there.
@@ -60,6 +92,11 @@ final class ProcessMemory {
       return new Mapping(start, end, writable, true, backing, file, bar, barOffset);
     }
 
+    /** Whether it has pages that are larger than {@code pageSize}. */
+    boolean isHuge(long pageSize) {
+      return backing != null && backing.pageSize() > pageSize;
+    }
+
     void retain() {
       if (backing != null) {
         backing.map();
@@ -79,26 +116,88 @@ final class ProcessMemory {
     }
   }
 
-  ProcessMemory(int pageSize, LockedMemory lockedMemory) {
+  ProcessMemory(int pageSize, LockedMemory lockedMemory, HugePages hugePages) {
     this.pageSize = pageSize;
     this.lockedMemory = lockedMemory;
+    this.hugePages = hugePages;
   }
 
   /** Maps zeroed memory; a negated errno when there is none. */
   long mapAnonymous(long byteSize, int protection) {
     freeUnused();
-    Backing backing;
+    var arena = Arena.ofShared();
+    MemorySegment pages;
     try {
-      backing = new Backing(byteSize, pageSize, nextPhysicalAddress);
+      pages = arena.allocate(byteSize, pageSize);
     } catch (OutOfMemoryError e) {
+      arena.close();
       return Errno.ENOMEM.result();
     }
-    nextPhysicalAddress += (blocks(backing) + 1) * PHYSICAL_BLOCK;
+    return mapAnonymous(arena, pages, pageSize, protection, () -> {});
+  }
+
+  /** Maps zeroed memory of huge pages, which {@code flags} choose; a negated errno if it cannot. */
+  long mapHuge(long byteSize, int protection, int flags) {
+    freeUnused();
+    var pool = hugePages.chosenBy(flags);
+    if (pool == null) {
+      return Errno.EINVAL.result();
+    }
+    long rounded = pool.roundUp(byteSize);
+    long count = rounded / pool.pageSize();
+    if (!SharedMemory.isAvailable() || !pool.take(count)) {
+      return Errno.ENOMEM.result();
+    }
+    var arena = Arena.ofShared();
+    try (var memory = SharedMemory.allocate(rounded)) {
+      var pages = memory.map(0, rounded, pool.pageSize(), false, arena);
+      return mapAnonymous(arena, pages, pool.pageSize(), protection, () -> pool.give(count));
+    } catch (ErrnoException e) {
+      arena.close();
+      pool.give(count);
+      return Errno.ENOMEM.result();
+    }
+  }
+
+  private long mapAnonymous(
+      Arena arena, MemorySegment pages, long pageSize, int protection, Runnable ending) {
+    var range = newPhysical(pages, pageSize);
+    var backing = new Backing(arena, pages, pageSize, pages.byteSize(), range, 0, false);
+    return map(
+        backing,
+        protection,
+        () -> {
+          ending.run();
+          endPhysical(range);
+        });
+  }
+
+  /**
+   * Maps all of a new backing.
+   *
+   * @param ending what to do when nothing uses it any more
+   */
+  long map(Backing backing, int protection, Runnable ending) {
     backings.put(backing.address(), backing);
-    physical.put(backing.physicalAddress(), backing);
+    endings.put(backing, ending);
     boolean writable = (protection & Kernel.PROT_WRITE) != 0;
     add(new Mapping(backing.address(), backing.end(), writable, false, backing, null, 0, 0));
     return backing.address();
+  }
+
+  /** Finds a place in physical memory for {@code pages}. */
+  PhysicalRange newPhysical(MemorySegment pages, long pageSize) {
+    long block = Math.max(PHYSICAL_BLOCK, pageSize);
+    long start = (nextPhysicalAddress + block - 1) & -block;
+    var range = new PhysicalRange(start, pages.byteSize(), block);
+    nextPhysicalAddress = range.end() + block;
+    physical.put(start, new PhysicalMemory(range, pages));
+    return range;
+  }
+
+  /** Gives a place in physical memory up. */
+  void endPhysical(PhysicalRange range) {
+    physical.remove(range.start());
   }
 
   /** Maps a part of a BAR. */
@@ -121,6 +220,9 @@ final class ProcessMemory {
       return Errno.EINVAL.result();
     }
     long end = address + roundUp(byteSize);
+    if (splitsHugePage(address) || splitsHugePage(end)) {
+      return Errno.EINVAL.result();
+    }
     for (var mapping = lastBelow(end);
         mapping != null && mapping.end() > address;
         mapping = lastBelow(end)) {
@@ -137,16 +239,33 @@ final class ProcessMemory {
         add(mapping.part(end, mapping.end()));
       }
       mapping.drop();
+      if (mapping.backing() != null) {
+        freeIfUnused(mapping.backing());
+      }
     }
     freeUnused();
     return 0;
   }
 
-  /** Locks the pages of a range, which are charged until they are unmapped. */
+  private boolean splitsHugePage(long address) {
+    var mapping = at(address);
+    return mapping != null
+        && mapping.backing() != null
+        && address % mapping.backing().pageSize() != 0;
+  }
+
+  /**
+   * Locks the pages of a range, which are charged until they are unmapped. Huge pages are checked
+   * against the limit and not charged: they are never swapped out.
+   */
   int lock(long address, long byteSize) {
     long start = address & -pageSize;
     long end = roundUp(address + byteSize);
+    if (isOwn(address)) {
+      return lockOwn(address, byteSize, start, end);
+    }
     long missing = 0;
+    long charged = 0;
     for (long at = start; at < end; ) {
       var mapping = at(at);
       if (mapping == null) {
@@ -154,19 +273,31 @@ final class ProcessMemory {
       }
       long pieceEnd = Math.min(end, mapping.end());
       missing += mapping.locked() ? 0 : pieceEnd - at;
+      charged += mapping.locked() || mapping.isHuge(pageSize) ? 0 : pieceEnd - at;
       at = pieceEnd;
     }
-    if (!lockedMemory.charge(missing)) {
+    if (missing / pageSize > lockedMemory.available() || !lockedMemory.charge(charged)) {
       return Errno.ENOMEM.result();
     }
     for (long at = start; at < end; ) {
       var mapping = requireNonNull(at(at));
       long pieceEnd = Math.min(end, mapping.end());
-      if (!mapping.locked()) {
+      if (!mapping.locked() && !mapping.isHuge(pageSize)) {
         lock(mapping, at, pieceEnd);
       }
       at = pieceEnd;
     }
+    return 0;
+  }
+
+  private int lockOwn(long address, long byteSize, long start, long end) {
+    var own = OwnMemory.now();
+    lockedMemory.uncharge(ownPages.dropLost(own));
+    if (own.reach(address, byteSize, false) < byteSize
+        || !lockedMemory.charge(ownPages.missing(start, end))) {
+      return Errno.ENOMEM.result();
+    }
+    ownPages.lock(start, end);
     return 0;
   }
 
@@ -192,6 +323,7 @@ final class ProcessMemory {
     for (var mapping : mappings.values().toArray(new Mapping[0])) {
       unmap(mapping.start(), mapping.end() - mapping.start());
     }
+    shortenQuarantine(0, 0);
   }
 
   long roundUp(long byteSize) {
@@ -204,19 +336,51 @@ final class ProcessMemory {
     return entry == null || entry.getValue().end() <= address ? null : entry.getValue();
   }
 
-  /** Anonymous memory from {@code address} to the end of its mapping; empty if there is none. */
-  MemorySegment mappedFrom(long address) {
-    var mapping = at(address);
-    return mapping == null || mapping.backing() == null
-        ? MemorySegment.NULL
-        : mapping.backing().from(address, mapping.end() - address);
+  /** Whether an address is the JVM's own, as far as this knows: not of memory mapped here. */
+  private boolean isOwn(long address) {
+    return at(address) == null && backingAt(address) == null;
   }
 
-  /** A view of anonymous memory for the user, whose pages stay until {@code lifetime} ends. */
+  private @Nullable Backing backingAt(long address) {
+    var entry = backings.floorEntry(address);
+    return entry == null || entry.getValue().end() <= address ? null : entry.getValue();
+  }
+
+  /** Memory from {@code address} to the end of its mapping; empty if there is none. */
+  MemorySegment mappedFrom(long address) {
+    var mapping = at(address);
+    if (mapping != null) {
+      return mapping.backing() == null
+          ? MemorySegment.NULL
+          : mapping.backing().from(address, mapping.end() - address);
+    }
+    long readable = pinnable(address, LARGEST_ARGUMENT, false);
+    long writable = readable == 0 ? 0 : pinnable(address, LARGEST_ARGUMENT, true);
+    if (readable == 0) {
+      return MemorySegment.NULL;
+    }
+    return writable > 0
+        ? NativeMemory.at(address, writable, Arena.global())
+        : NativeMemory.at(address, readable, Arena.global()).asReadOnly();
+  }
+
+  /**
+   * What a pointer in a system call's argument points to, for use during the call.
+   *
+   * @throws UserFault when not all of it can be read, or written
+   */
+  MemorySegment user(long address, long byteSize, boolean write) throws UserFault {
+    if (pinnable(address, byteSize, write) < byteSize) {
+      throw new UserFault();
+    }
+    return NativeMemory.at(address, byteSize, Arena.global());
+  }
+
+  /** A view of mapped memory for the user, whose pages stay until {@code lifetime} ends. */
   MemorySegment view(long address, long byteSize, Arena lifetime) {
-    if (byteSize <= 0 || pinnable(address, byteSize, false) < byteSize) {
+    if (byteSize <= 0 || mappedReach(address, byteSize, false) < byteSize) {
       throw new IllegalArgumentException(
-          "no anonymous memory of %d bytes is mapped at 0x%x".formatted(byteSize, address));
+          "no memory of %d bytes is mapped at 0x%x".formatted(byteSize, address));
     }
     for (var backing : backings(address, byteSize)) {
       backing.viewedUntil(lifetime.scope());
@@ -225,24 +389,48 @@ final class ProcessMemory {
   }
 
   /**
-   * How many bytes from {@code address} on are anonymous memory that a device may be given; those
-   * that it writes must be writable.
+   * How many bytes from {@code address} on are memory that a device may be given; those that it
+   * writes must be writable.
    */
   long pinnable(long address, long byteSize, boolean write) {
+    if (!isOwn(address)) {
+      return mappedReach(address, byteSize, write);
+    }
+    var next = backings.higherKey(address);
+    long own = next == null ? byteSize : Math.min(byteSize, next - address);
+    return OwnMemory.reachNow(address, own, write);
+  }
+
+  private long mappedReach(long address, long byteSize, boolean write) {
     long reached = 0;
     while (reached < byteSize) {
       var mapping = at(address + reached);
       if (mapping == null || mapping.backing() == null || (write && !mapping.writable())) {
         break;
       }
-      reached = mapping.end() - address;
+      long end = Math.min(mapping.end(), mapping.backing().presentEnd());
+      reached = Math.max(reached, end - address);
+      if (end < mapping.end()) {
+        break;
+      }
     }
     return Math.min(reached, byteSize);
   }
 
+  /**
+   * The size of the smallest pages behind a range that is all {@link #pinnable}, in bytes. Of the
+   * JVM's own memory nothing is known but that it has pages.
+   */
+  long pageSize(long address, long byteSize) {
+    return backings(address, byteSize).stream()
+        .mapToLong(Backing::pageSize)
+        .min()
+        .orElse(pageSize);
+  }
+
   /** Keeps the pages of a range, all {@link #pinnable}, whatever happens to their mappings. */
   void pin(long address, long byteSize) {
-    backings(address, byteSize).forEach(Backing::pin);
+    backings(address, byteSize).forEach(backing -> backing.pin(address, address + byteSize));
   }
 
   /** Undoes {@link #pin} of the same range. */
@@ -265,11 +453,10 @@ final class ProcessMemory {
 
   /** Pinned memory at {@code address}: at most {@code byteSize} bytes, at least one. */
   MemorySegment pinned(long address, long byteSize) {
-    var entry = backings.floorEntry(address);
-    if (entry == null || entry.getValue().end() <= address) {
-      throw new AssertionError("no pinned memory at 0x%x".formatted(address));
-    }
-    return entry.getValue().from(address, byteSize);
+    var backing = backingAt(address);
+    return backing == null
+        ? NativeMemory.at(address, byteSize, Arena.global())
+        : backing.from(address, byteSize);
   }
 
   /**
@@ -278,55 +465,97 @@ final class ProcessMemory {
    */
   @Nullable MemorySegment atPhysical(long physicalAddress, long byteSize) {
     var entry = physical.floorEntry(physicalAddress);
-    if (entry == null) {
-      return null;
+    if (entry == null || entry.getValue().range().end() <= physicalAddress) {
+      return ownAtPhysical(physicalAddress, byteSize);
     }
-    var backing = entry.getValue();
-    long distance = physicalAddress - backing.physicalAddress();
-    long block = blocks(backing) - 1 - distance / PHYSICAL_BLOCK;
-    long inBlock = distance % PHYSICAL_BLOCK;
-    long offset = block * PHYSICAL_BLOCK + inBlock;
-    if (block < 0 || offset >= backing.byteSize()) {
-      return null;
-    }
-    return backing.from(backing.address() + offset, Math.min(byteSize, PHYSICAL_BLOCK - inBlock));
+    var range = entry.getValue().range();
+    long offset = range.offsetOf(physicalAddress);
+    return offset < 0
+        ? null
+        : entry.getValue().pages().asSlice(offset, Math.min(byteSize, range.together(offset)));
   }
 
-  /**
-   * The physical address of a mapped page, or -1. Blocks that are neighbours in the address space
-   * are none in physical memory, so a driver that takes them for such is found out.
-   */
-  long physicalAddress(long pageAddress) {
-    var mapping = at(pageAddress);
-    if (mapping == null || mapping.backing() == null) {
-      return -1;
+  /** Looked up at each access: nothing keeps this memory but what its user promises. */
+  private @Nullable MemorySegment ownAtPhysical(long physicalAddress, long byteSize) {
+    long address = ownPages.virtualAddress(physicalAddress);
+    if (address < 0 || !isOwn(address)) {
+      return null;
     }
-    var backing = mapping.backing();
-    long offset = pageAddress - backing.address();
-    long block = blocks(backing) - 1 - offset / PHYSICAL_BLOCK;
-    return backing.physicalAddress() + block * PHYSICAL_BLOCK + offset % PHYSICAL_BLOCK;
+    long together = OwnPages.BLOCK - address % OwnPages.BLOCK;
+    long reached = pinnable(address, Math.min(byteSize, together), true);
+    return reached == 0 ? null : NativeMemory.at(address, reached, Arena.global());
   }
 
-  private static long blocks(Backing backing) {
-    return (backing.byteSize() + PHYSICAL_BLOCK - 1) / PHYSICAL_BLOCK;
+  /** The physical addresses of {@code count} pages from {@code address} on; -1 for none. */
+  long[] physicalAddresses(long address, int count) {
+    var addresses = new long[count];
+    OwnMemory own = null;
+    for (int i = 0; i < count; i++) {
+      long page = address + (long) i * pageSize;
+      var mapping = at(page);
+      if (mapping != null) {
+        addresses[i] =
+            mapping.backing() == null || page >= mapping.backing().presentEnd()
+                ? -1
+                : mapping.backing().physicalAddress(page);
+        continue;
+      }
+      if (own == null) {
+        own = OwnMemory.now();
+      }
+      boolean present = isOwn(page) && own.reach(page, 1, false) > 0;
+      addresses[i] = present ? ownPages.physicalAddress(page, this::newOwnBlock) : -1;
+    }
+    return addresses;
+  }
+
+  private long newOwnBlock() {
+    long start = nextPhysicalAddress;
+    nextPhysicalAddress += 2 * OwnPages.BLOCK;
+    return start;
   }
 
   private void freeUnused() {
-    List.copyOf(backings.values()).forEach(this::freeIfUnused);
-  }
-
-  private void freeIfUnused(Backing backing) {
-    if (backing.freedIfUnused()) {
-      backings.remove(backing.address());
-      physical.remove(backing.physicalAddress());
+    for (var backing : List.copyOf(unmappedAndViewed)) {
+      if (!backing.isViewed()) {
+        unmappedAndViewed.remove(backing);
+        end(backing);
+      }
     }
   }
 
-  /** How many mappings there are of anonymous memory, or of BARs. */
-  int count(boolean anonymous) {
+  private void freeIfUnused(Backing backing) {
+    if (backing.isUsed() || !endings.containsKey(backing)) {
+      return;
+    }
+    if (backing.isViewed()) {
+      unmappedAndViewed.add(backing);
+    } else {
+      end(backing);
+    }
+  }
+
+  private void end(Backing backing) {
+    requireNonNull(endings.remove(backing)).run();
+    quarantine.add(backing);
+    quarantined += backing.byteSize();
+    shortenQuarantine(LARGEST_QUARANTINE, LONGEST_QUARANTINE);
+  }
+
+  private void shortenQuarantine(long byteSize, int count) {
+    while (quarantined > byteSize || quarantine.size() > count) {
+      var backing = quarantine.remove();
+      quarantined -= backing.byteSize();
+      backings.remove(backing.address());
+      backing.free();
+    }
+  }
+
+  /** How many mappings there are of memory, or of BARs. */
+  int count(boolean ofMemory) {
     int count = 0;
     for (var mapping : mappings.values()) {
-      if ((mapping.backing() != null) == anonymous) {
+      if ((mapping.backing() != null) == ofMemory) {
         count++;
       }
     }

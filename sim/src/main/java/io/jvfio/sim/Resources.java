@@ -7,10 +7,11 @@ import java.util.Map;
  * nothing leaked.
  *
  * @param openFiles descriptors, without the three that every process starts with
- * @param anonymousMappings pieces of anonymous memory that are mapped
+ * @param anonymousMappings pieces of anonymous memory, or of memory files, that are mapped
  * @param deviceMappings BARs, or parts of them, that are mapped
  * @param dmaMappedBytes bytes that some device can reach through an IOMMU
  * @param lockedBytes the process's {@code locked_vm}, {@code VmLck} in {@code /proc/self/status}
+ * @param hugePageBytes bytes of huge pages that are taken from the machine's pools
  * @param openDevices devices that are open, each counted once
  * @param attachedGroups groups that are in a container
  * @param drivers the driver of each device by the device's address; an empty string for none
@@ -21,6 +22,7 @@ public record Resources(
     int deviceMappings,
     long dmaMappedBytes,
     long lockedBytes,
+    long hugePageBytes,
     int openDevices,
     int attachedGroups,
     Map<String, String> drivers) {

@@ -117,9 +117,12 @@ final class SimulatedKernel implements Kernel {
         return Errno.EINVAL.result();
       }
       long rounded = host.memory().roundUp(byteSize);
-      return anonymous || file == null
-          ? host.memory().mapAnonymous(rounded, protection)
-          : file.mmap(rounded, protection, flags, offset);
+      if (!anonymous && file != null) {
+        return file.mmap(rounded, protection, flags, offset);
+      }
+      return (flags & MAP_HUGETLB) != 0
+          ? host.memory().mapHuge(rounded, protection, flags)
+          : host.memory().mapAnonymous(rounded, protection);
     }
   }
 
@@ -132,7 +135,9 @@ final class SimulatedKernel implements Kernel {
 
   @Override
   public int memoryFile(String name, int flags, long byteSize) {
-    return Errno.ENOMEM.result();
+    synchronized (host) {
+      return MemoryFile.create(host, name, flags, byteSize);
+    }
   }
 
   @Override

@@ -180,8 +180,11 @@ final class SpaprWindows {
    */
   int map(TceTable table, long iova, long vaddr, long size, boolean read, boolean write) {
     long pageSize = table.pageSize();
+    // Always pinned for writing, even where the device may only read.
+    long pinnable = v2 ? 0 : host.memory().pinnable(vaddr, size, true);
     for (long done = 0; Long.compareUnsigned(done, size) < 0; done += pageSize) {
-      int error = mapPage(table, iova + done, vaddr + done, read, write);
+      boolean pins = pinnable - done >= pageSize;
+      int error = mapPage(table, iova + done, vaddr + done, pins, read, write);
       if (error != 0) {
         clear(table, iova, done);
         return error;
@@ -190,7 +193,8 @@ final class SpaprWindows {
     return 0;
   }
 
-  private int mapPage(TceTable table, long iova, long vaddr, boolean read, boolean write) {
+  private int mapPage(
+      TceTable table, long iova, long vaddr, boolean pins, boolean read, boolean write) {
     if (v2) {
       var region = host.preregistered().containing(vaddr, table.pageSize());
       if (region == null || table.pageShift() > region.pageShift) {
@@ -201,8 +205,7 @@ final class SpaprWindows {
       }
       region.mapped();
     } else {
-      // Always pinned for writing, even where the device may only read.
-      if (host.memory().pinnable(vaddr, table.pageSize(), true) < table.pageSize()) {
+      if (!pins) {
         return Errno.EFAULT.result();
       }
       if (!table.contains(iova)) {

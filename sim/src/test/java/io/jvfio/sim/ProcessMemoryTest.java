@@ -110,6 +110,8 @@ class ProcessMemoryTest {
     var entries = guest.arena.allocate(16, 8);
     assertThat(guest.kernel.pread(pagemap, entries, address / 0x1000 * 8)).isEqualTo(16);
     assertThat(entries.get(ValueLayout.JAVA_LONG, 0)).isEqualTo(1L << 63);
+    assertThat(guest.kernel.pread(pagemap, entries, 8)).isEqualTo(16);
+    assertThat(entries.get(ValueLayout.JAVA_LONG, 0)).isZero();
     assertThat(entries.get(ValueLayout.JAVA_LONG, 8)).isZero();
     assertThat(answer(guest.kernel.pread(pagemap, entries, 4))).isEqualTo("EINVAL");
     assertThat(answer(guest.kernel.pread(pagemap, entries.asSlice(0, 4), 0))).isEqualTo("EINVAL");
