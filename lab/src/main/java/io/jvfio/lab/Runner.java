@@ -48,6 +48,9 @@ final class Runner {
       }
     } finally {
       run.close();
+      if (lockedKilobytes() == locked) {
+        run.unmapMemory();
+      }
     }
     return answers;
   }
@@ -109,13 +112,18 @@ final class Runner {
     }
   }
 
-  private record Mapping(long address, long byteSize) {}
+  private record Mapping(long address, long byteSize) {
+    long end() {
+      return address + byteSize;
+    }
+  }
 
   /** One execution of a sequence: the descriptors, memory and values its steps produced. */
   private final class Run {
     private final Map<String, Integer> files = new LinkedHashMap<>();
     private final List<Integer> unnamed = new ArrayList<>();
     private final Map<String, Long> memory = new HashMap<>();
+    private final List<Mapping> anonymous = new ArrayList<>();
     private final Map<String, Long> values = new HashMap<>();
     private final Map<String, Mapping> mappings = new LinkedHashMap<>();
 
@@ -137,23 +145,35 @@ final class Runner {
             yield opened(named.opened(), kernel.ioctl(file(named.file()), named.command(), name));
           }
         }
-        case Step.Memory anonymous -> {
+        case Step.Memory wanted -> {
+          long byteSize = wanted.byteSize() + ALIGNMENT;
           long address =
               kernel.mmap(
-                  anonymous.byteSize() + ALIGNMENT,
-                  anonymous.protection(),
-                  Kernel.MAP_PRIVATE | Kernel.MAP_ANONYMOUS,
-                  -1,
-                  0);
+                  byteSize, wanted.protection(), Kernel.MAP_PRIVATE | Kernel.MAP_ANONYMOUS, -1, 0);
           if (address >= 0) {
-            memory.put(anonymous.memory(), (address + ALIGNMENT - 1) & -ALIGNMENT);
+            memory.put(wanted.memory(), (address + ALIGNMENT - 1) & -ALIGNMENT);
+            anonymous.add(new Mapping(address, byteSize));
           }
           yield Outcome.mapped(address);
         }
-        case Step.Hole hole ->
-            Outcome.of(
-                kernel.munmap(
-                    memory.getOrDefault(hole.memory(), 0L) + hole.offset(), hole.byteSize()));
+        case Step.Hole hole -> {
+          long address = memory.getOrDefault(hole.memory(), 0L) + hole.offset();
+          int result = kernel.munmap(address, hole.byteSize());
+          if (result == 0) {
+            forget(address, address + hole.byteSize());
+          }
+          yield Outcome.of(result);
+        }
+        case Step.Look look -> {
+          var address = memory.get(look.memory());
+          if (address == null) {
+            yield new Outcome("unmapped", "");
+          }
+          try (var arena = Arena.ofConfined()) {
+            var bytes = kernel.memory(address + look.offset(), look.byteSize(), arena);
+            yield new Outcome(Integer.toString(look.byteSize()), hex(bytes));
+          }
+        }
         case Step.Read read -> {
           try (var arena = Arena.ofConfined()) {
             var bytes = arena.allocate(Math.max(1, read.byteSize())).asSlice(0, read.byteSize());
@@ -323,6 +343,25 @@ final class Runner {
 
     private static String hex(MemorySegment bytes) {
       return HexFormat.of().formatHex(bytes.toArray(ValueLayout.JAVA_BYTE));
+    }
+
+    /** What is unmapped now may be anybody's soon, and must not be unmapped again. */
+    private void forget(long start, long end) {
+      for (var piece : List.copyOf(anonymous)) {
+        if (piece.address() < end && start < piece.end()) {
+          anonymous.remove(piece);
+          if (piece.address() < start) {
+            anonymous.add(new Mapping(piece.address(), start - piece.address()));
+          }
+          if (end < piece.end()) {
+            anonymous.add(new Mapping(end, piece.end() - end));
+          }
+        }
+      }
+    }
+
+    void unmapMemory() {
+      anonymous.forEach(mapping -> kernel.munmap(mapping.address(), mapping.byteSize()));
     }
 
     /** Devices were opened after groups, and groups after containers. */

@@ -1,12 +1,16 @@
 package io.jvfio.lab;
 
 import io.jvfio.linux.uapi.Layouts;
+import io.jvfio.linux.uapi.VfioBitmap;
 import io.jvfio.linux.uapi.VfioDeviceInfo;
+import io.jvfio.linux.uapi.VfioEehPeOp;
 import io.jvfio.linux.uapi.VfioGroupStatus;
 import io.jvfio.linux.uapi.VfioIommuSpaprRegisterMemory;
 import io.jvfio.linux.uapi.VfioIommuSpaprTceCreate;
 import io.jvfio.linux.uapi.VfioIommuSpaprTceInfo;
 import io.jvfio.linux.uapi.VfioIommuSpaprTceRemove;
+import io.jvfio.linux.uapi.VfioIommuType1DirtyBitmap;
+import io.jvfio.linux.uapi.VfioIommuType1DirtyBitmapGet;
 import io.jvfio.linux.uapi.VfioIommuType1DmaMap;
 import io.jvfio.linux.uapi.VfioIommuType1DmaUnmap;
 import io.jvfio.linux.uapi.VfioIommuType1Info;
@@ -30,6 +34,12 @@ enum Shape {
   TYPE1_INFO(VfioIommuType1Info.LAYOUT, "argsz", "flags", "iova_pgsizes", "cap_offset"),
   DMA_MAP(VfioIommuType1DmaMap.LAYOUT),
   DMA_UNMAP(VfioIommuType1DmaUnmap.LAYOUT, "size"),
+  /** With the bitmap that follows it when the dirty pages are asked for. */
+  DMA_UNMAP_DIRTY(
+      joined(VfioIommuType1DmaUnmap.LAYOUT, List.of(VfioBitmap.LAYOUT.withName("bitmap"))), "size"),
+  DIRTY_PAGES(VfioIommuType1DirtyBitmap.LAYOUT),
+  DIRTY_PAGES_GET(joined(
+          VfioIommuType1DirtyBitmap.LAYOUT, VfioIommuType1DirtyBitmapGet.LAYOUT.memberLayouts())),
   SPAPR_INFO(
       VfioIommuSpaprTceInfo.LAYOUT,
       "flags",
@@ -40,7 +50,8 @@ enum Shape {
       "ddw.levels"),
   REGISTER_MEMORY(VfioIommuSpaprRegisterMemory.LAYOUT),
   TCE_CREATE(VfioIommuSpaprTceCreate.LAYOUT, "start_addr"),
-  TCE_REMOVE(VfioIommuSpaprTceRemove.LAYOUT);
+  TCE_REMOVE(VfioIommuSpaprTceRemove.LAYOUT),
+  EEH_OPERATION(VfioEehPeOp.LAYOUT);
 
   /** One field of a struct; {@code name} is a path such as {@code ddw.levels}. */
   record Field(String name, long offset, int byteSize) {}
@@ -77,6 +88,13 @@ enum Shape {
         .filter(field -> field.name().equals(name))
         .findFirst()
         .orElseThrow(() -> new IllegalArgumentException(this + " has no field " + name));
+  }
+
+  /** A struct and what may come right after it. */
+  private static StructLayout joined(StructLayout head, List<MemoryLayout> tail) {
+    var members = new ArrayList<>(head.memberLayouts());
+    members.addAll(tail);
+    return MemoryLayout.structLayout(members.toArray(MemoryLayout[]::new));
   }
 
   private static List<Field> flatten(String prefix, long start, GroupLayout layout) {
