@@ -32,7 +32,8 @@ sealed interface IommuPlatform {
   record Paging(String instance, long pageSizes, long lastIova) implements IommuPlatform {
     @Override
     public List<IommuDriver> drivers(Host host) {
-      return List.of(new Type1Driver(host, this));
+      var type1 = new Type1Driver(host, this);
+      return host.hasNoIommuDriver() ? List.of(type1, new NoIommuDriver(host)) : List.of(type1);
     }
 
     @Override
