@@ -1,25 +1,27 @@
 package io.jvfio;
 
-import java.lang.foreign.MemorySegment;
+import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
- * Memory that both this process and the device can read and write.
+ * Memory of jvfio's own that both this process and the device can read and write.
  *
  * <p>Memory and mapping live and die together: closing unmaps it from the IOMMU first and frees it
  * after that, and every later access through {@link #segment()} throws {@link
  * IllegalStateException}.
  */
-public interface DmaBuffer extends AutoCloseable {
-  /** The memory as this process sees it. */
-  MemorySegment segment();
+public interface DmaBuffer extends DmaMapping {
+  /** The size in bytes of the pages that the memory is made of. */
+  long pageSize();
 
-  /** The address of the first byte as the device sees it; the rest follows without a gap. */
-  long iova();
+  /** Why the pages are smaller than those asked for, and what to change; empty if they are not. */
+  Optional<String> fallback();
 
-  /** Length in bytes. */
-  default long byteSize() {
-    return segment().byteSize();
-  }
+  /**
+   * The descriptor of the memory file, for handing to other processes; empty for anonymous memory.
+   * It is closed with the buffer.
+   */
+  OptionalInt fileDescriptor();
 
   /** Unmaps and frees. Idempotent. */
   @Override

@@ -52,6 +52,73 @@ final class Explanations {
                 "Look for the reason in 'modprobe vfio; dmesg | tail'.")));
   }
 
+  /** {@code open("/dev/iommu")}. */
+  static Explanation openIommufd(Errno errno) {
+    return explain(
+        errno,
+        Map.of(
+            Errno.ENOENT,
+            new Explanation(
+                "The kernel has no iommufd, or its module is not loaded.",
+                "Load it with 'modprobe iommufd'; where the kernel has none, containers do the same."),
+            Errno.EACCES,
+            new Explanation(
+                "This user may not open iommufd.",
+                "Let the user's group in with 'chgrp GROUP /dev/iommu && chmod 0660 /dev/iommu', or a udev rule to"
+                    + " the same effect.")));
+  }
+
+  /** {@code open("/dev/vfio/devices/vfioN")}. */
+  Explanation openDeviceNode(String node, Errno errno) {
+    return explain(
+        errno,
+        Map.of(
+            Errno.EACCES,
+            new Explanation(
+                "This user may not open the device.",
+                "Let the user in with 'chown USER %s', or a udev rule to the same effect."
+                    .formatted(node)),
+            Errno.ENOENT,
+            new Explanation(
+                "The node is missing, though sysfs tells of it: nothing has made the nodes of"
+                    + " /dev/vfio/devices here, as in a container without them.",
+                "Make the node visible to this process, or forbid iommufd and use the group."),
+            Errno.ENODEV,
+            new Explanation(
+                "The device has just left its VFIO driver.", "Bind it to vfio-pci again.")));
+  }
+
+  /** BIND_IOMMUFD or ATTACH_IOMMUFD_PT of the device behind {@code node}. */
+  Explanation useDeviceNode(String node, Errno errno) {
+    return explain(
+        errno,
+        Map.of(
+            Errno.EBUSY,
+            new Explanation(
+                "The device or its group is in use already"
+                    + facts.holder(node).map(holder -> " in process " + holder).orElse("")
+                    + "; a group opened through /dev/vfio/N keeps its devices from being opened this way.",
+                "End that process, or close the device there; 'fuser -v %s /dev/vfio/*' lists who has it open."
+                    .formatted(node)),
+            Errno.EPERM,
+            new Explanation(
+                "Somebody else owns DMA of this group, or the IOMMU does not isolate message-signalled interrupts.",
+                "Look at the drivers of the group's devices with 'jvfio list'; where every user is trusted, load"
+                    + " iommufd with allow_unsafe_interrupts=1."),
+            Errno.EACCES,
+            new Explanation(
+                "The device is a virtual function and its physical function asks for a token.",
+                "Ask the owner of the physical function for its VF token."),
+            Errno.EADDRINUSE,
+            new Explanation(
+                "Memory is mapped at addresses that this device reserves, such as those of its interrupts.",
+                "Open all devices of a space before anything is mapped."),
+            Errno.EINVAL,
+            new Explanation(
+                "The device is open already, or its IOMMU does not keep caches coherent or cannot take this page table.",
+                "Look for the reason in dmesg.")));
+  }
+
   /** {@code open("/dev/vfio/N")}. */
   Explanation openGroup(IommuGroup group, Errno errno) {
     var device =
@@ -250,7 +317,8 @@ final class Explanations {
                 "The same memory is registered already, or the IOMMU is in use.", REPORT)));
   }
 
-  private Explanation lockedMemory(long byteSize, String purpose) {
+  /** Locking {@code byteSize} bytes more: the shortfall, and how to raise the limit. */
+  Explanation lockedMemory(long byteSize, String purpose) {
     long limit = facts.kernel().lockedMemoryLimit();
     long locked = facts.lockedMemory();
     long shortfall = locked + byteSize - limit;
@@ -292,6 +360,28 @@ final class Explanations {
             new Explanation(
                 "The kernel cannot open the device: its container has no IOMMU, or it could not be enabled.",
                 "Look for the reason in dmesg.")));
+  }
+
+  /** {@code VFIO_EEH_PE_OP}. */
+  static Explanation eeh(Errno errno) {
+    return explain(
+        errno,
+        Map.of(
+            Errno.ENODEV,
+            new Explanation(
+                "The firmware has no endpoint for this device: EEH does not watch it, as in most emulated machines.",
+                "Recover with a reset of the device."),
+            Errno.ENOENT,
+            new Explanation("The platform has no such operation.", ""),
+            Errno.EIO,
+            new Explanation(
+                "EEH is off, or the firmware failed.",
+                "Look for 'EEH:' in dmesg; the kernel's command line may have eeh=off."),
+            Errno.EINVAL,
+            new Explanation("The endpoint is in no state for it.", "Ask for its state first."),
+            Errno.ERANGE,
+            new Explanation(
+                "This platform cannot inject such an error.", "On pSeries use one of memory.")));
   }
 
   /** What to say of an error that the table does not know. */

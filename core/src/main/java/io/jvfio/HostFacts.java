@@ -3,7 +3,12 @@ package io.jvfio;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * What procfs and sysfs say of this process and of the machine, for explanations and for asking
@@ -13,6 +18,8 @@ final class HostFacts {
   private static final String DEVICE_TREE = "/sys/firmware/devicetree/base";
   private static final String TREE_LINK = "devicetree/base";
   private static final int CAP_IPC_LOCK = 14;
+  private static final Pattern RESERVED =
+      Pattern.compile("0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16}) (\\S+)");
 
   private final Kernel kernel;
 
@@ -29,11 +36,41 @@ final class HostFacts {
     return text("/proc/sys/kernel/osrelease").orElse("unknown");
   }
 
+  /** Why memory of huge pages is not to be had, as {@code refusal} and the kernel's pools tell. */
+  Explanation whyNoHugePages(long pageSize, long byteSize, Refusal refusal) {
+    long pages = (byteSize + pageSize - 1) / pageSize;
+    var pool = "/sys/kernel/mm/hugepages/hugepages-" + (pageSize >> 10) + "kB";
+    var free = text(pool + "/free_hugepages");
+    if (free.isEmpty()) {
+      return new Explanation(
+          "This machine has no huge pages of %,d bytes, so the buffer has the system's pages of %,d."
+              .formatted(pageSize, kernel.pageSize()),
+          "Look at /sys/kernel/mm/hugepages for the sizes that it has.");
+    }
+    return new Explanation(
+        "Of %,d huge pages of %,d bytes that the buffer needs, %s are free (%s), so it has the system's pages of %,d."
+            .formatted(
+                pages,
+                pageSize,
+                free.get(),
+                refusal.errno().map(Errno::symbol).orElse("refused"),
+                kernel.pageSize()),
+        "Reserve them with 'echo %d > %s/nr_hugepages'.".formatted(pages, pool));
+  }
+
   /** Bytes that this process has locked, by the kernel's own count. */
   long lockedMemory() {
     return status("VmLck:")
         .map(value -> Long.parseLong(value.substring(0, value.indexOf(' '))) << 10)
         .orElse(0L);
+  }
+
+  /** How many more bytes this process may lock; empty where no limit binds it. */
+  OptionalLong lockableMemory() {
+    long limit = kernel.lockedMemoryLimit();
+    return limit == Kernel.NO_LIMIT || mayLockWithoutLimit()
+        ? OptionalLong.empty()
+        : OptionalLong.of(Math.max(0, limit - lockedMemory()));
   }
 
   /** Whether the limit on locked memory does not bind this process. */
@@ -73,13 +110,59 @@ final class HostFacts {
     }
   }
 
-  /** Whether the kernel gives devices nodes of their own, through which iommufd is used. */
-  boolean offersDeviceNodes() {
+  /**
+   * The node of a device's own, through which iommufd is used: there is one where the kernel has
+   * them and the device is bound to a VFIO driver.
+   */
+  Optional<String> deviceNode(PciAddress device) {
     try {
-      return !kernel.list("/dev/vfio/devices").isEmpty();
+      return kernel.list("/sys/bus/pci/devices/" + device + "/vfio-dev").stream()
+          .findFirst()
+          .map(name -> "/dev/vfio/devices/" + name)
+          .filter(this::exists);
     } catch (ErrnoException e) {
-      return false; // there is no such directory without them
+      return Optional.empty(); // no such directory without a VFIO driver
     }
+  }
+
+  private boolean exists(String path) {
+    int slash = path.lastIndexOf('/');
+    try {
+      return kernel.list(path.substring(0, slash)).contains(path.substring(slash + 1));
+    } catch (ErrnoException e) {
+      return false; // no such directory in kernels without these nodes
+    }
+  }
+
+  /** Whether this is POWER hardware itself, whose groups can share DMA windows. */
+  boolean isBareMetalPower() {
+    return text(DEVICE_TREE + "/compatible")
+        .filter(text -> text.contains("ibm,powernv"))
+        .isPresent();
+  }
+
+  /** Whether this is a guest on POWER, whose groups cannot share DMA windows. */
+  boolean isPowerGuest() {
+    return text(DEVICE_TREE + "/device_type").filter(text -> text.startsWith("chrp")).isPresent();
+  }
+
+  /** The addresses of a group that the platform keeps; none where sysfs does not tell. */
+  List<ReservedRange> reservedRanges(int group) {
+    var ranges = new ArrayList<ReservedRange>();
+    text("/sys/kernel/iommu_groups/" + group + "/reserved_regions")
+        .ifPresent(
+            text ->
+                text.lines()
+                    .map(RESERVED::matcher)
+                    .filter(Matcher::matches)
+                    .forEach(
+                        line ->
+                            ranges.add(
+                                new ReservedRange(
+                                    Long.parseUnsignedLong(line.group(1), 16),
+                                    Long.parseUnsignedLong(line.group(2), 16),
+                                    line.group(3)))));
+    return ranges;
   }
 
   /**

@@ -17,6 +17,19 @@ import java.util.List;
 record InfoCapability(int id, int version, MemorySegment content) {
 
   /**
+   * The content, if it has at least {@code byteSize} bytes.
+   *
+   * @throws MalformedInfoException if it has less
+   */
+  MemorySegment require(long byteSize) throws MalformedInfoException {
+    if (content.byteSize() < byteSize) {
+      throw new MalformedInfoException(
+          "a capability of %d bytes where %d are needed".formatted(content.byteSize(), byteSize));
+    }
+    return content;
+  }
+
+  /**
    * The entries of the chain that starts at {@code first}, an offset from the start of {@code
    * info}; 0 for none.
    *

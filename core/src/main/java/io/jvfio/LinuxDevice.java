@@ -13,6 +13,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /** A device behind a VFIO device descriptor. Source: {@code drivers/vfio/pci/vfio_pci_core.c}. */
@@ -27,7 +28,8 @@ final class LinuxDevice implements VfioDevice {
   private final PciAddress address;
   private final OpenFile file;
   private final DmaSpace space;
-  private final VfioGroup owner;
+  private final VfioGroups owner;
+  private final Optional<EehEndpoint> eeh;
   private final Runnable afterClose;
   private final boolean resettable;
   private final List<Region> regions;
@@ -40,10 +42,12 @@ final class LinuxDevice implements VfioDevice {
       PciAddress address,
       OpenFile file,
       DmaSpace space,
-      VfioGroup owner,
+      VfioGroups owner,
       Runnable afterClose,
+      Optional<OpenFile> endpoints,
       Kernel kernel) {
     this.address = address;
+    this.eeh = endpoints.map(container -> new EehEndpoint(container, file.name()));
     this.file = file;
     this.space = space;
     this.owner = owner;
@@ -59,30 +63,16 @@ final class LinuxDevice implements VfioDevice {
   }
 
   static LinuxDevice open(
-      OpenContainer container,
+      Kernel kernel,
+      GroupAccess access,
       DmaSpace space,
       PciAddress address,
-      VfioGroup owner,
+      VfioGroups owner,
       Runnable afterClose) {
-    try (var undo = new Cleanup();
-        var arena = Arena.ofConfined()) {
-      int fd =
-          container
-              .groupFile()
-              .ioctl(Vfio.VFIO_GROUP_GET_DEVICE_FD, arena.allocateFrom(address.toString()));
-      if (fd < 0) {
-        var errno = Errno.ofResult(fd);
-        var why = container.explanations().openDevice(address, errno);
-        throw new VfioException(
-            Vfio.VFIO_GROUP_GET_DEVICE_FD.name(),
-            "device " + address,
-            errno,
-            why.meaning(),
-            why.nextStep());
-      }
-      var file = new OpenFile(container.kernel(), "device " + address, fd);
+    try (var undo = new Cleanup()) {
+      var file = access.openDevice(address);
       undo.add(file::close);
-      var device = new LinuxDevice(address, file, space, owner, afterClose, container.kernel());
+      var device = new LinuxDevice(address, file, space, owner, afterClose, access.eeh(), kernel);
       undo.release();
       return device;
     }
@@ -288,6 +278,11 @@ final class LinuxDevice implements VfioDevice {
   @Override
   public PciConfigSpace config() {
     return config;
+  }
+
+  @Override
+  public Optional<EehEndpoint> eeh() {
+    return eeh;
   }
 
   @Override

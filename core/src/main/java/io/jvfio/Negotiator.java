@@ -1,5 +1,7 @@
 package io.jvfio;
 
+import static java.util.Objects.requireNonNull;
+
 import io.jvfio.Attempt.Outcome;
 import io.jvfio.Attempt.Step;
 import io.jvfio.linux.Errno;
@@ -20,42 +22,51 @@ import org.jspecify.annotations.Nullable;
  * until the next boot. So a machine without Dynamic DMA Windows is recognised from the device tree
  * and from GET_INFO, before anything is mapped.
  */
-final class Negotiator {
-  private final HostFacts facts;
-  private final OpenContainer container;
+final class Negotiator implements AutoCloseable {
+  /** The warning that goes with a device that nothing confines. */
+  static final String UNPROTECTED =
+      "Without an IOMMU nothing is protected: the device reads and writes all memory of this machine by physical"
+          + " address, a wrong address corrupts the kernel, and the kernel may move pages that a device uses.";
 
-  Negotiator(HostFacts facts, OpenContainer container) {
+  private final HostFacts facts;
+  private final Explanations explanations;
+  private final IommuGroup group;
+  private @Nullable OpenContainer container;
+  private @Nullable OpenIommufd iommufd;
+  private @Nullable IommuDomain domain;
+
+  Negotiator(HostFacts facts, IommuGroup group) {
     this.facts = facts;
-    this.container = container;
+    this.explanations = new Explanations(facts);
+    this.group = group;
   }
 
-  /** A negotiation, and the space of the chosen type, ready for use. */
-  record Result(Negotiation negotiation, @Nullable ContainerSpace space) {}
-
-  /** Tries candidates until one is usable, and keeps it. */
-  Result negotiate(IommuPolicy policy) {
+  /**
+   * Tries candidates until one is usable, and keeps it.
+   *
+   * @throws VfioException if the group cannot be opened at all
+   */
+  Negotiation negotiate(IommuPolicy policy) {
     var attempts = new ArrayList<Attempt>();
-    @Nullable ContainerSpace chosen = null;
+    Optional<IommuType> chosen = Optional.empty();
     @Nullable VfioException failure = null;
     for (var type : policy.candidates()) {
-      if (chosen != null) {
-        attempts.add(skipped(type, "Not tried: " + chosen.type() + " works and comes before it."));
+      if (chosen.isPresent()) {
+        attempts.add(skipped(type, "Not tried: " + chosen.get() + " works and comes before it."));
       } else if (failure != null) {
         attempts.add(
             skipped(type, "Not tried: an error that another type would only hide came first."));
       } else {
         var tried = attempt(type);
         attempts.add(tried.attempt());
-        chosen = tried.space();
         failure = tried.failure();
+        if (tried.domain() != null) {
+          domain = tried.domain();
+          chosen = Optional.of(type);
+        }
       }
     }
-    return new Result(
-        new Negotiation(
-            attempts,
-            Optional.ofNullable(chosen).map(DmaSpace::type),
-            Optional.ofNullable(failure)),
-        chosen);
+    return new Negotiation(attempts, chosen, Optional.ofNullable(failure));
   }
 
   /** Tries every candidate, keeps none. */
@@ -63,24 +74,73 @@ final class Negotiator {
     var attempts = new ArrayList<Attempt>();
     Optional<IommuType> chosen = Optional.empty();
     Optional<VfioException> failure = Optional.empty();
-    for (var type : policy.candidates()) {
-      var tried = attempt(type);
-      attempts.add(tried.attempt());
-      if (tried.space() != null) {
-        if (chosen.isEmpty() && failure.isEmpty()) {
-          chosen = Optional.of(type);
+    try {
+      for (var type : policy.candidates()) {
+        var tried = attempt(type);
+        attempts.add(tried.attempt());
+        if (tried.domain() != null) {
+          if (chosen.isEmpty() && failure.isEmpty()) {
+            chosen = Optional.of(type);
+          }
+          startOver();
+        } else if (chosen.isEmpty() && failure.isEmpty()) {
+          failure = Optional.ofNullable(tried.failure());
         }
-        tried.space().close();
-        container.startOver();
-      } else if (chosen.isEmpty() && failure.isEmpty()) {
-        failure = Optional.ofNullable(tried.failure());
       }
+    } catch (VfioException e) {
+      // The group cannot be opened the way that this type needs, nor for those after it.
+      failure = chosen.isEmpty() && failure.isEmpty() ? Optional.of(e) : failure;
     }
     return new Negotiation(attempts, chosen, failure);
   }
 
+  /** The domain of the chosen type, ready for use; null if there is none. */
+  @Nullable IommuDomain domain() {
+    return domain;
+  }
+
+  /** Gives away what the chosen domain needs, to be closed by the caller. */
+  GroupAccess handOver() {
+    var access = requireNonNull(iommufd != null ? iommufd : container);
+    iommufd = null;
+    container = null;
+    return access;
+  }
+
+  /** A group is open in one way at a time. */
+  private OpenContainer container() {
+    if (container == null) {
+      close();
+      container = OpenContainer.open(facts.kernel(), explanations, group);
+    }
+    return container;
+  }
+
+  /** Undoes what an attempt has left, so that the next one starts from nothing. */
+  private void startOver() {
+    if (container != null) {
+      container.startOver();
+    } else {
+      close();
+    }
+  }
+
+  @Override
+  public void close() {
+    try (var steps = new Cleanup()) {
+      if (iommufd != null) {
+        steps.add(iommufd::close);
+        iommufd = null;
+      }
+      if (container != null) {
+        steps.add(container::close);
+        container = null;
+      }
+    }
+  }
+
   private record Tried(
-      Attempt attempt, @Nullable ContainerSpace space, @Nullable VfioException failure) {
+      Attempt attempt, @Nullable IommuDomain domain, @Nullable VfioException failure) {
     Tried(Attempt attempt) {
       this(attempt, null, null);
     }
@@ -89,26 +149,16 @@ final class Negotiator {
   private Tried attempt(IommuType type) {
     var extension = type.extension();
     if (extension.isEmpty()) {
-      return new Tried(
-          facts.offersDeviceNodes()
-              ? new Attempt(
-                  type,
-                  true,
-                  Step.NONE,
-                  Outcome.SKIPPED,
-                  Optional.empty(),
-                  Optional.empty(),
-                  "The kernel offers it; this version of jvfio works through containers only.")
-              : notAdvertised(type, Optional.empty()));
+      return attemptIommufd();
     }
-    int advertised =
-        container.containerFile().ioctl(Vfio.VFIO_CHECK_EXTENSION, extension.getAsInt());
+    var file = container().containerFile();
+    int advertised = file.ioctl(Vfio.VFIO_CHECK_EXTENSION, extension.getAsInt());
     if (advertised <= 0) {
       return new Tried(
           notAdvertised(
               type, advertised < 0 ? Optional.of(Errno.ofResult(advertised)) : Optional.empty()));
     }
-    if (type == IommuType.SPAPR_TCE && isWithoutDynamicWindows()) {
+    if (type == IommuType.SPAPR_TCE && isWithoutDynamicWindows(container())) {
       return new Tried(
           new Attempt(
               type,
@@ -117,41 +167,60 @@ final class Negotiator {
               Outcome.UNUSABLE,
               Optional.of(Vfio.VFIO_IOMMU_SPAPR_TCE_GET_INFO.name()),
               Optional.empty(),
-              container.explanations().noDynamicWindows().text()));
+              explanations.noDynamicWindows().text()));
     }
-    int accepted = container.containerFile().ioctl(Vfio.VFIO_SET_IOMMU, extension.getAsInt());
+    int accepted = file.ioctl(Vfio.VFIO_SET_IOMMU, extension.getAsInt());
     if (accepted < 0) {
-      return refusedType(type, Errno.ofResult(accepted));
+      return refusedType(
+          type,
+          Refusal.answered(
+              Vfio.VFIO_SET_IOMMU,
+              accepted,
+              explanations.setIommu(type, Errno.ofResult(accepted))));
     }
-    return describeAndTry(type);
+    return describeAndTry(newDomain(type, container()));
   }
 
-  private Tried refusedType(IommuType type, Errno errno) {
-    var explanation = container.explanations().setIommu(type, errno);
+  /** iommufd has no types to set: it is accepted when a device is bound and attached. */
+  private Tried attemptIommufd() {
+    if (group.devices().stream()
+        .noneMatch(device -> facts.deviceNode(device.address()).isPresent())) {
+      return new Tried(notAdvertised(IommuType.IOMMUFD, Optional.empty()));
+    }
+    close();
+    try {
+      iommufd = OpenIommufd.open(facts, group);
+    } catch (Refusal refusal) {
+      return refusedType(IommuType.IOMMUFD, refusal);
+    }
+    return describeAndTry(new IoasDomain(iommufd));
+  }
+
+  private Tried refusedType(IommuType type, Refusal refusal) {
     var attempt =
         new Attempt(
             type,
             true,
             Step.ACCEPTED,
             Outcome.REFUSED,
-            Optional.of(Vfio.VFIO_SET_IOMMU.name()),
-            Optional.of(errno),
-            explanation.text());
+            Optional.of(refusal.call()),
+            refusal.errno(),
+            refusal.explanation().text());
     @Nullable VfioException failure =
-        Explanations.isForUserToMend(errno)
-            ? Refusal.answered(Vfio.VFIO_SET_IOMMU, errno.result(), explanation)
-                .of(container.group().label() + ", IOMMU type " + type)
-            : null;
+        refusal.isForUserToMend() ? refusal.of(group.label() + ", IOMMU type " + type) : null;
     return new Tried(attempt, null, failure);
   }
 
-  private Tried describeAndTry(IommuType type) {
-    var space = newSpace(type);
+  private Tried describeAndTry(IommuDomain candidate) {
+    var type = candidate.type();
+    var subject = group.label() + ", IOMMU type " + type;
     var step = Step.DESCRIBED;
+    @Nullable MappedSpace space = null;
     try {
-      space.describe();
+      candidate.describe();
       step = Step.USABLE;
-      space.enable();
+      candidate.enable();
+      space = new MappedSpace(facts, subject, List.of(candidate), List.of());
       space.tryOnePage();
       var attempt =
           new Attempt(
@@ -161,8 +230,8 @@ final class Negotiator {
               Outcome.USABLE,
               Optional.empty(),
               Optional.empty(),
-              "A page was mapped and unmapped.");
-      return new Tried(attempt, space, null);
+              type == IommuType.NOIOMMU ? UNPROTECTED : "A page was mapped and unmapped.");
+      return new Tried(attempt, candidate, null);
     } catch (Refusal refusal) {
       var attempt =
           new Attempt(
@@ -173,20 +242,21 @@ final class Negotiator {
               Optional.of(refusal.call()),
               refusal.errno(),
               refusal.explanation().text());
-      @Nullable VfioException failure =
-          refusal.isForUserToMend() ? refusal.of(space.subject()) : null;
-      space.close();
-      container.startOver();
+      @Nullable VfioException failure = refusal.isForUserToMend() ? refusal.of(subject) : null;
+      startOver();
+      if (space != null) {
+        space.freeOrphans();
+      }
       return new Tried(attempt, null, failure);
     }
   }
 
-  private ContainerSpace newSpace(IommuType type) {
+  private static IommuDomain newDomain(IommuType type, OpenContainer container) {
     return switch (type) {
-      case TYPE1, TYPE1V2, TYPE1_NESTING -> new Type1Space(type, container);
-      case SPAPR_TCE -> new SpaprV1Space(container);
-      case SPAPR_TCE_V2 -> new SpaprV2Space(container);
-      case NOIOMMU -> new NoIommuSpace(container);
+      case TYPE1, TYPE1V2, TYPE1_NESTING -> new Type1Domain(type, container);
+      case SPAPR_TCE -> new SpaprV1Domain(container);
+      case SPAPR_TCE_V2 -> new SpaprV2Domain(container);
+      case NOIOMMU -> new NoIommuDomain(container);
       case IOMMUFD -> throw new IllegalArgumentException("iommufd has no container");
     };
   }
@@ -197,21 +267,20 @@ final class Negotiator {
    * without risk: one that can do without windows refuses to set it; one that cannot accepts it and
    * describes zero levels.
    */
-  private boolean isWithoutDynamicWindows() {
+  private boolean isWithoutDynamicWindows(OpenContainer opened) {
     boolean mayBe =
-        container.group().devices().stream()
-            .anyMatch(device -> facts.mayLackDynamicWindows(device.address()));
+        group.devices().stream().anyMatch(device -> facts.mayLackDynamicWindows(device.address()));
     if (!mayBe
-        || container.containerFile().ioctl(Vfio.VFIO_SET_IOMMU, Vfio.VFIO_SPAPR_TCE_v2_IOMMU) < 0) {
+        || opened.containerFile().ioctl(Vfio.VFIO_SET_IOMMU, Vfio.VFIO_SPAPR_TCE_v2_IOMMU) < 0) {
       return false;
     }
     boolean without = false;
-    try (var space = new SpaprV2Space(container)) {
-      space.describe();
+    try {
+      new SpaprV2Domain(opened).describe();
     } catch (Refusal refusal) {
       without = true;
     }
-    container.startOver();
+    opened.startOver();
     return without;
   }
 
@@ -225,7 +294,7 @@ final class Negotiator {
             ? Optional.empty()
             : Optional.of(Vfio.VFIO_CHECK_EXTENSION.name()),
         errno,
-        container.explanations().notAdvertised(type).text());
+        explanations.notAdvertised(type).text());
   }
 
   private static Attempt skipped(IommuType type, String why) {

@@ -6,36 +6,28 @@ import io.jvfio.linux.uapi.Layouts;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.linux.uapi.VfioGroupStatus;
 import java.lang.foreign.Arena;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
 
 /**
- * A container and the one group in it: the two descriptors, and what must outlive every mapping
- * made through them.
+ * A container and the groups in it.
  *
  * <p>Not safe for use by several threads at once.
  */
-final class OpenContainer implements AutoCloseable {
+final class OpenContainer implements GroupAccess {
   private static final String CONTAINER_NODE = "/dev/vfio/vfio";
+  private static final String IOMMUFD_NODE = "/dev/iommu";
 
   private final Kernel kernel;
   private final Explanations explanations;
-  private final IommuGroup group;
   private final OpenFile containerFile;
-  private final OpenFile groupFile;
-  private final List<Runnable> afterDetach = new ArrayList<>();
+  private final Map<IommuGroup, OpenFile> groups = new LinkedHashMap<>();
 
-  private OpenContainer(
-      Kernel kernel,
-      Explanations explanations,
-      IommuGroup group,
-      OpenFile containerFile,
-      OpenFile groupFile) {
+  private OpenContainer(Kernel kernel, Explanations explanations, OpenFile containerFile) {
     this.kernel = kernel;
     this.explanations = explanations;
-    this.group = group;
     this.containerFile = containerFile;
-    this.groupFile = groupFile;
   }
 
   /**
@@ -45,28 +37,47 @@ final class OpenContainer implements AutoCloseable {
    */
   static OpenContainer open(Kernel kernel, Explanations explanations, IommuGroup group) {
     try (var undo = new Cleanup()) {
-      int containerFd = kernel.open(CONTAINER_NODE, Kernel.O_RDWR);
-      if (containerFd < 0) {
-        var errno = Errno.ofResult(containerFd);
-        throw failure("open", CONTAINER_NODE, errno, explanations.openContainer(errno));
-      }
-      var containerFile = new OpenFile(kernel, CONTAINER_NODE, containerFd);
+      var containerFile = openContainer(kernel, explanations);
       undo.add(containerFile::close);
       checkVersion(containerFile);
-
-      int groupFd = kernel.open(group.node(), Kernel.O_RDWR);
-      if (groupFd < 0) {
-        var errno = Errno.ofResult(groupFd);
-        throw failure("open", group.node(), errno, explanations.openGroup(group, errno));
-      }
-      var groupFile = new OpenFile(kernel, group.node(), groupFd);
+      var opened = new OpenContainer(kernel, explanations, containerFile);
+      var groupFile = opened.openGroup(group);
       undo.add(groupFile::close);
-      checkViability(groupFile, group);
-
-      var opened = new OpenContainer(kernel, explanations, group, containerFile, groupFile);
-      opened.attach();
+      opened.requireAttached(group, groupFile);
+      opened.groups.put(group, groupFile);
       undo.release();
       return opened;
+    }
+  }
+
+  /** The container node, or an iommufd where it has taken the place of containers. */
+  private static OpenFile openContainer(Kernel kernel, Explanations explanations) {
+    int fd = kernel.open(CONTAINER_NODE, Kernel.O_RDWR);
+    if (fd >= 0) {
+      return new OpenFile(kernel, CONTAINER_NODE, fd);
+    }
+    var errno = Errno.ofResult(fd);
+    if (errno.equals(Errno.ENOENT)) {
+      int iommufd = kernel.open(IOMMUFD_NODE, Kernel.O_RDWR);
+      if (iommufd >= 0) {
+        return new OpenFile(kernel, IOMMUFD_NODE, iommufd);
+      }
+    }
+    throw failure("open", CONTAINER_NODE, errno, explanations.openContainer(errno));
+  }
+
+  private OpenFile openGroup(IommuGroup group) {
+    int fd = kernel.open(group.node(), Kernel.O_RDWR);
+    if (fd < 0) {
+      var errno = Errno.ofResult(fd);
+      throw failure("open", group.node(), errno, explanations.openGroup(group, errno));
+    }
+    var groupFile = new OpenFile(kernel, group.node(), fd);
+    try (var undo = new Cleanup()) {
+      undo.add(groupFile::close);
+      checkViability(groupFile, group);
+      undo.release();
+      return groupFile;
     }
   }
 
@@ -112,35 +123,55 @@ final class OpenContainer implements AutoCloseable {
     }
   }
 
-  private void attach() {
+  private int attach(OpenFile groupFile) {
     try (var arena = Arena.ofConfined()) {
-      int result =
-          groupFile.ioctl(
-              Vfio.VFIO_GROUP_SET_CONTAINER, arena.allocateFrom(Layouts.U32, containerFile.fd()));
-      if (result < 0) {
-        var errno = Errno.ofResult(result);
-        throw failure(
-            Vfio.VFIO_GROUP_SET_CONTAINER.name(),
-            group.label(),
-            errno,
-            explanations.setContainer(group, errno));
-      }
+      return groupFile.ioctl(
+          Vfio.VFIO_GROUP_SET_CONTAINER, arena.allocateFrom(Layouts.U32, containerFile.fd()));
     }
   }
 
-  /** Takes the group out and puts it in again, which undoes SET_IOMMU and everything done since. */
-  void startOver() {
-    int result = groupFile.ioctl(Vfio.VFIO_GROUP_UNSET_CONTAINER, 0);
+  private void requireAttached(IommuGroup group, OpenFile groupFile) {
+    int result = attach(groupFile);
     if (result < 0) {
+      var errno = Errno.ofResult(result);
       throw failure(
-          Vfio.VFIO_GROUP_UNSET_CONTAINER.name(),
+          Vfio.VFIO_GROUP_SET_CONTAINER.name(),
           group.label(),
-          Errno.ofResult(result),
-          new Explanation(
-              "The group cannot leave its container, so no other IOMMU type can be tried.", ""));
+          errno,
+          explanations.setContainer(group, errno));
     }
-    runAfterDetach();
-    attach();
+  }
+
+  @Override
+  public boolean join(IommuGroup group) {
+    try (var undo = new Cleanup()) {
+      var groupFile = openGroup(group);
+      undo.add(groupFile::close);
+      if (attach(groupFile) < 0) {
+        return false; // a container of its own tells whether more than sharing is wrong
+      }
+      groups.put(group, groupFile);
+      undo.release();
+      return true;
+    }
+  }
+
+  /** Takes the groups out and puts them in again, which undoes SET_IOMMU and all done since. */
+  void startOver() {
+    groups.forEach(
+        (group, groupFile) -> {
+          int result = groupFile.ioctl(Vfio.VFIO_GROUP_UNSET_CONTAINER, 0);
+          if (result < 0) {
+            throw failure(
+                Vfio.VFIO_GROUP_UNSET_CONTAINER.name(),
+                group.label(),
+                Errno.ofResult(result),
+                new Explanation(
+                    "The group cannot leave its container, so no other IOMMU type can be tried.",
+                    ""));
+          }
+        });
+    groups.forEach(this::requireAttached);
   }
 
   Kernel kernel() {
@@ -151,35 +182,51 @@ final class OpenContainer implements AutoCloseable {
     return explanations;
   }
 
-  IommuGroup group() {
-    return group;
-  }
-
   OpenFile containerFile() {
     return containerFile;
   }
 
-  OpenFile groupFile() {
-    return groupFile;
+  @Override
+  public OpenFile openDevice(PciAddress address) {
+    var groupFile =
+        groups.entrySet().stream()
+            .filter(
+                entry ->
+                    entry.getKey().devices().stream()
+                        .anyMatch(device -> device.address().equals(address)))
+            .map(Map.Entry::getValue)
+            .findFirst()
+            // The kernel knows best what is in a group, and says so.
+            .orElseGet(() -> groups.values().iterator().next());
+    try (var arena = Arena.ofConfined()) {
+      int fd =
+          groupFile.ioctl(Vfio.VFIO_GROUP_GET_DEVICE_FD, arena.allocateFrom(address.toString()));
+      if (fd < 0) {
+        var errno = Errno.ofResult(fd);
+        throw failure(
+            Vfio.VFIO_GROUP_GET_DEVICE_FD.name(),
+            "device " + address,
+            errno,
+            explanations.openDevice(address, errno));
+      }
+      return new OpenFile(kernel, "device " + address, fd);
+    }
   }
 
-  /** Runs {@code step} once no device can reach memory through this container any more. */
-  void afterDetach(Runnable step) {
-    afterDetach.add(step);
+  /** The kernel asks all endpoints of a container at once, which means nothing for several. */
+  @Override
+  public Optional<OpenFile> eeh() {
+    return groups.size() == 1 && containerFile.ioctl(Vfio.VFIO_CHECK_EXTENSION, Vfio.VFIO_EEH) > 0
+        ? Optional.of(containerFile)
+        : Optional.empty();
   }
 
-  private void runAfterDetach() {
-    afterDetach.forEach(Runnable::run);
-    afterDetach.clear();
-  }
-
-  /** Closes the group, which detaches it, and the container. Its devices must be closed. */
+  /** Closes the groups, which detaches them, and the container. Their devices must be closed. */
   @Override
   public void close() {
     try (var steps = new Cleanup()) {
-      steps.add(this::runAfterDetach);
       steps.add(containerFile::close);
-      steps.add(groupFile::close);
+      groups.values().forEach(groupFile -> steps.add(groupFile::close));
     }
   }
 

@@ -33,6 +33,10 @@ final class OpenFile implements AutoCloseable {
     return fd;
   }
 
+  boolean isClosed() {
+    return closed.get();
+  }
+
   int ioctl(Ioctl command, long argument) {
     return kernel.ioctl(fd(), command, argument);
   }

@@ -1,6 +1,7 @@
 package io.jvfio;
 
 import java.util.List;
+import java.util.Optional;
 
 /**
  * An open device: what a driver needs.
@@ -40,6 +41,14 @@ public interface VfioDevice extends AutoCloseable {
 
   /** Configuration space. */
   PciConfigSpace config();
+
+  /**
+   * The device's endpoint for Enhanced Error Handling: there is one on POWER, where the kernel
+   * watches the bus; empty elsewhere.
+   */
+  default Optional<EehEndpoint> eeh() {
+    return Optional.empty();
+  }
 
   /**
    * Lets the device start DMA and send message-signalled interrupts (COMMAND bit 2), and decodes

@@ -100,12 +100,18 @@ public final class VfioHost {
   }
 
   /**
-   * Opens a group and negotiates its IOMMU type.
+   * Opens groups and negotiates their IOMMU type; their devices share one DMA space.
    *
+   * @param ids the groups, at least one
+   * @throws IllegalArgumentException if {@code ids} is empty
    * @throws VfioException naming the step that failed; nothing stays open, mapped or locked
    */
-  public VfioGroup openGroup(int id, IommuPolicy policy) {
-    return VfioGroup.open(facts, requireBound(group(id)), policy);
+  public VfioGroups openGroups(Collection<Integer> ids, IommuPolicy policy, Sharing sharing) {
+    if (ids.isEmpty()) {
+      throw new IllegalArgumentException("no group to open");
+    }
+    var groups = ids.stream().distinct().map(id -> requireBound(group(id))).toList();
+    return VfioGroups.open(facts, groups, policy, sharing);
   }
 
   /** Opens a device with the automatic policy; see {@link #open(PciAddress, IommuPolicy)}. */
@@ -132,7 +138,7 @@ public final class VfioHost {
       throw notBound("device " + address, device);
     }
     try (var undo = new Cleanup()) {
-      var group = openGroup(device.group().getAsInt(), policy);
+      var group = openGroups(List.of(device.group().getAsInt()), policy, Sharing.WHERE_POSSIBLE);
       undo.add(group::close);
       var opened = group.open(address, group::close);
       undo.release();
@@ -161,10 +167,8 @@ public final class VfioHost {
   }
 
   private Negotiation probe(IommuGroup group, IommuPolicy policy) {
-    try (var container = OpenContainer.open(kernel, new Explanations(facts), group)) {
-      return new Negotiator(facts, container).survey(policy);
-    } catch (VfioException e) {
-      return new Negotiation(List.of(), Optional.empty(), Optional.of(e));
+    try (var negotiator = new Negotiator(facts, group)) {
+      return negotiator.survey(policy);
     }
   }
 

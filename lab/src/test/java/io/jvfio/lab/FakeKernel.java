@@ -106,6 +106,11 @@ class FakeKernel implements Kernel {
   }
 
   @Override
+  public int munlock(long address, long byteSize) {
+    return Errno.EPERM.result();
+  }
+
+  @Override
   public MemorySegment memory(long address, long byteSize, Arena lifetime) {
     return NativeMemory.at(address, byteSize, lifetime);
   }

@@ -120,8 +120,11 @@ public interface Kernel {
    */
   int memoryFile(String name, int flags, long byteSize);
 
-  /** Locks pages into memory until they are unmapped. */
+  /** Locks pages into memory until they are unlocked or unmapped; locking twice counts once. */
   int mlock(long address, long byteSize);
+
+  /** Undoes {@link #mlock}. */
+  int munlock(long address, long byteSize);
 
   /**
    * Memory from {@link #mmap}, anonymous or of a memory file, to be used until {@code lifetime} is

@@ -143,6 +143,11 @@ public final class LinuxKernel implements Kernel {
   }
 
   @Override
+  public int munlock(long address, long byteSize) {
+    return MemoryMap.call(MemoryMap.MUNLOCK, address, byteSize);
+  }
+
+  @Override
   public MemorySegment memory(long address, long byteSize, Arena lifetime) {
     return NativeMemory.at(address, byteSize, lifetime);
   }
@@ -375,9 +380,9 @@ public final class LinuxKernel implements Kernel {
         FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG);
     static final MethodHandle MUNMAP = Native.link("munmap", RANGE, Native.CAPTURE);
     static final MethodHandle MLOCK = Native.link("mlock", RANGE, Native.CAPTURE);
+    static final MethodHandle MUNLOCK = Native.link("munlock", RANGE, Native.CAPTURE);
 
-    static long map(
-        long address, long byteSize, int protection, int flags, int fd, long offset) {
+    static long map(long address, long byteSize, int protection, int flags, int fd, long offset) {
       var capture = Native.capture();
       try {
         long result =

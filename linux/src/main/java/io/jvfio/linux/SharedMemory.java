@@ -55,8 +55,7 @@ public final class SharedMemory implements AutoCloseable {
     var kernel = LinuxKernel.instance();
     // The kernel aligns to pages only, so room is reserved from which an aligned part is taken.
     long reserved = byteSize + alignment;
-    long room =
-        kernel.mmap(reserved, PROT_NONE, Kernel.MAP_PRIVATE | Kernel.MAP_ANONYMOUS, -1, 0);
+    long room = kernel.mmap(reserved, PROT_NONE, Kernel.MAP_PRIVATE | Kernel.MAP_ANONYMOUS, -1, 0);
     if (room < 0) {
       throw new ErrnoException("mmap(" + reserved + " bytes)", Errno.ofResult(room));
     }

@@ -1,13 +1,13 @@
 package io.jvfio.nvme;
 
-import io.jvfio.DmaBuffer;
+import io.jvfio.DmaMapping;
 import io.jvfio.VfioException;
 import java.util.Objects;
 
 /**
  * A namespace of an open controller: blocks that can be read and written.
  *
- * <p>Data goes between the device and a {@link DmaBuffer} of the same device, without copies. A
+ * <p>Data goes between the device and a {@link DmaMapping} of the same device, without copies. A
  * call may be of any length; it is split into commands of the size that the controller takes,
  * several in flight at a time. Reads and writes allocate nothing on the heap.
  *
@@ -71,7 +71,7 @@ public final class NvmeNamespace {
    *     closed
    * @throws IllegalStateException if the controller or the buffer is closed
    */
-  public void read(long lba, long blocks, DmaBuffer buffer, long offset) {
+  public void read(long lba, long blocks, DmaMapping buffer, long offset) {
     transfer(Opcode.READ, lba, blocks, buffer, offset);
   }
 
@@ -92,7 +92,7 @@ public final class NvmeNamespace {
    *     closed
    * @throws IllegalStateException if the controller or the buffer is closed
    */
-  public void write(long lba, long blocks, DmaBuffer buffer, long offset) {
+  public void write(long lba, long blocks, DmaMapping buffer, long offset) {
     transfer(Opcode.WRITE, lba, blocks, buffer, offset);
   }
 
@@ -108,7 +108,7 @@ public final class NvmeNamespace {
     controller.flush(id);
   }
 
-  private void transfer(Opcode opcode, long lba, long blocks, DmaBuffer buffer, long offset) {
+  private void transfer(Opcode opcode, long lba, long blocks, DmaMapping buffer, long offset) {
     if (blocks < 1) {
       throw new IndexOutOfBoundsException(blocks + " blocks");
     }

@@ -1,13 +1,26 @@
 package io.jvfio.nvme;
 
+import io.jvfio.AddressVerdict;
+import io.jvfio.BufferOptions;
+import io.jvfio.DirtyTracking;
+import io.jvfio.DmaAccess;
 import io.jvfio.DmaBuffer;
+import io.jvfio.DmaEstimate;
+import io.jvfio.DmaLayout;
+import io.jvfio.DmaMapping;
+import io.jvfio.DmaRegistration;
 import io.jvfio.DmaSpace;
 import io.jvfio.DmaWindow;
+import io.jvfio.DynamicWindows;
+import io.jvfio.Ioas;
 import io.jvfio.IommuType;
+import io.jvfio.MapOptions;
 import io.jvfio.model.DmaFaultException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.ConcurrentSkipListMap;
 
 /** Device memory by a table of what is mapped where; each buffer has a hole behind it. */
@@ -57,7 +70,47 @@ final class FakeDmaSpace implements DmaSpace {
   }
 
   @Override
-  public DmaBuffer allocate(long byteSize) {
+  public DmaLayout layout() {
+    throw new UnsupportedOperationException();
+  }
+
+  @Override
+  public AddressVerdict explain(long iova, long byteSize) {
+    throw new UnsupportedOperationException();
+  }
+
+  @Override
+  public DmaEstimate estimate(long byteSize, MapOptions options) {
+    throw new UnsupportedOperationException();
+  }
+
+  @Override
+  public DmaMapping map(MemorySegment segment, MapOptions options) {
+    throw new UnsupportedOperationException();
+  }
+
+  @Override
+  public DmaRegistration register(MemorySegment segment) {
+    throw new UnsupportedOperationException();
+  }
+
+  @Override
+  public Optional<DynamicWindows> dynamicWindows() {
+    return Optional.empty();
+  }
+
+  @Override
+  public Optional<Ioas> ioas() {
+    return Optional.empty();
+  }
+
+  @Override
+  public DirtyTracking trackDirtyPages() {
+    throw new UnsupportedOperationException();
+  }
+
+  @Override
+  public DmaBuffer allocate(long byteSize, BufferOptions options) {
     device.access("allocate");
     long rounded = (byteSize + PAGE_SIZE - 1) & -PAGE_SIZE;
     var arena = Arena.ofShared();
@@ -76,6 +129,46 @@ final class FakeDmaSpace implements DmaSpace {
       @Override
       public long iova() {
         return iova;
+      }
+
+      @Override
+      public DmaAccess access() {
+        return DmaAccess.READ_WRITE;
+      }
+
+      @Override
+      public boolean isMapped() {
+        return !isClosed;
+      }
+
+      @Override
+      public void unmap() {
+        throw new UnsupportedOperationException();
+      }
+
+      @Override
+      public void map() {
+        throw new UnsupportedOperationException();
+      }
+
+      @Override
+      public void rebase(MemorySegment memory) {
+        throw new UnsupportedOperationException();
+      }
+
+      @Override
+      public long pageSize() {
+        return PAGE_SIZE;
+      }
+
+      @Override
+      public Optional<String> fallback() {
+        return Optional.empty();
+      }
+
+      @Override
+      public OptionalInt fileDescriptor() {
+        return OptionalInt.empty();
       }
 
       @Override

@@ -176,6 +176,12 @@ public final class FaultInjector implements Kernel {
   }
 
   @Override
+  public int munlock(long address, long byteSize) {
+    var errno = next("munlock", address(address));
+    return errno == null ? kernel.munlock(address, byteSize) : errno.result();
+  }
+
+  @Override
   public MemorySegment memory(long address, long byteSize, Arena lifetime) {
     return kernel.memory(address, byteSize, lifetime);
   }

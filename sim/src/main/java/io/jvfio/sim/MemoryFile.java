@@ -46,8 +46,7 @@ final class MemoryFile extends OpenFile {
   /** Makes one and its descriptor, as {@link Kernel#memoryFile} says. */
   static int create(Host host, String name, int flags, long byteSize) {
     boolean huge = (flags & Kernel.MFD_HUGETLB) != 0;
-    if ((flags & ~(MFD_FLAGS | (huge ? MFD_HUGE_FLAGS : 0))) != 0
-        || name.length() > LONGEST_NAME) {
+    if ((flags & ~(MFD_FLAGS | (huge ? MFD_HUGE_FLAGS : 0))) != 0 || name.length() > LONGEST_NAME) {
       return Errno.EINVAL.result();
     }
     var pool = huge ? host.hugePages().chosenBy(flags) : null;

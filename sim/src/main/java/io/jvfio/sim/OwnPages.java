@@ -42,6 +42,23 @@ final class OwnPages {
     locked.put(from, to);
   }
 
+  /** Notes a range as unlocked; returns how many bytes of it were locked. */
+  long unlock(long start, long end) {
+    long unlocked = (end - start) - missing(start, end);
+    for (var entry = locked.lowerEntry(end);
+        entry != null && entry.getValue() > start;
+        entry = locked.lowerEntry(end)) {
+      locked.remove(entry.getKey());
+      if (entry.getValue() > end) {
+        locked.put(end, entry.getValue());
+      }
+      if (entry.getKey() < start) {
+        locked.put(entry.getKey(), start);
+      }
+    }
+    return unlocked;
+  }
+
   /** Forgets locked ranges that are no longer all there; returns how many bytes they had. */
   long dropLost(OwnMemory own) {
     long lost = 0;

@@ -88,8 +88,8 @@ final class ProcessMemory {
           from, to, writable, locked, backing, file, bar, barOffset + (from - start));
     }
 
-    Mapping lock() {
-      return new Mapping(start, end, writable, true, backing, file, bar, barOffset);
+    Mapping lock(boolean locked) {
+      return new Mapping(start, end, writable, locked, backing, file, bar, barOffset);
     }
 
     /** Whether it has pages that are larger than {@code pageSize}. */
@@ -283,7 +283,30 @@ final class ProcessMemory {
       var mapping = requireNonNull(at(at));
       long pieceEnd = Math.min(end, mapping.end());
       if (!mapping.locked() && !mapping.isHuge(pageSize)) {
-        lock(mapping, at, pieceEnd);
+        lock(mapping, at, pieceEnd, true);
+      }
+      at = pieceEnd;
+    }
+    return 0;
+  }
+
+  /** Unlocks the pages of a range, locked or not. */
+  int unlock(long address, long byteSize) {
+    long start = address & -pageSize;
+    long end = roundUp(address + byteSize);
+    if (isOwn(address)) {
+      lockedMemory.uncharge(ownPages.unlock(start, end));
+      return 0;
+    }
+    for (long at = start; at < end; ) {
+      var mapping = at(at);
+      if (mapping == null) {
+        return Errno.ENOMEM.result();
+      }
+      long pieceEnd = Math.min(end, mapping.end());
+      if (mapping.locked()) {
+        lock(mapping, at, pieceEnd, false);
+        lockedMemory.uncharge(pieceEnd - at);
       }
       at = pieceEnd;
     }
@@ -301,12 +324,12 @@ final class ProcessMemory {
     return 0;
   }
 
-  private void lock(Mapping mapping, long from, long to) {
+  private void lock(Mapping mapping, long from, long to, boolean locked) {
     mappings.remove(mapping.start());
     if (mapping.start() < from) {
       add(mapping.part(mapping.start(), from));
     }
-    add(mapping.part(from, to).lock());
+    add(mapping.part(from, to).lock(locked));
     if (to < mapping.end()) {
       add(mapping.part(to, mapping.end()));
     }
@@ -370,10 +393,19 @@ final class ProcessMemory {
    * @throws UserFault when not all of it can be read, or written
    */
   MemorySegment user(long address, long byteSize, boolean write) throws UserFault {
-    if (pinnable(address, byteSize, write) < byteSize) {
+    var memory = userPart(address, byteSize, write);
+    if (memory.byteSize() < byteSize) {
       throw new UserFault();
     }
-    return NativeMemory.at(address, byteSize, Arena.global());
+    return memory;
+  }
+
+  /** As {@link #user}, but only as much from {@code address} on as can be read, or written. */
+  MemorySegment userPart(long address, long byteSize, boolean write) {
+    long reached = pinnable(address, byteSize, write);
+    return reached == 0
+        ? MemorySegment.NULL
+        : NativeMemory.at(address, reached, Arena.global());
   }
 
   /** A view of mapped memory for the user, whose pages stay until {@code lifetime} ends. */
@@ -422,10 +454,7 @@ final class ProcessMemory {
    * JVM's own memory nothing is known but that it has pages.
    */
   long pageSize(long address, long byteSize) {
-    return backings(address, byteSize).stream()
-        .mapToLong(Backing::pageSize)
-        .min()
-        .orElse(pageSize);
+    return backings(address, byteSize).stream().mapToLong(Backing::pageSize).min().orElse(pageSize);
   }
 
   /** Keeps the pages of a range, all {@link #pinnable}, whatever happens to their mappings. */

@@ -151,6 +151,13 @@ final class SimulatedKernel implements Kernel {
   }
 
   @Override
+  public int munlock(long address, long byteSize) {
+    synchronized (host) {
+      return host.memory().unlock(address, byteSize);
+    }
+  }
+
+  @Override
   public MemorySegment memory(long address, long byteSize, Arena lifetime) {
     synchronized (host) {
       return host.memory().view(address, byteSize, lifetime);

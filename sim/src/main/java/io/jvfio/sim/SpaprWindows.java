@@ -229,11 +229,9 @@ final class SpaprWindows {
             .formatted(iova));
   }
 
-  /** Clears what there is in a range; the rest is no error. */
+  /** Clears what there is in a range of the window; the rest is no error. */
   void clear(TceTable table, long iova, long size) {
-    for (long done = 0;
-        Long.compareUnsigned(done, size) < 0 && table.contains(iova + done);
-        done += table.pageSize()) {
+    for (long done = 0; Long.compareUnsigned(done, size) < 0; done += table.pageSize()) {
       long address = table.clear(iova + done);
       if (address >= 0) {
         unuse(address, table.pageSize());

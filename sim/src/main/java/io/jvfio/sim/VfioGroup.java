@@ -41,6 +41,14 @@ final class VfioGroup {
     this.description = description;
     this.noIommu = noIommu;
     this.tables = tables;
+    if (tables != null && tables.hasErrorHandling()) {
+      tables.endpoint = new Endpoint(devices);
+    }
+  }
+
+  /** What Enhanced Error Handling knows it as, or null. */
+  @Nullable Endpoint endpoint() {
+    return tables == null ? null : tables.endpoint;
   }
 
   int id() {

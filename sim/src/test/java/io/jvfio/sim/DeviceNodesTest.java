@@ -6,6 +6,7 @@ import io.jvfio.Attempt;
 import io.jvfio.IommuPolicy;
 import io.jvfio.IommuType;
 import io.jvfio.VfioHost;
+import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
@@ -26,12 +27,14 @@ class DeviceNodesTest {
   }
 
   @Test
-  void areToldAndNotUsedWhereTheyAre() {
+  void areOfNoUseWithoutIommufdAndTheContainerTakesTheirPlace() {
     try (var simulated = SimulatedHosts.open("x86-6.12")) {
       var attempt = iommufd(withDeviceNodes(simulated.kernel()));
       assertThat(attempt.advertised()).isTrue();
-      assertThat(attempt.outcome()).isEqualTo(Attempt.Outcome.SKIPPED);
-      assertThat(attempt.meaning()).contains("through containers only");
+      assertThat(attempt.outcome()).isEqualTo(Attempt.Outcome.REFUSED);
+      assertThat(attempt.call()).contains("open(/dev/iommu)");
+      assertThat(attempt.errno()).contains(Errno.ENOENT);
+      assertThat(attempt.meaning()).contains("modprobe iommufd");
     }
   }
 
@@ -48,7 +51,9 @@ class DeviceNodesTest {
             Kernel.class.getClassLoader(),
             new Class<?>[] {Kernel.class},
             (_, method, arguments) -> {
-              if (method.getName().equals("list") && arguments[0].equals("/dev/vfio/devices")) {
+              if (method.getName().equals("list")
+                  && arguments[0] instanceof String directory
+                  && (directory.equals("/dev/vfio/devices") || directory.endsWith("/vfio-dev"))) {
                 return List.of("vfio0");
               }
               try {

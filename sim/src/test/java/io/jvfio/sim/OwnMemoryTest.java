@@ -105,9 +105,7 @@ class OwnMemoryTest {
   void memoryThatCannotBeWrittenIsForReadingOnly() throws IOException {
     var path = Files.createTempFile("jvfio", ".bin");
     try (var scope = Arena.ofConfined();
-        var file =
-            FileChannel.open(
-                path, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+        var file = FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
       file.write(java.nio.ByteBuffer.allocate(0x1000));
       var readable = file.map(FileChannel.MapMode.READ_ONLY, 0, 0x1000, scope);
       var shared = file.map(FileChannel.MapMode.READ_WRITE, 0, 0x1000, scope);

@@ -134,11 +134,14 @@ class SpaprTest {
   }
 
   @Test
-  void unmapStopsAtTheEndOfTheWindow() {
+  void anUnmapPastTheEndOfTheWindowIsNoErrnoAndDoesNothing() {
     int container = v1();
     long memory = guest.memory(0x2000);
     guest.map(container, WINDOW - 0x2000, memory, 0x2000);
-    assertThat(guest.unmap(container, WINDOW - 0x1000, 0x2000)).isEqualTo("0");
+    assertThat(guest.unmap(container, WINDOW - 0x1000, 0x2000)).isEqualTo("1");
+    assertThat(guest.unmap(container, WINDOW - 0x1000, -0x1000)).isEqualTo("1");
+    assertThat(guest.host.resources().dmaMappedBytes()).isEqualTo(0x2000);
+    assertThat(guest.unmap(container, WINDOW - 0x1000, 0x1000)).isEqualTo("0");
     assertThat(guest.host.resources().dmaMappedBytes()).isEqualTo(0x1000);
     assertThat(guest.unmap(container, 0x800, 0x1000)).isEqualTo("1");
     assertThat(guest.unmap(container, 0, 0x800)).isEqualTo("EINVAL");
@@ -222,8 +225,30 @@ class SpaprTest {
     int container = v2();
     guest.remove(container, 0);
     assertThat(guest.create(container, 16, WINDOW, 1)).isEqualTo("0 · start 0");
+    assertThat(guest.remove(container, WINDOW - 1)).isEqualTo("0");
+    assertThat(guest.create(container, 12, WINDOW, 1)).isEqualTo("0 · start 0");
     assertThat(guest.create(container, 16, WINDOW, 1)).isEqualTo("0 · start 800000000000000");
     assertThat(guest.create(container, 16, WINDOW, 1)).isEqualTo("ENOSPC");
+  }
+
+  @Test
+  void aSecondDynamicWindowPoisonsTheDevice() {
+    int container = v2();
+    guest.remove(container, 0);
+    assertThat(guest.create(container, 16, WINDOW, 1)).isEqualTo("0 · start 0");
+    assertThat(guest.create(container, 21, WINDOW, 1)).isEqualTo("EEXIST");
+    assertThat(guest.remove(container, 0)).isEqualTo("0");
+    assertThat(guest.create(container, 12, WINDOW, 1)).isEqualTo("ENODEV");
+  }
+
+  @Test
+  void ioda2WindowsHaveAtLeastAPageOfEntries() {
+    use("powernv-6.12");
+    int container = guest.container(guest.group(0), 7);
+    guest.remove(container, 0);
+    assertThat(guest.create(container, 16, 1 << 20, 1)).isEqualTo("0 · start 0");
+    assertThat(guest.remove(container, (8192L << 16) - 1)).isEqualTo("0");
+    assertThat(guest.remove(container, 0)).isEqualTo("EINVAL");
   }
 
   @Test

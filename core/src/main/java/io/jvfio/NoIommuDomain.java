@@ -4,25 +4,31 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
-import java.util.List;
 
 /**
  * No IOMMU: the device's addresses are physical ones. Pages are locked, and their physical
  * addresses read from {@code /proc/self/pagemap}; a buffer whose pages do not follow each other in
  * physical memory is refused. Source: {@code Documentation/admin-guide/mm/pagemap.rst}.
+ *
+ * <p>mlock(2) keeps pages in memory and does not keep the kernel from moving them, such as to make
+ * huge pages: a further reason why this type is only taken by name.
  */
-final class NoIommuSpace extends ContainerSpace {
+final class NoIommuDomain extends ContainerDomain {
   private static final String PAGEMAP = "/proc/self/pagemap";
   private static final long PRESENT = 1L << 63;
   private static final long FRAME_MASK = (1L << 55) - 1;
 
-  NoIommuSpace(OpenContainer container) {
+  private final Registrations locks;
+
+  NoIommuDomain(OpenContainer container) {
     super(IommuType.NOIOMMU, container);
+    this.locks = new Registrations(kernel().pageSize(), this::lock, this::unlock);
   }
 
   @Override
   void describe() {
-    // there is nothing to ask: every container ioctl is ENOTTY from here on
+    // There is nothing to ask: every container ioctl is ENOTTY from here on.
+    windows().add(new DmaWindow(0, -1, kernel().pageSize()));
   }
 
   @Override
@@ -31,12 +37,26 @@ final class NoIommuSpace extends ContainerSpace {
   }
 
   @Override
-  public List<DmaWindow> windows() {
-    return List.of(new DmaWindow(0, -1, kernel().pageSize()));
+  boolean translates() {
+    return false;
   }
 
   @Override
-  long map(long address, long byteSize) throws Refusal {
+  void acquire(long address, long byteSize) throws Refusal {
+    locks.acquire(address, byteSize);
+  }
+
+  @Override
+  void release(long address, long byteSize) throws Refusal {
+    locks.release(address, byteSize);
+  }
+
+  @Override
+  long lockedBytes(long address, long byteSize) {
+    return locks.missing(address, byteSize);
+  }
+
+  private void lock(long address, long byteSize) throws Refusal {
     int result = kernel().mlock(address, byteSize);
     if (result < 0) {
       throw Refusal.answered(
@@ -44,10 +64,17 @@ final class NoIommuSpace extends ContainerSpace {
           result,
           explanations().memory(Errno.ofResult(result), byteSize, "locking a buffer of this size"));
     }
-    return physicalAddress(address, byteSize);
   }
 
-  private long physicalAddress(long address, long byteSize) throws Refusal {
+  private void unlock(long address, long byteSize) throws Refusal {
+    int result = kernel().munlock(address, byteSize);
+    if (result < 0) {
+      throw Refusal.answered("munlock", result, Explanations.unexpected());
+    }
+  }
+
+  @Override
+  long physicalAddress(long address, long byteSize) throws Refusal {
     int pageSize = kernel().pageSize();
     int fd = kernel().open(PAGEMAP, Kernel.O_RDONLY);
     if (fd < 0) {
@@ -62,15 +89,19 @@ final class NoIommuSpace extends ContainerSpace {
       if (read < 0) {
         throw Refusal.answered("read(" + PAGEMAP + ")", read, privilege());
       }
+      if (read < entries.byteSize()) {
+        throw Refusal.notAsked("read(" + PAGEMAP + ")", privilege());
+      }
       long first = frame(entries.getAtIndex(ValueLayout.JAVA_LONG, 0));
       for (int i = 1; i < pages; i++) {
         if (frame(entries.getAtIndex(ValueLayout.JAVA_LONG, i)) != first + i) {
           throw Refusal.notAsked(
-              "allocate",
+              "map",
               new Explanation(
-                  "Without an IOMMU a buffer must be one piece of physical memory, and these %,d bytes are not."
+                  "Without an IOMMU memory must be one piece of physical memory, and these %,d bytes are not."
                       .formatted(byteSize),
-                  "Use buffers of %,d bytes, one page.".formatted(pageSize)));
+                  "Use pieces of %,d bytes, one page, or a buffer of huge pages."
+                      .formatted(pageSize)));
         }
       }
       return first * pageSize;
@@ -91,7 +122,12 @@ final class NoIommuSpace extends ContainerSpace {
   }
 
   @Override
-  void unmap(long address, long iova, long byteSize) {
-    // unlocked when the memory is freed, which comes next
+  void map(long address, long iova, long byteSize, DmaAccess access) {
+    // the device reaches everything already
+  }
+
+  @Override
+  void unmap(long iova, long byteSize) {
+    // nothing stands between the device and the memory
   }
 }

@@ -1,0 +1,29 @@
+package io.jvfio;
+
+/** What a device may do with mapped memory. */
+public enum DmaAccess {
+  /** The device may read. */
+  READ(true, false),
+  /** The device may write. Many IOMMUs cannot forbid reading then. */
+  WRITE(false, true),
+  /** The device may read and write. */
+  READ_WRITE(true, true);
+
+  private final boolean readable;
+  private final boolean writable;
+
+  DmaAccess(boolean readable, boolean writable) {
+    this.readable = readable;
+    this.writable = writable;
+  }
+
+  /** Whether the device may read. */
+  public boolean isReadable() {
+    return readable;
+  }
+
+  /** Whether the device may write. */
+  public boolean isWritable() {
+    return writable;
+  }
+}

@@ -1,0 +1,30 @@
+package io.jvfio;
+
+import java.util.List;
+import java.util.OptionalLong;
+
+/**
+ * What a map would take, without making it.
+ *
+ * @param fits whether it would succeed, as far as that can be known
+ * @param iova the address it would get; empty where there is no room
+ * @param lockedBytesNeeded what it would lock, in bytes, over all containers and tables
+ * @param lockedBytesAvailable what this process may still lock; empty where there is no limit
+ * @param entriesNeeded mapping entries it would take
+ * @param entriesAvailable mapping entries left; empty where there is no limit
+ * @param changes what the user would have to change, a sentence each; empty if it fits
+ */
+public record DmaEstimate(
+    boolean fits,
+    OptionalLong iova,
+    long lockedBytesNeeded,
+    OptionalLong lockedBytesAvailable,
+    long entriesNeeded,
+    OptionalLong entriesAvailable,
+    List<String> changes) {
+
+  /** Keeps a copy of the list. */
+  public DmaEstimate {
+    changes = List.copyOf(changes);
+  }
+}

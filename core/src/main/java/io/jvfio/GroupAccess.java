@@ -1,0 +1,31 @@
+package io.jvfio;
+
+import java.util.Optional;
+
+/**
+ * What is open for one or several groups: a container and group nodes, or an iommufd and the nodes
+ * of devices. The one place where the two ways differ for those who open devices.
+ */
+sealed interface GroupAccess extends AutoCloseable permits OpenContainer, OpenIommufd {
+  /**
+   * Opens a device of these groups, ready for DMA.
+   *
+   * @throws VfioException if it is none of theirs, or the kernel refuses
+   */
+  OpenFile openDevice(PciAddress address);
+
+  /**
+   * Takes a further group in, to share the domain.
+   *
+   * @return whether the kernel lets it; otherwise nothing has changed
+   * @throws VfioException if the group could not be opened on its own either
+   */
+  boolean join(IommuGroup group);
+
+  /** The file for operations on the endpoint of the group, where the kernel has such. */
+  Optional<OpenFile> eeh();
+
+  /** Closes everything. Devices and mappings are gone by then. */
+  @Override
+  void close();
+}

@@ -1,0 +1,173 @@
+package io.jvfio;
+
+import io.jvfio.linux.Errno;
+import io.jvfio.linux.Ioctl;
+import io.jvfio.linux.Kernel;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/**
+ * What one container or one IOAS translates: the rules in which IOMMUs differ. What all have in
+ * common is in {@link MappedSpace}, which checks addresses before a domain is asked, and holds its
+ * lock around every call.
+ *
+ * <p>{@link #map} and {@link #unmap} allocate nothing.
+ */
+abstract sealed class IommuDomain permits ContainerDomain, IoasDomain {
+  /** As many as you like. */
+  static final long NO_LIMIT = Long.MAX_VALUE;
+
+  private final IommuType type;
+  private final Kernel kernel;
+  private final Explanations explanations;
+
+  IommuDomain(IommuType type, Kernel kernel, Explanations explanations) {
+    this.type = type;
+    this.kernel = kernel;
+    this.explanations = explanations;
+  }
+
+  final IommuType type() {
+    return type;
+  }
+
+  final Kernel kernel() {
+    return kernel;
+  }
+
+  final Explanations explanations() {
+    return explanations;
+  }
+
+  /** Where the ioctls go. */
+  abstract OpenFile file();
+
+  /** Learns what the IOMMU can do, without changing anything. */
+  abstract void describe() throws Refusal;
+
+  /** Makes mapping possible, as far as that takes a call of its own. */
+  abstract void enable() throws Refusal;
+
+  /** The valid ranges, in no particular order. */
+  abstract List<DmaWindow> windows();
+
+  /** Maps at {@code iova}; on refusal nothing is left mapped. */
+  abstract void map(long address, long iova, long byteSize, DmaAccess access) throws Refusal;
+
+  /** Unmaps exactly what {@link #map} mapped; on refusal the device may still reach the memory. */
+  abstract void unmap(long iova, long byteSize) throws Refusal;
+
+  /**
+   * Maps a memory file, which outlives the address space that it was mapped in.
+   *
+   * @return whether the IOMMU can; if not, nothing has changed
+   */
+  boolean mapFile(int fd, long iova, long byteSize, DmaAccess access) throws Refusal {
+    return false;
+  }
+
+  /**
+   * Unmaps everything in one call.
+   *
+   * @return whether the IOMMU has such a call
+   */
+  boolean unmapAll() throws Refusal {
+    return false;
+  }
+
+  /** How many more mappings there may be when none of ours is. */
+  long entryLimit() {
+    return NO_LIMIT;
+  }
+
+  /** What has to be said of {@link #entryLimit()}. */
+  String entryAdvice() {
+    return "";
+  }
+
+  /** Whether the addresses of a device are ours to choose; otherwise they are physical ones. */
+  boolean translates() {
+    return true;
+  }
+
+  /** Where memory is, for an IOMMU that does not translate. */
+  long physicalAddress(long address, long byteSize) throws Refusal {
+    throw new IllegalStateException(type + " translates");
+  }
+
+  /**
+   * Locks memory for as long as it takes until {@link #release}; called once for each mapping and
+   * each registration, before the first {@link #map}.
+   */
+  void acquire(long address, long byteSize) throws Refusal {
+    // most IOMMUs lock memory as they map it
+  }
+
+  /** Undoes {@link #acquire}. */
+  void release(long address, long byteSize) throws Refusal {
+    // most IOMMUs unlock memory as they unmap it
+  }
+
+  /** How many bytes would be locked on top if this memory were mapped. */
+  long lockedBytes(long address, long byteSize) {
+    return byteSize;
+  }
+
+  /** As {@link #lockedBytes(long, long)} for memory that does not exist yet. */
+  long lockedBytes(long byteSize) {
+    return byteSize;
+  }
+
+  /** Whether windows come and go. */
+  boolean hasDynamicWindows() {
+    return false;
+  }
+
+  /**
+   * Moves mappings to other memory with the same content, without the device noticing.
+   *
+   * @return whether the IOMMU can
+   */
+  boolean exchange(long address, long iova, long byteSize) throws Refusal {
+    return false;
+  }
+
+  /** Starts or stops dirty tracking. */
+  void trackDirtyPages(boolean on) throws Refusal {
+    throw Refusal.notAsked(
+        "track dirty pages",
+        new Explanation(
+            "IOMMU type %s has no dirty tracking.".formatted(type),
+            "Take every page for written, or track in the device."));
+  }
+
+  /** The bytes that one bit of {@link #readDirtyPages} stands for. */
+  long dirtyPageSize() {
+    return kernel.pageSize();
+  }
+
+  /** Fills {@code bitmap}, which is zeroed, with the dirty pages of one mapping. */
+  void readDirtyPages(long iova, long byteSize, MemorySegment bitmap) throws Refusal {
+    throw new IllegalStateException(type + " has no dirty tracking");
+  }
+
+  /** Says what an error of one call means. */
+  @FunctionalInterface
+  interface Explainer {
+    Explanation explain(Errno errno);
+  }
+
+  /** An ioctl of which only 0 is success. */
+  final void call(Ioctl command, MemorySegment struct, Explainer explainer) throws Refusal {
+    int result = file().ioctl(command, struct);
+    if (result != 0) {
+      throw refusal(command, result, explainer);
+    }
+  }
+
+  static Refusal refusal(Ioctl command, int result, Explainer explainer) {
+    return result < 0
+        ? Refusal.answered(command, result, explainer.explain(Errno.ofResult(result)))
+        : Refusal.answered(command, result, Explanations.positiveResult(result));
+  }
+}

@@ -1,0 +1,61 @@
+package io.jvfio;
+
+import java.util.OptionalLong;
+
+/**
+ * Where and how memory is mapped.
+ *
+ * @param access what the device may do
+ * @param iova the address to map at; empty for a free one
+ * @param alignment of a free address in bytes, a power of two; the page size of the window applies
+ *     in any case
+ * @param highest the last address that the device can reach, compared as an unsigned number
+ */
+public record MapOptions(DmaAccess access, OptionalLong iova, long alignment, long highest) {
+  private static final MapOptions ANYWHERE =
+      new MapOptions(DmaAccess.READ_WRITE, OptionalLong.empty(), 1, -1);
+
+  /**
+   * Checked options.
+   *
+   * @throws IllegalArgumentException if the alignment is no power of two
+   */
+  public MapOptions {
+    if (Long.bitCount(alignment) != 1) {
+      throw new IllegalArgumentException(
+          "an alignment is a power of two, not 0x" + Long.toHexString(alignment));
+    }
+  }
+
+  /** At any free address, for reading and writing. */
+  public static MapOptions anywhere() {
+    return ANYWHERE;
+  }
+
+  /** At {@code iova}, for reading and writing. */
+  public static MapOptions at(long iova) {
+    return new MapOptions(DmaAccess.READ_WRITE, OptionalLong.of(iova), 1, -1);
+  }
+
+  /** The same, for {@code access}. */
+  public MapOptions withAccess(DmaAccess access) {
+    return new MapOptions(access, iova, alignment, highest);
+  }
+
+  /** The same, at a multiple of {@code alignment} bytes. */
+  public MapOptions alignedTo(long alignment) {
+    return new MapOptions(access, iova, alignment, highest);
+  }
+
+  /**
+   * The same, for a device with so many address bits, such as 32.
+   *
+   * @throws IllegalArgumentException unless it is from 12 to 64
+   */
+  public MapOptions withAddressBits(int bits) {
+    if (bits < 12 || bits > 64) {
+      throw new IllegalArgumentException("a device has 12 to 64 address bits, not " + bits);
+    }
+    return new MapOptions(access, iova, alignment, -1L >>> (64 - bits));
+  }
+}
