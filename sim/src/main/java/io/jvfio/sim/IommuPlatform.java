@@ -40,7 +40,8 @@ sealed interface IommuPlatform {
 
     @Override
     public List<IommuDriver> drivers(Host host) {
-      return List.of(new Type1Driver(host, this));
+      var type1 = new Type1Driver(host, this);
+      return host.hasNoIommuDriver() ? List.of(type1, new NoIommuDriver(host)) : List.of(type1);
     }
 
     @Override

@@ -85,7 +85,7 @@ final class ProcFiles {
               + "Gid:"
               + ids
               + kilobytes("VmLck", host.locked().bytes())
-              + kilobytes("VmPin", 0)
+              + kilobytes("VmPin", host.pinnedByIommufd)
               + "CapInh:\t0000000000000000\nCapPrm:\t"
               + capabilities
               + "\nCapEff:\t"
