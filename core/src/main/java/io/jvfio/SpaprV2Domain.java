@@ -114,9 +114,9 @@ final class SpaprV2Domain extends SpaprDomain {
   }
 
   /**
-   * Under a hypervisor there is room for one window beside the default one or in its place: it never
-   * takes its default window back, and no other can be created while there is a dynamic one. Source:
-   * {@code arch/powerpc/platforms/pseries/iommu.c}.
+   * Under a hypervisor there is room for one window beside the default one or in its place: it
+   * never takes its default window back, and no other can be created while there is a dynamic one.
+   * Source: {@code arch/powerpc/platforms/pseries/iommu.c}.
    */
   private void requireNoDynamicWindow() throws Refusal {
     for (var window : windows()) {

@@ -34,9 +34,9 @@ public final class LaneReport {
   private static final int DEVICE_WRITES = 3;
   private static final String NO_WINDOWS = "The hypervisor offers no Dynamic DMA Windows";
   private static final Pattern POISON = Pattern.compile("failed DDW|Failed to|ddw-applicable");
+
   /** What the lane is about. */
-  private record Expectation(
-      Optional<String> chosen, Optional<Refusal> refusal) {}
+  private record Expectation(Optional<String> chosen, Optional<Refusal> refusal) {}
 
   /** An attempt that must have failed in one way. */
   private record Refusal(String type, String reached, String outcome, String errno) {}
@@ -307,8 +307,7 @@ public final class LaneReport {
       return;
     }
     var iommu = "IOMMU " + expectation.chosen().orElse("") + ":";
-    var writes =
-        output.get().lines().map(DEVICE_WRITE::matcher).filter(Matcher::matches).toList();
+    var writes = output.get().lines().map(DEVICE_WRITE::matcher).filter(Matcher::matches).toList();
     check(
         output.get().contains(iommu)
             && writes.size() == DEVICE_WRITES
@@ -330,9 +329,7 @@ public final class LaneReport {
     check(
         told && status("example-refused").equals("1"),
         "example: refused",
-        (told ? NO_WINDOWS : "says nothing of windows")
-            + ", status "
-            + status("example-refused"));
+        (told ? NO_WINDOWS : "says nothing of windows") + ", status " + status("example-refused"));
   }
 
   private void checkUnpoisoned() throws IOException {
@@ -347,8 +344,7 @@ public final class LaneReport {
         poison.isEmpty() ? "no such message in dmesg" : String.join(" / ", poison));
   }
 
-  private void checkConformance(String step, int minimum, int generatedMinimum)
-      throws IOException {
+  private void checkConformance(String step, int minimum, int generatedMinimum) throws IOException {
     var output = output(step);
     if (output.isEmpty()) {
       return;
@@ -378,11 +374,7 @@ public final class LaneReport {
             ? "status " + status(step) + ", no result"
             : "%s calls of %s sequences compared (seeds %s), %s different, %s alarming"
                 .formatted(
-                    compared,
-                    figure(text, "generated"),
-                    figure(text, "seeds"),
-                    different,
-                    alarms));
+                    compared, figure(text, "generated"), figure(text, "seeds"), different, alarms));
     if (!status(step).equals("0")) {
       text.lines()
           .takeWhile(line -> !line.equals(Transcript.BEGIN))

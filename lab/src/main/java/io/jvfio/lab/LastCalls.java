@@ -13,8 +13,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The kernel of this machine, which remembers between {@link #begin} and {@link #end} what was asked
- * of it by ioctls with a struct, so that it can be asked the same again.
+ * The kernel of this machine, which remembers between {@link #begin} and {@link #end} what was
+ * asked of it by ioctls with a struct, so that it can be asked the same again.
  */
 final class LastCalls implements Kernel {
   /**

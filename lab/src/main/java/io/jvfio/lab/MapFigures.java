@@ -125,12 +125,7 @@ public final class MapFigures {
     }
     System.out.printf(
         "%-13s %,9d %,11.0f %,11.0f %7.3f %9.3f%n",
-        type,
-        mapping.byteSize(),
-        median(java) / batch,
-        median(c) / batch,
-        median(ratios),
-        bytes);
+        type, mapping.byteSize(), median(java) / batch, median(c) / batch, median(ratios), bytes);
   }
 
   private static LastCalls.Call call(Map<Ioctl, LastCalls.Call> calls, Ioctl command) {

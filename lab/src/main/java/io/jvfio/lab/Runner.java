@@ -212,8 +212,7 @@ final class Runner {
             long byteSize = Long.BYTES * (long) store.numbers().size();
             var target = kernel.memory(address + store.offset(), byteSize, arena);
             for (int i = 0; i < store.numbers().size(); i++) {
-              target.setAtIndex(
-                  ValueLayout.JAVA_LONG_UNALIGNED, i, number(store.numbers().get(i)));
+              target.setAtIndex(ValueLayout.JAVA_LONG_UNALIGNED, i, number(store.numbers().get(i)));
             }
           }
           yield new Outcome("stored", "");

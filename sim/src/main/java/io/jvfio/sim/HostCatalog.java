@@ -199,8 +199,8 @@ final class HostCatalog {
   }
 
   /**
-   * The functions of a Q35 machine with three NVMe controllers, one of them below a host bridge that
-   * the IOMMU does not cover.
+   * The functions of a Q35 machine with three NVMe controllers, one of them below a host bridge
+   * that the IOMMU does not cover.
    */
   private static List<Function> bypassingPc() {
     return List.of(
