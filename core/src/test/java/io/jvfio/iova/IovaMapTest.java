@@ -223,8 +223,7 @@ class IovaMapTest {
     assertThat(allocate(map, MIB, MIB)).isEqualTo(1L << 59);
     assertThatIllegalStateException()
         .isThrownBy(() -> map.removeRange(1L << 59, (1L << 59) + MIB - 1))
-        .withMessage(
-            "something is mapped in the range 0x800000000000000-0x8000000000fffff");
+        .withMessage("something is mapped in the range 0x800000000000000-0x8000000000fffff");
     assertThatIllegalArgumentException().isThrownBy(() -> map.removeRange(0x10000, 0x1fffe));
     assertThatIllegalArgumentException().isThrownBy(() -> map.removeRange(0x10001, 0x1ffff));
     map.removeRange(0x10000, 0x1ffff);
@@ -422,9 +421,7 @@ class IovaMapTest {
       long granules =
           range.last().subtract(range.start()).longValue() / space.granule() & Long.MAX_VALUE;
       return range.start().longValue()
-          + (call.bound() < 6
-                  ? (pick >>> 8) % (Math.min(granules, 5_000) + 1)
-                  : offset)
+          + (call.bound() < 6 ? (pick >>> 8) % (Math.min(granules, 5_000) + 1) : offset)
               * space.granule();
     }
 
