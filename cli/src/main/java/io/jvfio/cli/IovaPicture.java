@@ -199,16 +199,7 @@ final class IovaPicture {
     svg.empty("rect", "class", "reservedPaper", "width", 9, "height", 9);
     svg.empty("rect", "class", "reservedInk", "width", 3.5, "height", 9);
     svg.close();
-    svg.open(
-        "pattern",
-        "id",
-        "outside",
-        "width",
-        8,
-        "height",
-        8,
-        "patternUnits",
-        "userSpaceOnUse");
+    svg.open("pattern", "id", "outside", "width", 8, "height", 8, "patternUnits", "userSpaceOnUse");
     svg.empty("rect", "class", "outsidePaper", "width", 8, "height", 8);
     svg.empty("circle", "class", "outsideInk", "cx", 4, "cy", 4, "r", 1.1);
     svg.close().close();
@@ -227,7 +218,8 @@ final class IovaPicture {
         "font-size",
         TITLE_SIZE);
     double y = MARGIN + 40;
-    words("strong", MARGIN, y, "host %s, IOMMU %s".formatted(report.host(), report.layout().type()));
+    words(
+        "strong", MARGIN, y, "host %s, IOMMU %s".formatted(report.host(), report.layout().type()));
     for (var line : summary) {
       y += LINE;
       words("soft", MARGIN, y, line);
@@ -245,8 +237,7 @@ final class IovaPicture {
   }
 
   private double legendItem(double x, double top, Stretch.Kind kind, String label) {
-    svg.empty(
-        "rect", "x", x, "y", top, "width", 26, "height", 14, fill(kind)[0], fill(kind)[1]);
+    svg.empty("rect", "x", x, "y", top, "width", 26, "height", 14, fill(kind)[0], fill(kind)[1]);
     svg.empty("rect", "class", "edge", "x", x, "y", top, "width", 26, "height", 14);
     words("soft", x + 34, top + 11, label);
     return x + 34 + label.length() * CHARACTER + 20;
@@ -268,8 +259,7 @@ final class IovaPicture {
     var fill = fill(mapped ? Stretch.Kind.FREE : stretch.kind());
     svg.open("g");
     svg.text(
-        "title",
-        report.what(stretch) + ", " + AddressText.range(stretch.start(), stretch.last()));
+        "title", report.what(stretch) + ", " + AddressText.range(stretch.start(), stretch.last()));
     svg.empty(
         "rect",
         "x",
@@ -377,8 +367,7 @@ final class IovaPicture {
   }
 
   private void address(double y, long address) {
-    svg.empty(
-        "path", "class", "edge", "d", "M%d %s H%d".formatted(COLUMN - 7, number(y), COLUMN));
+    svg.empty("path", "class", "edge", "d", "M%d %s H%d".formatted(COLUMN - 7, number(y), COLUMN));
     svg.text(
         "text",
         AddressText.of(address),
@@ -424,13 +413,12 @@ final class IovaPicture {
         "class",
         "edge",
         "d",
-        "M%d %s H%d V%s H%d"
-            .formatted(BRACKET, number(top), BRACKET + 9, number(bottom), BRACKET));
+        "M%d %s H%d V%s H%d".formatted(BRACKET, number(top), BRACKET + 9, number(bottom), BRACKET));
     var lines = new ArrayList<String>();
-    lines.add("%s in pages of %s".formatted(
-        Text.span(window.start(), window.last()), Text.bytes(window.pageSize())));
-    long mapped =
-        inside.stream().map(Band::stretch).mapToLong(Stretch::mappedBytes).sum();
+    lines.add(
+        "%s in pages of %s"
+            .formatted(Text.span(window.start(), window.last()), Text.bytes(window.pageSize())));
+    long mapped = inside.stream().map(Band::stretch).mapToLong(Stretch::mappedBytes).sum();
     if (mapped > 0) {
       lines.add(Text.span(mapped) + " mapped");
     }
@@ -459,9 +447,7 @@ final class IovaPicture {
   private static List<Question> questions(AddressVerdict verdict) {
     var asked =
         question(
-            IovaReport.asked(verdict),
-            List.of(verdict.reason()),
-            OptionalLong.of(verdict.iova()));
+            IovaReport.asked(verdict), List.of(verdict.reason()), OptionalLong.of(verdict.iova()));
     return verdict.free()
         ? List.of(asked)
         : List.of(asked, question(IovaReport.next(verdict), List.of(), verdict.nextFree()));
@@ -491,8 +477,7 @@ final class IovaPicture {
       int place = used.merge(band, 1, Integer::sum) - 1;
       if (place < MOST_MARKERS) {
         double share =
-            Text.unsigned(address.getAsLong() - band.stretch().start())
-                / band.stretch().byteSize();
+            Text.unsigned(address.getAsLong() - band.stretch().start()) / band.stretch().byteSize();
         double room = band.height() - 2 * MARKER_RADIUS - 6;
         double y = band.top() + MARKER_RADIUS + 3 + share * room;
         double x = COLUMN_END - 16 - place * MARKER_STEP;

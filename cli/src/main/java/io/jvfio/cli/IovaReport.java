@@ -66,8 +66,7 @@ record IovaReport(
     List<String> costs() {
       return List.of(
           "locked memory: %,d bytes needed, %s"
-              .formatted(
-                  estimate.lockedBytesNeeded(), available(estimate.lockedBytesAvailable())),
+              .formatted(estimate.lockedBytesNeeded(), available(estimate.lockedBytesAvailable())),
           "mapping entries: %,d needed, %s"
               .formatted(estimate.entriesNeeded(), available(estimate.entriesAvailable())));
     }
@@ -106,9 +105,7 @@ record IovaReport(
         : used
             + " Another one can have pages of %s, and up to %d level%s of tables; the platform chooses its start."
                 .formatted(
-                    choice.pageSizes().stream()
-                        .map(Text::bytes)
-                        .collect(Collectors.joining(", ")),
+                    choice.pageSizes().stream().map(Text::bytes).collect(Collectors.joining(", ")),
                     choice.levels(),
                     choice.levels() == 1 ? "" : "s");
   }
@@ -227,9 +224,7 @@ record IovaReport(
 
   /** What a device may do, as other commands say it of regions. */
   static String access(DmaAccess access) {
-    return access == DmaAccess.READ_WRITE
-        ? "read+write"
-        : access.name().toLowerCase(Locale.ROOT);
+    return access == DmaAccess.READ_WRITE ? "read+write" : access.name().toLowerCase(Locale.ROOT);
   }
 
   /** What was asked about an address, and the answer, without the reason. */

@@ -51,8 +51,7 @@ final class Json {
       case null -> to.writeNull();
       case Optional<?> optional -> write(to, optional.orElse(null));
       case OptionalInt optional -> write(to, optional.isPresent() ? optional.getAsInt() : null);
-      case OptionalLong optional ->
-          write(to, optional.isPresent() ? optional.getAsLong() : null);
+      case OptionalLong optional -> write(to, optional.isPresent() ? optional.getAsLong() : null);
       case String text -> to.writeString(text);
       case Boolean truth -> to.writeBoolean(truth);
       case Integer number -> to.writeNumber(number);

@@ -98,10 +98,7 @@ record Stretch(
   private static Stretch stretch(
       DmaLayout layout, List<List<LiveMapping>> taken, long start, long last) {
     var window =
-        layout.windows().stream()
-            .filter(one -> one.contains(start, 1))
-            .findFirst()
-            .orElse(null);
+        layout.windows().stream().filter(one -> one.contains(start, 1)).findFirst().orElse(null);
     var reserved =
         layout.reserved().stream()
             .filter(range -> range.overlaps(start, 1))

@@ -8,7 +8,8 @@ import java.util.Locale;
 final class Svg {
   private static final int REPLACEMENT = 0xfffd;
 
-  private final StringBuilder out = new StringBuilder("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+  private final StringBuilder out =
+      new StringBuilder("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
   private final Deque<String> open = new ArrayDeque<>();
 
   /**

@@ -9,9 +9,7 @@ final class Text {
   private static final long[] UNITS = {1L << 40, 1L << 30, 1L << 20, 1L << 10};
   private static final String[] UNIT_NAMES = {"TiB", "GiB", "MiB", "KiB"};
 
-  private static final String[] SPAN_UNITS = {
-    "bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"
-  };
+  private static final String[] SPAN_UNITS = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
 
   private Text() {}
 

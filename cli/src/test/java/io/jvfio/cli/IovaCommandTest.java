@@ -79,7 +79,8 @@ class IovaCommandTest {
   void fitsATerminalOf100Columns(String host) {
     var run =
         run(host, "--map", "64K", "--fits", "1MiB", "--fits", "4EiB", "--explain", "0xfee00000");
-    assertThat(run.out().lines()).allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(100));
+    assertThat(run.out().lines())
+        .allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(100));
   }
 
   static Stream<String> usableHosts() {
@@ -204,8 +205,7 @@ class IovaCommandTest {
   @Test
   void tellsWhatLockedMemoryIsMissing() {
     var options = HostOptions.unprivileged().withGroupAccess();
-    var run =
-        CommandRun.with(options, command(X86, "--fits", "1MiB", "--fits", "16K"));
+    var run = CommandRun.with(options, command(X86, "--fits", "1MiB", "--fits", "16K"));
     assertThat(run.status()).isZero();
     assertThat(oneLine(run.out()))
         .contains("1MiB: does not fit")

@@ -52,10 +52,7 @@ class IovaPictureTest {
                 new ReservedRange(0xfd_0000_0000L, 0xff_ffff_ffffL, "direct")),
             maps(1)),
         report(
-            IommuType.SPAPR_TCE,
-            List.of(new DmaWindow(0, 0x3fff_ffffL, 4096)),
-            List.of(),
-            maps(0)),
+            IommuType.SPAPR_TCE, List.of(new DmaWindow(0, 0x3fff_ffffL, 4096)), List.of(), maps(0)),
         report(
             IommuType.SPAPR_TCE_V2,
             List.of(
@@ -102,8 +99,7 @@ class IovaPictureTest {
 
   @Test
   void labelsEveryBoundaryExactly() {
-    var texts =
-        boxes(parse(IovaPicture.of(report(IommuType.TYPE1V2, X86, X86_HOLES, maps(0)))));
+    var texts = boxes(parse(IovaPicture.of(report(IommuType.TYPE1V2, X86, X86_HOLES, maps(0)))));
     assertThat(texts)
         .extracting(Box::text)
         .contains(
@@ -154,8 +150,7 @@ class IovaPictureTest {
 
   @Test
   void numbersEachAnswerInTheColumnAndBelow() {
-    var document =
-        parse(IovaPicture.of(report(IommuType.TYPE1V2, X86, X86_HOLES, maps(3))));
+    var document = parse(IovaPicture.of(report(IommuType.TYPE1V2, X86, X86_HOLES, maps(3))));
     assertThat(elements(document, "text"))
         .extracting(Element::getTextContent)
         .contains("0xfee00000+4 KiB: refused", "64MiB: fits at 0x400000", "9TiB: does not fit")
@@ -180,13 +175,7 @@ class IovaPictureTest {
         parse(
             IovaPicture.of(
                 new IovaReport(
-                    name,
-                    name,
-                    layout,
-                    Optional.empty(),
-                    Map.of(),
-                    Optional.empty(),
-                    List.of())));
+                    name, name, layout, Optional.empty(), Map.of(), Optional.empty(), List.of())));
     assertThat(elements(document, "text").getFirst().getTextContent())
         .isEqualTo("DMA space of <a> & \"b\" \ufffd\ufffd \ud83d\ude00");
   }
@@ -231,7 +220,13 @@ class IovaPictureTest {
     return new IovaReport.Fit(
         new PlacedSize.Converter().convert(asked),
         new DmaEstimate(
-            changes.isEmpty(), iova, 64 << 20, OptionalLong.empty(), 1, OptionalLong.of(7), changes));
+            changes.isEmpty(),
+            iova,
+            64 << 20,
+            OptionalLong.empty(),
+            1,
+            OptionalLong.of(7),
+            changes));
   }
 
   /** Maps of 4 KiB, the first ones without a gap. */
