@@ -29,9 +29,9 @@ public final class LaneReport {
   private static final int MINIMUM_GENERATED_CALLS = 5000;
   private static final int SHOWN_DIFFERENCES = 400;
   private static final Pattern POISON = Pattern.compile("failed DDW|Failed to|ddw-applicable");
+
   /** What the lane is about. */
-  private record Expectation(
-      Optional<String> chosen, Optional<Refusal> refusal) {}
+  private record Expectation(Optional<String> chosen, Optional<Refusal> refusal) {}
 
   /** An attempt that must have failed in one way. */
   private record Refusal(String type, String reached, String outcome, String errno) {}
@@ -306,8 +306,7 @@ public final class LaneReport {
         poison.isEmpty() ? "no such message in dmesg" : String.join(" / ", poison));
   }
 
-  private void checkConformance(String step, int minimum, int generatedMinimum)
-      throws IOException {
+  private void checkConformance(String step, int minimum, int generatedMinimum) throws IOException {
     var output = output(step);
     if (output.isEmpty()) {
       return;
@@ -337,11 +336,7 @@ public final class LaneReport {
             ? "status " + status(step) + ", no result"
             : "%s calls of %s sequences compared (seeds %s), %s different, %s alarming"
                 .formatted(
-                    compared,
-                    figure(text, "generated"),
-                    figure(text, "seeds"),
-                    different,
-                    alarms));
+                    compared, figure(text, "generated"), figure(text, "seeds"), different, alarms));
     if (!status(step).equals("0")) {
       text.lines()
           .takeWhile(line -> !line.equals(Transcript.BEGIN))
