@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
@@ -28,6 +29,10 @@ public final class LaneReport {
   private static final int MINIMUM_CALLS = 400;
   private static final int MINIMUM_GENERATED_CALLS = 5000;
   private static final int SHOWN_DIFFERENCES = 400;
+  private static final Pattern DEVICE_WRITE =
+      Pattern.compile("IOVA 0x([0-9a-f]+): (\\p{XDigit}{16}), then (?!\\2)\\p{XDigit}{16}");
+  private static final int DEVICE_WRITES = 3;
+  private static final String NO_WINDOWS = "The hypervisor offers no Dynamic DMA Windows";
   private static final Pattern POISON = Pattern.compile("failed DDW|Failed to|ddw-applicable");
 
   /** What the lane is about. */
@@ -89,7 +94,9 @@ public final class LaneReport {
     report.checkProbeText();
     if (report.expectation.chosen().isPresent()) {
       report.checkRoundTrip();
+      report.checkExample();
     } else {
+      report.checkExampleRefused();
       report.checkUnpoisoned();
     }
     report.checkConformance("conformance", MINIMUM_CALLS, MINIMUM_GENERATED_CALLS);
@@ -292,6 +299,37 @@ public final class LaneReport {
         "nvme: written and read back",
         "%s bytes verified on %s through %s"
             .formatted(bytes, document.get().at("controller").at("serial").text(), iommu));
+  }
+
+  private void checkExample() throws IOException {
+    var output = output("example");
+    if (output.isEmpty()) {
+      return;
+    }
+    var iommu = "IOMMU " + expectation.chosen().orElse("") + ":";
+    var writes = output.get().lines().map(DEVICE_WRITE::matcher).filter(Matcher::matches).toList();
+    check(
+        output.get().contains(iommu)
+            && writes.size() == DEVICE_WRITES
+            && status("example").equals("0"),
+        "example: the device wrote",
+        "%s, %s, status %s"
+            .formatted(
+                output.get().contains(iommu) ? iommu : "no " + iommu,
+                writes.stream().map(write -> "0x" + write.group(1)).toList(),
+                status("example")));
+  }
+
+  private void checkExampleRefused() throws IOException {
+    var output = output("example-refused");
+    if (output.isEmpty()) {
+      return;
+    }
+    boolean told = output.get().contains(NO_WINDOWS);
+    check(
+        told && status("example-refused").equals("1"),
+        "example: refused",
+        (told ? NO_WINDOWS : "says nothing of windows") + ", status " + status("example-refused"));
   }
 
   private void checkUnpoisoned() throws IOException {

@@ -90,12 +90,16 @@ final class Runner {
   }
 
   private long lockedKilobytes() throws ErrnoException {
+    return kilobytes("VmLck:");
+  }
+
+  private long kilobytes(String name) throws ErrnoException {
     for (var line : smallFile("/proc/self/status").lines().toList()) {
-      if (line.startsWith("VmLck:")) {
+      if (line.startsWith(name)) {
         return Long.parseLong(line.replaceAll("\\D", ""));
       }
     }
-    throw new IllegalStateException("/proc/self/status has no VmLck");
+    throw new IllegalStateException("/proc/self/status has no " + name);
   }
 
   /**
@@ -197,6 +201,27 @@ final class Runner {
           try (var arena = Arena.ofConfined()) {
             var bytes = kernel.memory(address + look.offset(), look.byteSize(), arena);
             yield new Outcome(Integer.toString(look.byteSize()), hex(bytes));
+          }
+        }
+        case Step.Store store -> {
+          var address = memory.get(store.memory());
+          if (address == null) {
+            yield new Outcome("unmapped", "");
+          }
+          try (var arena = Arena.ofConfined()) {
+            long byteSize = Long.BYTES * (long) store.numbers().size();
+            var target = kernel.memory(address + store.offset(), byteSize, arena);
+            for (int i = 0; i < store.numbers().size(); i++) {
+              target.setAtIndex(ValueLayout.JAVA_LONG_UNALIGNED, i, number(store.numbers().get(i)));
+            }
+          }
+          yield new Outcome("stored", "");
+        }
+        case Step.Pinned _ -> {
+          try {
+            yield new Outcome(kilobytes("VmPin:") + " kB", "");
+          } catch (ErrnoException e) {
+            yield new Outcome("threw", String.valueOf(e.getMessage()));
           }
         }
         case Step.Read read -> {
@@ -354,6 +379,8 @@ final class Runner {
         throw new IllegalArgumentException("there is no memory for " + field);
       }
       switch (field.byteSize()) {
+        case 1 -> struct.set(ValueLayout.JAVA_BYTE, field.offset(), (byte) value);
+        case 2 -> struct.set(ValueLayout.JAVA_SHORT, field.offset(), (short) value);
         case 4 -> struct.set(ValueLayout.JAVA_INT, field.offset(), (int) value);
         case 8 -> struct.set(ValueLayout.JAVA_LONG, field.offset(), value);
         default -> throw new IllegalArgumentException("no such field: " + field);
@@ -361,9 +388,12 @@ final class Runner {
     }
 
     private static long get(MemorySegment struct, Shape.Field field) {
-      return field.byteSize() == 8
-          ? struct.get(ValueLayout.JAVA_LONG, field.offset())
-          : Integer.toUnsignedLong(struct.get(ValueLayout.JAVA_INT, field.offset()));
+      return switch (field.byteSize()) {
+        case 1 -> Byte.toUnsignedLong(struct.get(ValueLayout.JAVA_BYTE, field.offset()));
+        case 2 -> Short.toUnsignedLong(struct.get(ValueLayout.JAVA_SHORT, field.offset()));
+        case 4 -> Integer.toUnsignedLong(struct.get(ValueLayout.JAVA_INT, field.offset()));
+        default -> struct.get(ValueLayout.JAVA_LONG, field.offset());
+      };
     }
 
     private static String hex(MemorySegment bytes) {

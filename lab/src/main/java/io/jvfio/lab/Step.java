@@ -4,6 +4,7 @@ import static java.util.stream.Collectors.joining;
 
 import io.jvfio.linux.Ioctl;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 
@@ -111,6 +112,26 @@ sealed interface Step {
     @Override
     public String toString() {
       return "look(%s,%d)".formatted(Operand.memory(memory, offset), byteSize);
+    }
+  }
+
+  /** Puts 64-bit numbers into anonymous memory, where a struct may point. No system call. */
+  record Store(String memory, long offset, List<Operand> numbers) implements Step {
+    public Store {
+      numbers = List.copyOf(numbers);
+    }
+
+    @Override
+    public String toString() {
+      return "store(%s,%s)".formatted(Operand.memory(memory, offset), numbers);
+    }
+  }
+
+  /** Shows how much memory the process has pinned, which is not always locked. */
+  record Pinned() implements Step {
+    @Override
+    public String toString() {
+      return "pinned()";
     }
   }
 

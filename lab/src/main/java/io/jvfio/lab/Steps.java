@@ -237,6 +237,14 @@ final class Steps {
     return add(new Step.Look(memory, offset, byteSize));
   }
 
+  Steps store(String memory, long offset, Operand... numbers) {
+    return add(new Step.Store(memory, offset, List.of(numbers)));
+  }
+
+  Steps pinned() {
+    return add(new Step.Pinned());
+  }
+
   Steps hole(String memory, long offset, long byteSize) {
     return add(new Step.Hole(memory, offset, byteSize));
   }
@@ -456,7 +464,7 @@ final class Steps {
         });
   }
 
-  /** A struct whose memory is at least as large as its argsz says. */
+  /** A struct with an argsz, and memory for as much as that says. */
   private Steps sized(
       String file,
       Ioctl command,
@@ -474,7 +482,8 @@ final class Steps {
         });
   }
 
-  private Steps structured(
+  /** A struct whose memory is at least as large as its argsz says. */
+  Steps structured(
       String file,
       Ioctl command,
       Shape shape,

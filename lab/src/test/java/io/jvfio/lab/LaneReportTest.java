@@ -46,6 +46,15 @@ class LaneReportTest {
          "controller": {"model": "QEMU NVMe Ctrl", "serial": "jvfio0", "firmware": "11.1"},
          "bytesVerified": 67108864}
         """);
+    step(
+        "example",
+        0,
+        """
+        0000:00:00.0, IOMMU spapr-tce: DMA mapping 0x53000..0x10052fff (268,435,456 bytes)
+        IOVA 0x53000: 5555555555555555, then 0000000000000000
+        IOVA 0x8053000: 5555555555555555, then 0000000000000000
+        IOVA 0x10052e00: 5555555555555555, then 0000000000000000
+        """);
     step("conformance", 0, conformance(873, 0));
     step("conformance-unprivileged", 0, conformance(10, 0));
     step("dmesg", 0, "[    0.0] Linux version 5.10\n[    9.1] conformance: container-empty\n");
@@ -166,6 +175,19 @@ class LaneReportTest {
   }
 
   @Test
+  void aDeviceThatDidNotWriteFails() throws Exception {
+    var example = directory.resolve("example.out");
+    var written = Files.readString(example);
+    Files.writeString(example, written.replaceFirst("then 0+", "then 5555555555555555"));
+    assertThat(line(report(LANE, false), "example"))
+        .startsWith("FAIL")
+        .contains("[0x8053000, 0x10052e00]");
+
+    Files.writeString(example, written.replace("spapr-tce:", "type1:"));
+    assertThat(line(report(LANE, false), "example")).startsWith("FAIL").contains("no IOMMU");
+  }
+
+  @Test
   void aDifferenceFailsAndIsShown() throws Exception {
     step("conformance", 1, "DIFFERENCE group-status, step 2\n" + conformance(873, 1));
 
@@ -223,6 +245,8 @@ class LaneReportTest {
     step("probe-text", 0, "chosen: spapr-tce-v2\n");
     var nvme = directory.resolve("nvme.out");
     Files.writeString(nvme, Files.readString(nvme).replace("spapr-tce", "spapr-tce-v2"));
+    var example = directory.resolve("example.out");
+    Files.writeString(example, Files.readString(example).replace("spapr-tce", "spapr-tce-v2"));
     step(
         "dmesg",
         0,
@@ -238,6 +262,7 @@ class LaneReportTest {
     step("probe", 1, probe(NODDW));
     step("probe-text", 1, "the hypervisor offers no Dynamic DMA Windows\n");
     Files.delete(directory.resolve("nvme.rc"));
+    step("example-refused", 1, "The hypervisor offers no Dynamic DMA Windows\n");
     step("dmesg-after-probe", 0, "[    0.0] Linux version 6.12\n");
 
     assertThat(report(NODDW, true)).contains("no such message in dmesg").contains("group");
@@ -246,5 +271,8 @@ class LaneReportTest {
     assertThat(line(report(NODDW, false), "not poisoned"))
         .startsWith("FAIL")
         .contains("failed DDW");
+
+    step("example-refused", 0, "IOVA 0x0: 5555555555555555, then 0000000000000000\n");
+    assertThat(line(report(NODDW, false), "example")).startsWith("FAIL").contains("status 0");
   }
 }

@@ -29,6 +29,12 @@ final class HostDevice implements DmaPort {
   @Nullable VfioGroup group;
   @Nullable String driver;
 
+  /** What it is to the iommufd that it is bound to, or null. */
+  @Nullable IommufdDevice bound;
+
+  /** It is open through a group that is in a container. */
+  boolean usesContainer;
+
   /** Open while this has a value. */
   @Nullable VfioPci open;
 
@@ -196,7 +202,13 @@ final class HostDevice implements DmaPort {
     if (endpoint != null && endpoint.stopsDma(write)) {
       throw new DmaBlocked(iova, "the device's endpoint is stopped");
     }
+    if (bound != null) {
+      return bound;
+    }
     var translation = group == null ? null : GroupFile.translation(group);
+    if (translation == null && group != null && group.noIommu && open != null) {
+      return host.physicalMemory();
+    }
     if (translation == null) {
       throw new DmaBlocked(iova, "no container with an IOMMU has the device's group");
     }

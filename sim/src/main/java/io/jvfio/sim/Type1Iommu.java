@@ -77,8 +77,11 @@ final class Type1Iommu implements Iommu {
     if (mappings.hasInvalidAddresses()) {
       return Errno.EBUSY.result();
     }
-    if (groups.contains(group) || nesting) {
+    if (groups.contains(group)) {
       return Errno.EINVAL.result();
+    }
+    if (nesting) {
+      return platform.nestingError().result();
     }
     groups.push(group);
     var narrowed = new IovaRanges(platform.lastIova(), groups);
