@@ -149,10 +149,27 @@ final class Campaign {
     compare(sequence).print(out);
   }
 
+  /**
+   * Asks both, the simulator first: what would do harm to a kernel ends the sequence before the
+   * kernel is asked.
+   */
   private Comparison compare(Sequence sequence) throws ErrnoException {
     progress.begin(sequence);
-    return new Comparison(
-        sequence, kernel.run(sequence, progress::begin), simulator.run(sequence, _ -> {}));
+    var fromKernel = new ArrayList<Answer>();
+    var fromSimulator = new ArrayList<Answer>();
+    try (var real = kernel.open();
+        var simulated = simulator.open()) {
+      for (var step : sequence.steps()) {
+        progress.begin(step);
+        var answer = simulated.execute(step);
+        if (answer.result().equals(Runner.HARMFUL)) {
+          break;
+        }
+        fromSimulator.add(answer);
+        fromKernel.add(real.execute(step));
+      }
+    }
+    return new Comparison(sequence, fromKernel, fromSimulator);
   }
 
   private void report(Comparison comparison) throws ErrnoException {

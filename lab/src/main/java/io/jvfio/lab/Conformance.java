@@ -166,8 +166,7 @@ public final class Conformance {
                     generator::sequenceOf));
       }
       tally.print(out);
-      out.printf(
-          "%-12s %.0f\n", "per second", tally.calls() * 1e9 / (System.nanoTime() - started));
+      out.printf("%-12s %.0f\n", "per second", tally.calls() * 1e9 / (System.nanoTime() - started));
       return tally.differences() == 0 && tally.alarms() == 0;
     }
   }

@@ -172,9 +172,7 @@ final class DeviceCalls implements Subject {
     var device = draft.chance(90) ? device(draft) : draft.oneOf(DEVICES);
     draft.steps.close(device);
     var group = draft.devices.remove(device);
-    if (group != null
-        && !draft.groups.containsKey(group)
-        && !draft.devices.containsValue(group)) {
+    if (group != null && !draft.groups.containsKey(group) && !draft.devices.containsValue(group)) {
       draft.containers.values().stream()
           .filter(container -> container.groups.remove(group) && container.groups.isEmpty())
           .forEach(Draft.Container::clear);

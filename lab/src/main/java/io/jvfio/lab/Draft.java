@@ -50,6 +50,8 @@ final class Draft {
 
     boolean enabled;
     boolean tracksDirtyPages;
+    boolean hasCreated;
+    boolean hasRemoved;
     final Set<String> groups = new LinkedHashSet<>();
     final List<Mapped> mappings = new ArrayList<>();
     final List<Range> registered = new ArrayList<>();
@@ -60,6 +62,8 @@ final class Draft {
       type = 0;
       enabled = false;
       tracksDirtyPages = false;
+      hasCreated = false;
+      hasRemoved = false;
       mappings.clear();
       registered.clear();
       windows.clear();

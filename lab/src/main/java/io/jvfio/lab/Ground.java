@@ -25,8 +25,7 @@ record Ground(List<Integer> types, long pageSize, long windowSize) {
   /** The ground of a lane, or of any other simulated host. */
   static Ground of(String lane) {
     return switch (lane) {
-      case "pseries-5.10", "pseries-6.8" ->
-          new Ground(List.of(VFIO_SPAPR_TCE_IOMMU), 0x1000, GIB);
+      case "pseries-5.10", "pseries-6.8" -> new Ground(List.of(VFIO_SPAPR_TCE_IOMMU), 0x1000, GIB);
       case "pseries-6.12", "pseries-6.12-noddw" ->
           new Ground(List.of(VFIO_SPAPR_TCE_IOMMU, VFIO_SPAPR_TCE_v2_IOMMU), 0x1000, GIB);
       case "powernv-5.10" -> new Ground(List.of(VFIO_SPAPR_TCE_v2_IOMMU), 0x10000, 2 * GIB);

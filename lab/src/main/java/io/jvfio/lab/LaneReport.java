@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
@@ -28,10 +29,14 @@ public final class LaneReport {
   private static final int MINIMUM_CALLS = 400;
   private static final int MINIMUM_GENERATED_CALLS = 5000;
   private static final int SHOWN_DIFFERENCES = 400;
+  private static final Pattern DEVICE_WRITE =
+      Pattern.compile("IOVA 0x([0-9a-f]+): (\\p{XDigit}{16}), then (?!\\2)\\p{XDigit}{16}");
+  private static final int DEVICE_WRITES = 3;
+  private static final String NO_WINDOWS = "The hypervisor offers no Dynamic DMA Windows";
   private static final Pattern POISON = Pattern.compile("failed DDW|Failed to|ddw-applicable");
+
   /** What the lane is about. */
-  private record Expectation(
-      Optional<String> chosen, Optional<Refusal> refusal) {}
+  private record Expectation(Optional<String> chosen, Optional<Refusal> refusal) {}
 
   /** An attempt that must have failed in one way. */
   private record Refusal(String type, String reached, String outcome, String errno) {}
@@ -89,7 +94,9 @@ public final class LaneReport {
     report.checkProbeText();
     if (report.expectation.chosen().isPresent()) {
       report.checkRoundTrip();
+      report.checkExample();
     } else {
+      report.checkExampleRefused();
       report.checkUnpoisoned();
     }
     report.checkConformance("conformance", MINIMUM_CALLS, MINIMUM_GENERATED_CALLS);
@@ -294,6 +301,37 @@ public final class LaneReport {
             .formatted(bytes, document.get().at("controller").at("serial").text(), iommu));
   }
 
+  private void checkExample() throws IOException {
+    var output = output("example");
+    if (output.isEmpty()) {
+      return;
+    }
+    var iommu = "IOMMU " + expectation.chosen().orElse("") + ":";
+    var writes = output.get().lines().map(DEVICE_WRITE::matcher).filter(Matcher::matches).toList();
+    check(
+        output.get().contains(iommu)
+            && writes.size() == DEVICE_WRITES
+            && status("example").equals("0"),
+        "example: the device wrote",
+        "%s, %s, status %s"
+            .formatted(
+                output.get().contains(iommu) ? iommu : "no " + iommu,
+                writes.stream().map(write -> "0x" + write.group(1)).toList(),
+                status("example")));
+  }
+
+  private void checkExampleRefused() throws IOException {
+    var output = output("example-refused");
+    if (output.isEmpty()) {
+      return;
+    }
+    boolean told = output.get().contains(NO_WINDOWS);
+    check(
+        told && status("example-refused").equals("1"),
+        "example: refused",
+        (told ? NO_WINDOWS : "says nothing of windows") + ", status " + status("example-refused"));
+  }
+
   private void checkUnpoisoned() throws IOException {
     var messages = output("dmesg-after-probe");
     if (messages.isEmpty()) {
@@ -306,8 +344,7 @@ public final class LaneReport {
         poison.isEmpty() ? "no such message in dmesg" : String.join(" / ", poison));
   }
 
-  private void checkConformance(String step, int minimum, int generatedMinimum)
-      throws IOException {
+  private void checkConformance(String step, int minimum, int generatedMinimum) throws IOException {
     var output = output(step);
     if (output.isEmpty()) {
       return;
@@ -337,11 +374,7 @@ public final class LaneReport {
             ? "status " + status(step) + ", no result"
             : "%s calls of %s sequences compared (seeds %s), %s different, %s alarming"
                 .formatted(
-                    compared,
-                    figure(text, "generated"),
-                    figure(text, "seeds"),
-                    different,
-                    alarms));
+                    compared, figure(text, "generated"), figure(text, "seeds"), different, alarms));
     if (!status(step).equals("0")) {
       text.lines()
           .takeWhile(line -> !line.equals(Transcript.BEGIN))

@@ -24,9 +24,7 @@ final class LifeCycleCalls implements Subject {
 
   private static final List<Ioctl> GROUP_COMMANDS =
       List.of(
-          Vfio.VFIO_GROUP_GET_STATUS,
-          Vfio.VFIO_GROUP_SET_CONTAINER,
-          Vfio.VFIO_GROUP_GET_DEVICE_FD);
+          Vfio.VFIO_GROUP_GET_STATUS, Vfio.VFIO_GROUP_SET_CONTAINER, Vfio.VFIO_GROUP_GET_DEVICE_FD);
 
   /** Commands of the other kind of file, and none at all. */
   private static final List<Ioctl> NOT_OF_CONTAINERS =
@@ -67,16 +65,14 @@ final class LifeCycleCalls implements Subject {
     }
     if (!draft.containers.isEmpty()) {
       boolean untyped =
-          !draft.containers(container -> container.type == 0 && !container.groups.isEmpty())
+          !draft
+              .containers(container -> container.type == 0 && !container.groups.isEmpty())
               .isEmpty();
       menu.add(untyped ? 40 : 3, () -> setIommu(draft));
-      menu.add(
-          4,
-          () -> draft.steps.check(draft.container(), draft.below(EXTENSIONS + 2) - 1));
+      menu.add(4, () -> draft.steps.check(draft.container(), draft.below(EXTENSIONS + 2) - 1));
       menu.add(1, () -> draft.steps.command(draft.container(), Vfio.VFIO_GET_API_VERSION));
       menu.add(2, () -> draft.closeContainer(draft.container()));
-      menu.add(
-          2, () -> draft.steps.badAddress(draft.container(), draft.oneOf(CONTAINER_COMMANDS)));
+      menu.add(2, () -> draft.steps.badAddress(draft.container(), draft.oneOf(CONTAINER_COMMANDS)));
       menu.add(1, () -> draft.steps.command(draft.container(), draft.oneOf(NOT_OF_CONTAINERS)));
       menu.add(1, () -> draft.steps.readAt(draft.container(), 0, 4));
     }
@@ -117,8 +113,7 @@ final class LifeCycleCalls implements Subject {
   }
 
   private static void openContainer(Draft draft) {
-    var closed =
-        CONTAINERS.stream().filter(name -> !draft.containers.containsKey(name)).toList();
+    var closed = CONTAINERS.stream().filter(name -> !draft.containers.containsKey(name)).toList();
     var name = draft.oneOf(closed);
     draft.containers.put(name, new Draft.Container());
     if (draft.chance(5)) {
@@ -164,8 +159,7 @@ final class LifeCycleCalls implements Subject {
   }
 
   private static void setIommu(Draft draft) {
-    var untyped =
-        draft.containers(container -> container.type == 0 && !container.groups.isEmpty());
+    var untyped = draft.containers(container -> container.type == 0 && !container.groups.isEmpty());
     var container = draft.oneOf(untyped, draft.container());
     int type =
         draft.chance(85)

@@ -3,6 +3,7 @@ package io.jvfio.lab;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
+import io.jvfio.sim.HarmfulCallException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -18,6 +19,9 @@ import java.util.function.Consumer;
 
 /** Executes sequences on one kernel. */
 final class Runner {
+  /** The result of a call that would do harm to a real kernel, and that the simulator refuses. */
+  static final String HARMFUL = "harmful";
+
   private static final long ALIGNMENT = 2 << 20;
 
   /** What outputs hold before the call, so that one the kernel did not write can be told. */
@@ -37,28 +41,49 @@ final class Runner {
    * @param before is told each step before it is executed
    */
   List<Answer> run(Sequence sequence, Consumer<Step> before) throws ErrnoException {
-    var run = new Run();
-    long locked = lockedKilobytes();
     var answers = new ArrayList<Answer>();
-    try {
+    try (var session = open()) {
       for (var step : sequence.steps()) {
         before.accept(step);
-        var outcome = outcome(run, step);
-        answers.add(new Answer(outcome.result(), outcome.output(), lockedKilobytes() - locked));
+        answers.add(session.execute(step));
       }
-    } finally {
+    }
+    return answers;
+  }
+
+  /** Begins a sequence that is executed step by step. */
+  Session open() throws ErrnoException {
+    return new Session();
+  }
+
+  /** A sequence that is being executed. Closing it closes all that it left open. */
+  final class Session implements AutoCloseable {
+    private final Run run = new Run();
+    private final long locked = lockedKilobytes();
+
+    private Session() throws ErrnoException {}
+
+    /** The answer to one more step. */
+    Answer execute(Step step) throws ErrnoException {
+      var outcome = outcome(run, step);
+      return new Answer(outcome.result(), outcome.output(), lockedKilobytes() - locked);
+    }
+
+    @Override
+    public void close() throws ErrnoException {
       run.close();
       if (lockedKilobytes() == locked) {
         run.unmapMemory();
       }
     }
-    return answers;
   }
 
   /** A kernel that throws has no answer, and the rest of the suite goes on. */
   private static Outcome outcome(Run run, Step step) {
     try {
       return run.execute(step);
+    } catch (HarmfulCallException e) {
+      return new Outcome(HARMFUL, "");
     } catch (RuntimeException e) {
       return new Outcome("threw", e.toString().replaceAll("\\s+", " "));
     }
@@ -187,8 +212,7 @@ final class Runner {
             long byteSize = Long.BYTES * (long) store.numbers().size();
             var target = kernel.memory(address + store.offset(), byteSize, arena);
             for (int i = 0; i < store.numbers().size(); i++) {
-              target.setAtIndex(
-                  ValueLayout.JAVA_LONG_UNALIGNED, i, number(store.numbers().get(i)));
+              target.setAtIndex(ValueLayout.JAVA_LONG_UNALIGNED, i, number(store.numbers().get(i)));
             }
           }
           yield new Outcome("stored", "");

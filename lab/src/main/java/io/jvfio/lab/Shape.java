@@ -55,7 +55,8 @@ enum Shape {
   DMA_UNMAP_DIRTY(
       joined(VfioIommuType1DmaUnmap.LAYOUT, List.of(VfioBitmap.LAYOUT.withName("bitmap"))), "size"),
   DIRTY_PAGES(VfioIommuType1DirtyBitmap.LAYOUT),
-  DIRTY_PAGES_GET(joined(
+  DIRTY_PAGES_GET(
+      joined(
           VfioIommuType1DirtyBitmap.LAYOUT, VfioIommuType1DirtyBitmapGet.LAYOUT.memberLayouts())),
   SPAPR_INFO(
       VfioIommuSpaprTceInfo.LAYOUT,

@@ -31,8 +31,7 @@ final class SpaprCalls implements Subject {
   private static final List<Long> WILD =
       List.of(GIB, GIB - 0x1000, 2 * GIB, 1L << 40, 1L << 59, 1L << 62, -0x1000L);
 
-  private static final List<Ioctl> OF_V1 =
-      List.of(Vfio.VFIO_IOMMU_ENABLE, Vfio.VFIO_IOMMU_DISABLE);
+  private static final List<Ioctl> OF_V1 = List.of(Vfio.VFIO_IOMMU_ENABLE, Vfio.VFIO_IOMMU_DISABLE);
 
   @Override
   public void offer(Draft draft, Menu menu) {
@@ -150,8 +149,7 @@ final class SpaprCalls implements Subject {
   }
 
   /** In a window: anywhere, on what is mapped, at its end; or outside. */
-  private static Place place(
-      Draft draft, Draft.Container container, Window window, long byteSize) {
+  private static Place place(Draft draft, Draft.Container container, Window window, long byteSize) {
     long page = 1L << window.pageShift();
     if (draft.chance(5)) {
       return new Place(null, draft.oneOf(WILD));
@@ -187,11 +185,7 @@ final class SpaprCalls implements Subject {
               : draft.aligned(draft.pageCount(MOST_PAGES) * draft.ground.pageSize());
     }
     draft.steps.unmap(
-        name,
-        place.operand(),
-        byteSize,
-        draft.chance(4) ? draft.below(8) : 0,
-        draft.argsz(24));
+        name, place.operand(), byteSize, draft.chance(4) ? draft.below(8) : 0, draft.argsz(24));
     container.mappings.removeIf(
         mapped -> mapped.place().equals(place) && mapped.byteSize() <= byteSize);
   }
@@ -262,13 +256,18 @@ final class SpaprCalls implements Subject {
   private static void createWindow(Draft draft) {
     var name = second(draft);
     var container = state(draft, name);
+    if (container.hasRemoved && container.hasCreated && !draft.spoils) {
+      information(draft); // one more could be one too many for the hypervisor
+      return;
+    }
+    container.hasCreated = true;
     int shift = draft.oneOf(SHIFTS);
     long byteSize = draft.oneOf(WINDOW_SIZES);
     int levels = 1;
     if (draft.chance(15)) {
       shift = draft.oneOf(List.of(0, 11, 13, 20, 34, 63, 64, -1));
     } else if (draft.spoils && draft.chance(30)) {
-      byteSize = draft.oneOf(List.of(0L, 0x1000L, 3 * MIB, 0x800L, 1L << 45));
+      byteSize = draft.oneOf(List.of(0L, 0x1000L, 3 * MIB, 0x800L, 1L << 45, 1L << 50));
       levels = draft.oneOf(List.of(1, 1, 0, 2, 9));
     } else if (draft.chance(20)) {
       levels = 0;
@@ -284,15 +283,14 @@ final class SpaprCalls implements Subject {
   private static void removeWindow(Draft draft) {
     var name = second(draft);
     var container = state(draft, name);
+    container.hasRemoved = true;
     if (container.windows.isEmpty() || draft.chance(10)) {
-      draft.steps.removeWindow(
-          name, number(draft.oneOf(WILD)), draft.flags(0), draft.argsz(16));
+      draft.steps.removeWindow(name, number(draft.oneOf(WILD)), draft.flags(0), draft.argsz(16));
       return;
     }
     var window = draft.oneOf(container.windows);
     long inside = draft.chance(85) ? 0 : draft.oneOf(List.of(1L, window.byteSize() - 1));
-    draft.steps.removeWindow(
-        name, window.at(inside).operand(), draft.flags(0), draft.argsz(16));
+    draft.steps.removeWindow(name, window.at(inside).operand(), draft.flags(0), draft.argsz(16));
     container.windows.remove(window);
     container.mappings.removeIf(
         mapped -> java.util.Objects.equals(mapped.place().window(), window.name()));

@@ -210,12 +210,7 @@ final class Steps {
   Steps mapDeviceAt(String mapping, String file, long offset, long byteSize, int flags) {
     return add(
         new Step.MapDevice(
-            mapping,
-            file,
-            number(offset),
-            byteSize,
-            Kernel.PROT_READ | Kernel.PROT_WRITE,
-            flags));
+            mapping, file, number(offset), byteSize, Kernel.PROT_READ | Kernel.PROT_WRITE, flags));
   }
 
   Steps load(String mapping, long offset) {

@@ -8,7 +8,6 @@ import static io.jvfio.linux.uapi.Vfio.VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP;
 
 import io.jvfio.lab.Draft.Mapped;
 import io.jvfio.lab.Draft.Place;
-import io.jvfio.lab.Draft.Range;
 import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.uapi.Vfio;
 import java.util.List;
@@ -143,8 +142,7 @@ final class Type1Calls implements Subject {
   private static Span span(Draft draft, Draft.Container container) {
     long page = draft.ground.pageSize();
     if (container.mappings.isEmpty() || draft.chance(8)) {
-      return new Span(
-          draft.aligned(draft.oneOf(BASES)), size(draft, draft.pageCount(64) * page));
+      return new Span(draft.aligned(draft.oneOf(BASES)), size(draft, draft.pageCount(64) * page));
     }
     var mapped = draft.oneOf(container.mappings);
     long start = mapped.place().offset();
@@ -189,8 +187,7 @@ final class Type1Calls implements Subject {
       draft.steps.look(BITMAP, 0, SHOWN_BYTES);
     } else {
       int flags = draft.chance(10) ? UNMAP_VADDR : 0;
-      draft.steps.unmap(
-          name, iova, span.byteSize(), draft.flags(flags), draft.argsz(SHORT_UNMAP));
+      draft.steps.unmap(name, iova, span.byteSize(), draft.flags(flags), draft.argsz(SHORT_UNMAP));
       if (flags == UNMAP_VADDR) {
         return;
       }
@@ -217,8 +214,7 @@ final class Type1Calls implements Subject {
       draft.steps.unmap(
           name, iova, mapped.byteSize(), draft.flags(UNMAP_VADDR), draft.argsz(SHORT_UNMAP));
     } else if (draft.chance(30)) {
-      draft.steps.unmap(
-          name, number(0), 0, UNMAP_ALL | UNMAP_VADDR, draft.argsz(SHORT_UNMAP));
+      draft.steps.unmap(name, number(0), 0, UNMAP_ALL | UNMAP_VADDR, draft.argsz(SHORT_UNMAP));
     }
     if (draft.chance(80)) {
       var vaddr = draft.chance(60) ? mapped.range().address() : fresh.address();
@@ -252,8 +248,7 @@ final class Type1Calls implements Subject {
   }
 
   private static void dirtyPages(Draft draft) {
-    var tracking =
-        draft.containers(container -> container.tracksDirtyPages);
+    var tracking = draft.containers(container -> container.tracksDirtyPages);
     var name = draft.chance(85) ? draft.oneOf(tracking, container(draft)) : container(draft);
     var span = span(draft, state(draft, name));
     withBitmap(draft);

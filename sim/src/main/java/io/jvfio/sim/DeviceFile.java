@@ -188,9 +188,10 @@ final class DeviceFile extends OpenFile {
     return 0;
   }
 
+  /** Of the interrupt controllers here only that of a PC lets its driver do so. */
   private boolean addsVectorsLater() {
     return host.description().era() != KernelEra.LINUX_5_10
-        && host.description().architecture() != Architecture.PPC64LE;
+        && host.description().architecture() == Architecture.X86_64;
   }
 
   private int reset() {

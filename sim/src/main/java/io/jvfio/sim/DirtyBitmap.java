@@ -58,7 +58,9 @@ final class DirtyBitmap {
     return bitmap.asSlice(offset, byteSize);
   }
 
-  /** Forgets what was dirty. Bits that were moved past the last page stay: the kernel's stay too. */
+  /**
+   * Forgets what was dirty. Bits that were moved past the last page stay: the kernel's stay too.
+   */
   void clear() {
     int whole = (int) (pages / Long.SIZE);
     Arrays.fill(words, 0, whole, 0);

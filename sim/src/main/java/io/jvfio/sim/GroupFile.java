@@ -73,7 +73,9 @@ final class GroupFile extends OpenFile implements DeviceUser {
       return Errno.EINVAL.result();
     }
     boolean attached = group.isAttached();
-    boolean viable = (group.isViable() && group.owner == null) || (attached && host.description().era().claimsOwnership());
+    boolean viable =
+        (group.isViable() && group.owner == null)
+            || (attached && host.description().era().claimsOwnership());
     VfioGroupStatus.flags(
         status,
         (viable ? VFIO_GROUP_FLAGS_VIABLE : 0) | (attached ? VFIO_GROUP_FLAGS_CONTAINER_SET : 0));

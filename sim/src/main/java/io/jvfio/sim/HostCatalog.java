@@ -1,6 +1,7 @@
 package io.jvfio.sim;
 
 import io.jvfio.linux.Architecture;
+import io.jvfio.linux.Errno;
 import io.jvfio.sim.HostDescription.BarPlace;
 import io.jvfio.sim.HostDescription.Function;
 import io.jvfio.sim.HostDescription.Group;
@@ -20,6 +21,7 @@ final class HostCatalog {
   private static final int IBM = 0x1014;
   private static final int QEMU = 0x1b36;
   private static final int QEMU_NVME = 0x0010;
+  private static final int QEMU_HOST_BRIDGE = 0x0008;
   private static final int CLASS_NVME = 0x010802;
   private static final long NVME_BAR_SIZE = 16 << 10;
   private static final long FLAGS_MEMORY_64 = 0x140204;
@@ -31,6 +33,9 @@ final class HostCatalog {
   private static final int COMMAND_SERR = 0x0100;
 
   private static final int COMMAND_ON = 0x0107;
+
+  /** Where an SMMU driver maps the doorbell of MSIs; to sysfs it is of the same type. */
+  private static final Reserved SOFTWARE_MSI = new Reserved(0x800_0000L, 0x80f_ffffL, "msi");
 
   private static final Reserved MSI = new Reserved(0xfee0_0000L, 0xfeef_ffffL, "msi");
 
@@ -82,6 +87,37 @@ final class HostCatalog {
               List.of(
                   new Group(0, Group.NO_IOMMU, List.of()), new Group(1, Group.NO_IOMMU, List.of())),
               pc(-1)),
+          new HostDescription(
+              "arm64-6.12",
+              "An Arm server with an SMMUv3 and Linux 6.12: Type1 and Type1v2 work, around a"
+                  + " window for MSI; nesting is advertised and refused with EPERM.",
+              Architecture.AARCH64,
+              PAGE_4K,
+              KernelEra.LINUX_6_12,
+              "6.12.107+deb13-arm64",
+              new IommuPlatform.Paging(
+                  "smmu3.0x0000000009050000", 0x4020_1000L, (1L << 48) - 1, Errno.EPERM),
+              List.of(
+                  new Group(0, null, List.of(SOFTWARE_MSI)),
+                  new Group(1, null, List.of(SOFTWARE_MSI)),
+                  new Group(2, null, List.of(SOFTWARE_MSI))),
+              List.of(
+                  new Function(
+                      "0000:00:00.0",
+                      List.of(),
+                      QEMU,
+                      QEMU_HOST_BRIDGE,
+                      0x060000,
+                      0,
+                      0,
+                      0,
+                      0,
+                      null,
+                      null,
+                      List.of(),
+                      null),
+                  nvme("0000:00:01.0", List.of(), 0, 1, "jvfio0", 0x80_0000_0000L, null),
+                  nvme("0000:00:02.0", List.of(), 0, 2, "jvfio1", 0x80_0000_4000L, null))),
           powerNv(
               "powernv-5.10",
               "A bare-metal POWER9 with Linux 5.10: sPAPR v1 is refused with EPERM, v2 works with"
@@ -163,8 +199,8 @@ final class HostCatalog {
   }
 
   /**
-   * The functions of a Q35 machine with three NVMe controllers, one of them below a host bridge that
-   * the IOMMU does not cover.
+   * The functions of a Q35 machine with three NVMe controllers, one of them below a host bridge
+   * that the IOMMU does not cover.
    */
   private static List<Function> bypassingPc() {
     return List.of(
@@ -242,7 +278,7 @@ final class HostCatalog {
       String serial,
       long barAddress,
       @Nullable String node) {
-    long busAddress = barAddress & 0xffff_ffffL;
+    long busAddress = node == null ? barAddress : barAddress & 0xffff_ffffL;
     long flags = node == null ? FLAGS_MEMORY_64 : FLAGS_MEMORY;
     return new Function(
         address,
@@ -319,7 +355,7 @@ final class HostCatalog {
         era,
         release,
         new IommuPlatform.Partition(
-            GIB, dynamicWindows, 0x0121_1000L, 1L << 31, 0x0800_0000_0000_0000L),
+            GIB, dynamicWindows, 0x0121_1000L, 1L << 37, 0x0800_0000_0000_0000L),
         List.of(new Group(0, "domain0-pe0", List.of()), new Group(1, "domain1-pe0", List.of())),
         List.of(
             nvme(

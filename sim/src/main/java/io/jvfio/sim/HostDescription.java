@@ -13,7 +13,8 @@ import org.jspecify.annotations.Nullable;
  * @param platform the IOMMU and its knobs
  * @param groups the IOMMU groups, by id
  * @param functions the PCI functions, in ascending order of address
- * @param iommufd what there is to iommufd and to nodes of devices; null where the kernel has neither
+ * @param iommufd what there is to iommufd and to nodes of devices; null where the kernel has
+ *     neither
  */
 record HostDescription(
     String name,
@@ -39,16 +40,7 @@ record HostDescription(
       List<Group> groups,
       List<Function> functions) {
     this(
-        name,
-        description,
-        architecture,
-        pageSize,
-        era,
-        release,
-        platform,
-        groups,
-        functions,
-        null);
+        name, description, architecture, pageSize, era, release, platform, groups, functions, null);
   }
 
   /**

@@ -48,8 +48,7 @@ final class HostFiles {
       if (name != null) {
         directory.text("name", name);
       }
-      directory.text(
-          "type", group.noIommu ? "unknown" : host.description().platform().groupType());
+      directory.text("type", group.noIommu ? "unknown" : host.description().platform().groupType());
       var reserved = new StringBuilder();
       for (var range : group.description.reserved()) {
         reserved

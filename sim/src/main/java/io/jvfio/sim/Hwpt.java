@@ -108,8 +108,7 @@ final class Hwpt extends IommufdObject implements DmaTranslation {
     return 0;
   }
 
-  private void report(
-      IoasArea area, long iova, long last, int shift, long bitmap, boolean clears) {
+  private void report(IoasArea area, long iova, long last, int shift, long bitmap, boolean clears) {
     long start = Long.compareUnsigned(area.iova(), iova) < 0 ? iova : area.iova();
     long end = Long.compareUnsigned(last, area.last()) < 0 ? last : area.last();
     long pageSize = host.description().pageSize();
@@ -129,8 +128,7 @@ final class Hwpt extends IommufdObject implements DmaTranslation {
   private void set(long address, int bit) {
     try {
       var memory = host.memory().user(address, 1, true);
-      memory.set(
-          ValueLayout.JAVA_BYTE, 0, (byte) (memory.get(ValueLayout.JAVA_BYTE, 0) | bit));
+      memory.set(ValueLayout.JAVA_BYTE, 0, (byte) (memory.get(ValueLayout.JAVA_BYTE, 0) | bit));
     } catch (UserFault e) {
       // As the kernel does, which drops what it cannot write.
       return;
@@ -148,9 +146,7 @@ final class Hwpt extends IommufdObject implements DmaTranslation {
     if (write && tracks) {
       long pageSize = host.description().pageSize();
       long last = iova + memory.byteSize() - 1;
-      for (long page = iova & -pageSize;
-          Long.compareUnsigned(page, last) <= 0;
-          page += pageSize) {
+      for (long page = iova & -pageSize; Long.compareUnsigned(page, last) <= 0; page += pageSize) {
         dirty.add(page);
       }
     }

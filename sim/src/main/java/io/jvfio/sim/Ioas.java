@@ -265,9 +265,7 @@ final class Ioas extends IommufdObject {
     long lowest = pageSize();
     long highestLast = -1 - pageSize();
     for (var range :
-        allowed.isEmpty()
-            ? List.of(new IovaRanges.Range(lowest, highestLast))
-            : allowed.union()) {
+        allowed.isEmpty() ? List.of(new IovaRanges.Range(lowest, highestLast)) : allowed.union()) {
       long start = isBelow(range.start(), lowest) ? lowest : range.start();
       long last = isBelow(highestLast, range.last()) ? highestLast : range.last();
       if (isBelow(last, start)) {
@@ -285,8 +283,7 @@ final class Ioas extends IommufdObject {
     return new Mapped(Errno.ENOSPC.result(), 0);
   }
 
-  private @Nullable Long chooseIn(
-      long start, long last, long byteSize, long wanted, long offset) {
+  private @Nullable Long chooseIn(long start, long last, long byteSize, long wanted, long offset) {
     long at = start;
     while (true) {
       // The hole from here on ends before whatever comes first.
@@ -319,7 +316,9 @@ final class Ioas extends IommufdObject {
     }
   }
 
-  /** The first address from {@code at} on that is not in what has {@code at}; 0 if there is none. */
+  /**
+   * The first address from {@code at} on that is not in what has {@code at}; 0 if there is none.
+   */
   private long takenUpTo(long at) {
     var area = containing(at);
     if (area != null) {
@@ -526,7 +525,6 @@ final class Ioas extends IommufdObject {
     }
     return host.memory()
         .pinned(
-            area.pages().start() + area.offsetOf(iova),
-            Math.min(byteSize, area.last() - iova + 1));
+            area.pages().start() + area.offsetOf(iova), Math.min(byteSize, area.last() - iova + 1));
   }
 }

@@ -1,5 +1,6 @@
 package io.jvfio.sim;
 
+import io.jvfio.linux.Errno;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -28,8 +29,15 @@ sealed interface IommuPlatform {
    * @param instance its name in {@code /sys/class/iommu}
    * @param pageSizes a bit for each page size in bytes
    * @param lastIova the last address it translates
+   * @param nestingError what its driver answers when Type1 asks it for nesting
    */
-  record Paging(String instance, long pageSizes, long lastIova) implements IommuPlatform {
+  record Paging(String instance, long pageSizes, long lastIova, Errno nestingError)
+      implements IommuPlatform {
+    /** One whose driver has no nesting. */
+    Paging(String instance, long pageSizes, long lastIova) {
+      this(instance, pageSizes, lastIova, Errno.EINVAL);
+    }
+
     @Override
     public List<IommuDriver> drivers(Host host) {
       var type1 = new Type1Driver(host, this);

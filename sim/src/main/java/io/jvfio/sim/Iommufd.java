@@ -202,15 +202,13 @@ final class Iommufd {
         host.options().has(Capability.IPC_LOCK)
             ? IoasPages.Account.NONE
             : countsByProcess ? IoasPages.Account.PROCESS : IoasPages.Account.USER;
-    return new Ioas.Slice(
-        new IoasPages(host, start, write, account), address - start, byteSize);
+    return new Ioas.Slice(new IoasPages(host, start, write, account), address - start, byteSize);
   }
 
   /** Maps memory of the process. */
   Ioas.Mapped map(
       Ioas ioas, long address, long byteSize, boolean read, boolean write, Ioas.FixedIova fixed) {
-    if (byteSize == 0
-        || Long.compareUnsigned(byteSize, -1 - host.description().pageSize()) > 0) {
+    if (byteSize == 0 || Long.compareUnsigned(byteSize, -1 - host.description().pageSize()) > 0) {
       return new Ioas.Mapped(Errno.EINVAL.result(), 0);
     }
     if (Long.compareUnsigned(address + byteSize, address) < 0) {
@@ -287,8 +285,7 @@ final class Iommufd {
           var ranges = new ArrayList<IoasRanges.Range>();
           for (int i = 0; Integer.compareUnsigned(i, count) < 0; i++) {
             var element =
-                host.memory()
-                    .user(address + i * IommuIovaRange.SIZE, IommuIovaRange.SIZE, false);
+                host.memory().user(address + i * IommuIovaRange.SIZE, IommuIovaRange.SIZE, false);
             long start = IommuIovaRange.start(element);
             long last = IommuIovaRange.last(element);
             if (Long.compareUnsigned(start, last) >= 0
@@ -464,8 +461,7 @@ final class Iommufd {
         IommuOption.SIZE,
         struct -> {
           var option = struct.memory();
-          if (struct.reserved(IommuOption.LAYOUT)
-              != 0) {
+          if (struct.reserved(IommuOption.LAYOUT) != 0) {
             return Errno.EOPNOTSUPP.result();
           }
           int error =
@@ -533,8 +529,7 @@ final class Iommufd {
         argument,
         IommuVfioIoas.SIZE,
         struct -> {
-          if (struct.reserved(IommuVfioIoas.LAYOUT)
-              != 0) {
+          if (struct.reserved(IommuVfioIoas.LAYOUT) != 0) {
             return Errno.EOPNOTSUPP.result();
           }
           switch (IommuVfioIoas.op(struct.memory())) {
@@ -590,7 +585,8 @@ final class Iommufd {
         });
   }
 
-  private int newTable(StrictStruct struct, Ioas ioas, int flags, boolean hasData) throws UserFault {
+  private int newTable(StrictStruct struct, Ioas ioas, int flags, boolean hasData)
+      throws UserFault {
     boolean tracks = (flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING) != 0;
     if ((flags & ~(NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING)) != 0
         || (tracks && !host.options().tracksDirtyPages())

@@ -86,20 +86,17 @@ final class PartitionTables extends TableGroup {
       poisoned = true;
       return Created.error(Errno.EINVAL.result());
     }
-    if (windowSize >>> pageShift > platform.largestBlock()) {
+    long pages = windowSize >>> pageShift;
+    if (pages == 0 || pages > platform.largestBlock()) {
       return Created.error(Errno.EINVAL.result());
     }
-    if (windowSize >>> pageShift == 0) {
+    // The hypervisor's own default window is never removed, so there is room for one more. It
+    // counts a window's pages in 32 bits.
+    if (hasDynamicWindow() || (int) pages == 0) {
       poisoned = true;
       return Created.error(Errno.ENODEV.result());
     }
-    if (hasDynamicWindow()) {
-      // The hypervisor makes it, and then the device tree has no room for a second one's property.
-      poisoned = true;
-      return Created.error(Errno.EEXIST.result());
-    }
-    boolean first = tables[0] == null;
-    return install(number, first ? 0 : platform.secondWindowStart(), pageShift, windowSize);
+    return install(number, platform.secondWindowStart(), pageShift, windowSize);
   }
 
   private Created install(int number, long start, int pageShift, long windowSize) {

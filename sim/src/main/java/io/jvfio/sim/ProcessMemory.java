@@ -403,9 +403,7 @@ final class ProcessMemory {
   /** As {@link #user}, but only as much from {@code address} on as can be read, or written. */
   MemorySegment userPart(long address, long byteSize, boolean write) {
     long reached = pinnable(address, byteSize, write);
-    return reached == 0
-        ? MemorySegment.NULL
-        : NativeMemory.at(address, reached, Arena.global());
+    return reached == 0 ? MemorySegment.NULL : NativeMemory.at(address, reached, Arena.global());
   }
 
   /** A view of mapped memory for the user, whose pages stay until {@code lifetime} ends. */

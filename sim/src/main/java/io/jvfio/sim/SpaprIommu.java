@@ -161,10 +161,13 @@ final class SpaprIommu implements Iommu {
     return 0;
   }
 
-  /** All groups in turn, until one answers other than 0: a state other than "normal" ends it too. */
+  /**
+   * All groups in turn, until one answers other than 0: a state other than "normal" ends it too.
+   */
   private int operate(UserArgument argument) throws UserFault {
     for (var tables : groups) {
-      int result = tables.endpoint == null ? Errno.ENODEV.result() : tables.endpoint.operate(argument);
+      int result =
+          tables.endpoint == null ? Errno.ENODEV.result() : tables.endpoint.operate(argument);
       if (result != 0) {
         return result;
       }

@@ -37,8 +37,7 @@ final class StrictStruct {
    * @param minimum how much of it there must be, in bytes
    * @param byteSize how much the kernel knows
    */
-  static int with(UserArgument argument, long minimum, long byteSize, Body body)
-      throws UserFault {
+  static int with(UserArgument argument, long minimum, long byteSize, Body body) throws UserFault {
     long userSize =
         Integer.toUnsignedLong(
             argument.copyIn(Integer.BYTES, Integer.BYTES).get(ValueLayout.JAVA_INT, 0));

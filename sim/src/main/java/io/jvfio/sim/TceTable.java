@@ -28,8 +28,7 @@ final class TceTable {
    * @param allocatedBytes what it counts against locked memory
    * @param writeImpliesRead whether a device that may write a page may read it as well
    */
-  TceTable(
-      long start, int pageShift, long size, long allocatedBytes, boolean writeImpliesRead) {
+  TceTable(long start, int pageShift, long size, long allocatedBytes, boolean writeImpliesRead) {
     this.start = start;
     this.pageShift = pageShift;
     this.size = size;

@@ -77,8 +77,11 @@ final class Type1Iommu implements Iommu {
     if (mappings.hasInvalidAddresses()) {
       return Errno.EBUSY.result();
     }
-    if (groups.contains(group) || nesting) {
+    if (groups.contains(group)) {
       return Errno.EINVAL.result();
+    }
+    if (nesting) {
+      return platform.nestingError().result();
     }
     groups.push(group);
     var narrowed = new IovaRanges(platform.lastIova(), groups);
@@ -187,7 +190,8 @@ final class Type1Iommu implements Iommu {
     long vaddr = VfioIommuType1DmaMap.vaddr(map);
     long size = VfioIommuType1DmaMap.size(map);
     if (isShort(VfioIommuType1DmaMap.argsz(map), VfioIommuType1DmaMap.SIZE)
-        || (flags & ~(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE | VFIO_DMA_MAP_FLAG_VADDR)) != 0
+        || (flags & ~(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE | VFIO_DMA_MAP_FLAG_VADDR))
+            != 0
         || (read || write) == setsAddress
         || size == 0
         || ((size | iova | vaddr) & smallestPage() - 1) != 0

@@ -26,6 +26,7 @@ class SimulatedHostsTest {
         .containsExactly(
             "x86-6.12",
             "x86-noiommu",
+            "arm64-6.12",
             "powernv-5.10",
             "powernv-6.12",
             "pseries-5.10",

@@ -125,12 +125,22 @@ class SpaprTest {
   }
 
   @Test
+  void aMapPastTheEndOfAWindowOfVersion2MayCrashTheKernel() {
+    int container = v2();
+    long memory = guest.memory(MIB);
+    guest.register(container, memory, MIB);
+    assertThatThrownBy(() -> guest.map(container, WINDOW - 0x1000, memory, 0x2000))
+        .isInstanceOf(HarmfulCallException.class)
+        .hasMessageContaining("0x40000000");
+  }
+
+  @Test
   void aMapPastTheEndOfAnIoda2WindowIsNothingToRelyOn() {
     use("powernv-6.12");
     int container = v1();
     long memory = guest.memory(0x20000);
     assertThatThrownBy(() -> guest.map(container, 0x8000_0000L - 0x10000, memory, 0x20000))
-        .isInstanceOf(IllegalStateException.class);
+        .isInstanceOf(HarmfulCallException.class);
   }
 
   @Test
@@ -220,25 +230,21 @@ class SpaprTest {
     assertThat(guest.map(container, 0, aligned, 0x10000)).isEqualTo("0");
   }
 
+  /** Cancelling the pending default window leaves it in the hypervisor. */
   @Test
-  void theFirstWindowOfAnEmptyHostBridgeIsAtZero() {
+  void aWindowOfTheHypervisorIsNeverAtZero() {
     int container = v2();
     guest.remove(container, 0);
-    assertThat(guest.create(container, 16, WINDOW, 1)).isEqualTo("0 · start 0");
-    assertThat(guest.remove(container, WINDOW - 1)).isEqualTo("0");
-    assertThat(guest.create(container, 12, WINDOW, 1)).isEqualTo("0 · start 0");
     assertThat(guest.create(container, 16, WINDOW, 1)).isEqualTo("0 · start 800000000000000");
-    assertThat(guest.create(container, 16, WINDOW, 1)).isEqualTo("ENOSPC");
+    assertThat(guest.remove(container, SECOND_WINDOW)).isEqualTo("0");
+    assertThat(guest.create(container, 12, 2 * WINDOW, 1)).isEqualTo("0 · start 800000000000000");
   }
 
   @Test
-  void aSecondDynamicWindowPoisonsTheDevice() {
+  void thereAreTwoWindows() {
     int container = v2();
-    guest.remove(container, 0);
-    assertThat(guest.create(container, 16, WINDOW, 1)).isEqualTo("0 · start 0");
-    assertThat(guest.create(container, 21, WINDOW, 1)).isEqualTo("EEXIST");
-    assertThat(guest.remove(container, 0)).isEqualTo("0");
-    assertThat(guest.create(container, 12, WINDOW, 1)).isEqualTo("ENODEV");
+    assertThat(guest.create(container, 16, WINDOW, 1)).isEqualTo("0 · start 800000000000000");
+    assertThat(guest.create(container, 16, WINDOW, 1)).isEqualTo("ENOSPC");
   }
 
   @Test
@@ -268,7 +274,8 @@ class SpaprTest {
     guest.remove(container, 0);
     assertThat(guest.create(container, 13, WINDOW, 1)).isEqualTo("EINVAL");
     assertThat(guest.create(container, 12, 0x3000_0000L, 1)).isEqualTo("EINVAL");
-    assertThat(guest.create(container, 12, 1L << 44, 1)).isEqualTo("EINVAL");
+    assertThat(guest.create(container, 12, 1L << 50, 1)).isEqualTo("EINVAL");
+    assertThat(guest.create(container, 24, 0x80_0000L, 1)).isEqualTo("EINVAL");
     assertThat(guest.create(container, 12, WINDOW, 1)).isEqualTo("0 · start 0");
   }
 
@@ -286,9 +293,17 @@ class SpaprTest {
   void aWindowThatTheHypervisorRefusesPoisonsTheDevice() {
     int container = v2();
     guest.remove(container, 0);
-    assertThat(guest.create(container, 24, 0x80_0000L, 1)).isEqualTo("ENODEV");
+    assertThat(guest.create(container, 16, WINDOW, 1)).isEqualTo("0 · start 800000000000000");
+    assertThat(guest.create(container, 16, WINDOW, 1)).isEqualTo("ENODEV");
+    assertThat(guest.remove(container, SECOND_WINDOW)).isEqualTo("0");
     assertThat(guest.create(container, 12, WINDOW, 1)).isEqualTo("ENODEV");
-    guest.close(container);
+  }
+
+  @Test
+  void theHypervisorHasNoWindowOfMorePagesThan32BitsCount() {
+    int container = v2();
+    assertThat(guest.create(container, 12, 1L << 45, 1)).isEqualTo("ENODEV");
+    assertThat(guest.create(container, 16, WINDOW, 1)).isEqualTo("ENODEV");
   }
 
   @Test
