@@ -200,8 +200,9 @@ final class GroupFile extends OpenFile implements DeviceUser {
 
   @Override
   public void use(HostDevice device) {
-    retain();
+    // What an iommufd has needs no group any more.
     if (group.container != null) {
+      retain();
       group.users++;
       device.usesContainer = true;
     }
@@ -212,12 +213,12 @@ final class GroupFile extends OpenFile implements DeviceUser {
     if (device.usesContainer) {
       device.usesContainer = false;
       group.users--;
+      drop();
     }
     if (device.bound != null) {
       device.bound.unbind();
       device.bound = null;
     }
-    drop();
   }
 
   /** The translation that the group's devices are under, or null. */

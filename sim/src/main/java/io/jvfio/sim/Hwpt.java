@@ -81,7 +81,7 @@ final class Hwpt extends IommufdObject implements DmaTranslation {
   /**
    * Sets a bit for each dirty page. Linux 6.12 has no error for what it cannot tell: it sets no
    * bits while pages are not tracked, nor for what comes after the first hole of a range, nor where
-   * there is no memory for bits.
+   * there is no memory for bits; and from address 0 on, no bytes are all bytes.
    *
    * @param bitPages what one bit stands for, in bytes
    * @param clears whether the pages are clean then
@@ -89,9 +89,6 @@ final class Hwpt extends IommufdObject implements DmaTranslation {
    */
   int dirtyPages(long iova, long byteSize, long bitPages, long bitmap, boolean clears) {
     long last = iova + byteSize - 1;
-    if (byteSize == 0) {
-      return Errno.EINVAL.result();
-    }
     if (Long.compareUnsigned(last, iova) < 0) {
       return Errno.EOVERFLOW.result();
     }

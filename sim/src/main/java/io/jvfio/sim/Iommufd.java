@@ -52,6 +52,7 @@ final class Iommufd {
   private static final int MAP_FLAGS =
       IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE;
   private static final int NEST_PARENT = 1;
+  private static final int FAULT_ID = 4;
 
   /** Up to and with {@code __reserved}: what is after it came later. */
   private static final long HWPT_ALLOC_MINIMUM = 24;
@@ -577,7 +578,8 @@ final class Iommufd {
           return switch (find(IommuHwptAlloc.ptId(alloc))) {
             case Ioas ioas -> newTable(struct, ioas, flags, hasData);
             // No page table here can be the parent of another one.
-            case Hwpt _ -> (flags != 0 || !hasData ? Errno.EOPNOTSUPP : Errno.EINVAL).result();
+            case Hwpt _ ->
+                ((flags & ~FAULT_ID) != 0 || !hasData ? Errno.EOPNOTSUPP : Errno.EINVAL).result();
             case null, default -> Errno.EINVAL.result();
           };
         });
