@@ -179,8 +179,7 @@ final class OpenSpace implements AutoCloseable {
   /** Whether a mapping, as one reads it off the layout, is there. */
   boolean lists(DmaMapping mapping) {
     return space.layout().mappings().stream()
-        .anyMatch(
-            live -> live.iova() == mapping.iova() && live.byteSize() == mapping.byteSize());
+        .anyMatch(live -> live.iova() == mapping.iova() && live.byteSize() == mapping.byteSize());
   }
 
   /** Closes everything, and proves that nothing leaked. */
