@@ -196,7 +196,7 @@ record IovaReport(
   }
 
   private static String spread(Stretch stretch) {
-    return Text.span(stretch.mappedBytes())
+    return Text.span((double) stretch.mappedBytes())
         + (stretch.byteSize() > stretch.mappedBytes()
             ? " in all, with free addresses in between"
             : " in all, without a gap");
