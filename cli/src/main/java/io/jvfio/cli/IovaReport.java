@@ -158,7 +158,7 @@ record IovaReport(
   /** What a stretch is, in a few words. */
   String what(Stretch stretch) {
     return switch (stretch.kind()) {
-      case FREE -> "free";
+      case FREE -> isTranslated() ? "free" : "not mapped by this process";
       case MAPPED ->
           stretch.mappings().size() == 1
               ? liveMap(stretch.mappings().getFirst())

@@ -74,6 +74,15 @@ class IovaCommandTest {
             "### 0x800000000000000 0x8000000bfffffff 3 GiB live map, read+write: by --map 3GiB");
   }
 
+  @Test
+  void callsNothingFreeWithoutAnIommu() {
+    var run = run("x86-noiommu", "--iommu", "noiommu", "--map", "64K");
+    assertThat(run.out()).contains("There is no IOMMU: the device reaches all memory");
+    assertThat(rows(run))
+        .startsWith("======== 0x0 0xffffffffffffffff 16 EiB physical addresses, in pages of 4 KiB")
+        .endsWith("======== 0x100410000 0xffffffffffffffff 16 EiB not mapped by this process");
+  }
+
   @ParameterizedTest
   @MethodSource("usableHosts")
   void fitsATerminalOf100Columns(String host) {
