@@ -78,9 +78,10 @@ class IovaCommandTest {
   void callsNothingFreeWithoutAnIommu() {
     var run = run("x86-noiommu", "--iommu", "noiommu", "--map", "64K");
     assertThat(run.out()).contains("There is no IOMMU: the device reaches all memory");
-    assertThat(rows(run))
-        .startsWith("======== 0x0 0xffffffffffffffff 16 EiB physical addresses, in pages of 4 KiB")
-        .endsWith("======== 0x100410000 0xffffffffffffffff 16 EiB not mapped by this process");
+    var rows = rows(run);
+    assertThat(rows.getFirst())
+        .isEqualTo("======== 0x0 0xffffffffffffffff 16 EiB physical addresses, in pages of 4 KiB");
+    assertThat(rows.getLast()).endsWith("not mapped by this process");
   }
 
   @ParameterizedTest
