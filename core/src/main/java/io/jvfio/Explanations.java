@@ -329,8 +329,12 @@ final class Explanations {
 
   /** Locking {@code byteSize} bytes more: the shortfall, and how to raise the limit. */
   Explanation lockedMemory(long byteSize, String purpose) {
+    return lockedMemory(byteSize, facts.lockedMemory(), purpose);
+  }
+
+  /** As above, where {@code locked} bytes count against the limit already. */
+  Explanation lockedMemory(long byteSize, long locked, String purpose) {
     long limit = facts.kernel().lockedMemoryLimit();
-    long locked = facts.lockedMemory();
     long shortfall = locked + byteSize - limit;
     if (facts.mayLockWithoutLimit() || shortfall <= 0) {
       return new Explanation(

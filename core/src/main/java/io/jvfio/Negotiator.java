@@ -251,11 +251,11 @@ final class Negotiator implements AutoCloseable {
     }
   }
 
-  private static IommuDomain newDomain(IommuType type, OpenContainer container) {
+  private IommuDomain newDomain(IommuType type, OpenContainer container) {
     return switch (type) {
       case TYPE1, TYPE1V2, TYPE1_NESTING -> new Type1Domain(type, container);
       case SPAPR_TCE -> new SpaprV1Domain(container);
-      case SPAPR_TCE_V2 -> new SpaprV2Domain(container);
+      case SPAPR_TCE_V2 -> new SpaprV2Domain(container, facts);
       case NOIOMMU -> new NoIommuDomain(container);
       case IOMMUFD -> throw new IllegalArgumentException("iommufd has no container");
     };
@@ -276,7 +276,7 @@ final class Negotiator implements AutoCloseable {
     }
     boolean without = false;
     try {
-      new SpaprV2Domain(opened).describe();
+      new SpaprV2Domain(opened, facts).describe();
     } catch (Refusal refusal) {
       without = true;
     }

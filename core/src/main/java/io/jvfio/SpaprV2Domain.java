@@ -24,13 +24,15 @@ final class SpaprV2Domain extends SpaprDomain {
   /** A container has two slots for windows. */
   private static final int SLOTS = 2;
 
+  private final HostFacts facts;
   private final Registrations registrations;
   private int maxWindows;
   private int levels;
   private long pageSizes;
 
-  SpaprV2Domain(OpenContainer container) {
+  SpaprV2Domain(OpenContainer container, HostFacts facts) {
     super(IommuType.SPAPR_TCE_V2, container);
+    this.facts = facts;
     this.registrations = new Registrations(kernel().pageSize(), this::register, this::unregister);
   }
 
@@ -137,9 +139,26 @@ final class SpaprV2Domain extends SpaprDomain {
     return Math.max(byteSize <= 1 ? 1 : Long.highestOneBit(byteSize - 1) << 1, pageSize);
   }
 
-  /** What the table of a window takes of locked memory. */
-  static long tableBytes(long windowSize, long pageSize) {
-    return windowSize / pageSize * Long.BYTES;
+  /**
+   * What the table of a window takes of locked memory, in bytes. On bare metal that is a tree of
+   * tables of one size, and a copy of it with the addresses that user space knows. Source: {@code
+   * arch/powerpc/platforms/powernv/pci-ioda-tce.c}.
+   */
+  long tableBytes(long windowSize, long pageSize) {
+    long entries = windowSize / pageSize;
+    if (!facts.isBareMetalPower()) {
+      return entries * Long.BYTES;
+    }
+    int levelCount = levelsFor(entries);
+    int entriesShift = Long.numberOfTrailingZeros(entries);
+    long piece = Math.max(8L << ((entriesShift + levelCount - 1) / levelCount), kernel().pageSize());
+    long bytes = 0;
+    long level = entries * Long.BYTES;
+    for (int i = 0; i < levelCount; i++) {
+      bytes += (level + piece - 1) & -piece;
+      level = Math.max(level / piece * Long.BYTES, piece);
+    }
+    return 2 * bytes;
   }
 
   /** As few levels as keep each table of the tree within what the kernel allocates in one piece. */
@@ -157,6 +176,11 @@ final class SpaprV2Domain extends SpaprDomain {
       call(Vfio.VFIO_IOMMU_SPAPR_TCE_REMOVE, remove, _ -> Explanations.unexpected());
       windows().remove(window);
     }
+  }
+
+  @Override
+  boolean locksAhead() {
+    return true;
   }
 
   @Override
@@ -179,6 +203,9 @@ final class SpaprV2Domain extends SpaprDomain {
   }
 
   private void unregister(long address, long byteSize) throws Refusal {
+    if (file().isClosed()) {
+      return; // its registrations ended with the container
+    }
     register(Vfio.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, address, byteSize);
   }
 

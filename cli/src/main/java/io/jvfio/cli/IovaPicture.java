@@ -391,9 +391,7 @@ final class IovaPicture {
         "strong",
         TEXT,
         y,
-        capital(report.what(stretch))
-            + (stretch.mappings().size() > 1 ? " of " : ": ")
-            + Text.span(stretch.start(), stretch.last()));
+        capital(report.what(stretch)) + ": " + Text.span(stretch.start(), stretch.last()));
     y += LINE;
     words("mono", TEXT, y, AddressText.range(stretch.start(), stretch.last()));
     for (var line : lines) {

@@ -116,6 +116,9 @@ record IovaReport(
           + " memory.";
     }
     var windows = layout.windows();
+    if (windows.isEmpty()) {
+      return "Usable: nothing, for there is no %s.".formatted(rangeName());
+    }
     double bytes =
         windows.stream()
             .mapToDouble(window -> Text.unsigned(window.last() - window.start()) + 1)
@@ -159,8 +162,7 @@ record IovaReport(
       case MAPPED ->
           stretch.mappings().size() == 1
               ? liveMap(stretch.mappings().getFirst())
-              : "%,d live maps, %s in all"
-                  .formatted(stretch.mappings().size(), Text.span(stretch.mappedBytes()));
+              : "%,d live maps".formatted(stretch.mappings().size());
       case RESERVED -> "reserved (" + kindOf(stretch) + ")";
       case OUTSIDE -> "not translated";
     };
@@ -181,7 +183,7 @@ record IovaReport(
       case FREE ->
           stretch.reserved() == null
               ? ""
-              : stretch.reserved().kind() + ": " + stretch.reserved().meaning();
+              : stretch.reserved().kind() + ", " + stretch.reserved().meaning();
       case MAPPED -> stretch.mappings().size() == 1 ? origin(stretch) : spread(stretch);
       case RESERVED -> stretch.reserved() == null ? "" : stretch.reserved().meaning();
       case OUTSIDE -> outside(stretch);
@@ -194,9 +196,10 @@ record IovaReport(
   }
 
   private static String spread(Stretch stretch) {
-    return stretch.byteSize() > stretch.mappedBytes()
-        ? "free addresses in between"
-        : "no gap in between";
+    return Text.span(stretch.mappedBytes())
+        + (stretch.byteSize() > stretch.mappedBytes()
+            ? " in all, with free addresses in between"
+            : " in all, without a gap");
   }
 
   private String outside(Stretch stretch) {
@@ -205,7 +208,7 @@ record IovaReport(
     }
     var windows = layout.windows();
     if (windows.isEmpty()) {
-      return "there is no valid range";
+      return "no valid range at all";
     }
     if (Long.compareUnsigned(stretch.last(), windows.getFirst().start()) < 0) {
       return "below the first valid range";

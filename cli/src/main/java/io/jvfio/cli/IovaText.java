@@ -1,5 +1,6 @@
 package io.jvfio.cli;
 
+import io.jvfio.AddressVerdict;
 import io.jvfio.DmaWindow;
 import java.util.ArrayList;
 import java.util.List;
@@ -53,18 +54,16 @@ final class IovaText {
     for (var stretch : Stretch.of(report.layout(), MOST_MAPS)) {
       var window = stretch.window();
       if (window != null && !window.equals(current)) {
-        divided = stretch.start() != window.start() || stretch.last() != window.last();
-        if (divided || stretch.kind() == Stretch.Kind.FREE) {
-          add('=', window.start(), window.last(), describe(window));
-        }
+        add('=', window.start(), window.last(), describe(window));
+        divided = stretch.last() != window.last() || !stretch.isPlainlyFree();
       }
       current = window;
-      if (window == null || divided || stretch.kind() != Stretch.Kind.FREE) {
+      if (window == null || divided) {
         add(
             mark(stretch.kind()),
             stretch.start(),
             stretch.last(),
-            (window != null && divided ? GAP : "") + describe(stretch));
+            (window == null ? "" : GAP) + describe(stretch));
       }
     }
   }
@@ -119,7 +118,7 @@ final class IovaText {
     }
   }
 
-  private static void printVerdict(Output output, io.jvfio.AddressVerdict verdict) {
+  private static void printVerdict(Output output, AddressVerdict verdict) {
     output.line("");
     output.line(IovaReport.asked(verdict));
     wrapped(output, GAP, GAP, verdict.reason());

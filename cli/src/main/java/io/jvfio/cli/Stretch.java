@@ -50,6 +50,11 @@ record Stretch(
     return mappings.stream().mapToLong(LiveMapping::byteSize).sum();
   }
 
+  /** Whether it is free, and there is nothing else to say. */
+  boolean isPlainlyFree() {
+    return kind == Kind.FREE && reserved == null;
+  }
+
   /** Whether {@code address} is one of them. */
   boolean contains(long address) {
     return Long.compareUnsigned(start, address) <= 0 && Long.compareUnsigned(address, last) <= 0;

@@ -32,13 +32,13 @@ import java.util.List;
 public final class Conformance {
   private static final long FIRST_SEED = 1;
   private static final long FIRST_UNPRIVILEGED_SEED = 1_000_001;
-  private static final int CALLS = 6000;
-  private static final int UNPRIVILEGED_CALLS = 1000;
+  private static final int CALLS = 5200;
+  private static final int UNPRIVILEGED_CALLS = 500;
 
   /** Of all calls, how many are in sequences that may spoil the machine for others; they end it. */
   private static final double SPOILING = 0.15;
 
-  private static final Duration LIMIT = Duration.ofMinutes(4);
+  private static final Duration LIMIT = Duration.ofMinutes(8);
 
   private Conformance() {}
 

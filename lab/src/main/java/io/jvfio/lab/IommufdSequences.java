@@ -24,8 +24,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * iommufd with 4 KiB pages: its objects, devices that are opened by nodes of their own, and iommufds
- * in the place of containers.
+ * iommufd with 4 KiB pages: its objects, devices that are opened by nodes of their own, and
+ * iommufds in the place of containers.
  */
 final class IommufdSequences {
   private static final long PAGE = 0x1000;

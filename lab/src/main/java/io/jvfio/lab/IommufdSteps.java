@@ -164,8 +164,7 @@ final class IommufdSteps {
   }
 
   IommufdSteps destroy(Operand object, long size) {
-    return call(
-        "f", Iommufd.IOMMU_DESTROY, Shape.DESTROY, Map.of(), "size", size, "id", object);
+    return call("f", Iommufd.IOMMU_DESTROY, Shape.DESTROY, Map.of(), "size", size, "id", object);
   }
 
   IommufdSteps ioas(String name) {
@@ -174,37 +173,18 @@ final class IommufdSteps {
 
   IommufdSteps ioas(String file, String name) {
     return call(
-        file,
-        Iommufd.IOMMU_IOAS_ALLOC,
-        Shape.IOAS_ALLOC,
-        Map.of("out_ioas_id", name),
-        "size",
-        12);
+        file, Iommufd.IOMMU_IOAS_ALLOC, Shape.IOAS_ALLOC, Map.of("out_ioas_id", name), "size", 12);
   }
 
   IommufdSteps ioas(long size, int flags) {
     return call(
-        "f",
-        Iommufd.IOMMU_IOAS_ALLOC,
-        Shape.IOAS_ALLOC,
-        Map.of(),
-        "size",
-        size,
-        "flags",
-        flags);
+        "f", Iommufd.IOMMU_IOAS_ALLOC, Shape.IOAS_ALLOC, Map.of(), "size", size, "flags", flags);
   }
 
   /** One field longer than any kernel knows. */
   IommufdSteps ioasWithTail(int tail) {
     return call(
-        "f",
-        Iommufd.IOMMU_IOAS_ALLOC,
-        Shape.IOAS_ALLOC_LONGER,
-        Map.of(),
-        "size",
-        16,
-        "tail",
-        tail);
+        "f", Iommufd.IOMMU_IOAS_ALLOC, Shape.IOAS_ALLOC_LONGER, Map.of(), "size", 16, "tail", tail);
   }
 
   IommufdSteps allow(String ioas, int count, Operand ranges) {
@@ -305,8 +285,7 @@ final class IommufdSteps {
     return copy(value(target), value(source), flags, to, from, length);
   }
 
-  IommufdSteps copy(
-      Operand target, Operand source, int flags, long to, long from, long length) {
+  IommufdSteps copy(Operand target, Operand source, int flags, long to, long from, long length) {
     return call(
         "f",
         Iommufd.IOMMU_IOAS_COPY,

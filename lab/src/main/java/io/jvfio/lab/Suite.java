@@ -12,8 +12,7 @@ import java.util.List;
 /** The sequences of each lane, in the order in which they are run. */
 final class Suite {
   static final List<String> LANES =
-      List.of(
-          "pseries-5.10", "pseries-6.12", "pseries-6.12-noddw", "x86-6.12", "x86-6.12-iommufd");
+      List.of("pseries-5.10", "pseries-6.12", "pseries-6.12-noddw", "x86-6.12", "x86-6.12-iommufd");
 
   private static final List<Integer> NOT_TYPE1 =
       List.of(0, VFIO_SPAPR_TCE_IOMMU, 4, 5, VFIO_SPAPR_TCE_v2_IOMMU, 8, 9, 10, 11);

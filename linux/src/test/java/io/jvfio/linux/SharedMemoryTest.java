@@ -18,15 +18,12 @@ class SharedMemoryTest {
   @Test
   void viewsShowTheSameBytesAndOutliveTheMemory() throws ErrnoException {
     try (var arena = Arena.ofShared()) {
-      MemorySegment whole;
-      MemorySegment part;
-      MemorySegment copied;
-      try (var memory = SharedMemory.allocate(4 * PAGE)) {
-        whole = memory.map(0, 4 * PAGE, PAGE, false, arena);
-        part = memory.map(2 * PAGE, PAGE, PAGE, false, arena);
-        copied = memory.map(2 * PAGE, PAGE, PAGE, true, arena);
-        memory.close();
-      }
+      var memory = SharedMemory.allocate(4 * PAGE);
+      var whole = memory.map(0, 4 * PAGE, PAGE, false, arena);
+      var part = memory.map(2 * PAGE, PAGE, PAGE, false, arena);
+      var copied = memory.map(2 * PAGE, PAGE, PAGE, true, arena);
+      memory.close();
+      memory.close();
       whole.set(ValueLayout.JAVA_LONG, 2 * PAGE, 7);
       assertThat(read(part, 0)).isEqualTo(7);
       assertThat(read(copied, 0)).isEqualTo(7);
