@@ -53,8 +53,7 @@ class CharacterDeviceTest {
     assertThat(guest.detach(node)).isEqualTo("EINVAL");
     assertThat(guest.kernel.pread(node, buffer, CONFIG)).isEqualTo(Errno.EINVAL.result());
     assertThat(guest.kernel.pwrite(node, buffer, CONFIG)).isEqualTo(Errno.EINVAL.result());
-    assertThat(
-            guest.kernel.mmap(PAGE, Kernel.PROT_READ, Kernel.MAP_SHARED, node, 0))
+    assertThat(guest.kernel.mmap(PAGE, Kernel.PROT_READ, Kernel.MAP_SHARED, node, 0))
         .isEqualTo(Errno.EINVAL.result());
     assertThat(guest.bind(node)).isPositive();
     assertThat(info(node)).isEqualTo("0");
@@ -196,8 +195,7 @@ class CharacterDeviceTest {
     int node = guest.node(0);
     guest.bind(node);
     long bar =
-        guest.kernel.mmap(
-            PAGE, Kernel.PROT_READ | Kernel.PROT_WRITE, Kernel.MAP_SHARED, node, 0);
+        guest.kernel.mmap(PAGE, Kernel.PROT_READ | Kernel.PROT_WRITE, Kernel.MAP_SHARED, node, 0);
     assertThat(bar).isPositive();
     guest.guest.close(node);
     assertThat(guest.bind(guest.node(0))).isEqualTo(Errno.EINVAL.result());

@@ -55,8 +55,7 @@ class HwptTest {
   private int tracking() {
     int table = guest.table(device, ioas, TRACK);
     assertThat(guest.attach(node, table)).isEqualTo(table);
-    assertThat(guest.map(ioas, 0x10_0000, guest.guest.memory(16 * PAGE), 16 * PAGE))
-        .isEqualTo("0");
+    assertThat(guest.map(ioas, 0x10_0000, guest.guest.memory(16 * PAGE), 16 * PAGE)).isEqualTo("0");
     return table;
   }
 

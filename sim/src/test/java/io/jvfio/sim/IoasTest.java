@@ -165,8 +165,7 @@ class IoasTest {
     assertThat(guest.attach(node, ioas)).isPositive();
     assertThat(guest.map(ioas, 0, 8 * PAGE, PAGE)).isEqualTo("EFAULT");
     long readOnly =
-        guest.kernel.mmap(
-            PAGE, Kernel.PROT_READ, Kernel.MAP_PRIVATE | Kernel.MAP_ANONYMOUS, -1, 0);
+        guest.kernel.mmap(PAGE, Kernel.PROT_READ, Kernel.MAP_PRIVATE | Kernel.MAP_ANONYMOUS, -1, 0);
     assertThat(guest.map(ioas, 0, readOnly, PAGE)).isEqualTo("EFAULT");
     assertThat(guest.map(ioas, FIXED | READ, 0, readOnly, PAGE)).isZero();
   }
@@ -212,13 +211,8 @@ class IoasTest {
 
   @Test
   void lockedMemoryCountsWithTheProcessWhenThatIsChosen() {
-    use(
-        HostOptions.unprivileged()
-            .withUid(0)
-            .withCapability(Capability.SYS_RESOURCE));
-    assertThat(
-            guest.option(
-                Iommufd.IOMMU_OPTION_RLIMIT_MODE, Iommufd.IOMMU_OPTION_OP_SET, 0, 1))
+    use(HostOptions.unprivileged().withUid(0).withCapability(Capability.SYS_RESOURCE));
+    assertThat(guest.option(Iommufd.IOMMU_OPTION_RLIMIT_MODE, Iommufd.IOMMU_OPTION_OP_SET, 0, 1))
         .isEqualTo("0");
     int ioas = attached();
     assertThat(guest.map(ioas, 0, guest.guest.memory(MIB), 16 * PAGE)).isEqualTo("0");

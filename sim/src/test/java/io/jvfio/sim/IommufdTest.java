@@ -95,9 +95,7 @@ class IommufdTest {
   void onlyWhoHasTheRightChoosesTheModeOfCounting() {
     try (var other =
         new IommufdGuest(HostOptions.defaults().withoutCapability(Capability.SYS_RESOURCE))) {
-      assertThat(
-              other.option(
-                  Iommufd.IOMMU_OPTION_RLIMIT_MODE, Iommufd.IOMMU_OPTION_OP_SET, 0, 1))
+      assertThat(other.option(Iommufd.IOMMU_OPTION_RLIMIT_MODE, Iommufd.IOMMU_OPTION_OP_SET, 0, 1))
           .isEqualTo("EPERM");
     }
   }
@@ -147,8 +145,7 @@ class IommufdTest {
       assertThat(Guest.answer(other.open("/dev/iommu"))).isEqualTo("EACCES");
       assertThat(Guest.answer(other.open("/dev/vfio/devices/vfio0"))).isEqualTo("EACCES");
     }
-    try (var other =
-        new Guest(IommufdGuest.HOST, HostOptions.unprivileged().withGroupAccess())) {
+    try (var other = new Guest(IommufdGuest.HOST, HostOptions.unprivileged().withGroupAccess())) {
       assertThat(other.open("/dev/iommu")).isPositive();
       assertThat(other.open("/dev/vfio/devices/vfio0")).isPositive();
     }
