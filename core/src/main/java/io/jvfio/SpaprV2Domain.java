@@ -151,7 +151,8 @@ final class SpaprV2Domain extends SpaprDomain {
     }
     int levelCount = levelsFor(entries);
     int entriesShift = Long.numberOfTrailingZeros(entries);
-    long piece = Math.max(8L << ((entriesShift + levelCount - 1) / levelCount), kernel().pageSize());
+    long piece =
+        Math.max(8L << ((entriesShift + levelCount - 1) / levelCount), kernel().pageSize());
     long bytes = 0;
     long level = entries * Long.BYTES;
     for (int i = 0; i < levelCount; i++) {
