@@ -162,7 +162,7 @@ final class SpaprCalls implements Subject {
     if (draft.chance(8)) {
       return window.at(window.byteSize() - byteSize);
     }
-    if (draft.chance(4)) {
+    if (draft.chance(6)) {
       return window.at(window.byteSize() - page);
     }
     return window.at(draft.aligned(draft.below(64) * page));
@@ -174,7 +174,7 @@ final class SpaprCalls implements Subject {
     var window = draft.oneOf(container.windows, defaultWindow(draft));
     Place place;
     long byteSize;
-    if (container.mappings.isEmpty() || draft.chance(10)) {
+    if (container.mappings.isEmpty() || draft.chance(20)) {
       byteSize = draft.pageCount(MOST_PAGES) << window.pageShift();
       place = place(draft, container, window, byteSize);
     } else {

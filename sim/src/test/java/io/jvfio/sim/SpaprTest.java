@@ -144,18 +144,27 @@ class SpaprTest {
   }
 
   @Test
-  void anUnmapPastTheEndOfTheWindowIsNoErrnoAndDoesNothing() {
+  void anUnmapPastTheEndOfAPartitionsWindowClearsWhatIsInIt() {
     int container = v1();
     long memory = guest.memory(0x2000);
     guest.map(container, WINDOW - 0x2000, memory, 0x2000);
-    assertThat(guest.unmap(container, WINDOW - 0x1000, 0x2000)).isEqualTo("1");
-    assertThat(guest.unmap(container, WINDOW - 0x1000, -0x1000)).isEqualTo("1");
-    assertThat(guest.host.resources().dmaMappedBytes()).isEqualTo(0x2000);
-    assertThat(guest.unmap(container, WINDOW - 0x1000, 0x1000)).isEqualTo("0");
+    assertThat(guest.unmap(container, WINDOW - 0x1000, 0x2000)).isEqualTo("0");
     assertThat(guest.host.resources().dmaMappedBytes()).isEqualTo(0x1000);
     assertThat(guest.unmap(container, 0x800, 0x1000)).isEqualTo("1");
     assertThat(guest.unmap(container, 0, 0x800)).isEqualTo("EINVAL");
     assertThat(guest.unmapped(container, 0, 0x1000, 2)).isEqualTo("EINVAL");
+  }
+
+  @Test
+  void anUnmapPastTheEndOfAnIoda2WindowIsNoErrnoAndDoesNothing() {
+    use("powernv-6.12");
+    int container = v1();
+    long memory = guest.memory(0x20000);
+    long end = 0x8000_0000L;
+    guest.map(container, end - 0x10000, memory, 0x10000);
+    assertThat(guest.unmap(container, end - 0x10000, 0x20000)).isEqualTo("1");
+    assertThat(guest.unmap(container, end - 0x10000, -0x10000)).isEqualTo("1");
+    assertThat(guest.host.resources().dmaMappedBytes()).isEqualTo(0x10000);
   }
 
   @Test
