@@ -26,8 +26,8 @@ prepare_lane() {
 run_lane() {
   load_lane "$1"
   local out=$RESULTS/$LANE root work started=$SECONDS step
-  if [ -n "$SHELL_STEPS" ]; then STEPS=(shell dmesg); fi
   if [ -n "$FIGURES" ]; then STEPS=(figures); fi
+  if [ -n "$SHELL_STEPS" ]; then STEPS=(shell dmesg); fi
   STEPS=(bind "${STEPS[@]}")
   rm -rf "$out"
   mkdir -p "$out"
