@@ -45,8 +45,6 @@ struct mapping {
 struct iova_tree {
   struct mapping *root;
   struct mapping *pool;
-  uint64_t *live; /* where the mappings start */
-  uint64_t live_count;
   struct mapping *slabs[4096];
   int slab_count;
 };
@@ -329,53 +327,26 @@ static void *iova_free(struct iova_tree *tree, uint64_t start) {
   return owner;
 }
 
-enum { PAGE = 4096 };
-
-/* The same random numbers as the benchmark's. */
-static inline uint64_t random_at(uint64_t i) {
-  uint64_t x = i * 0x9E3779B97F4A7C15;
-  x = (x ^ x >> 32) * 0xD6E8FEB86659FD93;
-  return x ^ x >> 32;
-}
-
-static inline uint64_t size_for(uint64_t random) {
-  uint64_t dice = random & 63;
-  return dice == 0 ? 512 * PAGE : dice < 6 ? 16 * PAGE : PAGE;
-}
-
-/*
- * A space from start to limit - 1 with so many live mappings. The mapping at the limit stays, so that every gap has one
- * after it.
- */
-void *peer_iova_new(uint64_t start, uint64_t limit, int64_t live_count) {
+/* A space from start to limit - 1. The mapping at the limit stays, so that every gap has one after it. */
+void *peer_iova_new(uint64_t start, uint64_t limit) {
   struct iova_tree *tree = calloc(1, sizeof *tree);
-  if (!tree || !(tree->live = malloc(live_count * sizeof *tree->live))) abort();
+  if (!tree) abort();
   struct mapping *end = node_new(tree);
   *end = (struct mapping){.start = limit, .last = limit, .gap = limit - start, .largest = limit - start};
   tree->root = end;
-  tree->live_count = live_count;
-  for (int64_t i = 0; i < live_count; i++) {
-    tree->live[i] = iova_allocate(tree, size_for(random_at(i)), PAGE, 0, UINT64_MAX, &tree->live[i]);
-  }
   return tree;
 }
 
 void peer_iova_delete(struct iova_tree *tree) {
   for (int i = 0; i < tree->slab_count; i++) free(tree->slabs[i]);
-  free(tree->live);
   free(tree);
 }
 
 
-/* Frees a random mapping and allocates another, count times. Sums the addresses, to tell that both sides do the same. */
-int64_t peer_iova_replace(struct iova_tree *tree, int64_t first, int64_t count) {
-  uint64_t sum = 0;
-  for (int64_t i = first; i < first + count; i++) {
-    uint64_t random = random_at(i);
-    uint64_t *place = &tree->live[(random >> 32) * tree->live_count >> 32];
-    if (iova_free(tree, *place) != place) abort();
-    *place = iova_allocate(tree, size_for(random), PAGE, 0, UINT64_MAX, place);
-    sum += *place;
+/* Frees the mappings that start at these addresses, each if not 0, and allocates others, whose addresses take their place. */
+void peer_iova_replace(struct iova_tree *tree, int64_t count, uint64_t *starts, const uint64_t *sizes, uint64_t alignment) {
+  for (int64_t i = 0; i < count; i++) {
+    if (starts[i] && iova_free(tree, starts[i]) != tree) abort();
+    starts[i] = iova_allocate(tree, sizes[i], alignment, 0, UINT64_MAX, tree);
   }
-  return sum;
 }

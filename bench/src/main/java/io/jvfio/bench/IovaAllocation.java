@@ -1,9 +1,14 @@
 package io.jvfio.bench;
 
 import io.jvfio.iova.IovaMap;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
@@ -15,40 +20,53 @@ import org.openjdk.jmh.annotations.TearDown;
 /**
  * IO virtual addresses at a steady number of live mappings, against first fit in a red-black tree
  * with the largest gap in each node. Of 64 mappings, 58 have 4 KiB, 5 have 64 KiB and one has 2
- * MiB. Both sides free by address.
+ * MiB. Both sides free by address, and must choose the same addresses. Which mappings a batch frees
+ * is drawn beforehand and not timed.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 public class IovaAllocation {
-  private static final int BATCH = 20_000;
   private static final long PAGE = 4096;
-  private static final long LIMIT = 1L << 48;
 
   /** How many mappings are live. */
   @Param({"1000", "1000000"})
   public int live;
 
+  private final SplittableRandom random = new SplittableRandom(1);
   private final Object owner = new Object();
-  private IovaMap<Object> map = new IovaMap<>();
-  private long[] starts = {};
+  private final IovaMap<Object> map = new IovaMap<>();
+  private final Arena arena = Arena.ofConfined();
   private long tree;
-  private long next;
+
+  /** Where the mappings start, or 0: a batch's are the first. */
+  private long[] starts = {};
+
+  private long[] sizes = {};
+  private MemorySegment peerStarts = MemorySegment.NULL;
+  private MemorySegment peerSizes = MemorySegment.NULL;
+  private int batch;
 
   /** Fills both spaces, and replaces mappings until holes are as usual. */
   @Setup
   public void fill() {
-    map = new IovaMap<>();
-    map.addRange(PAGE, LIMIT - 1);
+    batch = Math.min(live / 2, 20_000);
+    map.addRange(PAGE, (1L << 48) - 1);
+    tree = Peers.newIovaTree(PAGE, 1L << 48);
     starts = new long[live];
-    for (int i = 0; i < live; i++) {
-      starts[i] = map.allocate(sizeFor(randomAt(i)), PAGE, 0, -1, owner);
+    sizes = new long[batch];
+    peerStarts = arena.allocate(ValueLayout.JAVA_LONG, batch);
+    peerSizes = arena.allocate(ValueLayout.JAVA_LONG, batch);
+    for (int mapped = 0; mapped < live; mapped += batch) {
+      for (int i = 0; i < batch; i++) {
+        choose(i, mapped + i);
+      }
+      tellPeer();
+      replaceBoth();
     }
-    tree = Peers.newIovaTree(PAGE, LIMIT, live);
-    next = live;
-    for (int done = 0; done < 2 * live; done += BATCH) {
-      check(replaceSome(), Peers.replaceIovas(tree, next, BATCH));
-      next += BATCH;
+    for (int replaced = 0; replaced < 2 * live; replaced += batch) {
+      draw();
+      replaceBoth();
     }
   }
 
@@ -56,49 +74,69 @@ public class IovaAllocation {
   @TearDown
   public void delete() {
     Peers.deleteIovaTree(tree);
+    arena.close();
   }
 
-  private static long randomAt(long i) {
-    long x = i * 0x9E3779B97F4A7C15L;
-    x = (x ^ x >>> 32) * 0xD6E8FEB86659FD93L;
-    return x ^ x >>> 32;
+  /** Draws what to free, and the sizes of what is to take its place. */
+  @Setup(Level.Invocation)
+  public void draw() {
+    for (int i = 0; i < batch; i++) {
+      choose(i, random.nextInt(i, live));
+    }
+    tellPeer();
   }
 
-  private static long sizeFor(long random) {
-    long dice = random & 63;
-    return dice == 0 ? 512 * PAGE : dice < 6 ? 16 * PAGE : PAGE;
+  private void choose(int i, int chosen) {
+    long start = starts[chosen];
+    starts[chosen] = starts[i];
+    starts[i] = start;
+    int dice = random.nextInt(64);
+    sizes[i] = dice == 0 ? 512 * PAGE : dice < 6 ? 16 * PAGE : PAGE;
   }
 
-  private long replaceSome() {
-    long sum = 0;
-    for (long i = next; i < next + BATCH; i++) {
-      long random = randomAt(i);
-      int place = (int) (((random >>> 32) * live) >>> 32);
-      if (map.remove(starts[place]) == null) {
+  private void tellPeer() {
+    MemorySegment.copy(starts, 0, peerStarts, ValueLayout.JAVA_LONG, 0, batch);
+    MemorySegment.copy(sizes, 0, peerSizes, ValueLayout.JAVA_LONG, 0, batch);
+  }
+
+  private void replaceHere() {
+    for (int i = 0; i < batch; i++) {
+      if (starts[i] != IovaMap.NONE && map.remove(starts[i]) == null) {
         throw new IllegalStateException("a mapping is lost");
       }
-      starts[place] = map.allocate(sizeFor(random), PAGE, 0, -1, owner);
-      sum += starts[place];
+      starts[i] = map.allocate(sizes[i], PAGE, 0, -1, owner);
     }
-    return sum;
   }
 
-  private static void check(long java, long c) {
-    if (java != c) {
+  private void replaceThere() {
+    Peers.replaceIovas(tree, batch, peerStarts, peerSizes, PAGE);
+  }
+
+  private void compare() {
+    if (MemorySegment.ofArray(starts).asSlice(0, peerStarts.byteSize()).mismatch(peerStarts) >= 0) {
       throw new IllegalStateException("the two sides do not choose the same addresses");
     }
   }
 
+  private void replaceBoth() {
+    replaceHere();
+    replaceThere();
+    compare();
+  }
+
   /** Frees a mapping and allocates another. */
   @Benchmark
-  public long replace(Pair pair) {
+  public void replace(Pair pair) {
     long begin = System.nanoTime();
-    long java = replaceSome();
+    replaceHere();
     long between = System.nanoTime();
-    long c = Peers.replaceIovas(tree, next, BATCH);
-    pair.add(BATCH, begin, between, System.nanoTime());
-    next += BATCH;
-    check(java, c);
-    return java;
+    replaceThere();
+    pair.add(batch, begin, between, System.nanoTime());
+  }
+
+  /** Makes sure that both sides did the same. */
+  @TearDown(Level.Invocation)
+  public void check() {
+    compare();
   }
 }

@@ -45,17 +45,15 @@ final class Peers {
       link(
           "peer_iova_new",
           FunctionDescriptor.of(
-              ValueLayout.JAVA_LONG,
-              ValueLayout.JAVA_LONG,
-              ValueLayout.JAVA_LONG,
-              ValueLayout.JAVA_LONG));
+              ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
   private static final MethodHandle IOVA_REPLACE =
       link(
           "peer_iova_replace",
-          FunctionDescriptor.of(
+          FunctionDescriptor.ofVoid(
               ValueLayout.JAVA_LONG,
               ValueLayout.JAVA_LONG,
-              ValueLayout.JAVA_LONG,
+              ValueLayout.ADDRESS,
+              ValueLayout.ADDRESS,
               ValueLayout.JAVA_LONG));
   private static final MethodHandle IOVA_DELETE =
       link("peer_iova_delete", FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG));
@@ -113,17 +111,18 @@ final class Peers {
     }
   }
 
-  static long newIovaTree(long start, long limit, long live) {
+  static long newIovaTree(long start, long limit) {
     try {
-      return (long) IOVA_NEW.invokeExact(start, limit, live);
+      return (long) IOVA_NEW.invokeExact(start, limit);
     } catch (Throwable t) {
       throw new AssertionError(t);
     }
   }
 
-  static long replaceIovas(long tree, long first, long count) {
+  static void replaceIovas(
+      long tree, long count, MemorySegment starts, MemorySegment sizes, long alignment) {
     try {
-      return (long) IOVA_REPLACE.invokeExact(tree, first, count);
+      IOVA_REPLACE.invokeExact(tree, count, starts, sizes, alignment);
     } catch (Throwable t) {
       throw new AssertionError(t);
     }

@@ -69,10 +69,16 @@ public final class IovaMap<T> {
   /** Inner nodes that one entry more may need, and some. */
   private static final int SPARE = 8;
 
+  /** A search in a leaf first looks at every so many entries. */
+  private static final int STRIDE = 4;
+
   private static final int COLUMNS = 4;
 
   /** Tables of no more leaves are not worth shrinking. */
   private static final int FEW = 64;
+
+  /** The start of entries not in use. */
+  private static final long NO_ENTRY = -1;
 
   /** The place of the owner of heads, which have none. */
   private static final long HEAD = -1;
@@ -435,18 +441,17 @@ public final class IovaMap<T> {
   }
 
   private int entryFor(int leaf, long address) {
-    int before = leaf * BLOCK - ENTRY;
+    int at = leaf * BLOCK;
     int i = -1;
-    int left = leafSizes[leaf];
-    while (left > 0) {
-      int half = (left + 1) >>> 1;
-      i =
-          Long.compareUnsigned(leaves[before + (i + 1 + half) * ENTRY], address) <= 0
-              ? i + half
-              : i;
-      left -= half;
+    for (int next = STRIDE; next < LEAF; next += STRIDE) {
+      i = Long.compareUnsigned(leaves[at + (next - 1) * ENTRY], address) <= 0 ? next - 1 : i;
     }
-    return i;
+    int from = at + (i + 1) * ENTRY;
+    int more = 0;
+    for (int next = 0; next < STRIDE; next++) {
+      more = Long.compareUnsigned(leaves[from + next * ENTRY], address) <= 0 ? next + 1 : more;
+    }
+    return Math.min(i + more, leafSizes[leaf] - 1);
   }
 
   private int childFor(int inner, long address) {
@@ -457,15 +462,22 @@ public final class IovaMap<T> {
    * The place among {@code count} ascending values of the last that is at most {@code value}, or
    * -1.
    */
-  private static int lastUpTo(long[] values, int from, int count, long value) {
-    int below = from - 1;
-    int left = count;
-    while (left > 0) {
-      int half = (left + 1) >>> 1;
-      below = Long.compareUnsigned(values[below + half], value) <= 0 ? below + half : below;
-      left -= half;
+  private static int lastUpTo(long[] values, int from, int total, long value) {
+    int low = from;
+    int count = total;
+    while (count > 3) {
+      int step = count >>> 2;
+      int a = Long.compareUnsigned(values[low + step], value) <= 0 ? step : 0;
+      int b = Long.compareUnsigned(values[low + 2 * step], value) <= 0 ? step : 0;
+      int c = Long.compareUnsigned(values[low + 3 * step], value) <= 0 ? step : 0;
+      low += a + b + c;
+      count = c > 0 ? count - 3 * step : step;
     }
-    return below - from;
+    int i = low - 1;
+    for (int j = low; j < low + count; j++) {
+      i = Long.compareUnsigned(values[j], value) <= 0 ? j : i;
+    }
+    return i - from;
   }
 
   /** Goes to the mapping that contains {@code address}, or the entry below; whether it does. */
@@ -689,6 +701,7 @@ public final class IovaMap<T> {
     int count = leafSizes[leaf] - 1;
     moveEntries(leaf, i + 1, leaf, i, count - i);
     leafSizes[leaf] = count;
+    leaves[leaf * BLOCK + count * ENTRY] = NO_ENTRY;
     int below = (1 << i) - 1;
     int bits = roomy[leaf];
     roomy[leaf] = (bits & below) | ((bits >>> 1) & ~below);
@@ -790,6 +803,7 @@ public final class IovaMap<T> {
       added = takeLeaf();
       moveEntries(old, kept, added, 0, count - kept);
       leafSizes[old] = kept;
+      clear(old, kept);
       leafSizes[added] = count - kept;
       roomy[added] = roomy[old] >>> kept;
       roomy[old] &= (1 << kept) - 1;
@@ -891,8 +905,15 @@ public final class IovaMap<T> {
     }
   }
 
+  private void clear(int leaf, int from) {
+    for (int i = from; i < LEAF; i++) {
+      leaves[leaf * BLOCK + i * ENTRY] = NO_ENTRY;
+    }
+  }
+
   private int takeLeaf() {
     int leaf = unusedLeaf;
+    clear(leaf, 0);
     unusedLeaf = leafSizes[leaf];
     usedLeaves++;
     return leaf;
@@ -977,6 +998,9 @@ public final class IovaMap<T> {
         leafSizes[entry / perLeaf]++;
         entry++;
       }
+    }
+    for (int leaf = 0; leaf < leafCount; leaf++) {
+      clear(leaf, leafSizes[leaf]);
     }
     unusedPlaces = 0;
     for (int unused = owners.length - 1; unused >= place; unused--) {
