@@ -420,7 +420,7 @@ final class IovaPicture {
             .formatted(Text.span(window.start(), window.last()), Text.bytes(window.pageSize())));
     long mapped = inside.stream().map(Band::stretch).mapToLong(Stretch::mappedBytes).sum();
     if (mapped > 0) {
-      lines.add(Text.span(mapped) + " mapped");
+      lines.add(Text.span((double) mapped) + " mapped");
     }
     double y = (top + bottom) / 2 - (1 + lines.size()) * LINE / 2.0 + SIZE;
     words("strong", WINDOW_TEXT, y, capital(report.name(window)));

@@ -158,7 +158,7 @@ record IovaReport(
   /** What a stretch is, in a few words. */
   String what(Stretch stretch) {
     return switch (stretch.kind()) {
-      case FREE -> "free";
+      case FREE -> isTranslated() ? "free" : "not mapped by this process";
       case MAPPED ->
           stretch.mappings().size() == 1
               ? liveMap(stretch.mappings().getFirst())
@@ -196,7 +196,7 @@ record IovaReport(
   }
 
   private static String spread(Stretch stretch) {
-    return Text.span(stretch.mappedBytes())
+    return Text.span((double) stretch.mappedBytes())
         + (stretch.byteSize() > stretch.mappedBytes()
             ? " in all, with free addresses in between"
             : " in all, without a gap");

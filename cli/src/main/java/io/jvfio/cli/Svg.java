@@ -85,8 +85,8 @@ final class Svg {
   private static boolean isAllowed(int point) {
     return point == '\t'
         || point == '\n'
-        || point >= ' ' && point < Character.MIN_SURROGATE
-        || point > Character.MAX_SURROGATE && point <= REPLACEMENT
+        || (point >= ' ' && point < Character.MIN_SURROGATE)
+        || (point > Character.MAX_SURROGATE && point <= REPLACEMENT)
         || Character.isSupplementaryCodePoint(point);
   }
 

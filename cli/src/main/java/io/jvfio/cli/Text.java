@@ -51,14 +51,22 @@ final class Text {
 
   /** A number of bytes to about three digits. */
   static String span(double size) {
-    int unit = size < 1024 ? 0 : Math.min(Math.getExponent(size) / 10, SPAN_UNITS.length - 1);
-    double value = size / Math.scalb(1.0, 10 * unit);
-    double step = value >= 100 ? 1 : value >= 10 ? 10 : 100;
-    double rounded = Math.rint(value * step) / step;
-    return (rounded == Math.rint(rounded) ? "%.0f" : step == 10 ? "%.1f" : "%.2f")
+    double value = size;
+    int unit = 0;
+    while (rounded(value) >= 1024 && unit < SPAN_UNITS.length - 1) {
+      value /= 1024;
+      unit++;
+    }
+    double rounded = rounded(value);
+    return (rounded == Math.rint(rounded) ? "%.0f" : rounded >= 10 ? "%.1f" : "%.2f")
             .formatted(rounded)
         + " "
         + SPAN_UNITS[unit];
+  }
+
+  private static double rounded(double value) {
+    double step = value >= 100 ? 1 : value >= 10 ? 10 : 100;
+    return Math.rint(value * step) / step;
   }
 
   /** An unsigned number, as near as a double comes. */

@@ -74,6 +74,16 @@ class IovaCommandTest {
             "### 0x800000000000000 0x8000000bfffffff 3 GiB live map, read+write: by --map 3GiB");
   }
 
+  @Test
+  void callsNothingFreeWithoutAnIommu() {
+    var run = run("x86-noiommu", "--iommu", "noiommu", "--map", "64K");
+    assertThat(run.out()).contains("There is no IOMMU: the device reaches all memory");
+    var rows = rows(run);
+    assertThat(rows.getFirst())
+        .isEqualTo("======== 0x0 0xffffffffffffffff 16 EiB physical addresses, in pages of 4 KiB");
+    assertThat(rows.getLast()).endsWith("not mapped by this process");
+  }
+
   @ParameterizedTest
   @MethodSource("usableHosts")
   void fitsATerminalOf100Columns(String host) {

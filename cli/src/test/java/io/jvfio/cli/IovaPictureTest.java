@@ -84,7 +84,7 @@ class IovaPictureTest {
             .isFalse();
       }
     }
-    var view = document.getDocumentElement().getAttribute("viewBox").split(" ");
+    var view = document.getDocumentElement().getAttribute("viewBox").split(" ", -1);
     double width = Double.parseDouble(view[2]);
     double height = Double.parseDouble(view[3]);
     assertThat(boxes)
@@ -271,7 +271,7 @@ class IovaPictureTest {
 
     static Box of(Element text) {
       double size = number(text, "font-size");
-      boolean strong = Arrays.asList(text.getAttribute("class").split(" ")).contains("strong");
+      boolean strong = Arrays.asList(text.getAttribute("class").split(" ", -1)).contains("strong");
       double width =
           text.getTextContent().length() * size * (strong ? STRONG_CHARACTER : CHARACTER);
       double left =

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.SequencedCollection;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -175,7 +176,7 @@ final class Draft {
   }
 
   /** The open containers of which something holds. */
-  List<String> containers(java.util.function.Predicate<Container> holds) {
+  List<String> containers(Predicate<Container> holds) {
     return containers.entrySet().stream()
         .filter(entry -> holds.test(entry.getValue()))
         .map(Map.Entry::getKey)

@@ -3,6 +3,7 @@ package io.jvfio.lab;
 import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.uapi.Vfio;
 import java.util.List;
+import java.util.Map;
 
 /** Containers and groups: opening, attaching, typing, asking, and closing in any order. */
 final class LifeCycleCalls implements Subject {
@@ -146,7 +147,7 @@ final class LifeCycleCalls implements Subject {
     var detached =
         draft.groups.entrySet().stream()
             .filter(entry -> entry.getValue().container == null)
-            .map(java.util.Map.Entry::getKey)
+            .map(Map.Entry::getKey)
             .toList();
     var group = draft.chance(85) ? draft.oneOf(detached, group(draft)) : group(draft);
     if (draft.chance(90)) {

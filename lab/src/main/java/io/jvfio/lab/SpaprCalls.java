@@ -10,6 +10,7 @@ import io.jvfio.lab.Draft.Window;
 import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.uapi.Vfio;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * sPAPR v1 and v2: enabling, registering, windows, mapping and unmapping.
@@ -293,6 +294,6 @@ final class SpaprCalls implements Subject {
     draft.steps.removeWindow(name, window.at(inside).operand(), draft.flags(0), draft.argsz(16));
     container.windows.remove(window);
     container.mappings.removeIf(
-        mapped -> java.util.Objects.equals(mapped.place().window(), window.name()));
+        mapped -> Objects.equals(mapped.place().window(), window.name()));
   }
 }

@@ -22,8 +22,8 @@ class CampaignTest {
   private static final Machine MACHINE =
       new Machine(
           List.of(
-              new Machine.Group("7", "0000:01:00.0", "vfio0"),
-              new Machine.Group("11", "0001:00:00.0", "vfio1")),
+              new Machine.Group("7", "0000:01:00.0", ""),
+              new Machine.Group("11", "0001:00:00.0", "")),
           List.of());
   private static final Duration MINUTE = Duration.ofMinutes(1);
 

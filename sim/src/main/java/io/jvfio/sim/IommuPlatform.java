@@ -92,8 +92,8 @@ sealed interface IommuPlatform {
    * @param windowSize size of the default window at 0
    * @param dynamicWindows whether there are Dynamic DMA Windows
    * @param hypervisorPageSizes what the hypervisor offers for them, a bit for each size in bytes
-   * @param largestBlock how many pages it gives to one window
-   * @param secondWindowStart where a window goes while another exists; the first goes to 0
+   * @param largestBlock how many pages it says that it gives to one window
+   * @param secondWindowStart where a window goes that it makes beside the default window
    */
   record Partition(
       long windowSize,
