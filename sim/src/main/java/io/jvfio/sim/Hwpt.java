@@ -115,8 +115,8 @@ final class Hwpt extends IommufdObject implements DmaTranslation {
     var found = dirty.subSet(start & -pageSize, true, end, true);
     for (long page : found) {
       long first = Long.compareUnsigned(page, start) < 0 ? start : page;
-      long lastBit = first + pageSize - 1 - iova >>> shift;
-      for (long bit = first - iova >>> shift; bit <= lastBit; bit++) {
+      long lastBit = (first + pageSize - 1 - iova) >>> shift;
+      for (long bit = (first - iova) >>> shift; bit <= lastBit; bit++) {
         set(bitmap + bit / BITS, 1 << bit % BITS);
       }
     }

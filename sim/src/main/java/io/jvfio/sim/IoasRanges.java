@@ -44,7 +44,7 @@ final class IoasRanges {
   }
 
   void removeOf(Object owner) {
-    ranges.removeIf(range -> range.owner() == owner);
+    ranges.removeIf(range -> range.owner().equals(owner));
   }
 
   boolean meet(long start, long last) {
