@@ -293,7 +293,6 @@ final class SpaprCalls implements Subject {
     long inside = draft.chance(85) ? 0 : draft.oneOf(List.of(1L, window.byteSize() - 1));
     draft.steps.removeWindow(name, window.at(inside).operand(), draft.flags(0), draft.argsz(16));
     container.windows.remove(window);
-    container.mappings.removeIf(
-        mapped -> Objects.equals(mapped.place().window(), window.name()));
+    container.mappings.removeIf(mapped -> Objects.equals(mapped.place().window(), window.name()));
   }
 }
