@@ -147,8 +147,7 @@ final class MappedSpace implements DmaSpace {
   public synchronized AddressVerdict explain(long iova, long byteSize) {
     requireOpen();
     if (!domains[0].translates()) {
-      return new AddressVerdict(
-          iova, byteSize, false, physicalOnly().text(), OptionalLong.empty());
+      return new AddressVerdict(iova, byteSize, false, physicalOnly().text(), OptionalLong.empty());
     }
     var refusal = addressRefusal(iova, byteSize, -1, -1, -1);
     return refusal.isEmpty()
@@ -345,8 +344,7 @@ final class MappedSpace implements DmaSpace {
     return estimate(changes.isEmpty(), iova, locked, changes);
   }
 
-  private DmaEstimate estimate(
-      boolean fits, OptionalLong iova, long locked, List<String> changes) {
+  private DmaEstimate estimate(boolean fits, OptionalLong iova, long locked, List<String> changes) {
     return new DmaEstimate(
         fits,
         iova,
@@ -1033,8 +1031,7 @@ final class MappedSpace implements DmaSpace {
             throw Refusal.notAsked(
                 "rebase",
                 new Explanation(
-                    "IOMMU type %s cannot exchange the address of mapped memory."
-                        .formatted(type()),
+                    "IOMMU type %s cannot exchange the address of mapped memory.".formatted(type()),
                     "Unmap the memory and map the other."));
           }
         }

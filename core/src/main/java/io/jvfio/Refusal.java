@@ -24,7 +24,8 @@ final class Refusal extends Exception {
 
   /** A call that the kernel answered with an error. */
   static Refusal answered(Ioctl call, long result, Explanation explanation) {
-    return new Refusal(call.name(), result < 0 ? Errno.ofResult(result).number() : 0, false, explanation);
+    return new Refusal(
+        call.name(), result < 0 ? Errno.ofResult(result).number() : 0, false, explanation);
   }
 
   /** A system call other than an ioctl that the kernel answered with an error. */

@@ -46,9 +46,7 @@ class SpaceAllocationTest {
               .id();
       try (var groups =
           host.openGroups(
-              List.of(id),
-              IommuPolicy.require(IommuType.of(type)),
-              Sharing.WHERE_POSSIBLE)) {
+              List.of(id), IommuPolicy.require(IommuType.of(type)), Sharing.WHERE_POSSIBLE)) {
         var mapping = groups.dmaSpace().allocate(4096);
         kernel.quick = true;
         mapAndUnmap(mapping, WARM_UP);

@@ -22,8 +22,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Every call that mapping, unmapping, registering and changing windows makes, made to fail, one at a
- * time: what failed leaves nothing, space and kernel agree after each step, and nothing leaks.
+ * Every call that mapping, unmapping, registering and changing windows makes, made to fail, one at
+ * a time: what failed leaves nothing, space and kernel agree after each step, and nothing leaks.
  */
 class SpaceFaultTest {
   private static final List<Errno> PLAUSIBLE =
@@ -131,8 +131,7 @@ class SpaceFaultTest {
       String space, Function<Run, @Nullable Void> scenario, int failing, Errno errno) {
     int end = space.lastIndexOf(' ');
     int groups = Integer.parseInt(space.substring(end + 1));
-    var options =
-        OpenSpace.unlimited().withHugePages(HUGE, 8);
+    var options = OpenSpace.unlimited().withHugePages(HUGE, 8);
     try (var open = OpenSpace.open(space.substring(0, end), options, groups)) {
       int from = open.injector.calls().size();
       if (failing >= 0) {
@@ -140,9 +139,7 @@ class SpaceFaultTest {
       }
       scenario.apply(new Run(open, "%s, call %d, %s".formatted(space, failing, errno)));
       var calls = open.injector.calls();
-      return calls.subList(from, calls.size()).stream()
-          .map(FaultInjector.Call::operation)
-          .toList();
+      return calls.subList(from, calls.size()).stream().map(FaultInjector.Call::operation).toList();
     }
   }
 
@@ -242,7 +239,9 @@ class SpaceFaultTest {
         });
   }
 
-  /** A map that cannot be taken back in one container keeps address, lock and memory until the end. */
+  /**
+   * A map that cannot be taken back in one container keeps address, lock and memory until the end.
+   */
   @ParameterizedTest
   @ValueSource(
       strings = {"pseries-5.10 spapr-tce", "pseries-6.8 spapr-tce", "pseries-6.12 spapr-tce-v2"})

@@ -202,8 +202,7 @@ class SpaceFunctionTest {
     try (var open = OpenSpace.open(space, OpenSpace.unlimited().withHugePages(HUGE, 1), 1);
         var lifetime = Arena.ofConfined()) {
       for (var options :
-          List.of(
-              BufferOptions.anonymous().asFile(), BufferOptions.hugePages(HUGE).asFile())) {
+          List.of(BufferOptions.anonymous().asFile(), BufferOptions.hugePages(HUGE).asFile())) {
         var buffer = open.space.allocate(PAGE, options);
         var kernel = open.host.kernel();
         long other =
@@ -235,8 +234,7 @@ class SpaceFunctionTest {
       var other = arena.allocate(PAGE, 4096);
       var mapping = open.space.map(memory);
       assertThat(open.changesOf(() -> mapping.rebase(other)))
-          .containsExactly(
-              "VFIO_CHECK_EXTENSION", "VFIO_IOMMU_UNMAP_DMA", "VFIO_IOMMU_MAP_DMA");
+          .containsExactly("VFIO_CHECK_EXTENSION", "VFIO_IOMMU_UNMAP_DMA", "VFIO_IOMMU_MAP_DMA");
       assertThat(mapping.segment()).isEqualTo(other);
       assertThat(engine.write(mapping.iova(), 8, 1)).isTrue();
       assertThatExceptionOfType(IllegalArgumentException.class)
@@ -286,9 +284,9 @@ class SpaceFunctionTest {
       assertThat(open.space.windows()).hasSize(2).contains(window);
       var there = MapOptions.at(window.start() + page);
       assertThatExceptionOfType(VfioException.class)
-          .isThrownBy(
-              () -> open.space.allocate(page, BufferOptions.anonymous().mapped(there)))
-          .withMessageContaining("IOMMU pages of %,d bytes, and the memory is made of".formatted(page))
+          .isThrownBy(() -> open.space.allocate(page, BufferOptions.anonymous().mapped(there)))
+          .withMessageContaining(
+              "IOMMU pages of %,d bytes, and the memory is made of".formatted(page))
           .withMessageContaining("BufferOptions.hugePages(%d)".formatted(page));
       var buffer = open.space.allocate(page, BufferOptions.hugePages(page).mapped(there));
       assertThat(buffer.fallback()).isEmpty();
@@ -340,7 +338,8 @@ class SpaceFunctionTest {
       windows.remove(made);
       assertThat(open.space.windows()).isEmpty();
       assertThatExceptionOfType(VfioException.class)
-          .isThrownBy(() -> open.space.allocate(1, BufferOptions.anonymous().mapped(MapOptions.at(0))))
+          .isThrownBy(
+              () -> open.space.allocate(1, BufferOptions.anonymous().mapped(MapOptions.at(0))))
           .withMessageContaining("in no valid range");
       assertThat(windows.restoreDefault()).isEqualTo(before.getFirst());
       assertThat(open.space.windows()).isEqualTo(before);
@@ -381,7 +380,8 @@ class SpaceFunctionTest {
       var options =
           HostOptions.defaults()
               .withoutCapability(Capability.IPC_LOCK)
-              .withLockedMemoryLimit(space.endsWith("spapr-tce") ? limit * 64 * groups : limit * groups);
+              .withLockedMemoryLimit(
+                  space.endsWith("spapr-tce") ? limit * 64 * groups : limit * groups);
       for (long byteSize : new long[] {1, 5000, PAGE, 19 * MIB, 23 * MIB, 40 * MIB}) {
         for (boolean full : new boolean[] {false, true}) {
           try (var open = OpenSpace.open(space, options, groups)) {

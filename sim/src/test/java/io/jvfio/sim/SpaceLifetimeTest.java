@@ -208,8 +208,7 @@ class SpaceLifetimeTest {
       assertThat(resources.dmaMappedBytes()).isZero();
       assertThat(resources.anonymousMappings()).isZero();
       if (space.endsWith("spapr-tce-v2")) {
-        assertThat(calls.stream().filter("VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY"::equals))
-            .hasSize(10);
+        assertThat(calls.stream().filter("VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY"::equals)).hasSize(10);
       }
       assertThat(open.callsOf(open.space::close)).isEmpty();
     }
@@ -320,8 +319,7 @@ class SpaceLifetimeTest {
           .singleElement()
           .asString()
           .contains(
-              "DMA mapping 0x%x..0x%x (4,096 bytes) was never closed"
-                  .formatted(kept, kept + 4095))
+              "DMA mapping 0x%x..0x%x (4,096 bytes) was never closed".formatted(kept, kept + 4095))
           .contains("SpaceLifetimeTest.aLeakNamesItsPlace(SpaceLifetimeTest.java:")
           .contains("until its DMA space is closed");
       assertThat(open.space.layout().mappings()).hasSize(1);

@@ -94,8 +94,7 @@ class SpacePropertyTest {
     private DmaMapping allocate(MapOptions options, long highest) {
       long byteSize = PAGE * (1 + random.nextInt(16));
       var estimate = open.space.estimate(byteSize, options);
-      var mapping =
-          open.space.allocate(byteSize, BufferOptions.anonymous().mapped(options));
+      var mapping = open.space.allocate(byteSize, BufferOptions.anonymous().mapped(options));
       assertThat(estimate.iova()).as(what).hasValue(mapping.iova());
       assertThat(Long.compareUnsigned(mapping.iova() + byteSize - 1, highest))
           .as(what)
@@ -113,8 +112,7 @@ class SpacePropertyTest {
       assertThat(open.space.explain(iova, byteSize).free()).as(what).isEqualTo(fits);
       try {
         var mapping =
-            open.space.allocate(
-                byteSize, BufferOptions.anonymous().mapped(MapOptions.at(iova)));
+            open.space.allocate(byteSize, BufferOptions.anonymous().mapped(MapOptions.at(iova)));
         assertThat(fits).as(what).isTrue();
         model.put(iova, mapping);
       } catch (VfioException e) {

@@ -176,8 +176,7 @@ class SpaceRefusalTest {
         var host = VfioHost.of("sim:" + name, injector);
         assertThatExceptionOfType(VfioException.class)
             .isThrownBy(
-                () ->
-                    host.openGroups(List.of(0, 1), IommuPolicy.require(type), Sharing.REQUIRED))
+                () -> host.openGroups(List.of(0, 1), IommuPolicy.require(type), Sharing.REQUIRED))
             .withMessageContaining("one group in a container")
             .withMessageContaining("Sharing.WHERE_POSSIBLE")
             .withMessageContaining("group 1");
@@ -279,8 +278,7 @@ class SpaceRefusalTest {
           .hasMessageContaining("/etc/security/limits.conf");
       assertThat(refusal(open, () -> open.space.allocate(tooMuch))).hasMessageContaining(expected);
       if (space.contains("v2 ") && space.contains("spapr")) {
-        assertThat(refusal(open, () -> open.space.register(memory)))
-            .hasMessageContaining(expected);
+        assertThat(refusal(open, () -> open.space.register(memory))).hasMessageContaining(expected);
       }
       var estimate = open.space.estimate(tooMuch, MapOptions.anywhere());
       assertThat(estimate.fits()).isFalse();
@@ -325,8 +323,7 @@ class SpaceRefusalTest {
       for (var options :
           List.of(MapOptions.at(0x1000), MapOptions.anywhere().alignedTo(1L << 40))) {
         assertThatExceptionOfType(VfioException.class)
-            .isThrownBy(
-                () -> open.space.allocate(1, BufferOptions.anonymous().mapped(options)))
+            .isThrownBy(() -> open.space.allocate(1, BufferOptions.anonymous().mapped(options)))
             .withMessageContaining("physical ones")
             .withMessageContaining("nowhere else");
       }
