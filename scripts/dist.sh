@@ -27,7 +27,7 @@ build_dist() {
   local top=$1 java_home=$2 log=$1/target/build.log dist=$1/target/dist
   echo "jvfio: building (a minute or two the first time; log in target/build.log)" >&2
   rm -rf "$dist"
-  if ! "$top/build" -Dmaven.test.skip=true -Dspotless.check.skip=true -Pdist -pl cli,lab -am package >"$log" 2>&1; then
+  if ! "$top/build" -Dmaven.test.skip=true -Dspotless.check.skip=true -Pdist -pl cli,examples,lab -am package >"$log" 2>&1; then
     echo "jvfio: the build failed:" >&2
     grep -m 20 '^\[ERROR\]' "$log" >&2 || tail -n 20 "$log" >&2
     return 1

@@ -25,4 +25,5 @@ kernel_arch() { case $ARCH in ppc64el) echo powerpc ;; amd64) echo x86_64 ;; esa
 kernel_target() { case $ARCH in ppc64el) echo vmlinux ;; amd64) echo bzImage ;; esac }
 kernel_image() { case $ARCH in ppc64el) echo vmlinux ;; amd64) echo arch/x86/boot/bzImage ;; esac }
 cross_prefix() { if [ "$(dpkg --print-architecture)" != "$ARCH" ]; then echo "$TRIPLET-"; fi; }
+c_library_package() { if [ "$(dpkg --print-architecture)" != "$ARCH" ]; then echo "libc6-dev-$ARCH-cross"; else echo libc6-dev; fi; }
 cross_packages() { if [ "$(dpkg --print-architecture)" != "$ARCH" ]; then echo "gcc-${TRIPLET//_/-}"; fi; }

@@ -41,6 +41,9 @@ initramfs() {
   cp "$LAB/guest/steps" "$add/jvfio/steps"
   if [ -n "$SHELL_STEPS" ]; then cp "$SHELL_STEPS" "$add/jvfio/shell-steps"; fi
   cp -r "$LIB/." "$add/jvfio/lib"
+  if [ -n "$FIGURES" ]; then
+    "$(cross_prefix)gcc" -O2 -Wall -Werror -shared -fPIC -o "$add/jvfio/libremap.so" "$LAB/src/main/c/remap.c"
+  fi
   echo root:x:0:0:root:/root:/bin/sh >"$add/etc/passwd"
   echo nobody:x:65534:65534:nobody:/tmp:/bin/sh >>"$add/etc/passwd"
   printf 'root:x:0:\nnogroup:x:65534:\n' >"$add/etc/group"

@@ -18,12 +18,15 @@ prepare_lane() {
   prepare_qemu
   prepare_runtime "$ARCH"
   prepare_kernel
+  # shellcheck disable=SC2046 # a list of packages
+  if [ -n "$FIGURES" ]; then host_packages gcc $(cross_packages) "$(c_library_package)"; fi
 }
 
 # run_lane NAME: boots the guest, collects its steps, lets the project report on them. Fails when anything is not as it should be.
 run_lane() {
   load_lane "$1"
   local out=$RESULTS/$LANE root work started=$SECONDS step
+  if [ -n "$FIGURES" ]; then STEPS=(figures); fi
   if [ -n "$SHELL_STEPS" ]; then STEPS=(shell dmesg); fi
   STEPS=(bind "${STEPS[@]}")
   rm -rf "$out"
@@ -61,6 +64,10 @@ run_lane() {
   if [ -n "$SHELL_STEPS" ]; then
     cat "$out/shell.out"
     return "$(cat "$out/shell.rc")"
+  fi
+  if [ -n "$FIGURES" ]; then
+    cat "$out/figures.out"
+    return "$(cat "$out/figures.rc")"
   fi
   if [ -e "$out/probe-text.out" ]; then cat "$out/probe-text.out"; fi
   "$(java_home)/bin/java" --enable-native-access=io.jvfio.linux -p "$LIB" -m io.jvfio.lab/io.jvfio.lab.LaneReport "$LANE" "$out"

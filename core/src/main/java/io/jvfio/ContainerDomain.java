@@ -18,6 +18,10 @@ abstract sealed class ContainerDomain extends IommuDomain
   private final MemorySegment map = VfioIommuType1DmaMap.allocate(Arena.ofAuto());
   private final MemorySegment unmap = VfioIommuType1DmaUnmap.allocate(Arena.ofAuto());
 
+  // What the structs hold: a comparison is cheaper than the checks of an access.
+  private int mapFlags;
+  private int unmapFlags;
+
   ContainerDomain(IommuType type, OpenContainer container) {
     super(type, container.kernel(), container.explanations());
     this.container = container;
@@ -38,7 +42,10 @@ abstract sealed class ContainerDomain extends IommuDomain
   }
 
   final int mapDma(long address, long iova, long byteSize, int flags) {
-    VfioIommuType1DmaMap.flags(map, flags);
+    if (flags != mapFlags) {
+      VfioIommuType1DmaMap.flags(map, flags);
+      mapFlags = flags;
+    }
     VfioIommuType1DmaMap.vaddr(map, address);
     VfioIommuType1DmaMap.iova(map, iova);
     VfioIommuType1DmaMap.size(map, byteSize);
@@ -46,7 +53,10 @@ abstract sealed class ContainerDomain extends IommuDomain
   }
 
   final int unmapDma(long iova, long byteSize, int flags) {
-    VfioIommuType1DmaUnmap.flags(unmap, flags);
+    if (flags != unmapFlags) {
+      VfioIommuType1DmaUnmap.flags(unmap, flags);
+      unmapFlags = flags;
+    }
     VfioIommuType1DmaUnmap.iova(unmap, iova);
     VfioIommuType1DmaUnmap.size(unmap, byteSize);
     return file().ioctl(Vfio.VFIO_IOMMU_UNMAP_DMA, unmap);

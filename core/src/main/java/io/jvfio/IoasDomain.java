@@ -34,6 +34,9 @@ final class IoasDomain extends IommuDomain {
   private final MemorySegment map = IommuIoasMap.allocate(Arena.ofAuto());
   private final MemorySegment unmap = IommuIoasUnmap.allocate(Arena.ofAuto());
 
+  /** What {@link #map} holds: a comparison is cheaper than the checks of an access. */
+  private int mapFlags;
+
   /** Whether this kernel maps files; it is asked once. */
   private boolean mapsFiles = true;
 
@@ -116,7 +119,11 @@ final class IoasDomain extends IommuDomain {
 
   @Override
   void map(long address, long iova, long byteSize, DmaAccess access) throws Refusal {
-    IommuIoasMap.flags(map, FIXED | flags(access));
+    int flags = FIXED | flags(access);
+    if (flags != mapFlags) {
+      IommuIoasMap.flags(map, flags);
+      mapFlags = flags;
+    }
     IommuIoasMap.userVa(map, address);
     IommuIoasMap.length(map, byteSize);
     IommuIoasMap.iova(map, iova);

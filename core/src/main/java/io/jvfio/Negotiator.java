@@ -294,7 +294,7 @@ final class Negotiator implements AutoCloseable {
             ? Optional.empty()
             : Optional.of(Vfio.VFIO_CHECK_EXTENSION.name()),
         errno,
-        explanations.notAdvertised(type).text());
+        explanations.notAdvertised(group, type).text());
   }
 
   private static Attempt skipped(IommuType type, String why) {

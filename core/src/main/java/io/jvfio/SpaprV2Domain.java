@@ -93,6 +93,9 @@ final class SpaprV2Domain extends SpaprDomain {
                   .formatted(pageSizes, pageSize),
               "Choose one of those."));
     }
+    if (explanations().facts().isPowerGuest()) {
+      requireNoDynamicWindow();
+    }
     long windowSize = windowSize(byteSize, pageSize);
     int pageShift = Long.numberOfTrailingZeros(pageSize);
     try (var arena = Arena.ofConfined()) {
@@ -109,6 +112,25 @@ final class SpaprV2Domain extends SpaprDomain {
       var window = new DmaWindow(start, start + windowSize - 1, pageSize);
       windows().add(window);
       return window;
+    }
+  }
+
+  /**
+   * Under a hypervisor there is room for one window beside the default one or in its place: it
+   * never takes its default window back, and no other can be created while there is a dynamic one.
+   * Source: {@code arch/powerpc/platforms/pseries/iommu.c}.
+   */
+  private void requireNoDynamicWindow() throws Refusal {
+    for (var window : windows()) {
+      if (!window.equals(defaultWindow())) {
+        throw Refusal.notAsked(
+            Vfio.VFIO_IOMMU_SPAPR_TCE_CREATE.name(),
+            new Explanation(
+                ("The hypervisor has room for one dynamic window, which is %s; asking for another would take the"
+                        + " device's DMA away until the next boot.")
+                    .formatted(window),
+                "Remove that window first."));
+      }
     }
   }
 
@@ -129,7 +151,8 @@ final class SpaprV2Domain extends SpaprDomain {
     }
     int levelCount = levelsFor(entries);
     int entriesShift = Long.numberOfTrailingZeros(entries);
-    long piece = Math.max(8L << (entriesShift + levelCount - 1) / levelCount, kernel().pageSize());
+    long piece =
+        Math.max(8L << ((entriesShift + levelCount - 1) / levelCount), kernel().pageSize());
     long bytes = 0;
     long level = entries * Long.BYTES;
     for (int i = 0; i < levelCount; i++) {

@@ -46,6 +46,15 @@ class LaneReportTest {
          "controller": {"model": "QEMU NVMe Ctrl", "serial": "jvfio0", "firmware": "11.1"},
          "bytesVerified": 67108864}
         """);
+    step(
+        "example",
+        0,
+        """
+        0000:00:00.0, IOMMU spapr-tce: DMA mapping 0x53000..0x10052fff (268,435,456 bytes)
+        IOVA 0x53000: 5555555555555555, then 0000000000000000
+        IOVA 0x8053000: 5555555555555555, then 0000000000000000
+        IOVA 0x10052e00: 5555555555555555, then 0000000000000000
+        """);
     step("conformance", 0, conformance(873, 0));
     step("conformance-unprivileged", 0, conformance(10, 0));
     step("dmesg", 0, "[    0.0] Linux version 5.10\n[    9.1] conformance: container-empty\n");
@@ -57,16 +66,26 @@ class LaneReportTest {
   }
 
   private static String conformance(int calls, int differences) {
+    return conformance(calls, differences, 5008, 0, 0);
+  }
+
+  private static String conformance(
+      int calls, int differences, int compared, int different, int alarms) {
     return """
         lane         some
         sequences    62
         calls        %d
         differences  %d
+        seeds        1..210, 2000001..2000031
+        generated    241
+        compared     %d
+        different    %d
+        alarms       %d
         @@recording
         a\t1\tcalls        7\tfd\t\t0
         @@recorded
         """
-        .formatted(calls, differences);
+        .formatted(calls, differences, compared, different, alarms);
   }
 
   private static String probe(String lane) {
@@ -156,12 +175,42 @@ class LaneReportTest {
   }
 
   @Test
+  void aDeviceThatDidNotWriteFails() throws Exception {
+    var example = directory.resolve("example.out");
+    var written = Files.readString(example);
+    Files.writeString(example, written.replaceFirst("then 0+", "then 5555555555555555"));
+    assertThat(line(report(LANE, false), "example"))
+        .startsWith("FAIL")
+        .contains("[0x8053000, 0x10052e00]");
+
+    Files.writeString(example, written.replace("spapr-tce:", "type1:"));
+    assertThat(line(report(LANE, false), "example")).startsWith("FAIL").contains("no IOMMU");
+  }
+
+  @Test
   void aDifferenceFailsAndIsShown() throws Exception {
     step("conformance", 1, "DIFFERENCE group-status, step 2\n" + conformance(873, 1));
 
     assertThat(report(LANE, false))
         .contains("DIFFERENCE group-status, step 2")
         .contains("FAIL   conformance ");
+  }
+
+  @Test
+  void whatWasGeneratedIsCheckedToo() throws Exception {
+    assertThat(line(report(LANE, true), "conformance: generated"))
+        .contains(
+            "5008 calls of 241 sequences compared (seeds 1..210, 2000001..2000031),"
+                + " 0 different, 0 alarming");
+
+    step("conformance", 0, conformance(873, 0, 4999, 0, 0));
+    assertThat(line(report(LANE, false), "conformance: generated")).startsWith("FAIL");
+
+    step("conformance", 1, "DIFFERENCE seed-7\n" + conformance(873, 0, 5000, 1, 0));
+    assertThat(report(LANE, false)).contains("DIFFERENCE seed-7").contains("1 different");
+
+    step("conformance", 1, "ALARM Oops\n" + conformance(873, 0, 5000, 0, 1));
+    assertThat(report(LANE, false)).contains("ALARM Oops").contains("1 alarming");
   }
 
   @Test
@@ -196,6 +245,8 @@ class LaneReportTest {
     step("probe-text", 0, "chosen: spapr-tce-v2\n");
     var nvme = directory.resolve("nvme.out");
     Files.writeString(nvme, Files.readString(nvme).replace("spapr-tce", "spapr-tce-v2"));
+    var example = directory.resolve("example.out");
+    Files.writeString(example, Files.readString(example).replace("spapr-tce", "spapr-tce-v2"));
     step(
         "dmesg",
         0,
@@ -211,6 +262,7 @@ class LaneReportTest {
     step("probe", 1, probe(NODDW));
     step("probe-text", 1, "the hypervisor offers no Dynamic DMA Windows\n");
     Files.delete(directory.resolve("nvme.rc"));
+    step("example-refused", 1, "The hypervisor offers no Dynamic DMA Windows\n");
     step("dmesg-after-probe", 0, "[    0.0] Linux version 6.12\n");
 
     assertThat(report(NODDW, true)).contains("no such message in dmesg").contains("group");
@@ -219,5 +271,8 @@ class LaneReportTest {
     assertThat(line(report(NODDW, false), "not poisoned"))
         .startsWith("FAIL")
         .contains("failed DDW");
+
+    step("example-refused", 0, "IOVA 0x0: 5555555555555555, then 0000000000000000\n");
+    assertThat(line(report(NODDW, false), "example")).startsWith("FAIL").contains("status 0");
   }
 }

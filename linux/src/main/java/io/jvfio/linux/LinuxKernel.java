@@ -256,7 +256,9 @@ public final class LinuxKernel implements Kernel {
 
     private final Thread owner = Thread.currentThread();
     private final MemorySegment allocation = Arena.ofAuto().allocate(Native.CAPTURE_LAYOUT);
-    private final long address = allocation.address();
+    private final MemorySegment view =
+        NativeMemory.at(
+            allocation.address(), Native.CAPTURE_LAYOUT.byteSize(), Arena.global());
 
     @SuppressWarnings("ReferenceEquality") // a thread is itself and no other
     static Capture ofThisThread() {
@@ -273,7 +275,7 @@ public final class LinuxKernel implements Kernel {
 
     /** A view without the allocation's own lifetime: the thread that uses it keeps it. */
     MemorySegment memory() {
-      return NativeMemory.at(address, Native.CAPTURE_LAYOUT.byteSize(), Arena.global());
+      return view;
     }
   }
 

@@ -30,6 +30,7 @@ final class OpenSpace implements AutoCloseable {
       List.of(
           "x86-6.12 type1v2",
           "x86-6.12 type1",
+          "x86-6.12-iommufd iommufd",
           "pseries-5.10 spapr-tce",
           "pseries-6.8 spapr-tce",
           "pseries-6.12 spapr-tce",
@@ -175,6 +176,11 @@ final class OpenSpace implements AutoCloseable {
       registers.write64(CopyEngine.COMMAND, command);
       return registers.read64(CopyEngine.STATUS) == 0;
     }
+  }
+
+  /** The call that unmaps. */
+  String unmapCall() {
+    return space.type() == IommuType.IOMMUFD ? "IOMMU_IOAS_UNMAP" : "VFIO_IOMMU_UNMAP_DMA";
   }
 
   /** Keeps a mapping from being told as a leak, until the space is closed. */

@@ -201,6 +201,7 @@ class SpaceFunctionTest {
   void sharedBuffersAreFilesThatOthersCanMap(String space) {
     try (var open = OpenSpace.open(space, OpenSpace.unlimited().withHugePages(HUGE, 1), 1);
         var lifetime = Arena.ofConfined()) {
+      var device = open.devices().getFirst();
       for (var options :
           List.of(BufferOptions.anonymous().asFile(), BufferOptions.hugePages(HUGE).asFile())) {
         var buffer = open.space.allocate(PAGE, options);
@@ -213,7 +214,7 @@ class SpaceFunctionTest {
                 buffer.fileDescriptor().orElseThrow(),
                 0);
         var view = kernel.memory(other, buffer.byteSize(), lifetime);
-        assertThat(open.devices().getFirst().write(buffer.iova(), PAGE, 0x77)).isTrue();
+        assertThat(device.write(buffer.iova(), PAGE, 0x77)).isTrue();
         assertThat(view.get(ValueLayout.JAVA_BYTE, PAGE - 1)).isEqualTo((byte) 0x77);
         view.set(ValueLayout.JAVA_BYTE, 0, (byte) 1);
         assertThat(buffer.segment().get(ValueLayout.JAVA_BYTE, 0)).isEqualTo((byte) 1);
