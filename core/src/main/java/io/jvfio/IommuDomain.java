@@ -103,7 +103,10 @@ abstract sealed class IommuDomain permits ContainerDomain, IoasDomain {
     // most IOMMUs lock memory as they map it
   }
 
-  /** Whether {@link #acquire} does anything. */
+  /**
+   * Whether {@link #acquire} does anything: it locks memory for the process then, which the kernel
+   * charges once, however many containers ask for it.
+   */
   boolean locksAhead() {
     return false;
   }

@@ -249,17 +249,17 @@ final class MappedSpace implements DmaSpace {
               .formatted(byteSize, page, window),
           "Round the length up: what follows the memory in its last page is mapped too.");
     }
-    if (memory != -1 && (memory & (page - 1)) != 0) {
-      return refused(
-          "The memory starts at 0x%x, which is no multiple of %,d, the IOMMU page of the range %s."
-              .formatted(memory, page, window),
-          "Allocate it aligned, such as with Arena.allocate(byteSize, %d).".formatted(page));
-    }
     if (backing != -1 && Long.compareUnsigned(backing, page) < 0) {
       return refused(
           "The range %s has IOMMU pages of %,d bytes, and the memory is made of pages of %,d."
               .formatted(window, page, backing),
           "Use BufferOptions.hugePages(%d), or another window.".formatted(page));
+    }
+    if (memory != -1 && (memory & (page - 1)) != 0) {
+      return refused(
+          "The memory starts at 0x%x, which is no multiple of %,d, the IOMMU page of the range %s."
+              .formatted(memory, page, window),
+          "Allocate it aligned, such as with Arena.allocate(byteSize, %d).".formatted(page));
     }
     return Optional.empty();
   }
@@ -309,10 +309,7 @@ final class MappedSpace implements DmaSpace {
       changes.add(noRoom(byteSize, options).text());
       return estimate(false, OptionalLong.empty(), byteSize, changes);
     }
-    long locked = 0;
-    for (var domain : domains) {
-      locked += domain.lockedBytes(size);
-    }
+    long locked = domains[0].lockedBytes(size) * timesLocked();
     OptionalLong iova = OptionalLong.empty();
     if (!domains[0].translates()) {
       if (options.iova().isPresent()) {
@@ -654,13 +651,15 @@ final class MappedSpace implements DmaSpace {
     if (lockable.isEmpty()) {
       return;
     }
-    long needed = extra;
-    for (var domain : domains) {
-      needed += domain.lockedBytes(address, byteSize);
-    }
+    long needed = extra + domains[0].lockedBytes(address, byteSize) * timesLocked();
     if (needed > lockable.getAsLong()) {
       throw Refusal.lacking("map", tooMuchLocked(needed, lockable.getAsLong(), purpose));
     }
+  }
+
+  /** How often memory is charged: what is locked ahead is so for all containers of a process. */
+  private int timesLocked() {
+    return domains[0].locksAhead() ? 1 : domains.length;
   }
 
   private void acquire(Mapping mapping) throws Refusal {

@@ -40,8 +40,8 @@ class SpaceLifetimeTest {
     try (var open = OpenSpace.open(space)) {
       var buffer = open.space.allocate(100_000);
       var calls = open.callsOf(buffer::close);
-      assertThat(calls).contains("VFIO_IOMMU_UNMAP_DMA", "munmap");
-      assertThat(calls.indexOf("VFIO_IOMMU_UNMAP_DMA")).isLessThan(calls.indexOf("munmap"));
+      assertThat(calls).contains(open.unmapCall(), "munmap");
+      assertThat(calls.indexOf(open.unmapCall())).isLessThan(calls.indexOf("munmap"));
       if (space.endsWith("v2") && space.contains("spapr")) {
         assertThat(calls)
             .containsExactly(
@@ -201,7 +201,7 @@ class SpaceLifetimeTest {
       }
       buffers.getFirst().unmap();
       var calls = open.callsOf(open.space::close);
-      assertThat(calls.stream().filter("VFIO_IOMMU_UNMAP_DMA"::equals))
+      assertThat(calls.stream().filter(open.unmapCall()::equals))
           .hasSize(space.startsWith("x86") ? 1 : 9);
       assertThat(buffers).noneMatch(buffer -> buffer.segment().scope().isAlive());
       var resources = open.host.resources();
@@ -252,14 +252,14 @@ class SpaceLifetimeTest {
   void memoryThatTheKernelDoesNotUnmapIsFreedOnlyAfterTheGroupIsDetached(String space) {
     try (var open = OpenSpace.open(space)) {
       var buffer = open.space.allocate(64 << 10);
-      open.injector.failEvery("VFIO_IOMMU_UNMAP_DMA", Errno.EIO);
+      open.injector.failEvery(open.unmapCall(), Errno.EIO);
       var calls =
           open.callsOf(
               () ->
                   assertThatExceptionOfType(VfioException.class)
                       .isThrownBy(buffer::close)
-                      .withMessageContaining("VFIO_IOMMU_UNMAP_DMA"));
-      assertThat(calls).containsExactly("VFIO_IOMMU_UNMAP_DMA");
+                      .withMessageContaining(open.unmapCall()));
+      assertThat(calls).containsExactly(open.unmapCall());
       assertThat(open.host.resources().anonymousMappings()).isEqualTo(1);
       assertThat(buffer.segment().scope().isAlive()).isFalse();
       assertThat(open.space.layout().mappings())
@@ -291,8 +291,10 @@ class SpaceLifetimeTest {
         new Handler() {
           @Override
           public void publish(LogRecord record) {
-            if (record.getLevel().equals(Level.WARNING)) {
-              told.add(MessageFormat.format(record.getMessage(), record.getParameters()));
+            var message = MessageFormat.format(record.getMessage(), record.getParameters());
+            // Other tests leave mappings to their space, too.
+            if (record.getLevel().equals(Level.WARNING) && message.contains("aLeakNamesItsPlace")) {
+              told.add(message);
             }
           }
 
