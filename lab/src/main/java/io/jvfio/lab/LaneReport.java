@@ -321,8 +321,7 @@ public final class LaneReport {
       return;
     }
     var iommu = "IOMMU " + expectation.chosen().orElse("") + ":";
-    var writes =
-        output.get().lines().map(DEVICE_WRITE::matcher).filter(Matcher::matches).toList();
+    var writes = output.get().lines().map(DEVICE_WRITE::matcher).filter(Matcher::matches).toList();
     check(
         output.get().contains(iommu)
             && writes.size() == DEVICE_WRITES
@@ -344,9 +343,7 @@ public final class LaneReport {
     check(
         told && status("example-refused").equals("1"),
         "example: refused",
-        (told ? NO_WINDOWS : "says nothing of windows")
-            + ", status "
-            + status("example-refused"));
+        (told ? NO_WINDOWS : "says nothing of windows") + ", status " + status("example-refused"));
   }
 
   private void checkUnpoisoned() throws IOException {

@@ -32,9 +32,9 @@ import java.util.Arrays;
  * {@code MapFigures LIBRARY}: what it takes to unmap and map memory again, in Java and in C, for
  * each IOMMU type that works on this machine.
  *
- * <p>C makes the same calls on jvfio's own descriptor, with structs of its own. Batches of
- * both take turns, each timed by itself, so that whatever the machine does meanwhile it does to
- * both. The figures are medians, of the ratios of neighbouring batches too.
+ * <p>C makes the same calls on jvfio's own descriptor, with structs of its own. Batches of both
+ * take turns, each timed by itself, so that whatever the machine does meanwhile it does to both.
+ * The figures are medians, of the ratios of neighbouring batches too.
  *
  * <p>Run it with {@code -XX:-UseTLAB}: every allocation then counts at once in what the heap has in
  * use.
@@ -136,12 +136,7 @@ public final class MapFigures {
     }
     System.out.printf(
         "%-13s %,9d %,11.0f %,11.0f %7.3f %9.3f%n",
-        type,
-        mapping.byteSize(),
-        median(java) / batch,
-        median(c) / batch,
-        median(ratios),
-        bytes);
+        type, mapping.byteSize(), median(java) / batch, median(c) / batch, median(ratios), bytes);
   }
 
   /** The calls that take a mapping away and give it back, as a C program would prepare them. */
@@ -168,13 +163,16 @@ public final class MapFigures {
     VfioIommuType1DmaUnmap.iova(unmap, mapping.iova());
     VfioIommuType1DmaUnmap.size(unmap, mapping.byteSize());
     var map = VfioIommuType1DmaMap.allocate(Arena.global());
-    VfioIommuType1DmaMap.flags(
-        map, Vfio.VFIO_DMA_MAP_FLAG_READ | Vfio.VFIO_DMA_MAP_FLAG_WRITE);
+    VfioIommuType1DmaMap.flags(map, Vfio.VFIO_DMA_MAP_FLAG_READ | Vfio.VFIO_DMA_MAP_FLAG_WRITE);
     VfioIommuType1DmaMap.vaddr(map, mapping.segment().address());
     VfioIommuType1DmaMap.iova(map, mapping.iova());
     VfioIommuType1DmaMap.size(map, mapping.byteSize());
     return new InC(
-        descriptor("/dev/vfio/vfio"), Vfio.VFIO_IOMMU_UNMAP_DMA, unmap, Vfio.VFIO_IOMMU_MAP_DMA, map);
+        descriptor("/dev/vfio/vfio"),
+        Vfio.VFIO_IOMMU_UNMAP_DMA,
+        unmap,
+        Vfio.VFIO_IOMMU_MAP_DMA,
+        map);
   }
 
   /** The descriptor that jvfio has for a file, which nobody else has open in this process. */

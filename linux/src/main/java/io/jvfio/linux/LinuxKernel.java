@@ -257,8 +257,7 @@ public final class LinuxKernel implements Kernel {
     private final Thread owner = Thread.currentThread();
     private final MemorySegment allocation = Arena.ofAuto().allocate(Native.CAPTURE_LAYOUT);
     private final MemorySegment view =
-        NativeMemory.at(
-            allocation.address(), Native.CAPTURE_LAYOUT.byteSize(), Arena.global());
+        NativeMemory.at(allocation.address(), Native.CAPTURE_LAYOUT.byteSize(), Arena.global());
 
     @SuppressWarnings("ReferenceEquality") // a thread is itself and no other
     static Capture ofThisThread() {
