@@ -944,7 +944,8 @@ final class MappedSpace implements DmaSpace {
     /** The domains that have it, a bit for each: devices behind them may reach the memory. */
     volatile long reach;
 
-    volatile boolean closed;
+    /** Guarded by the space's lock, as all of the state: a volatile read costs POWER a barrier. */
+    private boolean closed;
 
     Mapping(MemorySegment memory, DmaAccess access) {
       this.memory = memory;
@@ -964,6 +965,12 @@ final class MappedSpace implements DmaSpace {
     final void placed(long at) {
       iova = at;
       placed = true;
+    }
+
+    final boolean isClosed() {
+      synchronized (MappedSpace.this) {
+        return closed;
+      }
     }
 
     void mapIn(IommuDomain domain) throws Refusal {
@@ -1151,7 +1158,7 @@ final class MappedSpace implements DmaSpace {
 
     MappingHandle(Mapping mapping) {
       this.mapping = mapping;
-      Leaks.watch(this, () -> mapping.closed ? null : "DMA mapping " + mapping, mapping.place);
+      Leaks.watch(this, () -> mapping.isClosed() ? null : "DMA mapping " + mapping, mapping.place);
     }
 
     @Override
@@ -1220,7 +1227,7 @@ final class MappedSpace implements DmaSpace {
 
     @Override
     public OptionalInt fileDescriptor() {
-      return mapping.closed ? OptionalInt.empty() : own.fd();
+      return mapping.isClosed() ? OptionalInt.empty() : own.fd();
     }
   }
 

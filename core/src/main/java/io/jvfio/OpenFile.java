@@ -27,7 +27,8 @@ final class OpenFile implements AutoCloseable {
 
   /** The descriptor, for calls that take it as an argument. */
   int fd() {
-    if (closed.get()) {
+    // Opaque: whoever closes a file while another thread uses it has a race that no fence ends.
+    if (closed.getOpaque()) {
       throw new IllegalStateException(name + " is closed");
     }
     return fd;
