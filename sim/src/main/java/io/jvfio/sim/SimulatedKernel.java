@@ -106,6 +106,9 @@ final class SimulatedKernel implements Kernel {
   @Override
   public long mmap(long byteSize, int protection, int flags, int fd, long offset) {
     synchronized (host) {
+      if (offset % pageSize() != 0) {
+        return Errno.EINVAL.result(); // the system call says so before it looks at the file
+      }
       var file = host.files().get(fd);
       boolean anonymous = (flags & MAP_ANONYMOUS) != 0;
       if (!anonymous && file == null) {
@@ -113,7 +116,7 @@ final class SimulatedKernel implements Kernel {
       }
       boolean shared = (flags & MAP_SHARED) != 0;
       boolean copied = (flags & MAP_PRIVATE) != 0;
-      if (byteSize <= 0 || shared == copied || offset % pageSize() != 0) {
+      if (byteSize <= 0 || shared == copied) {
         return Errno.EINVAL.result();
       }
       long rounded = host.memory().roundUp(byteSize);

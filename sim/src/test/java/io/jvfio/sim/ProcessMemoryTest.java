@@ -42,6 +42,9 @@ class ProcessMemoryTest {
     assertThat(answer(guest.kernel.mmap(0x1000, 3, Kernel.MAP_ANONYMOUS, -1, 0)))
         .isEqualTo("EINVAL");
     assertThat(answer(guest.kernel.mmap(0x1000, 3, Kernel.MAP_SHARED, -1, 0))).isEqualTo("EBADF");
+    assertThat(answer(guest.kernel.mmap(0, 3, Kernel.MAP_SHARED, -1, 0))).isEqualTo("EBADF");
+    assertThat(answer(guest.kernel.mmap(0x1000, 3, Kernel.MAP_SHARED, -1, 0x100)))
+        .isEqualTo("EINVAL");
     assertThat(guest.kernel.mmap(0x1000, 3, Kernel.MAP_SHARED | Kernel.MAP_ANONYMOUS, -1, 0))
         .isPositive();
   }
