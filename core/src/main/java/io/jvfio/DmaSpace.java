@@ -75,6 +75,9 @@ public interface DmaSpace extends AutoCloseable {
    */
   Optional<DynamicWindows> dynamicWindows();
 
+  /** What only an IOAS of iommufd has; empty elsewhere. */
+  Optional<Ioas> ioas();
+
   /**
    * Starts to record which pages the devices write.
    *

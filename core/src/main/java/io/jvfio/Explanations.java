@@ -23,6 +23,11 @@ final class Explanations {
     this.facts = facts;
   }
 
+  /** What they rest on. */
+  HostFacts facts() {
+    return facts;
+  }
+
   /** Whether {@code errno} tells of something to mend, and not of an IOMMU type that is missing. */
   static boolean isForUserToMend(Errno errno) {
     return errno.equals(Errno.ENOMEM)
@@ -238,7 +243,12 @@ final class Explanations {
   }
 
   /** CHECK_EXTENSION said no. */
-  Explanation notAdvertised(IommuType type) {
+  Explanation notAdvertised(IommuGroup group, IommuType type) {
+    if (group.noIommu() && type != IommuType.NOIOMMU) {
+      return new Explanation(
+          "The device has no IOMMU.",
+          "Only 'noiommu' can open it, by name and without any protection.");
+    }
     return switch (type) {
       case TYPE1, TYPE1V2, TYPE1_NESTING ->
           new Explanation(
@@ -319,8 +329,12 @@ final class Explanations {
 
   /** Locking {@code byteSize} bytes more: the shortfall, and how to raise the limit. */
   Explanation lockedMemory(long byteSize, String purpose) {
+    return lockedMemory(byteSize, facts.lockedMemory(), purpose);
+  }
+
+  /** As above, where {@code locked} bytes count against the limit already. */
+  Explanation lockedMemory(long byteSize, long locked, String purpose) {
     long limit = facts.kernel().lockedMemoryLimit();
-    long locked = facts.lockedMemory();
     long shortfall = locked + byteSize - limit;
     if (facts.mayLockWithoutLimit() || shortfall <= 0) {
       return new Explanation(

@@ -1,5 +1,6 @@
 package io.jvfio;
 
+import io.jvfio.linux.Architecture;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
@@ -143,7 +144,7 @@ final class HostFacts {
 
   /** Whether this is a guest on POWER, whose groups cannot share DMA windows. */
   boolean isPowerGuest() {
-    return text(DEVICE_TREE + "/device_type").filter(text -> text.startsWith("chrp")).isPresent();
+    return kernel.architecture() == Architecture.PPC64LE && !isBareMetalPower();
   }
 
   /** The addresses of a group that the platform keeps; none where sysfs does not tell. */

@@ -6,11 +6,13 @@ import io.jvfio.linux.uapi.IommuHwInfo;
 import io.jvfio.linux.uapi.IommuHwptAlloc;
 import io.jvfio.linux.uapi.IommuHwptGetDirtyBitmap;
 import io.jvfio.linux.uapi.IommuHwptSetDirtyTracking;
+import io.jvfio.linux.uapi.IommuIoasAllowIovas;
 import io.jvfio.linux.uapi.IommuIoasIovaRanges;
 import io.jvfio.linux.uapi.IommuIoasMap;
 import io.jvfio.linux.uapi.IommuIoasMapFile;
 import io.jvfio.linux.uapi.IommuIoasUnmap;
 import io.jvfio.linux.uapi.IommuIovaRange;
+import io.jvfio.linux.uapi.IommuOption;
 import io.jvfio.linux.uapi.Iommufd;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -180,6 +182,45 @@ final class IoasDomain extends IommuDomain {
   boolean unmapAll() throws Refusal {
     unmap(0, -1);
     return true;
+  }
+
+  /** Replaces the ranges that devices attached later may not take away. */
+  void allow(List<DmaWindow> ranges) throws Refusal {
+    try (var arena = Arena.ofConfined()) {
+      var list = arena.allocate(IommuIovaRange.LAYOUT, Math.max(1, ranges.size()));
+      for (int i = 0; i < ranges.size(); i++) {
+        var entry = list.asSlice(i * IommuIovaRange.SIZE, IommuIovaRange.SIZE);
+        IommuIovaRange.start(entry, ranges.get(i).start());
+        IommuIovaRange.last(entry, ranges.get(i).last());
+      }
+      var allow = IommuIoasAllowIovas.allocate(arena);
+      IommuIoasAllowIovas.ioasId(allow, iommufd.ioas());
+      IommuIoasAllowIovas.numIovas(allow, ranges.size());
+      IommuIoasAllowIovas.allowedIovas(allow, list.address());
+      call(
+          Iommufd.IOMMU_IOAS_ALLOW_IOVAS,
+          allow,
+          errno ->
+              errno.equals(Errno.EADDRINUSE)
+                  ? new Explanation(
+                      "A device that is attached already reserves some of these addresses.",
+                      "Keep ranges that DmaSpace.windows() has.")
+                  : new Explanation("Two of the ranges overlap, or one is empty.", ""));
+    }
+  }
+
+  /** Reads whether pages may be combined, or changes it. */
+  boolean option(boolean set, boolean value) throws Refusal {
+    try (var arena = Arena.ofConfined()) {
+      var option = IommuOption.allocate(arena);
+      IommuOption.optionId(option, Iommufd.IOMMU_OPTION_HUGE_PAGES);
+      IommuOption.op(
+          option, (short) (set ? Iommufd.IOMMU_OPTION_OP_SET : Iommufd.IOMMU_OPTION_OP_GET));
+      IommuOption.objectId(option, iommufd.ioas());
+      IommuOption.val64(option, value ? 1 : 0);
+      call(Iommufd.IOMMU_OPTION, option, _ -> Explanations.unexpected());
+      return IommuOption.val64(option) != 0;
+    }
   }
 
   @Override

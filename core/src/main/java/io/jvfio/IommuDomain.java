@@ -103,6 +103,14 @@ abstract sealed class IommuDomain permits ContainerDomain, IoasDomain {
     // most IOMMUs lock memory as they map it
   }
 
+  /**
+   * Whether {@link #acquire} does anything: it locks memory for the process then, which the kernel
+   * charges once, however many containers ask for it.
+   */
+  boolean locksAhead() {
+    return false;
+  }
+
   /** Undoes {@link #acquire}. */
   void release(long address, long byteSize) throws Refusal {
     // most IOMMUs unlock memory as they unmap it
@@ -124,11 +132,12 @@ abstract sealed class IommuDomain permits ContainerDomain, IoasDomain {
   }
 
   /**
-   * Moves mappings to other memory with the same content, without the device noticing.
+   * Moves a mapping from memory at {@code address} to memory at {@code other} with the same
+   * content, without the device noticing. On refusal it stays where it was, if the kernel lets it.
    *
    * @return whether the IOMMU can
    */
-  boolean exchange(long address, long iova, long byteSize) throws Refusal {
+  boolean exchange(long address, long other, long iova, long byteSize) throws Refusal {
     return false;
   }
 

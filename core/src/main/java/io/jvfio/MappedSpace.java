@@ -9,10 +9,12 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,10 +42,15 @@ final class MappedSpace implements DmaSpace {
 
   private final IovaMap<Mapping> addresses = new IovaMap<>();
   private final List<Runnable> orphans = new ArrayList<>();
+  private final Set<Registered> registered = new LinkedHashSet<>();
   private List<DmaWindow> windows = List.of();
   private long entries;
   private long mappedBytes;
+  private boolean tracksDirtyPages;
   private boolean closed;
+
+  /** No device reaches anything any more, and the kernel has given everything back. */
+  private boolean detached;
 
   /**
    * A space of which nothing is mapped yet.
@@ -56,6 +63,10 @@ final class MappedSpace implements DmaSpace {
       String subject,
       List<? extends IommuDomain> domains,
       List<ReservedRange> reserved) {
+    if (domains.size() > Long.SIZE) {
+      throw new IllegalArgumentException(
+          "a DMA space has at most %d domains, not %d".formatted(Long.SIZE, domains.size()));
+    }
     this.facts = facts;
     this.explanations = new Explanations(facts);
     this.subject = subject;
@@ -135,7 +146,10 @@ final class MappedSpace implements DmaSpace {
   @Override
   public synchronized AddressVerdict explain(long iova, long byteSize) {
     requireOpen();
-    var refusal = addressRefusal(iova, byteSize, -1, -1);
+    if (!domains[0].translates()) {
+      return new AddressVerdict(iova, byteSize, false, physicalOnly().text(), OptionalLong.empty());
+    }
+    var refusal = addressRefusal(iova, byteSize, -1, -1, -1);
     return refusal.isEmpty()
         ? new AddressVerdict(
             iova,
@@ -174,9 +188,10 @@ final class MappedSpace implements DmaSpace {
    *
    * @param memory its address in this process, or -1 where that does not matter
    * @param backing the pages that it is made of, or -1
+   * @param highest the last address that the device reaches
    */
   private Optional<Explanation> addressRefusal(
-      long iova, long byteSize, long memory, long backing) {
+      long iova, long byteSize, long memory, long backing, long highest) {
     if (byteSize < 1 || Long.compareUnsigned(iova + byteSize - 1, iova) < 0) {
       return refused(
           "%,d bytes from 0x%x are no range of addresses.".formatted(byteSize, iova),
@@ -192,6 +207,12 @@ final class MappedSpace implements DmaSpace {
           "%,d bytes from 0x%x pass the end of the valid range %s, which has room for %,d there%s."
               .formatted(byteSize, iova, window, room, hole(iova, byteSize)),
           "Map at most so many bytes there, or at another address.");
+    }
+    if (Long.compareUnsigned(iova + byteSize - 1, highest) > 0) {
+      return refused(
+          "%,d bytes from 0x%x pass 0x%x, the last address that the device reaches."
+              .formatted(byteSize, iova, highest),
+          "Map them at a lower address.");
     }
     long page = window.pageSize();
     if ((iova & (page - 1)) != 0) {
@@ -228,17 +249,17 @@ final class MappedSpace implements DmaSpace {
               .formatted(byteSize, page, window),
           "Round the length up: what follows the memory in its last page is mapped too.");
     }
-    if (memory != -1 && (memory & (page - 1)) != 0) {
-      return refused(
-          "The memory starts at 0x%x, which is no multiple of %,d, the IOMMU page of the range %s."
-              .formatted(memory, page, window),
-          "Allocate it aligned, such as with Arena.allocate(byteSize, %d).".formatted(page));
-    }
     if (backing != -1 && Long.compareUnsigned(backing, page) < 0) {
       return refused(
           "The range %s has IOMMU pages of %,d bytes, and the memory is made of pages of %,d."
               .formatted(window, page, backing),
           "Use BufferOptions.hugePages(%d), or another window.".formatted(page));
+    }
+    if (memory != -1 && (memory & (page - 1)) != 0) {
+      return refused(
+          "The memory starts at 0x%x, which is no multiple of %,d, the IOMMU page of the range %s."
+              .formatted(memory, page, window),
+          "Allocate it aligned, such as with Arena.allocate(byteSize, %d).".formatted(page));
     }
     return Optional.empty();
   }
@@ -265,6 +286,12 @@ final class MappedSpace implements DmaSpace {
         .orElse("");
   }
 
+  private static Explanation physicalOnly() {
+    return new Explanation(
+        "Without an IOMMU the device's addresses are physical ones: memory has its own and no other.",
+        "Map it without choosing an address.");
+  }
+
   private static Optional<Explanation> refused(String meaning, String nextStep) {
     return Optional.of(new Explanation(meaning, nextStep));
   }
@@ -278,13 +305,19 @@ final class MappedSpace implements DmaSpace {
     long pageSize = facts.kernel().pageSize();
     long size = roundUp(byteSize, pageSize);
     var changes = new ArrayList<String>();
-    long locked = 0;
-    for (var domain : domains) {
-      locked += domain.lockedBytes(size);
+    if (size < 0) {
+      changes.add(noRoom(byteSize, options).text());
+      return estimate(false, OptionalLong.empty(), byteSize, changes);
     }
+    long locked = domains[0].lockedBytes(size) * timesLocked();
     OptionalLong iova = OptionalLong.empty();
-    if (options.iova().isPresent()) {
-      var refusal = addressRefusal(options.iova().getAsLong(), size, -1, pageSize);
+    if (!domains[0].translates()) {
+      if (options.iova().isPresent()) {
+        changes.add(physicalOnly().text());
+      }
+    } else if (options.iova().isPresent()) {
+      var refusal =
+          addressRefusal(options.iova().getAsLong(), size, -1, pageSize, options.highest());
       if (refusal.isPresent()) {
         changes.add(refusal.get().text());
       } else {
@@ -293,10 +326,11 @@ final class MappedSpace implements DmaSpace {
     } else {
       iova = choose(size, options, pageSize, null);
       if (iova.isEmpty()) {
-        long table = tableOfNewWindow(size, pageSize);
-        locked += table * domains.length;
-        if (table == 0) {
-          changes.add(noRoom(size).text());
+        var growth = growth(size, pageSize, options);
+        if (growth == null) {
+          changes.add(noRoom(size, options).text());
+        } else {
+          locked += growth.lockedBytes();
         }
       }
     }
@@ -305,29 +339,22 @@ final class MappedSpace implements DmaSpace {
     }
     var lockable = lockable();
     if (lockable.isPresent() && locked > lockable.getAsLong()) {
-      changes.add(explanations.lockedMemory(locked, "this mapping").text());
+      changes.add(tooMuchLocked(locked, lockable.getAsLong(), "this mapping").text());
     }
+    return estimate(changes.isEmpty(), iova, locked, changes);
+  }
+
+  private DmaEstimate estimate(boolean fits, OptionalLong iova, long locked, List<String> changes) {
     return new DmaEstimate(
-        changes.isEmpty(),
+        fits,
         iova,
         locked,
-        lockable,
+        lockable(),
         1,
         entryLimit == IommuDomain.NO_LIMIT
             ? OptionalLong.empty()
-            : OptionalLong.of(entryLimit - entries),
+            : OptionalLong.of(Math.max(0, entryLimit - entries)),
         changes);
-  }
-
-  /** What the table of a window that would be created takes; 0 where none would be. */
-  private long tableOfNewWindow(long byteSize, long backing) {
-    if (!hasDynamicWindows() || windows.size() >= windowing().limit()) {
-      return 0;
-    }
-    long page = windowing().largestPage(backing);
-    return page == 0
-        ? 0
-        : SpaprV2Domain.tableBytes(SpaprV2Domain.windowSize(byteSize, page) << 1, page);
   }
 
   /** What may still be locked; empty where no limit binds this process. */
@@ -345,10 +372,25 @@ final class MappedSpace implements DmaSpace {
         : lockable;
   }
 
-  private Explanation noRoom(long byteSize) {
+  /** {@code needed} bytes are to be locked, where only {@code lockable} may be. */
+  private Explanation tooMuchLocked(long needed, long lockable, String purpose) {
+    long locked = facts.kernel().lockedMemoryLimit() - lockable;
+    return explanations.lockedMemory(needed, Math.max(0, locked), purpose);
+  }
+
+  private Explanation noRoom(long byteSize, MapOptions options) {
     return new Explanation(
-        "No valid IOVA range has %,d free bytes in one piece; the ranges are %s."
-            .formatted(byteSize, windows),
+        "No valid IOVA range has %,d free bytes in one piece%s%s; the ranges are %s."
+            .formatted(
+                byteSize,
+                options.alignment() == 1
+                    ? ""
+                    : " at a multiple of 0x%x".formatted(options.alignment()),
+                options.highest() == -1
+                    ? ""
+                    : " up to 0x%x, the last address that the device reaches"
+                        .formatted(options.highest()),
+                windows),
         "Close buffers that are no longer needed, or use smaller ones.");
   }
 
@@ -360,16 +402,10 @@ final class MappedSpace implements DmaSpace {
 
   @Override
   public DmaMapping map(MemorySegment segment, MapOptions options) {
-    if (!segment.isNative() || segment.byteSize() == 0) {
-      throw new IllegalArgumentException(
-          "a device reaches native memory of at least 1 byte, not " + segment);
-    }
+    requireMemory(segment);
     try {
       var mapping = new Mapping(segment, options.access());
-      synchronized (this) {
-        requireOpen();
-        place(mapping, options, facts.kernel().pageSize());
-      }
+      place(mapping, options, facts.kernel().pageSize());
       return new MappingHandle(mapping);
     } catch (Refusal e) {
       throw e.of(subject);
@@ -388,15 +424,28 @@ final class MappedSpace implements DmaSpace {
     }
   }
 
-  private synchronized Buffer allocateBuffer(long byteSize, BufferOptions options) throws Refusal {
-    requireOpen();
+  private Buffer allocateBuffer(long byteSize, BufferOptions options) throws Refusal {
+    synchronized (this) {
+      requireOpen();
+    }
+    // Zeroing huge pages takes its time, in which others can map.
     var memory = DmaMemory.allocate(facts, byteSize, options);
     try (var undo = new Cleanup()) {
       undo.add(() -> free(memory));
       var buffer = new Buffer(memory, options.map().access());
-      place(buffer, options.map(), memory.pageSize());
       undo.release();
+      place(buffer, options.map(), memory.pageSize());
       return buffer;
+    }
+  }
+
+  private static void requireMemory(MemorySegment segment) {
+    if (!segment.isNative() || segment.byteSize() == 0) {
+      throw new IllegalArgumentException(
+          "a device reaches native memory of at least 1 byte, not " + segment);
+    }
+    if (!segment.scope().isAlive()) {
+      throw new IllegalStateException("the memory is freed already: " + segment);
     }
   }
 
@@ -413,60 +462,76 @@ final class MappedSpace implements DmaSpace {
     allocateBuffer(1, BufferOptions.anonymous()).giveBack();
   }
 
-  /** Gives a new mapping an address, locks its memory and maps it; or does nothing. */
-  private void place(Mapping mapping, MapOptions options, long backing) throws Refusal {
-    checkEntries();
-    checkLocking(mapping);
-    if (!domains[0].translates()) {
-      placeWithoutIommu(mapping, options);
-      return;
-    }
-    long iova = address(mapping, options, backing);
-    mapping.iova = iova;
-    boolean mapped = false;
+  /** Gives a new mapping an address, locks its memory and maps it; or gives it back. */
+  private synchronized void place(Mapping mapping, MapOptions options, long backing)
+      throws Refusal {
+    @Nullable Growth growth = null;
     try {
-      acquire(mapping);
+      requireOpen();
+      checkEntries();
+      checkLocking(mapping.address, mapping.byteSize, 0, "this mapping");
+      if (domains[0].translates()) {
+        growth = address(mapping, options, backing);
+        acquire(mapping);
+      } else {
+        acquirePhysical(mapping, options);
+      }
+      mapInAll(mapping);
+    } catch (Refusal | RuntimeException e) {
       try {
-        mapInAll(mapping);
-        mapped = true;
-      } finally {
-        if (!mapped) {
-          release(mapping);
+        mapping.giveBack();
+        if (growth != null) {
+          windowing().undo(growth);
         }
+      } catch (Refusal | RuntimeException another) {
+        e.addSuppressed(another);
       }
-    } finally {
-      if (!mapped) {
-        addresses.remove(iova);
-      }
+      throw e;
     }
   }
 
-  /** Takes an address for a new mapping. */
-  private long address(Mapping mapping, MapOptions options, long backing) throws Refusal {
+  /**
+   * Takes an address for a new mapping.
+   *
+   * @return the window that was made for it, if one was
+   */
+  private @Nullable Growth address(Mapping mapping, MapOptions options, long backing)
+      throws Refusal {
     long byteSize = mapping.byteSize;
     if (options.iova().isPresent()) {
       long iova = options.iova().getAsLong();
-      var refusal = addressRefusal(iova, byteSize, mapping.address, backing);
+      var refusal = addressRefusal(iova, byteSize, mapping.address, backing, options.highest());
       if (refusal.isPresent()) {
         throw Refusal.notAsked("map", refusal.get());
       }
       if (!addresses.insert(iova, byteSize, mapping)) {
         throw new IllegalStateException("0x%x is free and taken".formatted(iova));
       }
-      return iova;
+      mapping.placed(iova);
+      return null;
     }
     long usable = usablePage(mapping.address, byteSize, backing);
     var found = choose(byteSize, options, usable, mapping);
-    if (found.isEmpty() && grow(byteSize, usable)) {
-      found = choose(byteSize, options, usable, mapping);
+    @Nullable Growth growth = null;
+    if (found.isEmpty()) {
+      growth = growth(byteSize, usable, options);
+      if (growth != null) {
+        checkLocking(mapping.address, byteSize, growth.lockedBytes(), "this mapping and a window");
+        windowing().make(growth);
+        found = choose(byteSize, options, usable, mapping);
+      }
     }
     if (found.isEmpty()) {
+      if (growth != null) {
+        windowing().undo(growth);
+      }
       var smallest = windows.stream().min(Comparator.comparingLong(DmaWindow::pageSize));
       var refusal =
           smallest.flatMap(window -> memoryRefusal(window, byteSize, mapping.address, backing));
-      throw Refusal.notAsked("map", refusal.orElseGet(() -> noRoom(byteSize)));
+      throw Refusal.notAsked("map", refusal.orElseGet(() -> noRoom(byteSize, options)));
     }
-    return found.getAsLong();
+    mapping.placed(found.getAsLong());
+    return growth;
   }
 
   /** The largest IOMMU page that this memory can be mapped with. */
@@ -486,7 +551,7 @@ final class MappedSpace implements DmaSpace {
       if (window.pageSize() > usablePage || Long.compareUnsigned(window.start(), highest) > 0) {
         continue;
       }
-      long alignment = Math.max(options.alignment(), window.pageSize());
+      long alignment = unsignedMax(options.alignment(), window.pageSize());
       long found =
           owner == null
               ? addresses.nextFree(byteSize, alignment, window.start(), highest)
@@ -499,33 +564,46 @@ final class MappedSpace implements DmaSpace {
   }
 
   /**
-   * Makes room where no window has it: a window of twice the size, so that aligned and further
-   * mappings fit too, with the largest IOMMU page that the memory can have.
+   * A window that makes room where no other has it.
    *
-   * @return whether there is a new window
+   * @param windowSize in bytes
+   * @param pageSize of its IOMMU pages, in bytes
+   * @param replacesDefault whether the default window goes for it
+   * @param lockedBytes what all its tables lock on top of what is locked now
    */
-  private boolean grow(long byteSize, long usablePage) throws Refusal {
+  private record Growth(
+      long windowSize, long pageSize, boolean replacesDefault, long lockedBytes) {}
+
+  /**
+   * The window to make for so many bytes: of twice the size, so that aligned and further mappings
+   * fit too, with the largest IOMMU page that the memory can have. Null if there can be none.
+   */
+  private @Nullable Growth growth(long byteSize, long usablePage, MapOptions options) {
     if (!hasDynamicWindows() || byteSize > 1L << 61) {
-      return false;
+      return null;
     }
     var windowing = windowing();
     long page = windowing.largestPage(usablePage);
-    if (page == 0) {
-      return false;
+    boolean replaces = windows.size() >= windowing.limit();
+    if (page == 0
+        || (replaces
+            && !(windowing.limit() == 1 && windowing.hasDefault() && addresses.size() == 0))) {
+      return null;
+    }
+    // A further window is where the platform puts it, far above what such devices reach.
+    if (!replaces && options.highest() != -1) {
+      return null;
     }
     long windowSize = SpaprV2Domain.windowSize(byteSize, page) << 1;
-    if (windows.size() < windowing.limit()) {
-      windowing.createInAll(windowSize, page);
-      return true;
+    long locked = windowing.tableBytes(windowSize, page);
+    if (replaces) {
+      locked -= windowing.tableBytes(windowing.defaultWindow());
     }
-    if (windowing.limit() == 1 && windowing.hasDefault() && entries == 0) {
-      windowing.replaceInAll(windowSize, page);
-      return true;
-    }
-    return false;
+    return new Growth(windowSize, page, replaces, locked * domains.length);
   }
 
-  private void placeWithoutIommu(Mapping mapping, MapOptions options) throws Refusal {
+  /** Locks the memory of a new mapping, which then has an address. */
+  private void acquirePhysical(Mapping mapping, MapOptions options) throws Refusal {
     long page = facts.kernel().pageSize();
     if (((mapping.address | mapping.byteSize) & (page - 1)) != 0) {
       throw Refusal.notAsked(
@@ -533,67 +611,63 @@ final class MappedSpace implements DmaSpace {
           memoryRefusal(windows.getFirst(), mapping.byteSize, mapping.address, page).orElseThrow());
     }
     acquire(mapping);
-    boolean placed = false;
-    try {
-      long iova = domains[0].physicalAddress(mapping.address, mapping.byteSize);
-      if (options.iova().isPresent() && options.iova().getAsLong() != iova) {
-        throw Refusal.notAsked(
-            "map",
-            new Explanation(
-                "Without an IOMMU the device's addresses are physical ones: this memory is at 0x%x and nowhere else."
-                    .formatted(iova),
-                "Map it without choosing an address."));
-      }
-      if (Long.compareUnsigned(iova + mapping.byteSize - 1, options.highest()) > 0) {
-        throw Refusal.notAsked(
-            "map",
-            new Explanation(
-                "Without an IOMMU memory has its physical address, here 0x%x, which the device cannot reach."
-                    .formatted(iova),
-                "Use an IOMMU."));
-      }
-      if (!addresses.insert(iova, mapping.byteSize, mapping)) {
-        throw Refusal.notAsked(
-            "map",
-            new Explanation(
-                "The memory is mapped already: %s.".formatted(overlapping(iova)),
-                "Use that mapping."));
-      }
-      mapping.iova = iova;
-      mapInAll(mapping);
-      placed = true;
-    } finally {
-      if (!placed) {
-        release(mapping);
-      }
+    long iova = domains[0].physicalAddress(mapping.address, mapping.byteSize);
+    if ((options.iova().isPresent() && options.iova().getAsLong() != iova)
+        || (iova & (options.alignment() - 1)) != 0) {
+      throw Refusal.notAsked(
+          "map",
+          new Explanation(
+              "Without an IOMMU the device's addresses are physical ones: this memory is at 0x%x and nowhere else."
+                  .formatted(iova),
+              "Map it without choosing an address or an alignment."));
     }
+    if (Long.compareUnsigned(iova + mapping.byteSize - 1, options.highest()) > 0) {
+      throw Refusal.notAsked(
+          "map",
+          new Explanation(
+              "Without an IOMMU memory has its physical address, here 0x%x, which the device cannot reach."
+                  .formatted(iova),
+              "Use an IOMMU."));
+    }
+    if (!addresses.insert(iova, mapping.byteSize, mapping)) {
+      throw Refusal.notAsked(
+          "map",
+          new Explanation(
+              "The memory is mapped already: %s.".formatted(overlapping(iova)),
+              "Use that mapping."));
+    }
+    mapping.placed(iova);
   }
 
   private void checkEntries() throws Refusal {
     if (entries >= entryLimit) {
-      throw Refusal.notAsked("map", noEntries());
+      throw Refusal.lacking("map", noEntries());
     }
   }
 
-  private void checkLocking(Mapping mapping) throws Refusal {
-    if (!limitsLocking) {
+  private void checkLocking(long address, long byteSize, long extra, String purpose)
+      throws Refusal {
+    var lockable = lockable();
+    if (lockable.isEmpty()) {
       return;
     }
-    long needed = 0;
-    for (var domain : domains) {
-      needed += domain.lockedBytes(mapping.address, mapping.byteSize);
+    long needed = extra + domains[0].lockedBytes(address, byteSize) * timesLocked();
+    if (needed > lockable.getAsLong()) {
+      throw Refusal.lacking("map", tooMuchLocked(needed, lockable.getAsLong(), purpose));
     }
-    var lockable = lockable();
-    if (lockable.isPresent() && needed > lockable.getAsLong()) {
-      throw Refusal.notAsked("map", explanations.lockedMemory(needed, "this mapping"));
-    }
+  }
+
+  /** How often memory is charged: what is locked ahead is so for all containers of a process. */
+  private int timesLocked() {
+    return domains[0].locksAhead() ? 1 : domains.length;
+  }
+
+  private void acquire(Mapping mapping) throws Refusal {
+    acquire(mapping.address, mapping.byteSize);
+    mapping.locked = true;
   }
 
   /** Locks memory with every domain, or with none. */
-  private void acquire(Mapping mapping) throws Refusal {
-    acquire(mapping.address, mapping.byteSize);
-  }
-
   private void acquire(long address, long byteSize) throws Refusal {
     int done = 0;
     try {
@@ -612,17 +686,13 @@ final class MappedSpace implements DmaSpace {
     }
   }
 
-  private void release(Mapping mapping) throws Refusal {
-    release(mapping.address, mapping.byteSize);
-  }
-
   private void release(long address, long byteSize) throws Refusal {
     @Nullable Refusal first = null;
     for (var domain : domains) {
       try {
         domain.release(address, byteSize);
       } catch (Refusal refusal) {
-        first = first == null ? refusal : first;
+        first = firstOf(first, refusal);
       }
     }
     if (first != null) {
@@ -630,50 +700,65 @@ final class MappedSpace implements DmaSpace {
     }
   }
 
-  /** Maps in every domain, or in none. */
+  /** Maps in every domain that does not have the mapping, or in none of them. */
   private void mapInAll(Mapping mapping) throws Refusal {
-    int done = 0;
+    long made = 0;
     try {
-      for (; done < domains.length; done++) {
-        mapping.mapIn(domains[done]);
+      for (int i = 0; i < domains.length; i++) {
+        long bit = 1L << i;
+        if ((mapping.reach & bit) == 0) {
+          mapping.mapIn(domains[i]);
+          made |= bit;
+          setReach(mapping, mapping.reach | bit);
+        }
       }
     } catch (Refusal refusal) {
-      while (done-- > 0) {
-        try {
-          domains[done].unmap(mapping.iova, mapping.byteSize);
-        } catch (Refusal another) {
-          refusal.addSuppressed(another);
-          mapping.stuck = true;
-        }
+      var another = unmapIn(made, mapping);
+      if (another != null) {
+        refusal.addSuppressed(another);
       }
       throw refusal;
     }
-    mapping.mapped = true;
-    entries++;
-    mappedBytes += mapping.byteSize;
   }
 
-  /** Unmaps in every domain, whatever some of them answer. */
+  /** Unmaps in every domain that has the mapping, whatever some of them answer. */
   private void unmapInAll(Mapping mapping) throws Refusal {
+    var refusal = unmapIn(mapping.reach, mapping);
+    if (refusal != null) {
+      throw refusal;
+    }
+  }
+
+  private @Nullable Refusal unmapIn(long bits, Mapping mapping) {
     @Nullable Refusal first = null;
-    for (var domain : domains) {
+    for (long rest = bits; rest != 0; rest &= rest - 1) {
       try {
-        domain.unmap(mapping.iova, mapping.byteSize);
+        if (!detached) {
+          domains[Long.numberOfTrailingZeros(rest)].unmap(mapping.iova, mapping.byteSize);
+        }
+        setReach(mapping, mapping.reach & ~Long.lowestOneBit(rest));
       } catch (Refusal refusal) {
-        first = first == null ? refusal : first;
+        first = firstOf(first, refusal);
       }
     }
-    if (first != null) {
-      mapping.stuck = true;
-      throw first;
-    }
-    unmapped(mapping);
+    return first;
   }
 
-  private void unmapped(Mapping mapping) {
-    mapping.mapped = false;
-    entries--;
-    mappedBytes -= mapping.byteSize;
+  private void setReach(Mapping mapping, long reach) {
+    if ((mapping.reach == 0) != (reach == 0)) {
+      int change = reach == 0 ? -1 : 1;
+      entries += change;
+      mappedBytes += change * mapping.byteSize;
+    }
+    mapping.reach = reach;
+  }
+
+  private static Refusal firstOf(@Nullable Refusal first, Refusal next) {
+    if (first == null) {
+      return next;
+    }
+    first.addSuppressed(next);
+    return first;
   }
 
   private void requireOpen() {
@@ -697,20 +782,29 @@ final class MappedSpace implements DmaSpace {
   }
 
   @Override
+  public Optional<Ioas> ioas() {
+    return domains.length == 1 && domains[0] instanceof IoasDomain ioas
+        ? Optional.of(new IoasControl(ioas))
+        : Optional.empty();
+  }
+
+  @Override
   public DmaRegistration register(MemorySegment segment) {
-    if (!segment.isNative() || segment.byteSize() == 0) {
-      throw new IllegalArgumentException(
-          "native memory of at least 1 byte can be locked, not " + segment);
-    }
+    requireMemory(segment);
     synchronized (this) {
       requireOpen();
       try {
+        if (domains[0].locksAhead()) {
+          checkLocking(segment.address(), segment.byteSize(), 0, "registering this memory");
+        }
         acquire(segment.address(), segment.byteSize());
       } catch (Refusal e) {
         throw e.of(subject);
       }
+      var registration = new Registered(segment);
+      registered.add(registration);
+      return registration;
     }
-    return new Registered(segment);
   }
 
   @Override
@@ -718,22 +812,48 @@ final class MappedSpace implements DmaSpace {
     synchronized (this) {
       requireOpen();
       try {
-        int done = 0;
-        try {
-          for (; done < domains.length; done++) {
-            domains[done].trackDirtyPages(true);
-          }
-        } catch (Refusal refusal) {
-          while (done-- > 0) {
-            domains[done].trackDirtyPages(false);
-          }
-          throw refusal;
+        if (tracksDirtyPages) {
+          throw Refusal.notAsked(
+              "track dirty pages",
+              new Explanation(
+                  "Dirty pages of this space are tracked already, and a page that one reads is clean for the other.",
+                  "Share that tracking, or close it first."));
         }
+        startTracking();
       } catch (Refusal e) {
         throw e.of(subject);
       }
+      tracksDirtyPages = true;
     }
     return new Tracking();
+  }
+
+  private void startTracking() throws Refusal {
+    int done = 0;
+    try {
+      for (; done < domains.length; done++) {
+        domains[done].trackDirtyPages(true);
+      }
+    } catch (Refusal refusal) {
+      var another = stopTracking(done);
+      if (another != null) {
+        refusal.addSuppressed(another);
+      }
+      throw refusal;
+    }
+  }
+
+  /** Stops it in the first {@code count} domains, whatever some of them answer. */
+  private @Nullable Refusal stopTracking(int count) {
+    @Nullable Refusal first = null;
+    for (int i = count - 1; i >= 0; i--) {
+      try {
+        domains[i].trackDirtyPages(false);
+      } catch (Refusal refusal) {
+        first = firstOf(first, refusal);
+      }
+    }
+    return first;
   }
 
   @Override
@@ -749,6 +869,8 @@ final class MappedSpace implements DmaSpace {
       unmapAtOnce(open);
     }
     try (var steps = new Cleanup()) {
+      // The kernel ends registrations with the container, but knows nothing of those of mlock.
+      steps.add(() -> List.copyOf(registered).forEach(Registered::closeIfUnused));
       open.forEach(mapping -> steps.add(mapping::close));
     }
   }
@@ -767,9 +889,7 @@ final class MappedSpace implements DmaSpace {
       }
       if (domains[0].unmapAll()) {
         for (var mapping : open) {
-          if (mapping.mapped) {
-            unmapped(mapping);
-          }
+          setReach(mapping, 0);
         }
       }
     } catch (IllegalStateException | Refusal e) {
@@ -779,7 +899,8 @@ final class MappedSpace implements DmaSpace {
   }
 
   /** Frees what could not be unmapped; call it once no device can reach memory any more. */
-  void freeOrphans() {
+  synchronized void freeOrphans() {
+    detached = true;
     try (var steps = new Cleanup()) {
       orphans.forEach(steps::add);
       orphans.clear();
@@ -809,14 +930,19 @@ final class MappedSpace implements DmaSpace {
     final String place = Leaks.place();
 
     /** Keeps memory of the garbage collector's in place. */
-    private MemorySegment memory;
+    private volatile MemorySegment memory;
 
     long address;
     long iova;
-    boolean mapped;
 
-    /** A domain refused to unmap it: the device may reach it. */
-    boolean stuck;
+    /** Whether the address is taken. */
+    boolean placed;
+
+    /** Whether the domains keep the memory in place for it. */
+    boolean locked;
+
+    /** The domains that have it, a bit for each: devices behind them may reach the memory. */
+    volatile long reach;
 
     /** Guarded by the space's lock, as all of the state: a volatile read costs POWER a barrier. */
     private boolean closed;
@@ -828,8 +954,17 @@ final class MappedSpace implements DmaSpace {
       this.access = access;
     }
 
-    MemorySegment memory() {
+    final MemorySegment memory() {
       return memory;
+    }
+
+    final boolean isOf(MappedSpace space) {
+      return space == MappedSpace.this;
+    }
+
+    final void placed(long at) {
+      iova = at;
+      placed = true;
     }
 
     final boolean isClosed() {
@@ -843,17 +978,16 @@ final class MappedSpace implements DmaSpace {
     }
 
     LiveMapping live() {
-      return new LiveMapping(iova, byteSize, access, mapped, place);
+      return new LiveMapping(iova, byteSize, access, reach != 0, place);
     }
 
     final void map() {
       synchronized (MappedSpace.this) {
         requireOpenMapping();
-        if (mapped) {
-          return;
-        }
         try {
-          checkEntries();
+          if (reach == 0) {
+            checkEntries();
+          }
           mapInAll(this);
         } catch (Refusal e) {
           throw e.of(subject + ", " + this);
@@ -864,9 +998,6 @@ final class MappedSpace implements DmaSpace {
     final void unmap() {
       synchronized (MappedSpace.this) {
         requireOpenMapping();
-        if (!mapped) {
-          return;
-        }
         try {
           unmapInAll(this);
         } catch (Refusal e) {
@@ -878,21 +1009,18 @@ final class MappedSpace implements DmaSpace {
     void rebase(MemorySegment other) {
       synchronized (MappedSpace.this) {
         requireOpenMapping();
-        if (!other.isNative() || other.byteSize() != byteSize || !mapped) {
+        requireMemory(other);
+        if (other.byteSize() != byteSize || reach == 0) {
           throw new IllegalArgumentException(
               "only what is mapped can be rebased, to native memory of the same length");
         }
         try {
-          for (var domain : domains) {
-            if (!domain.exchange(other.address(), iova, byteSize)) {
-              throw Refusal.notAsked(
-                  "rebase",
-                  new Explanation(
-                      "IOMMU type %s cannot exchange the address of mapped memory."
-                          .formatted(type()),
-                      "Unmap the memory and map the other."));
-            }
+          var window = requireNonNull(windowOf(iova));
+          var refusal = memoryRefusal(window, byteSize, other.address(), -1);
+          if (refusal.isPresent()) {
+            throw Refusal.notAsked("rebase", refusal.get());
           }
+          exchangeInAll(other.address());
         } catch (Refusal e) {
           throw e.of(subject + ", " + this);
         }
@@ -901,10 +1029,36 @@ final class MappedSpace implements DmaSpace {
       }
     }
 
+    /** Exchanges the memory in every domain, or in none. */
+    private void exchangeInAll(long other) throws Refusal {
+      int done = 0;
+      try {
+        for (; done < domains.length; done++) {
+          if (!domains[done].exchange(address, other, iova, byteSize)) {
+            throw Refusal.notAsked(
+                "rebase",
+                new Explanation(
+                    "IOMMU type %s cannot exchange the address of mapped memory.".formatted(type()),
+                    "Unmap the memory and map the other."));
+          }
+        }
+      } catch (Refusal refusal) {
+        while (done-- > 0) {
+          try {
+            domains[done].exchange(other, address, iova, byteSize);
+          } catch (Refusal another) {
+            refusal.addSuppressed(another);
+          }
+        }
+        throw refusal;
+      }
+    }
+
     private void requireOpenMapping() {
       if (closed) {
         throw new IllegalStateException(this + " is closed");
       }
+      requireOpen();
     }
 
     final void close() {
@@ -933,24 +1087,22 @@ final class MappedSpace implements DmaSpace {
         }
         endAccess();
         closed = true;
-        if (mapped) {
-          try {
-            unmapInAll(this);
-          } catch (Refusal refusal) {
-            orphans.add(this::freeMemory);
-            throw refusal;
-          }
-        }
-        if (stuck) {
-          orphans.add(this::freeMemory);
-          return;
-        }
-        addresses.remove(iova);
         try {
-          release(this);
-        } finally {
-          freeMemory();
+          unmapInAll(this);
+          if (placed) {
+            addresses.remove(iova);
+            placed = false;
+          }
+          if (locked) {
+            locked = false;
+            release(address, byteSize);
+          }
+        } catch (Refusal refusal) {
+          // What the kernel keeps must not become other memory's while a device may reach it.
+          orphans.add(this::freeMemory);
+          throw refusal;
         }
+        freeMemory();
       }
     }
 
@@ -1026,7 +1178,7 @@ final class MappedSpace implements DmaSpace {
 
     @Override
     public final boolean isMapped() {
-      return mapping.mapped;
+      return mapping.reach != 0;
     }
 
     @Override
@@ -1093,8 +1245,19 @@ final class MappedSpace implements DmaSpace {
         if (ended) {
           return;
         }
-        addresses.forEach((_, _, mapping) -> requireOutside(mapping));
+        var inside = inside();
+        if (inside != null) {
+          throw new IllegalStateException(
+              ("memory from 0x%x to 0x%x cannot be unregistered while a part of it is mapped at %s (made at %s): the"
+                      + " kernel would say yes and keep the pages locked for good. Close that mapping first.")
+                  .formatted(
+                      memory.address(),
+                      memory.address() + memory.byteSize(),
+                      inside,
+                      inside.place));
+        }
         ended = true;
+        registered.remove(this);
         try {
           release(memory.address(), memory.byteSize());
         } catch (Refusal e) {
@@ -1103,14 +1266,27 @@ final class MappedSpace implements DmaSpace {
       }
     }
 
-    private void requireOutside(Mapping mapping) {
-      long end = memory.address() + memory.byteSize();
-      if (mapping.address < end && memory.address() < mapping.address + mapping.byteSize) {
-        throw new IllegalStateException(
-            ("memory from 0x%x to 0x%x cannot be unregistered while a part of it is mapped at %s (made at %s): the"
-                    + " kernel would say yes and keep the pages locked for good. Close that mapping first.")
-                .formatted(memory.address(), end, mapping, mapping.place));
+    /** With a mapping that could not be unmapped it stays until the container is gone. */
+    void closeIfUnused() {
+      synchronized (MappedSpace.this) {
+        if (inside() == null) {
+          close();
+        }
       }
+    }
+
+    private @Nullable Mapping inside() {
+      long end = memory.address() + memory.byteSize();
+      var found = new ArrayList<Mapping>(1);
+      addresses.forEach(
+          (_, _, mapping) -> {
+            if (mapping.address < end
+                && memory.address() < mapping.address + mapping.byteSize
+                && found.isEmpty()) {
+              found.add(mapping);
+            }
+          });
+      return found.isEmpty() ? null : found.getFirst();
     }
   }
 
@@ -1124,6 +1300,9 @@ final class MappedSpace implements DmaSpace {
 
     @Override
     public void read(DmaMapping mapping, MemorySegment bitmap) {
+      if (!(mapping instanceof MappingHandle handle) || !handle.mapping.isOf(MappedSpace.this)) {
+        throw new IllegalArgumentException(mapping + " is no mapping of this DMA space");
+      }
       long pages = mapping.byteSize() / pageSize();
       long byteSize = (pages + Long.SIZE - 1) / Long.SIZE * Long.BYTES;
       if (bitmap.byteSize() < byteSize) {
@@ -1166,15 +1345,13 @@ final class MappedSpace implements DmaSpace {
           return;
         }
         ended = true;
+        tracksDirtyPages = false;
         if (closed) {
           return; // tracking ended with the space
         }
-        try {
-          for (var domain : domains) {
-            domain.trackDirtyPages(false);
-          }
-        } catch (Refusal e) {
-          throw e.of(subject);
+        var refusal = stopTracking(domains.length);
+        if (refusal != null) {
+          throw refusal.of(subject);
         }
       }
     }
@@ -1210,8 +1387,45 @@ final class MappedSpace implements DmaSpace {
       return Long.highestOneBit(first().pageSizes() & (backing | (backing - 1)));
     }
 
+    DmaWindow defaultWindow() {
+      return first().defaultWindow();
+    }
+
     boolean hasDefault() {
-      return windows.contains(first().defaultWindow());
+      return windows.contains(defaultWindow());
+    }
+
+    long tableBytes(DmaWindow window) {
+      return tableBytes(window.last() - window.start() + 1, window.pageSize());
+    }
+
+    /** What the table of a window locks in each domain. */
+    long tableBytes(long windowSize, long pageSize) {
+      return first().tableBytes(windowSize, pageSize);
+    }
+
+    void make(Growth growth) throws Refusal {
+      if (growth.replacesDefault()) {
+        replaceInAll(growth.windowSize(), growth.pageSize());
+      } else {
+        createInAll(growth.windowSize(), growth.pageSize());
+      }
+    }
+
+    /** Takes back what {@link #make} made, in which nothing is mapped. */
+    void undo(Growth growth) throws Refusal {
+      for (var window : windows) {
+        if (!window.equals(defaultWindow())
+            && window.pageSize() == growth.pageSize()
+            && window.last() - window.start() + 1 == growth.windowSize()) {
+          requireEmpty(window);
+          removeFromAll(window);
+          break;
+        }
+      }
+      if (growth.replacesDefault()) {
+        createDefault();
+      }
     }
 
     @Override
@@ -1242,9 +1456,23 @@ final class MappedSpace implements DmaSpace {
               throw Refusal.notAsked(
                   "create a window", new Explanation("The default window is there.", ""));
             }
-            var window = first().defaultWindow();
-            return createInAll(window.last() - window.start() + 1, window.pageSize());
+            return createDefault();
           });
+    }
+
+    private DmaWindow createDefault() throws Refusal {
+      var wanted = defaultWindow();
+      var made = createInAll(wanted.last() - wanted.start() + 1, wanted.pageSize());
+      if (!made.equals(wanted)) {
+        removeFromAll(made);
+        throw Refusal.notAsked(
+            "create a window",
+            new Explanation(
+                "The place of the default window %s is taken; the platform put it at %s."
+                    .formatted(wanted, made),
+                "Remove the windows that there are, then restore it: " + windows + "."));
+      }
+      return made;
     }
 
     private static long requirePositive(long byteSize) {
@@ -1313,11 +1541,23 @@ final class MappedSpace implements DmaSpace {
       return made.getFirst();
     }
 
+    /** Removes a window from every domain, or puts it back. */
     private void removeFromAll(DmaWindow window) throws Refusal {
+      int done = 0;
       try {
-        for (var domain : domains) {
-          ((SpaprV2Domain) domain).removeWindow(window);
+        for (; done < domains.length; done++) {
+          ((SpaprV2Domain) domains[done]).removeWindow(window);
         }
+      } catch (Refusal refusal) {
+        while (done-- > 0) {
+          try {
+            ((SpaprV2Domain) domains[done])
+                .createWindow(window.last() - window.start() + 1, window.pageSize());
+          } catch (Refusal another) {
+            refusal.addSuppressed(another);
+          }
+        }
+        throw refusal;
       } finally {
         learnWindows();
       }
@@ -1338,11 +1578,52 @@ final class MappedSpace implements DmaSpace {
         return createInAll(byteSize, pageSize);
       } catch (Refusal refusal) {
         try {
-          createInAll(before.last() - before.start() + 1, before.pageSize());
+          createDefault();
         } catch (Refusal another) {
           refusal.addSuppressed(another);
         }
         throw refusal;
+      }
+    }
+  }
+
+  private final class IoasControl implements Ioas {
+    private final IoasDomain domain;
+
+    IoasControl(IoasDomain domain) {
+      this.domain = domain;
+    }
+
+    @Override
+    public void keepValid(List<DmaWindow> ranges) {
+      synchronized (MappedSpace.this) {
+        requireOpen();
+        try {
+          domain.allow(ranges);
+        } catch (Refusal e) {
+          throw e.of(subject);
+        }
+      }
+    }
+
+    @Override
+    public boolean combinesPages() {
+      return option(false, false);
+    }
+
+    @Override
+    public void combinePages(boolean combine) {
+      option(true, combine);
+    }
+
+    private boolean option(boolean set, boolean value) {
+      synchronized (MappedSpace.this) {
+        requireOpen();
+        try {
+          return domain.option(set, value);
+        } catch (Refusal e) {
+          throw e.of(subject);
+        }
       }
     }
   }

@@ -23,6 +23,11 @@ import org.jspecify.annotations.Nullable;
  * and from GET_INFO, before anything is mapped.
  */
 final class Negotiator implements AutoCloseable {
+  /** The warning that goes with a device that nothing confines. */
+  static final String UNPROTECTED =
+      "Without an IOMMU nothing is protected: the device reads and writes all memory of this machine by physical"
+          + " address, a wrong address corrupts the kernel, and the kernel may move pages that a device uses.";
+
   private final HostFacts facts;
   private final Explanations explanations;
   private final IommuGroup group;
@@ -225,7 +230,7 @@ final class Negotiator implements AutoCloseable {
               Outcome.USABLE,
               Optional.empty(),
               Optional.empty(),
-              "A page was mapped and unmapped.");
+              type == IommuType.NOIOMMU ? UNPROTECTED : "A page was mapped and unmapped.");
       return new Tried(attempt, candidate, null);
     } catch (Refusal refusal) {
       var attempt =
@@ -246,11 +251,11 @@ final class Negotiator implements AutoCloseable {
     }
   }
 
-  private static IommuDomain newDomain(IommuType type, OpenContainer container) {
+  private IommuDomain newDomain(IommuType type, OpenContainer container) {
     return switch (type) {
       case TYPE1, TYPE1V2, TYPE1_NESTING -> new Type1Domain(type, container);
       case SPAPR_TCE -> new SpaprV1Domain(container);
-      case SPAPR_TCE_V2 -> new SpaprV2Domain(container);
+      case SPAPR_TCE_V2 -> new SpaprV2Domain(container, facts);
       case NOIOMMU -> new NoIommuDomain(container);
       case IOMMUFD -> throw new IllegalArgumentException("iommufd has no container");
     };
@@ -271,7 +276,7 @@ final class Negotiator implements AutoCloseable {
     }
     boolean without = false;
     try {
-      new SpaprV2Domain(opened).describe();
+      new SpaprV2Domain(opened, facts).describe();
     } catch (Refusal refusal) {
       without = true;
     }
@@ -289,7 +294,7 @@ final class Negotiator implements AutoCloseable {
             ? Optional.empty()
             : Optional.of(Vfio.VFIO_CHECK_EXTENSION.name()),
         errno,
-        explanations.notAdvertised(type).text());
+        explanations.notAdvertised(group, type).text());
   }
 
   private static Attempt skipped(IommuType type, String why) {

@@ -42,6 +42,11 @@ final class NoIommuDomain extends ContainerDomain {
   }
 
   @Override
+  boolean locksAhead() {
+    return true;
+  }
+
+  @Override
   void acquire(long address, long byteSize) throws Refusal {
     locks.acquire(address, byteSize);
   }

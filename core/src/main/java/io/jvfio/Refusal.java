@@ -11,10 +11,12 @@ final class Refusal extends Exception {
 
   private final String call;
   private final int errnoNumber;
+  private final boolean lacking;
   private final Explanation explanation;
 
-  private Refusal(String call, int errnoNumber, Explanation explanation) {
+  private Refusal(String call, int errnoNumber, boolean lacking, Explanation explanation) {
     super(call);
+    this.lacking = lacking;
     this.call = call;
     this.errnoNumber = errnoNumber;
     this.explanation = explanation;
@@ -22,17 +24,23 @@ final class Refusal extends Exception {
 
   /** A call that the kernel answered with an error. */
   static Refusal answered(Ioctl call, long result, Explanation explanation) {
-    return new Refusal(call.name(), result < 0 ? Errno.ofResult(result).number() : 0, explanation);
+    return new Refusal(
+        call.name(), result < 0 ? Errno.ofResult(result).number() : 0, false, explanation);
   }
 
   /** A system call other than an ioctl that the kernel answered with an error. */
   static Refusal answered(String call, long result, Explanation explanation) {
-    return new Refusal(call, Errno.ofResult(result).number(), explanation);
+    return new Refusal(call, Errno.ofResult(result).number(), false, explanation);
   }
 
   /** A call that was not made, since what is known already rules it out. */
   static Refusal notAsked(String call, Explanation explanation) {
-    return new Refusal(call, 0, explanation);
+    return new Refusal(call, 0, false, explanation);
+  }
+
+  /** A call that was not made for want of something that the user can give. */
+  static Refusal lacking(String call, Explanation explanation) {
+    return new Refusal(call, 0, true, explanation);
   }
 
   String call() {
@@ -52,7 +60,7 @@ final class Refusal extends Exception {
    * it.
    */
   boolean isForUserToMend() {
-    return errno().filter(Explanations::isForUserToMend).isPresent();
+    return lacking || errno().filter(Explanations::isForUserToMend).isPresent();
   }
 
   /** This refusal as a failure of {@code subject}. */

@@ -24,13 +24,15 @@ final class SpaprV2Domain extends SpaprDomain {
   /** A container has two slots for windows. */
   private static final int SLOTS = 2;
 
+  private final HostFacts facts;
   private final Registrations registrations;
   private int maxWindows;
   private int levels;
   private long pageSizes;
 
-  SpaprV2Domain(OpenContainer container) {
+  SpaprV2Domain(OpenContainer container, HostFacts facts) {
     super(IommuType.SPAPR_TCE_V2, container);
+    this.facts = facts;
     this.registrations = new Registrations(kernel().pageSize(), this::register, this::unregister);
   }
 
@@ -91,6 +93,9 @@ final class SpaprV2Domain extends SpaprDomain {
                   .formatted(pageSizes, pageSize),
               "Choose one of those."));
     }
+    if (explanations().facts().isPowerGuest()) {
+      requireNoDynamicWindow();
+    }
     long windowSize = windowSize(byteSize, pageSize);
     int pageShift = Long.numberOfTrailingZeros(pageSize);
     try (var arena = Arena.ofConfined()) {
@@ -110,14 +115,51 @@ final class SpaprV2Domain extends SpaprDomain {
     }
   }
 
+  /**
+   * Under a hypervisor there is room for one window beside the default one or in its place: it
+   * never takes its default window back, and no other can be created while there is a dynamic one.
+   * Source: {@code arch/powerpc/platforms/pseries/iommu.c}.
+   */
+  private void requireNoDynamicWindow() throws Refusal {
+    for (var window : windows()) {
+      if (!window.equals(defaultWindow())) {
+        throw Refusal.notAsked(
+            Vfio.VFIO_IOMMU_SPAPR_TCE_CREATE.name(),
+            new Explanation(
+                ("The hypervisor has room for one dynamic window, which is %s; asking for another would take the"
+                        + " device's DMA away until the next boot.")
+                    .formatted(window),
+                "Remove that window first."));
+      }
+    }
+  }
+
   /** The size that a window for so many bytes has: a power of two of whole pages. */
   static long windowSize(long byteSize, long pageSize) {
     return Math.max(byteSize <= 1 ? 1 : Long.highestOneBit(byteSize - 1) << 1, pageSize);
   }
 
-  /** What the table of a window takes of locked memory. */
-  static long tableBytes(long windowSize, long pageSize) {
-    return windowSize / pageSize * Long.BYTES;
+  /**
+   * What the table of a window takes of locked memory, in bytes. On bare metal that is a tree of
+   * tables of one size, and a copy of it with the addresses that user space knows. Source: {@code
+   * arch/powerpc/platforms/powernv/pci-ioda-tce.c}.
+   */
+  long tableBytes(long windowSize, long pageSize) {
+    long entries = windowSize / pageSize;
+    if (!facts.isBareMetalPower()) {
+      return entries * Long.BYTES;
+    }
+    int levelCount = levelsFor(entries);
+    int entriesShift = Long.numberOfTrailingZeros(entries);
+    long piece =
+        Math.max(8L << ((entriesShift + levelCount - 1) / levelCount), kernel().pageSize());
+    long bytes = 0;
+    long level = entries * Long.BYTES;
+    for (int i = 0; i < levelCount; i++) {
+      bytes += (level + piece - 1) & -piece;
+      level = Math.max(level / piece * Long.BYTES, piece);
+    }
+    return 2 * bytes;
   }
 
   /** As few levels as keep each table of the tree within what the kernel allocates in one piece. */
@@ -135,6 +177,11 @@ final class SpaprV2Domain extends SpaprDomain {
       call(Vfio.VFIO_IOMMU_SPAPR_TCE_REMOVE, remove, _ -> Explanations.unexpected());
       windows().remove(window);
     }
+  }
+
+  @Override
+  boolean locksAhead() {
+    return true;
   }
 
   @Override
@@ -157,6 +204,9 @@ final class SpaprV2Domain extends SpaprDomain {
   }
 
   private void unregister(long address, long byteSize) throws Refusal {
+    if (file().isClosed()) {
+      return; // its registrations ended with the container
+    }
     register(Vfio.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, address, byteSize);
   }
 

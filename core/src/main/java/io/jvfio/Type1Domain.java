@@ -193,7 +193,7 @@ final class Type1Domain extends ContainerDomain {
   }
 
   @Override
-  boolean exchange(long address, long iova, long byteSize) throws Refusal {
+  boolean exchange(long address, long other, long iova, long byteSize) throws Refusal {
     if (file().ioctl(Vfio.VFIO_CHECK_EXTENSION, Vfio.VFIO_UPDATE_VADDR) <= 0) {
       return false;
     }
@@ -207,9 +207,15 @@ final class Type1Domain extends ContainerDomain {
                   "The kernel does not let go of the memory's address, such as with a mediated device.",
                   "Unmap it and map the other memory."));
     }
-    int given = mapDma(address, iova, byteSize, Vfio.VFIO_DMA_MAP_FLAG_VADDR);
+    int given = mapDma(other, iova, byteSize, Vfio.VFIO_DMA_MAP_FLAG_VADDR);
     if (given != 0) {
-      throw refusal(Vfio.VFIO_IOMMU_MAP_DMA, given, _ -> Explanations.unexpected());
+      var refusal = refusal(Vfio.VFIO_IOMMU_MAP_DMA, given, _ -> Explanations.unexpected());
+      int back = mapDma(address, iova, byteSize, Vfio.VFIO_DMA_MAP_FLAG_VADDR);
+      if (back != 0) {
+        refusal.addSuppressed(
+            refusal(Vfio.VFIO_IOMMU_MAP_DMA, back, _ -> Explanations.unexpected()));
+      }
+      throw refusal;
     }
     return true;
   }

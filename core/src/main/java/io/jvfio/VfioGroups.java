@@ -15,6 +15,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Safe for use by several threads. Closing it closes the devices first, then the DMA space.
  */
 public final class VfioGroups implements AutoCloseable {
+  private static final System.Logger LOG = System.getLogger("io.jvfio");
+
   private final HostFacts facts;
   private final Map<IommuGroup, GroupAccess> access;
   private final List<Negotiation> negotiations;
@@ -54,6 +56,9 @@ public final class VfioGroups implements AutoCloseable {
                 : IommuPolicy.require(domains.values().iterator().next().type());
         var opened = negotiate(facts, group, candidates);
         undo.add(opened.access()::close);
+        if (opened.domain().type() == IommuType.NOIOMMU) {
+          LOG.log(System.Logger.Level.WARNING, "{0}: {1}", group.label(), Negotiator.UNPROTECTED);
+        }
         negotiations.add(opened.negotiation());
         access.put(group, opened.access());
         domains.put(opened.access(), opened.domain());

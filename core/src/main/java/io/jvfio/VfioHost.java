@@ -150,13 +150,14 @@ public final class VfioHost {
    * Negotiates with groups for real, trying every candidate of the policy on each, and leaves
    * nothing behind.
    *
-   * @param ids the groups; empty for all that have a device bound to a VFIO driver
+   * @param ids the groups; empty for all that have a device bound to a VFIO driver, without those
+   *     that have no IOMMU unless the policy has {@link IommuType#NOIOMMU}, or there are no others
    * @throws VfioException if a named group does not exist or has no device bound to a VFIO driver
    */
   public HostProbe probe(Collection<Integer> ids, IommuPolicy policy) {
     var groups =
         ids.isEmpty()
-            ? groups().stream().filter(IommuGroup::isBoundToVfio).toList()
+            ? groupsWorthTrying(policy)
             : ids.stream().sorted().distinct().map(id -> requireBound(group(id))).toList();
     var probes = new ArrayList<GroupProbe>();
     for (var group : groups) {
@@ -164,6 +165,15 @@ public final class VfioHost {
     }
     return new HostProbe(
         probes, Negotiator.common(policy, probes.stream().map(GroupProbe::negotiation).toList()));
+  }
+
+  /** Groups without an IOMMU count only where no-IOMMU is wanted, or where there are no others. */
+  private List<IommuGroup> groupsWorthTrying(IommuPolicy policy) {
+    var bound = groups().stream().filter(IommuGroup::isBoundToVfio).toList();
+    var translated = bound.stream().filter(group -> !group.noIommu()).toList();
+    return translated.isEmpty() || policy.candidates().contains(IommuType.NOIOMMU)
+        ? bound
+        : translated;
   }
 
   private Negotiation probe(IommuGroup group, IommuPolicy policy) {

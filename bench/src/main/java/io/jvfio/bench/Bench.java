@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.openjdk.jmh.infra.BenchmarkParams;
 import org.openjdk.jmh.profile.GCProfiler;
 import org.openjdk.jmh.results.BenchmarkResult;
@@ -30,7 +31,15 @@ public final class Bench {
           "MappedAccess.read32", new Bound(1.05, 0),
           "MappedAccess.write32", new Bound(1.05, 0),
           "MappedAccess.readThenWrite32", new Bound(1.05, 0),
-          "MappedAccess.dependentRead32", new Bound(1.05, 0));
+          "MappedAccess.dependentRead32", new Bound(1.05, 0),
+          "IovaAllocation.replace 1000", new Bound(1.00, 0),
+          "IovaAllocation.replace 1000000", new Bound(1.00, 0));
+
+  /** How many times as long the first figure's Java may take as the second's. */
+  private record Growth(String figure, String base, double bound) {}
+
+  private static final List<Growth> GROWTHS =
+      List.of(new Growth("IovaAllocation.replace 1000000", "IovaAllocation.replace 1000", 4.0));
 
   /** Less than any object has: what is left was allocated once per batch or iteration. */
   private static final double NO_BYTES = 1;
@@ -93,7 +102,23 @@ public final class Bench {
           bound.ratio(),
           within ? "ok" : "over");
     }
+    for (var growth : GROWTHS) {
+      var figure = find(figures, growth.figure());
+      var base = find(figures, growth.base());
+      if (figure.isPresent() && base.isPresent()) {
+        double ratio = figure.get().java() / base.get().java();
+        boolean within = ratio <= growth.bound();
+        allWithin &= within;
+        System.out.printf(
+            "%s : %s = %.3f, bound %.2f  %s%n",
+            growth.figure(), growth.base(), ratio, growth.bound(), within ? "ok" : "over");
+      }
+    }
     return allWithin;
+  }
+
+  private static Optional<Figure> find(List<Figure> figures, String name) {
+    return figures.stream().filter(figure -> figure.name().equals(name)).findFirst();
   }
 
   /** The medians over all iterations of all forks. */
@@ -114,12 +139,11 @@ public final class Bench {
     }
     BenchmarkParams parameters = result.getParams();
     var path = parameters.getBenchmark().split("\\.", -1);
-    return new Figure(
-        path[path.length - 2] + "." + path[path.length - 1],
-        median(java),
-        median(c),
-        median(ratios),
-        median(bytes));
+    var name = new StringBuilder(path[path.length - 2] + "." + path[path.length - 1]);
+    for (var key : parameters.getParamsKeys()) {
+      name.append(' ').append(parameters.getParam(key));
+    }
+    return new Figure(name.toString(), median(java), median(c), median(ratios), median(bytes));
   }
 
   private static double score(IterationResult iteration, String name) {

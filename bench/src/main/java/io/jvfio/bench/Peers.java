@@ -41,6 +41,22 @@ final class Peers {
       FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG);
   private static final MethodHandle WRITE = link("peer_write32", NO_RESULT);
   private static final MethodHandle MODIFY = link("peer_modify32", NO_RESULT);
+  private static final MethodHandle IOVA_NEW =
+      link(
+          "peer_iova_new",
+          FunctionDescriptor.of(
+              ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
+  private static final MethodHandle IOVA_REPLACE =
+      link(
+          "peer_iova_replace",
+          FunctionDescriptor.ofVoid(
+              ValueLayout.JAVA_LONG,
+              ValueLayout.JAVA_LONG,
+              ValueLayout.ADDRESS,
+              ValueLayout.ADDRESS,
+              ValueLayout.JAVA_LONG));
+  private static final MethodHandle IOVA_DELETE =
+      link("peer_iova_delete", FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG));
 
   private Peers() {}
 
@@ -90,6 +106,31 @@ final class Peers {
   static void modify32(long count, long address) {
     try {
       MODIFY.invokeExact(count, address);
+    } catch (Throwable t) {
+      throw new AssertionError(t);
+    }
+  }
+
+  static long newIovaTree(long start, long limit) {
+    try {
+      return (long) IOVA_NEW.invokeExact(start, limit);
+    } catch (Throwable t) {
+      throw new AssertionError(t);
+    }
+  }
+
+  static void replaceIovas(
+      long tree, long count, MemorySegment starts, MemorySegment sizes, long alignment) {
+    try {
+      IOVA_REPLACE.invokeExact(tree, count, starts, sizes, alignment);
+    } catch (Throwable t) {
+      throw new AssertionError(t);
+    }
+  }
+
+  static void deleteIovaTree(long tree) {
+    try {
+      IOVA_DELETE.invokeExact(tree);
     } catch (Throwable t) {
       throw new AssertionError(t);
     }

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /** JSON documents of maps, lists, strings, numbers, booleans, and empty optionals for null. */
@@ -50,6 +51,7 @@ final class Json {
       case null -> to.writeNull();
       case Optional<?> optional -> write(to, optional.orElse(null));
       case OptionalInt optional -> write(to, optional.isPresent() ? optional.getAsInt() : null);
+      case OptionalLong optional -> write(to, optional.isPresent() ? optional.getAsLong() : null);
       case String text -> to.writeString(text);
       case Boolean truth -> to.writeBoolean(truth);
       case Integer number -> to.writeNumber(number);

@@ -28,6 +28,7 @@ import picocli.CommandLine.Spec;
       ListCommand.class,
       ProbeCommand.class,
       ShowCommand.class,
+      IovaCommand.class,
       HostsCommand.class,
       NvmeCommand.class,
       HelpCommand.class

@@ -1,10 +1,15 @@
 package io.jvfio.cli;
 
+import java.util.ArrayList;
+import java.util.List;
+
 /** Sentences for people. */
 final class Text {
   private static final int WIDTH = 110;
   private static final long[] UNITS = {1L << 40, 1L << 30, 1L << 20, 1L << 10};
   private static final String[] UNIT_NAMES = {"TiB", "GiB", "MiB", "KiB"};
+
+  private static final String[] SPAN_UNITS = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
 
   private Text() {}
 
@@ -32,6 +37,61 @@ final class Text {
       }
     }
     return byteSize + " bytes";
+  }
+
+  /**
+   * The length of a range of addresses to about three digits, such as {@code 3.98 GiB}.
+   *
+   * @param start the first address
+   * @param last the last address, compared as an unsigned number
+   */
+  static String span(long start, long last) {
+    return span(unsigned(last - start) + 1);
+  }
+
+  /** A number of bytes to about three digits. */
+  static String span(double size) {
+    double value = size;
+    int unit = 0;
+    while (rounded(value) >= 1024 && unit < SPAN_UNITS.length - 1) {
+      value /= 1024;
+      unit++;
+    }
+    double rounded = rounded(value);
+    return (rounded == Math.rint(rounded) ? "%.0f" : rounded >= 10 ? "%.1f" : "%.2f")
+            .formatted(rounded)
+        + " "
+        + SPAN_UNITS[unit];
+  }
+
+  private static double rounded(double value) {
+    double step = value >= 100 ? 1 : value >= 10 ? 10 : 100;
+    return Math.rint(value * step) / step;
+  }
+
+  /** An unsigned number, as near as a double comes. */
+  static double unsigned(long number) {
+    return (number >>> 1) * 2.0 + (number & 1);
+  }
+
+  /**
+   * The lines of {@code text} when it is broken at spaces, or else anywhere, to fit a width.
+   *
+   * @param width the most characters of a line
+   */
+  static List<String> broken(String text, int width) {
+    var lines = new ArrayList<String>();
+    for (var paragraph : text.lines().toList()) {
+      var rest = paragraph.strip();
+      while (rest.length() > width) {
+        int space = rest.lastIndexOf(' ', width);
+        int end = space > 0 ? space : width;
+        lines.add(rest.substring(0, end).stripTrailing());
+        rest = rest.substring(end).strip();
+      }
+      lines.add(rest);
+    }
+    return lines;
   }
 
   /** A rate, such as {@code 512.3 MiB/s}. */

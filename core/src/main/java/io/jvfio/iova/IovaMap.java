@@ -1,6 +1,5 @@
 package io.jvfio.iova;
 
-import java.util.Arrays;
 import java.util.NoSuchElementException;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -31,7 +30,8 @@ public final class IovaMap<T> {
    *
    * Inner nodes have for each child the start of its first entry (the key; that of child 0 is not
    * kept up to date, since nothing looks at it) and its largest gap. First fit follows the first
-   * child whose gap is large enough.
+   * child whose gap is large enough. Leaves know by a bit each which entries have any free bytes:
+   * in a space that is well used, few do.
    *
    * Alignment: a gap that is large enough may still have no aligned address with enough bytes after
    * it, and if many gaps were like that, the search would become a scan. So inner nodes know the
@@ -41,25 +41,27 @@ public final class IovaMap<T> {
    * are added when an allocation first needs them. Beyond COLUMNS, the column of the next smaller
    * alignment is used, whose promise may be broken: the result is the same, the search may be long.
    *
-   * Deletion joins nodes that have become small with a neighbour where both fit well into one. It
-   * does not move entries from one to the other: heights stay logarithmic in the entries there have
-   * been since the last copying, which is what bounds the nodes.
+   * Deletion joins a node that has become small with a neighbour where both fit well into one, and
+   * never moves entries from one to the other. So nodes may be less than half full, but not more
+   * than the most entries since the tables were last copied made, and the height stays logarithmic
+   * in those.
    */
 
   /** What {@link #allocate} returns when there is no room: it never hands out address 0. */
   public static final long NONE = 0;
 
-  /** Entries of a leaf. */
+  /** Entries of a leaf: as many as an int has bits. */
   private static final int LEAF = 32;
 
   /** Children of an inner node. */
   private static final int FAN = 32;
 
-  // A leaf is one block of longs, so that it is on one or two pages: first all starts, then all
-  // ends (exclusive), then all numbers of free bytes.
-  private static final int END = LEAF;
-  private static final int FREE = 2 * LEAF;
-  private static final int BLOCK = 3 * LEAF;
+  // An entry is four longs side by side: start, end (exclusive), free bytes, place of the owner.
+  private static final int END = 1;
+  private static final int FREE = 2;
+  private static final int PLACE = 3;
+  private static final int ENTRY = 4;
+  private static final int BLOCK = LEAF * ENTRY;
 
   /** More levels than 2^31 leaves need, however few children the nodes have. */
   private static final int LEVELS = 32;
@@ -67,22 +69,38 @@ public final class IovaMap<T> {
   /** Inner nodes that one entry more may need, and some. */
   private static final int SPARE = 8;
 
+  /** A search in a leaf first looks at every so many entries. */
+  private static final int STRIDE = 4;
+
   private static final int COLUMNS = 4;
 
   /** Tables of no more leaves are not worth shrinking. */
   private static final int FEW = 64;
 
-  /** The owner of heads. */
-  private static final Object HEAD = new Object();
+  /** The start of entries not in use. */
+  private static final long NO_ENTRY = -1;
+
+  /** The place of the owner of heads, which have none. */
+  private static final long HEAD = -1;
 
   private final TreeMap<Long, Long> ranges = new TreeMap<>(Long::compareUnsigned);
   private int size;
 
   private long[] leaves = {};
+
+  /** Owners of mappings, which stay in their place when their entry moves: one per entry. */
   private @Nullable Object[] owners = {};
+
+  /** The first {@link #unusedPlaces} are the places in {@link #owners} that have none. */
+  private int[] places = {};
+
+  private int unusedPlaces;
 
   /** Entries of each leaf in use; for others the next leaf that is not in use. */
   private int[] leafSizes = {};
+
+  /** For each leaf, which entries have free bytes; bit 0 is the first. */
+  private int[] roomy = {};
 
   private int unusedLeaf;
   private int usedLeaves;
@@ -175,7 +193,7 @@ public final class IovaMap<T> {
     }
     locate(start);
     int at = position();
-    if (owner() != HEAD || leaves[at + END] + leaves[at + FREE] != last + 1) {
+    if (leaves[at + PLACE] != HEAD || leaves[at + END] + leaves[at + FREE] != last + 1) {
       throw new IllegalStateException("something is mapped in the range " + text(start, last));
     }
     ranges.remove(start);
@@ -219,7 +237,7 @@ public final class IovaMap<T> {
     int at = position();
     long free = leaves[at + FREE];
     if (start == 0) {
-      if (owner() != HEAD || Long.compareUnsigned(byteSize - 1, free) > 0) {
+      if (leaves[at + PLACE] != HEAD || Long.compareUnsigned(byteSize - 1, free) > 0) {
         return false;
       }
     } else {
@@ -244,16 +262,19 @@ public final class IovaMap<T> {
       return null;
     }
     int at = position();
-    T owner = mapped();
-    if (owner == null || leaves[at] != start) {
+    if (leaves[at] != start || leaves[at + PLACE] == HEAD) {
       return null;
     }
+    T owner = owner(at);
+    int place = (int) leaves[at + PLACE];
+    owners[place] = null;
+    places[unusedPlaces++] = place;
     long limit = leaves[at + END] + leaves[at + FREE];
     size--;
     if (slot[0] > 0) {
+      removeEntry(node[0], slot[0]);
       slot[0]--;
       widen(limit);
-      removeEntry(node[0], slot[0] + 1);
       thin(0);
     } else {
       delete();
@@ -266,7 +287,7 @@ public final class IovaMap<T> {
 
   /** The owner of the mapping that contains {@code address}, or null if it is not mapped. */
   public @Nullable T at(long address) {
-    return find(address) ? mapped() : null;
+    return find(address) ? owner(position()) : null;
   }
 
   /**
@@ -316,7 +337,7 @@ public final class IovaMap<T> {
    */
   public long firstFrom(long address) {
     if (locate(address)) {
-      if (leaves[position()] == address && owner() != HEAD) {
+      if (leaves[position()] == address && leaves[position() + PLACE] != HEAD) {
         return address;
       }
       slot[0]++;
@@ -325,7 +346,7 @@ public final class IovaMap<T> {
     }
     while (true) {
       for (; slot[0] < leafSizes[node[0]]; slot[0]++) {
-        if (owner() != HEAD) {
+        if (leaves[position() + PLACE] != HEAD) {
           return leaves[position()];
         }
       }
@@ -361,12 +382,10 @@ public final class IovaMap<T> {
       }
       return;
     }
-    node[0] = from;
-    for (int i = 0; i < leafSizes[from]; i++) {
-      slot[0] = i;
-      T owner = mapped();
-      if (owner != null) {
-        visitor.visit(leaves[from * BLOCK + i], leaves[from * BLOCK + END + i] - 1, owner);
+    int end = from * BLOCK + leafSizes[from] * ENTRY;
+    for (int at = from * BLOCK; at < end; at += ENTRY) {
+      if (leaves[at + PLACE] != HEAD) {
+        visitor.visit(leaves[at], leaves[at + END] - 1, owner(at));
       }
     }
   }
@@ -390,7 +409,8 @@ public final class IovaMap<T> {
       }
       return;
     }
-    for (int at = from * BLOCK; at < from * BLOCK + leafSizes[from]; at++) {
+    int end = from * BLOCK + leafSizes[from] * ENTRY;
+    for (int at = from * BLOCK; at < end; at += ENTRY) {
       long free = leaves[at + FREE];
       if (free != 0) {
         long start = leaves[at + END];
@@ -415,9 +435,23 @@ public final class IovaMap<T> {
       at = children[at * FAN + i];
     }
     node[0] = at;
-    int i = lastUpTo(leaves, at * BLOCK, leafSizes[at], address);
+    int i = entryFor(at, address);
     slot[0] = i;
     return i >= 0;
+  }
+
+  private int entryFor(int leaf, long address) {
+    int at = leaf * BLOCK;
+    int i = -1;
+    for (int next = STRIDE; next < LEAF; next += STRIDE) {
+      i = Long.compareUnsigned(leaves[at + (next - 1) * ENTRY], address) <= 0 ? next - 1 : i;
+    }
+    int from = at + (i + 1) * ENTRY;
+    int more = 0;
+    for (int next = 0; next < STRIDE; next++) {
+      more = Long.compareUnsigned(leaves[from + next * ENTRY], address) <= 0 ? next + 1 : more;
+    }
+    return Math.min(i + more, leafSizes[leaf] - 1);
   }
 
   private int childFor(int inner, long address) {
@@ -428,21 +462,28 @@ public final class IovaMap<T> {
    * The place among {@code count} ascending values of the last that is at most {@code value}, or
    * -1.
    */
-  private static int lastUpTo(long[] values, int from, int count, long value) {
-    int below = from - 1;
-    int left = count;
-    while (left > 0) {
-      int half = (left + 1) >>> 1;
-      below = Long.compareUnsigned(values[below + half], value) <= 0 ? below + half : below;
-      left -= half;
+  private static int lastUpTo(long[] values, int from, int total, long value) {
+    int low = from;
+    int count = total;
+    while (count > 3) {
+      int step = count >>> 2;
+      int a = Long.compareUnsigned(values[low + step], value) <= 0 ? step : 0;
+      int b = Long.compareUnsigned(values[low + 2 * step], value) <= 0 ? step : 0;
+      int c = Long.compareUnsigned(values[low + 3 * step], value) <= 0 ? step : 0;
+      low += a + b + c;
+      count = c > 0 ? count - 3 * step : step;
     }
-    return below - from;
+    int i = low - 1;
+    for (int j = low; j < low + count; j++) {
+      i = Long.compareUnsigned(values[j], value) <= 0 ? j : i;
+    }
+    return i - from;
   }
 
   /** Goes to the mapping that contains {@code address}, or the entry below; whether it does. */
   private boolean find(long address) {
     return locate(address)
-        && owner() != HEAD
+        && leaves[position() + PLACE] != HEAD
         && Long.compareUnsigned(address, leaves[position() + END] - 1) <= 0;
   }
 
@@ -480,11 +521,10 @@ public final class IovaMap<T> {
         }
       } else {
         int base = node[0] * BLOCK;
-        int count = leafSizes[node[0]];
-        int i = firstRoomy(leaves, base + FREE, from, count, byteSize);
+        int i = firstRoomyEntry(node[0], from, byteSize);
         while (i >= 0) {
-          long end = leaves[base + END + i];
-          long free = leaves[base + FREE + i];
+          long end = leaves[base + i * ENTRY + END];
+          long free = leaves[base + i * ENTRY + FREE];
           long first = Long.compareUnsigned(end, lowest) < 0 ? lowest : end;
           long offset = first - end + (-first & (alignment - 1));
           if (Long.compareUnsigned(offset, free) < 0
@@ -496,7 +536,7 @@ public final class IovaMap<T> {
           if (Long.compareUnsigned(end, highest) > 0) {
             return NONE;
           }
-          i = firstRoomy(leaves, base + FREE, i + 1, count, byteSize);
+          i = firstRoomyEntry(node[0], i + 1, byteSize);
         }
       }
       if (level == height) {
@@ -509,7 +549,18 @@ public final class IovaMap<T> {
   }
 
   private int edgeEntry(int leaf, long lowest) {
-    return Math.max(lastUpTo(leaves, leaf * BLOCK, leafSizes[leaf], lowest), 0);
+    return Math.max(entryFor(leaf, lowest), 0);
+  }
+
+  private int firstRoomyEntry(int leaf, int from, long byteSize) {
+    int notBefore = from < LEAF ? -1 << from : 0;
+    for (int left = roomy[leaf] & notBefore; left != 0; left &= left - 1) {
+      int i = Integer.numberOfTrailingZeros(left);
+      if (Long.compareUnsigned(leaves[leaf * BLOCK + i * ENTRY + FREE], byteSize) >= 0) {
+        return i;
+      }
+    }
+    return -1;
   }
 
   private static int firstRoomy(long[] values, int base, int from, int count, long byteSize) {
@@ -554,22 +605,16 @@ public final class IovaMap<T> {
 
   /** Where in {@link #leaves} the entry begins to which the way leads. */
   private int position() {
-    return node[0] * BLOCK + slot[0];
+    return node[0] * BLOCK + slot[0] * ENTRY;
   }
 
-  private Object owner() {
-    Object owner = owners[node[0] * LEAF + slot[0]];
+  @SuppressWarnings("unchecked") // only take() stores owners
+  private T owner(int at) {
+    Object owner = owners[(int) leaves[at + PLACE]];
     if (owner == null) {
-      throw new AssertionError("an entry without an owner");
+      throw new AssertionError("a mapping without an owner");
     }
-    return owner;
-  }
-
-  /** The owner of the entry to which the way leads if it is a mapping. */
-  @SuppressWarnings("unchecked") // only heads have an owner that is not a T
-  private @Nullable T mapped() {
-    Object owner = owner();
-    return owner == HEAD ? null : (T) owner;
+    return (T) owner;
   }
 
   // Changing entries
@@ -583,9 +628,11 @@ public final class IovaMap<T> {
     long before = start == 0 ? 0 : start - gap;
     long end = start + byteSize;
     long after = gap + free - end;
-    leaves[at + FREE] = before;
+    setFree(before);
     gapStarts |= end;
-    add(start, end, after, owner);
+    int place = places[--unusedPlaces];
+    owners[place] = owner;
+    add(start, end, after, place);
     size++;
     for (int column = 0; column < columns; column++) {
       long left = room(column, gap, before);
@@ -601,25 +648,34 @@ public final class IovaMap<T> {
     }
   }
 
+  private void setFree(long free) {
+    leaves[position() + FREE] = free;
+    int bit = 1 << slot[0];
+    roomy[node[0]] = free == 0 ? roomy[node[0]] & ~bit : roomy[node[0]] | bit;
+  }
+
   /** Adds an entry after the one to which the way leads. */
-  private void add(long start, long end, long free, Object owner) {
+  private void add(long start, long end, long free, long place) {
     int leaf = node[0];
     int i = slot[0] + 1;
     int count = leafSizes[leaf];
     moveEntries(leaf, i, leaf, i + 1, count - i);
     leafSizes[leaf] = count + 1;
-    int at = leaf * BLOCK + i;
+    int below = (1 << i) - 1;
+    int bits = roomy[leaf];
+    roomy[leaf] = (bits & below) | ((bits & ~below) << 1) | (free == 0 ? 0 : 1 << i);
+    int at = leaf * BLOCK + i * ENTRY;
     leaves[at] = start;
     leaves[at + END] = end;
     leaves[at + FREE] = free;
-    owners[leaf * LEAF + i] = owner;
+    leaves[at + PLACE] = place;
   }
 
   /** Lets the gap of the entry to which the way leads reach up to {@code limit}, exclusive. */
   private void widen(long limit) {
     int at = position();
     long end = leaves[at + END];
-    leaves[at + FREE] = limit - end;
+    setFree(limit - end);
     for (int column = 0; column < columns; column++) {
       regap(column, 0, room(column, end, limit - end));
     }
@@ -644,17 +700,16 @@ public final class IovaMap<T> {
   private void removeEntry(int leaf, int i) {
     int count = leafSizes[leaf] - 1;
     moveEntries(leaf, i + 1, leaf, i, count - i);
-    owners[leaf * LEAF + count] = null;
     leafSizes[leaf] = count;
+    leaves[leaf * BLOCK + count * ENTRY] = NO_ENTRY;
+    int below = (1 << i) - 1;
+    int bits = roomy[leaf];
+    roomy[leaf] = (bits & below) | ((bits >>> 1) & ~below);
   }
 
   private void moveEntries(int leaf, int i, int toLeaf, int to, int count) {
-    int from = leaf * BLOCK + i;
-    int target = toLeaf * BLOCK + to;
-    System.arraycopy(leaves, from, leaves, target, count);
-    System.arraycopy(leaves, from + END, leaves, target + END, count);
-    System.arraycopy(leaves, from + FREE, leaves, target + FREE, count);
-    System.arraycopy(owners, leaf * LEAF + i, owners, toLeaf * LEAF + to, count);
+    System.arraycopy(
+        leaves, leaf * BLOCK + i * ENTRY, leaves, toLeaf * BLOCK + to * ENTRY, count * ENTRY);
   }
 
   /**
@@ -691,13 +746,9 @@ public final class IovaMap<T> {
       for (int i = at * FAN; i < at * FAN + innerSizes[at]; i++) {
         largest = larger(largest, values[i]);
       }
-    } else if (column == 0) {
-      int from = at * BLOCK + FREE;
-      for (int i = from; i < from + leafSizes[at]; i++) {
-        largest = larger(largest, leaves[i]);
-      }
     } else {
-      for (int i = at * BLOCK; i < at * BLOCK + leafSizes[at]; i++) {
+      for (int left = roomy[at]; left != 0; left &= left - 1) {
+        int i = at * BLOCK + Integer.numberOfTrailingZeros(left) * ENTRY;
         largest = larger(largest, room(column, leaves[i + END], leaves[i + FREE]));
       }
     }
@@ -751,9 +802,11 @@ public final class IovaMap<T> {
     } else {
       added = takeLeaf();
       moveEntries(old, kept, added, 0, count - kept);
-      Arrays.fill(owners, old * LEAF + kept, old * LEAF + count, null);
       leafSizes[old] = kept;
+      clear(old, kept);
       leafSizes[added] = count - kept;
+      roomy[added] = roomy[old] >>> kept;
+      roomy[old] &= (1 << kept) - 1;
       key = leaves[added * BLOCK];
     }
     int parent = node[level + 1];
@@ -827,8 +880,8 @@ public final class IovaMap<T> {
       innerSizes[left] = count + moved;
     } else {
       moveEntries(right, 0, left, count, moved);
-      Arrays.fill(owners, right * LEAF, right * LEAF + moved, null);
       leafSizes[left] = count + moved;
+      roomy[left] |= roomy[right] << count;
     }
     for (int column = 0; column < columns; column++) {
       gaps[column][at] = larger(gaps[column][at], gaps[column][at + 1]);
@@ -852,8 +905,15 @@ public final class IovaMap<T> {
     }
   }
 
+  private void clear(int leaf, int from) {
+    for (int i = from; i < LEAF; i++) {
+      leaves[leaf * BLOCK + i * ENTRY] = NO_ENTRY;
+    }
+  }
+
   private int takeLeaf() {
     int leaf = unusedLeaf;
+    clear(leaf, 0);
     unusedLeaf = leafSizes[leaf];
     usedLeaves++;
     return leaf;
@@ -900,7 +960,7 @@ public final class IovaMap<T> {
 
   /**
    * Copies the entries in their order to new leaves, three quarters full, in tables that have room
-   * for twice as many, and makes the inner nodes anew.
+   * for twice as many leaves, and makes the inner nodes anew.
    */
   private void rebuild() {
     int perLeaf = LEAF - LEAF / 4;
@@ -916,20 +976,35 @@ public final class IovaMap<T> {
     int[] oldSizes = leafSizes;
     int[] order = usedLeaves == 0 ? new int[0] : leavesInOrder();
     leaves = new long[Math.multiplyExact(2 * leafCount, BLOCK)];
-    owners = new @Nullable Object[2 * leafCount * LEAF];
     leafSizes = new int[2 * leafCount];
+    roomy = new int[2 * leafCount];
+    owners = new @Nullable Object[2 * leafCount * LEAF];
+    places = new int[owners.length];
     int entry = 0;
+    int place = 0;
     for (int leaf : order) {
-      for (int i = 0; i < oldSizes[leaf]; i++) {
-        int target = entry / perLeaf;
-        int at = target * BLOCK + entry % perLeaf;
-        leaves[at] = oldLeaves[leaf * BLOCK + i];
-        leaves[at + END] = oldLeaves[leaf * BLOCK + END + i];
-        leaves[at + FREE] = oldLeaves[leaf * BLOCK + FREE + i];
-        owners[target * LEAF + entry % perLeaf] = oldOwners[leaf * LEAF + i];
-        leafSizes[target]++;
+      int end = leaf * BLOCK + oldSizes[leaf] * ENTRY;
+      for (int from = leaf * BLOCK; from < end; from += ENTRY) {
+        int at = entry / perLeaf * BLOCK + entry % perLeaf * ENTRY;
+        System.arraycopy(oldLeaves, from, leaves, at, ENTRY);
+        if (leaves[at + PLACE] != HEAD) {
+          owners[place] = oldOwners[(int) leaves[at + PLACE]];
+          leaves[at + PLACE] = place;
+          place++;
+        }
+        if (leaves[at + FREE] != 0) {
+          roomy[entry / perLeaf] |= 1 << entry % perLeaf;
+        }
+        leafSizes[entry / perLeaf]++;
         entry++;
       }
+    }
+    for (int leaf = 0; leaf < leafCount; leaf++) {
+      clear(leaf, leafSizes[leaf]);
+    }
+    unusedPlaces = 0;
+    for (int unused = owners.length - 1; unused >= place; unused--) {
+      places[unusedPlaces++] = unused;
     }
     usedLeaves = leafCount;
     unusedLeaf = chain(leafSizes, leafCount);

@@ -8,9 +8,13 @@ import static org.assertj.core.api.Assertions.fail;
 
 import java.math.BigInteger;
 import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
@@ -493,5 +497,171 @@ class IovaMapTest {
       assertThat(mapped(map))
           .isEqualTo(model.mappings.stream().map(m -> m.extent() + " " + m.owner()).toList());
     }
+  }
+
+  // Against a bit per page
+
+  /** A map of pages 0 and up in one range, and a bit for each page that is taken. */
+  private static final class Pages {
+    private final int count;
+    private final IovaMap<Integer> map = new IovaMap<>();
+    private final BitSet taken = new BitSet();
+
+    /** By number of first page, how many pages; in no order. */
+    private final int[] starts;
+
+    private final int[] sizes;
+    private int live;
+
+    Pages(int count) {
+      this.count = count;
+      starts = new int[count];
+      sizes = new int[count];
+      map.addRange(0, count * PAGE - 1);
+      taken.set(0);
+    }
+
+    int firstFit(int pages, int alignment, int lowest) {
+      int page = Math.ceilDiv(lowest, alignment) * alignment;
+      while (page + pages <= count) {
+        int next = taken.nextSetBit(page);
+        if (next < 0 || next >= page + pages) {
+          return page;
+        }
+        page = Math.ceilDiv(taken.nextClearBit(next), alignment) * alignment;
+      }
+      return 0;
+    }
+
+    long allocate(int pages, int alignment, int lowest) {
+      long start = map.allocate(pages * PAGE, alignment * PAGE, lowest * PAGE, -1, live);
+      if (start != IovaMap.NONE) {
+        int page = (int) (start / PAGE);
+        int next = taken.nextSetBit(page);
+        assertThat(next < 0 || next >= page + pages).as("page %d is free", page).isTrue();
+        taken.set(page, page + pages);
+        starts[live] = page;
+        sizes[live] = pages;
+        live++;
+      }
+      return start;
+    }
+
+    void remove(int i) {
+      int page = starts[i];
+      assertThat(map.remove(page * PAGE)).isNotNull();
+      taken.clear(page, page + sizes[i]);
+      live--;
+      starts[i] = starts[live];
+      sizes[i] = sizes[live];
+    }
+
+    /** Removes, in address order, most of the mappings between two pages. */
+    void removeFrom(int from, int to, SplittableRandom random) {
+      var indexes =
+          IntStream.range(0, live)
+              .filter(i -> starts[i] >= from && starts[i] < to)
+              .boxed()
+              .sorted(Comparator.comparing(i -> starts[i]))
+              .map(i -> starts[i])
+              .toList();
+      var places = new HashMap<Integer, Integer>();
+      for (int i = 0; i < live; i++) {
+        places.put(starts[i], i);
+      }
+      for (int page : indexes) {
+        if (random.nextInt(50) > 0) {
+          int i = places.remove(page);
+          remove(i);
+          if (i < live) {
+            places.put(starts[i], i);
+          }
+        }
+      }
+    }
+
+    void compareAll() {
+      var seen = new BitSet();
+      seen.set(0);
+      map.forEach(
+          (start, last, owner) -> {
+            int page = (int) (start / PAGE);
+            int end = (int) ((last + 1) / PAGE);
+            assertThat(seen.nextSetBit(page)).isEqualTo(-1);
+            seen.set(page, end);
+          });
+      assertThat(seen).isEqualTo(taken);
+      assertThat(map.size()).isEqualTo(live);
+      var free = new BitSet();
+      map.forEachFree((start, last) -> free.set((int) (start / PAGE), (int) ((last + 1) / PAGE)));
+      free.clear(0);
+      free.flip(0, count);
+      assertThat(free).isEqualTo(taken);
+    }
+  }
+
+  @Test
+  void takesTheFirstFitInADeepTree() {
+    for (long seed = 0; seed < 3; seed++) {
+      var random = new SplittableRandom(seed);
+      var pages = new Pages(60_000);
+      for (int step = 0; step < 150_000; step++) {
+        boolean growing = step / 30_000 % 2 == 0;
+        if (random.nextInt(20) < (growing ? 17 : 8) || pages.live == 0) {
+          int size = random.nextInt(40) == 0 ? 1 + random.nextInt(32) : 1 + random.nextInt(2);
+          int alignment = random.nextInt(8) == 0 ? 1 << random.nextInt(6) : 1;
+          int lowest = random.nextInt(4) == 0 ? random.nextInt(60_000) : 1;
+          assertThat(pages.firstFit(size, alignment, lowest) * PAGE)
+              .as("seed %d, step %d", seed, step)
+              .isEqualTo(pages.allocate(size, alignment, lowest));
+        } else {
+          pages.remove(random.nextInt(pages.live));
+        }
+        if (step % 20_000 == 19_999) {
+          int from = random.nextInt(60_000);
+          pages.removeFrom(from, from + random.nextInt(30_000), random);
+          pages.compareAll();
+        }
+      }
+    }
+  }
+
+  @Test
+  void keepsAMillionLiveMappings() {
+    int million = 1_000_000;
+    var random = new SplittableRandom(1);
+    var pages = new Pages(4 * million);
+    while (pages.live < million) {
+      allocateSome(pages, random);
+    }
+    pages.compareAll();
+    for (int step = 0; step < million; step++) {
+      pages.remove(random.nextInt(pages.live));
+      boolean checked = step % 1_000 == 0;
+      int expected = checked ? pages.firstFit(1, 1, 1) : 0;
+      long start = checked ? pages.allocate(1, 1, 1) : allocateSome(pages, random);
+      if (checked) {
+        assertThat(start).isEqualTo(expected * PAGE);
+      }
+    }
+    pages.compareAll();
+    for (int step = 0; step < million; step++) {
+      int i = random.nextInt(pages.live);
+      if (step % 16 == 0) {
+        long last = (pages.starts[i] + pages.sizes[i]) * PAGE - 1;
+        assertThat(pages.map.startAt(last)).isEqualTo(pages.starts[i] * PAGE);
+        assertThat(pages.map.lastAt(pages.starts[i] * PAGE)).isEqualTo(last);
+      }
+      pages.remove(i);
+    }
+    pages.compareAll();
+    assertThat(free(pages.map)).containsExactly("0-%x".formatted(4 * million * PAGE - 1));
+    assertThat(pages.allocate(4 * million - 1, 1, 1)).isEqualTo(PAGE);
+  }
+
+  /** Mostly one page, sometimes 16, now and then 512. */
+  private static long allocateSome(Pages pages, SplittableRandom random) {
+    int dice = random.nextInt(10_000);
+    return pages.allocate(dice < 2 ? 512 : dice < 300 ? 16 : 1, 1, 1);
   }
 }

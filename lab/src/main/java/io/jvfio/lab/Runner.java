@@ -3,6 +3,7 @@ package io.jvfio.lab;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
+import io.jvfio.sim.HarmfulCallException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -18,6 +19,9 @@ import java.util.function.Consumer;
 
 /** Executes sequences on one kernel. */
 final class Runner {
+  /** The result of a call that would do harm to a real kernel, and that the simulator refuses. */
+  static final String HARMFUL = "harmful";
+
   private static final long ALIGNMENT = 2 << 20;
 
   /** What outputs hold before the call, so that one the kernel did not write can be told. */
@@ -37,37 +41,65 @@ final class Runner {
    * @param before is told each step before it is executed
    */
   List<Answer> run(Sequence sequence, Consumer<Step> before) throws ErrnoException {
-    var run = new Run();
-    long locked = lockedKilobytes();
     var answers = new ArrayList<Answer>();
-    try {
+    try (var session = open()) {
       for (var step : sequence.steps()) {
         before.accept(step);
-        var outcome = outcome(run, step);
-        answers.add(new Answer(outcome.result(), outcome.output(), lockedKilobytes() - locked));
+        answers.add(session.execute(step));
       }
-    } finally {
-      run.close();
     }
     return answers;
+  }
+
+  /** Begins a sequence that is executed step by step. */
+  Session open() throws ErrnoException {
+    return new Session();
+  }
+
+  /** A sequence that is being executed. Closing it closes all that it left open. */
+  final class Session implements AutoCloseable {
+    private final Run run = new Run();
+    private final long locked = lockedKilobytes();
+
+    private Session() throws ErrnoException {}
+
+    /** The answer to one more step. */
+    Answer execute(Step step) throws ErrnoException {
+      var outcome = outcome(run, step);
+      return new Answer(outcome.result(), outcome.output(), lockedKilobytes() - locked);
+    }
+
+    @Override
+    public void close() throws ErrnoException {
+      run.close();
+      if (lockedKilobytes() == locked) {
+        run.unmapMemory();
+      }
+    }
   }
 
   /** A kernel that throws has no answer, and the rest of the suite goes on. */
   private static Outcome outcome(Run run, Step step) {
     try {
       return run.execute(step);
+    } catch (HarmfulCallException e) {
+      return new Outcome(HARMFUL, "");
     } catch (RuntimeException e) {
       return new Outcome("threw", e.toString().replaceAll("\\s+", " "));
     }
   }
 
   private long lockedKilobytes() throws ErrnoException {
+    return kilobytes("VmLck:");
+  }
+
+  private long kilobytes(String name) throws ErrnoException {
     for (var line : smallFile("/proc/self/status").lines().toList()) {
-      if (line.startsWith("VmLck:")) {
+      if (line.startsWith(name)) {
         return Long.parseLong(line.replaceAll("\\D", ""));
       }
     }
-    throw new IllegalStateException("/proc/self/status has no VmLck");
+    throw new IllegalStateException("/proc/self/status has no " + name);
   }
 
   /**
@@ -109,13 +141,18 @@ final class Runner {
     }
   }
 
-  private record Mapping(long address, long byteSize) {}
+  private record Mapping(long address, long byteSize) {
+    long end() {
+      return address + byteSize;
+    }
+  }
 
   /** One execution of a sequence: the descriptors, memory and values its steps produced. */
   private final class Run {
     private final Map<String, Integer> files = new LinkedHashMap<>();
     private final List<Integer> unnamed = new ArrayList<>();
     private final Map<String, Long> memory = new HashMap<>();
+    private final List<Mapping> anonymous = new ArrayList<>();
     private final Map<String, Long> values = new HashMap<>();
     private final Map<String, Mapping> mappings = new LinkedHashMap<>();
 
@@ -137,23 +174,56 @@ final class Runner {
             yield opened(named.opened(), kernel.ioctl(file(named.file()), named.command(), name));
           }
         }
-        case Step.Memory anonymous -> {
+        case Step.Memory wanted -> {
+          long byteSize = wanted.byteSize() + ALIGNMENT;
           long address =
               kernel.mmap(
-                  anonymous.byteSize() + ALIGNMENT,
-                  anonymous.protection(),
-                  Kernel.MAP_PRIVATE | Kernel.MAP_ANONYMOUS,
-                  -1,
-                  0);
+                  byteSize, wanted.protection(), Kernel.MAP_PRIVATE | Kernel.MAP_ANONYMOUS, -1, 0);
           if (address >= 0) {
-            memory.put(anonymous.memory(), (address + ALIGNMENT - 1) & -ALIGNMENT);
+            memory.put(wanted.memory(), (address + ALIGNMENT - 1) & -ALIGNMENT);
+            anonymous.add(new Mapping(address, byteSize));
           }
           yield Outcome.mapped(address);
         }
-        case Step.Hole hole ->
-            Outcome.of(
-                kernel.munmap(
-                    memory.getOrDefault(hole.memory(), 0L) + hole.offset(), hole.byteSize()));
+        case Step.Hole hole -> {
+          long address = memory.getOrDefault(hole.memory(), 0L) + hole.offset();
+          int result = kernel.munmap(address, hole.byteSize());
+          if (result == 0) {
+            forget(address, address + hole.byteSize());
+          }
+          yield Outcome.of(result);
+        }
+        case Step.Look look -> {
+          var address = memory.get(look.memory());
+          if (address == null) {
+            yield new Outcome("unmapped", "");
+          }
+          try (var arena = Arena.ofConfined()) {
+            var bytes = kernel.memory(address + look.offset(), look.byteSize(), arena);
+            yield new Outcome(Integer.toString(look.byteSize()), hex(bytes));
+          }
+        }
+        case Step.Store store -> {
+          var address = memory.get(store.memory());
+          if (address == null) {
+            yield new Outcome("unmapped", "");
+          }
+          try (var arena = Arena.ofConfined()) {
+            long byteSize = Long.BYTES * (long) store.numbers().size();
+            var target = kernel.memory(address + store.offset(), byteSize, arena);
+            for (int i = 0; i < store.numbers().size(); i++) {
+              target.setAtIndex(ValueLayout.JAVA_LONG_UNALIGNED, i, number(store.numbers().get(i)));
+            }
+          }
+          yield new Outcome("stored", "");
+        }
+        case Step.Pinned _ -> {
+          try {
+            yield new Outcome(kilobytes("VmPin:") + " kB", "");
+          } catch (ErrnoException e) {
+            yield new Outcome("threw", String.valueOf(e.getMessage()));
+          }
+        }
         case Step.Read read -> {
           try (var arena = Arena.ofConfined()) {
             var bytes = arena.allocate(Math.max(1, read.byteSize())).asSlice(0, read.byteSize());
@@ -309,6 +379,8 @@ final class Runner {
         throw new IllegalArgumentException("there is no memory for " + field);
       }
       switch (field.byteSize()) {
+        case 1 -> struct.set(ValueLayout.JAVA_BYTE, field.offset(), (byte) value);
+        case 2 -> struct.set(ValueLayout.JAVA_SHORT, field.offset(), (short) value);
         case 4 -> struct.set(ValueLayout.JAVA_INT, field.offset(), (int) value);
         case 8 -> struct.set(ValueLayout.JAVA_LONG, field.offset(), value);
         default -> throw new IllegalArgumentException("no such field: " + field);
@@ -316,13 +388,35 @@ final class Runner {
     }
 
     private static long get(MemorySegment struct, Shape.Field field) {
-      return field.byteSize() == 8
-          ? struct.get(ValueLayout.JAVA_LONG, field.offset())
-          : Integer.toUnsignedLong(struct.get(ValueLayout.JAVA_INT, field.offset()));
+      return switch (field.byteSize()) {
+        case 1 -> Byte.toUnsignedLong(struct.get(ValueLayout.JAVA_BYTE, field.offset()));
+        case 2 -> Short.toUnsignedLong(struct.get(ValueLayout.JAVA_SHORT, field.offset()));
+        case 4 -> Integer.toUnsignedLong(struct.get(ValueLayout.JAVA_INT, field.offset()));
+        default -> struct.get(ValueLayout.JAVA_LONG, field.offset());
+      };
     }
 
     private static String hex(MemorySegment bytes) {
       return HexFormat.of().formatHex(bytes.toArray(ValueLayout.JAVA_BYTE));
+    }
+
+    /** What is unmapped now may be anybody's soon, and must not be unmapped again. */
+    private void forget(long start, long end) {
+      for (var piece : List.copyOf(anonymous)) {
+        if (piece.address() < end && start < piece.end()) {
+          anonymous.remove(piece);
+          if (piece.address() < start) {
+            anonymous.add(new Mapping(piece.address(), start - piece.address()));
+          }
+          if (end < piece.end()) {
+            anonymous.add(new Mapping(end, piece.end() - end));
+          }
+        }
+      }
+    }
+
+    void unmapMemory() {
+      anonymous.forEach(mapping -> kernel.munmap(mapping.address(), mapping.byteSize()));
     }
 
     /** Devices were opened after groups, and groups after containers. */

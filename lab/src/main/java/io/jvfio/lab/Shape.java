@@ -1,12 +1,33 @@
 package io.jvfio.lab;
 
+import io.jvfio.linux.uapi.IommuDestroy;
+import io.jvfio.linux.uapi.IommuHwInfo;
+import io.jvfio.linux.uapi.IommuHwptAlloc;
+import io.jvfio.linux.uapi.IommuHwptGetDirtyBitmap;
+import io.jvfio.linux.uapi.IommuHwptSetDirtyTracking;
+import io.jvfio.linux.uapi.IommuIoasAlloc;
+import io.jvfio.linux.uapi.IommuIoasAllowIovas;
+import io.jvfio.linux.uapi.IommuIoasCopy;
+import io.jvfio.linux.uapi.IommuIoasIovaRanges;
+import io.jvfio.linux.uapi.IommuIoasMap;
+import io.jvfio.linux.uapi.IommuIoasMapFile;
+import io.jvfio.linux.uapi.IommuIoasUnmap;
+import io.jvfio.linux.uapi.IommuOption;
+import io.jvfio.linux.uapi.IommuVfioIoas;
 import io.jvfio.linux.uapi.Layouts;
+import io.jvfio.linux.uapi.VfioBitmap;
+import io.jvfio.linux.uapi.VfioDeviceAttachIommufdPt;
+import io.jvfio.linux.uapi.VfioDeviceBindIommufd;
+import io.jvfio.linux.uapi.VfioDeviceDetachIommufdPt;
 import io.jvfio.linux.uapi.VfioDeviceInfo;
+import io.jvfio.linux.uapi.VfioEehPeOp;
 import io.jvfio.linux.uapi.VfioGroupStatus;
 import io.jvfio.linux.uapi.VfioIommuSpaprRegisterMemory;
 import io.jvfio.linux.uapi.VfioIommuSpaprTceCreate;
 import io.jvfio.linux.uapi.VfioIommuSpaprTceInfo;
 import io.jvfio.linux.uapi.VfioIommuSpaprTceRemove;
+import io.jvfio.linux.uapi.VfioIommuType1DirtyBitmap;
+import io.jvfio.linux.uapi.VfioIommuType1DirtyBitmapGet;
 import io.jvfio.linux.uapi.VfioIommuType1DmaMap;
 import io.jvfio.linux.uapi.VfioIommuType1DmaUnmap;
 import io.jvfio.linux.uapi.VfioIommuType1Info;
@@ -30,6 +51,13 @@ enum Shape {
   TYPE1_INFO(VfioIommuType1Info.LAYOUT, "argsz", "flags", "iova_pgsizes", "cap_offset"),
   DMA_MAP(VfioIommuType1DmaMap.LAYOUT),
   DMA_UNMAP(VfioIommuType1DmaUnmap.LAYOUT, "size"),
+  /** With the bitmap that follows it when the dirty pages are asked for. */
+  DMA_UNMAP_DIRTY(
+      joined(VfioIommuType1DmaUnmap.LAYOUT, List.of(VfioBitmap.LAYOUT.withName("bitmap"))), "size"),
+  DIRTY_PAGES(VfioIommuType1DirtyBitmap.LAYOUT),
+  DIRTY_PAGES_GET(
+      joined(
+          VfioIommuType1DirtyBitmap.LAYOUT, VfioIommuType1DirtyBitmapGet.LAYOUT.memberLayouts())),
   SPAPR_INFO(
       VfioIommuSpaprTceInfo.LAYOUT,
       "flags",
@@ -40,7 +68,28 @@ enum Shape {
       "ddw.levels"),
   REGISTER_MEMORY(VfioIommuSpaprRegisterMemory.LAYOUT),
   TCE_CREATE(VfioIommuSpaprTceCreate.LAYOUT, "start_addr"),
-  TCE_REMOVE(VfioIommuSpaprTceRemove.LAYOUT);
+  TCE_REMOVE(VfioIommuSpaprTceRemove.LAYOUT),
+  EEH_OPERATION(VfioEehPeOp.LAYOUT),
+  BIND_IOMMUFD(VfioDeviceBindIommufd.LAYOUT, "out_devid"),
+  ATTACH_IOMMUFD(VfioDeviceAttachIommufdPt.LAYOUT),
+  DETACH_IOMMUFD(VfioDeviceDetachIommufdPt.LAYOUT),
+  DESTROY(IommuDestroy.LAYOUT),
+  IOAS_ALLOC(IommuIoasAlloc.LAYOUT, "out_ioas_id"),
+  /** With a field that no kernel knows. */
+  IOAS_ALLOC_LONGER(
+      joined(IommuIoasAlloc.LAYOUT, List.of(Layouts.U32.withName("tail"))), "out_ioas_id"),
+  ALLOW_IOVAS(IommuIoasAllowIovas.LAYOUT),
+  IOVA_RANGES(IommuIoasIovaRanges.LAYOUT, "out_iova_alignment"),
+  IOAS_MAP(IommuIoasMap.LAYOUT),
+  IOAS_MAP_FILE(IommuIoasMapFile.LAYOUT),
+  IOAS_COPY(IommuIoasCopy.LAYOUT),
+  IOAS_UNMAP(IommuIoasUnmap.LAYOUT),
+  OPTION(IommuOption.LAYOUT),
+  VFIO_IOAS(IommuVfioIoas.LAYOUT),
+  HWPT_ALLOC(IommuHwptAlloc.LAYOUT, "out_hwpt_id"),
+  HW_INFO(IommuHwInfo.LAYOUT, "out_data_type", "out_max_pasid_log2", "out_capabilities"),
+  SET_DIRTY_TRACKING(IommuHwptSetDirtyTracking.LAYOUT),
+  DIRTY_BITMAP(IommuHwptGetDirtyBitmap.LAYOUT);
 
   /** One field of a struct; {@code name} is a path such as {@code ddw.levels}. */
   record Field(String name, long offset, int byteSize) {}
@@ -77,6 +126,13 @@ enum Shape {
         .filter(field -> field.name().equals(name))
         .findFirst()
         .orElseThrow(() -> new IllegalArgumentException(this + " has no field " + name));
+  }
+
+  /** A struct and what may come right after it. */
+  private static StructLayout joined(StructLayout head, List<MemoryLayout> tail) {
+    var members = new ArrayList<>(head.memberLayouts());
+    members.addAll(tail);
+    return MemoryLayout.structLayout(members.toArray(MemoryLayout[]::new));
   }
 
   private static List<Field> flatten(String prefix, long start, GroupLayout layout) {

@@ -439,6 +439,20 @@ final class SpaprSequences {
                     .unsetContainer("g1")));
   }
 
+  /** Lets the hypervisor refuse a window of each group. */
+  static List<Sequence> poison() {
+    return List.of(
+        sequence("spapr-poison-g0", s -> s.ready(V2).createWindow("w", 12, GIB, 1)),
+        sequence(
+            "spapr-poison-g1",
+            s ->
+                s.container("c")
+                    .group("g1", 1)
+                    .setContainer("g1", "c")
+                    .setIommu("c", V2)
+                    .createWindow("w", 12, GIB, 1)));
+  }
+
   /** v2 with windows that a hypervisor with Dynamic DMA Windows grants. */
   static List<Sequence> v2Windows() {
     return List.of(

@@ -4,6 +4,7 @@ import static java.util.stream.Collectors.joining;
 
 import io.jvfio.linux.Ioctl;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 
@@ -88,8 +89,8 @@ sealed interface Step {
   }
 
   /**
-   * Maps anonymous memory, aligned to 2 MiB. It stays mapped: memory that a kernel may still have
-   * pinned must not be given to the next sequence.
+   * Maps anonymous memory, aligned to 2 MiB. After the sequence it stays mapped if any memory is
+   * still locked: what a kernel may have pinned must not be given to the next sequence.
    */
   record Memory(String memory, long byteSize, int protection) implements Step {
     @Override
@@ -103,6 +104,34 @@ sealed interface Step {
     @Override
     public String toString() {
       return "munmap(%s+0x%x,0x%x)".formatted(memory, offset, byteSize);
+    }
+  }
+
+  /** Shows bytes of anonymous memory, where a kernel may have written. No system call. */
+  record Look(String memory, long offset, int byteSize) implements Step {
+    @Override
+    public String toString() {
+      return "look(%s,%d)".formatted(Operand.memory(memory, offset), byteSize);
+    }
+  }
+
+  /** Puts 64-bit numbers into anonymous memory, where a struct may point. No system call. */
+  record Store(String memory, long offset, List<Operand> numbers) implements Step {
+    public Store {
+      numbers = List.copyOf(numbers);
+    }
+
+    @Override
+    public String toString() {
+      return "store(%s,%s)".formatted(Operand.memory(memory, offset), numbers);
+    }
+  }
+
+  /** Shows how much memory the process has pinned, which is not always locked. */
+  record Pinned() implements Step {
+    @Override
+    public String toString() {
+      return "pinned()";
     }
   }
 

@@ -31,6 +31,11 @@ final class Steps {
     return new Sequence(name, steps.steps);
   }
 
+  /** How many there are so far. */
+  int count() {
+    return steps.size();
+  }
+
   private Steps add(Step step) {
     steps.add(step);
     return this;
@@ -174,6 +179,10 @@ final class Steps {
     return command(device, Vfio.VFIO_DEVICE_RESET);
   }
 
+  Steps writeAt(String file, long offset, String bytes) {
+    return add(new Step.Write(file, number(offset), bytes));
+  }
+
   Steps read(String device, String region, long offset, int byteSize) {
     return add(new Step.Read(device, Operand.value(region, offset), byteSize));
   }
@@ -198,6 +207,12 @@ final class Steps {
             flags));
   }
 
+  Steps mapDeviceAt(String mapping, String file, long offset, long byteSize, int flags) {
+    return add(
+        new Step.MapDevice(
+            mapping, file, number(offset), byteSize, Kernel.PROT_READ | Kernel.PROT_WRITE, flags));
+  }
+
   Steps load(String mapping, long offset) {
     return add(new Step.Load(mapping, offset));
   }
@@ -207,11 +222,27 @@ final class Steps {
   }
 
   Steps memory(String memory, long byteSize) {
-    return add(new Step.Memory(memory, byteSize, Kernel.PROT_READ | Kernel.PROT_WRITE));
+    return memory(memory, byteSize, Kernel.PROT_READ | Kernel.PROT_WRITE);
   }
 
   Steps readOnlyMemory(String memory, long byteSize) {
-    return add(new Step.Memory(memory, byteSize, Kernel.PROT_READ));
+    return memory(memory, byteSize, Kernel.PROT_READ);
+  }
+
+  Steps memory(String memory, long byteSize, int protection) {
+    return add(new Step.Memory(memory, byteSize, protection));
+  }
+
+  Steps look(String memory, long offset, int byteSize) {
+    return add(new Step.Look(memory, offset, byteSize));
+  }
+
+  Steps store(String memory, long offset, Operand... numbers) {
+    return add(new Step.Store(memory, offset, List.of(numbers)));
+  }
+
+  Steps pinned() {
+    return add(new Step.Pinned());
   }
 
   Steps hole(String memory, long offset, long byteSize) {
@@ -258,6 +289,82 @@ final class Steps {
           fields.put("flags", number(flags));
           fields.put("iova", iova);
           fields.put("size", number(byteSize));
+        });
+  }
+
+  /** Unmaps and asks which pages were dirty. */
+  Steps unmapDirty(
+      String container,
+      Operand iova,
+      long byteSize,
+      int flags,
+      long argsz,
+      long pageSize,
+      long bitmapSize,
+      Operand bitmap) {
+    return sized(
+        container,
+        Vfio.VFIO_IOMMU_UNMAP_DMA,
+        Shape.DMA_UNMAP_DIRTY,
+        argsz,
+        fields -> {
+          fields.put("flags", number(flags));
+          fields.put("iova", iova);
+          fields.put("size", number(byteSize));
+          bitmap(fields, pageSize, bitmapSize, bitmap);
+        });
+  }
+
+  private static void bitmap(
+      SequencedMap<String, Operand> fields, long pageSize, long bitmapSize, Operand bitmap) {
+    fields.put("bitmap.pgsize", number(pageSize));
+    fields.put("bitmap.size", number(bitmapSize));
+    fields.put("bitmap.data", bitmap);
+  }
+
+  /** Starts or stops the tracking of dirty pages. */
+  Steps dirtyPages(String container, int flags, long argsz) {
+    return sized(
+        container,
+        Vfio.VFIO_IOMMU_DIRTY_PAGES,
+        Shape.DIRTY_PAGES,
+        argsz,
+        fields -> fields.put("flags", number(flags)));
+  }
+
+  /** Asks which pages are dirty. */
+  Steps dirtyBitmap(
+      String container,
+      Operand iova,
+      long byteSize,
+      int flags,
+      long argsz,
+      long pageSize,
+      long bitmapSize,
+      Operand bitmap) {
+    return sized(
+        container,
+        Vfio.VFIO_IOMMU_DIRTY_PAGES,
+        Shape.DIRTY_PAGES_GET,
+        argsz,
+        fields -> {
+          fields.put("flags", number(flags));
+          fields.put("iova", iova);
+          fields.put("size", number(byteSize));
+          bitmap(fields, pageSize, bitmapSize, bitmap);
+        });
+  }
+
+  /** Enhanced Error Handling. */
+  Steps eeh(String container, int operation, int flags, long argsz) {
+    return sized(
+        container,
+        Vfio.VFIO_EEH_PE_OP,
+        Shape.EEH_OPERATION,
+        argsz,
+        fields -> {
+          fields.put("flags", number(flags));
+          fields.put("op", number(operation));
         });
   }
 
@@ -357,7 +464,7 @@ final class Steps {
         });
   }
 
-  /** A struct whose memory is at least as large as its argsz says. */
+  /** A struct with an argsz, and memory for as much as that says. */
   private Steps sized(
       String file,
       Ioctl command,
@@ -375,7 +482,8 @@ final class Steps {
         });
   }
 
-  private Steps structured(
+  /** A struct whose memory is at least as large as its argsz says. */
+  Steps structured(
       String file,
       Ioctl command,
       Shape shape,

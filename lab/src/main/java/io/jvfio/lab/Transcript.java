@@ -1,7 +1,6 @@
 package io.jvfio.lab;
 
 import io.jvfio.linux.ErrnoException;
-import io.jvfio.linux.Kernel;
 import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.List;
@@ -34,10 +33,9 @@ record Transcript(List<Row> rows) {
     default void begin(Step step) {}
   }
 
-  /** Runs the sequences one after the other on one kernel. */
-  static Transcript of(List<Sequence> sequences, Kernel kernel, Progress progress)
+  /** Runs the sequences one after the other. */
+  static Transcript of(List<Sequence> sequences, Runner runner, Progress progress)
       throws ErrnoException {
-    var runner = new Runner(kernel, Machine.discover(kernel));
     var rows = new ArrayList<Row>();
     for (var sequence : sequences) {
       progress.begin(sequence);

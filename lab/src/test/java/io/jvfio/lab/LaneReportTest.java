@@ -66,16 +66,26 @@ class LaneReportTest {
   }
 
   private static String conformance(int calls, int differences) {
+    return conformance(calls, differences, 5008, 0, 0);
+  }
+
+  private static String conformance(
+      int calls, int differences, int compared, int different, int alarms) {
     return """
         lane         some
         sequences    62
         calls        %d
         differences  %d
+        seeds        1..210, 2000001..2000031
+        generated    241
+        compared     %d
+        different    %d
+        alarms       %d
         @@recording
         a\t1\tcalls        7\tfd\t\t0
         @@recorded
         """
-        .formatted(calls, differences);
+        .formatted(calls, differences, compared, different, alarms);
   }
 
   private static String probe(String lane) {
@@ -184,6 +194,23 @@ class LaneReportTest {
     assertThat(report(LANE, false))
         .contains("DIFFERENCE group-status, step 2")
         .contains("FAIL   conformance ");
+  }
+
+  @Test
+  void whatWasGeneratedIsCheckedToo() throws Exception {
+    assertThat(line(report(LANE, true), "conformance: generated"))
+        .contains(
+            "5008 calls of 241 sequences compared (seeds 1..210, 2000001..2000031),"
+                + " 0 different, 0 alarming");
+
+    step("conformance", 0, conformance(873, 0, 4999, 0, 0));
+    assertThat(line(report(LANE, false), "conformance: generated")).startsWith("FAIL");
+
+    step("conformance", 1, "DIFFERENCE seed-7\n" + conformance(873, 0, 5000, 1, 0));
+    assertThat(report(LANE, false)).contains("DIFFERENCE seed-7").contains("1 different");
+
+    step("conformance", 1, "ALARM Oops\n" + conformance(873, 0, 5000, 0, 1));
+    assertThat(report(LANE, false)).contains("ALARM Oops").contains("1 alarming");
   }
 
   @Test

@@ -19,7 +19,10 @@ import org.junit.jupiter.api.Test;
 class RunnerTest {
   private static final Machine MACHINE =
       new Machine(
-          List.of(new Machine.Group("7", "0000:01:00.0"), new Machine.Group("11", "0001:00:00.0")));
+          List.of(
+              new Machine.Group("7", "0000:01:00.0", "vfio0"),
+              new Machine.Group("11", "0001:00:00.0", "vfio1")),
+          List.of(new Machine.Group("3", "0002:00:00.0", "vfio2")));
 
   private static List<String> run(FakeKernel kernel, Consumer<Steps> steps) throws Exception {
     return new Runner(kernel, MACHINE)

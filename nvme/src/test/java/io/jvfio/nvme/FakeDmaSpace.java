@@ -12,6 +12,7 @@ import io.jvfio.DmaRegistration;
 import io.jvfio.DmaSpace;
 import io.jvfio.DmaWindow;
 import io.jvfio.DynamicWindows;
+import io.jvfio.Ioas;
 import io.jvfio.IommuType;
 import io.jvfio.MapOptions;
 import io.jvfio.model.DmaFaultException;
@@ -95,6 +96,11 @@ final class FakeDmaSpace implements DmaSpace {
 
   @Override
   public Optional<DynamicWindows> dynamicWindows() {
+    return Optional.empty();
+  }
+
+  @Override
+  public Optional<Ioas> ioas() {
     return Optional.empty();
   }
 

@@ -7,7 +7,9 @@ public enum Capability {
   /** {@code CAP_SYS_RAWIO}: may open devices that no IOMMU protects the host from. */
   SYS_RAWIO(17),
   /** {@code CAP_SYS_ADMIN}: sees physical addresses, and all of a device's configuration space. */
-  SYS_ADMIN(21);
+  SYS_ADMIN(21),
+  /** {@code CAP_SYS_RESOURCE}: chooses where iommufd counts locked memory. */
+  SYS_RESOURCE(24);
 
   private final int number;
 

@@ -103,7 +103,7 @@ final class Container {
     }
     boolean claims = host.description().era().claimsOwnership() && !group.noIommu;
     if (claims) {
-      if (!group.isViable()) {
+      if (!group.isViable() || group.owner != null) {
         return Errno.EPERM.result();
       }
       if (group.tables != null) {

@@ -17,6 +17,7 @@ import static io.jvfio.linux.uapi.Vfio.VFIO_REGION_INFO_FLAG_WRITE;
 import io.jvfio.linux.Architecture;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
+import io.jvfio.linux.uapi.VfioDeviceBindIommufd;
 import io.jvfio.linux.uapi.VfioDeviceInfo;
 import io.jvfio.linux.uapi.VfioInfoCapHeader;
 import io.jvfio.linux.uapi.VfioIrqInfo;
@@ -37,16 +38,18 @@ final class DeviceFile extends OpenFile {
   private static final int DEVICE_INFO_MINIMUM = 16;
 
   private final Host host;
-  private final GroupFile group;
+  private final DeviceUser user;
+  private final HostDevice device;
   private final VfioPci pci;
 
-  /** Opens a device of {@code group}; the first file of it uses the group. */
-  DeviceFile(Host host, GroupFile group, HostDevice device) {
+  /** Opens a device; its first file puts {@code user} to use. */
+  DeviceFile(Host host, DeviceUser user, HostDevice device) {
     this.host = host;
-    this.group = group;
+    this.user = user;
+    this.device = device;
     var open = device.open;
     if (open == null) {
-      group.use();
+      user.use(device);
       open = new VfioPci(device);
       device.open = open;
     }
@@ -62,7 +65,7 @@ final class DeviceFile extends OpenFile {
   @Override
   void release() {
     if (pci.removeFile()) {
-      group.unuse();
+      user.unuse(device);
     }
   }
 
@@ -77,8 +80,18 @@ final class DeviceFile extends OpenFile {
       case VfioCommand.DEVICE_GET_REGION_INFO -> regionInfo(argument);
       case VfioCommand.DEVICE_GET_IRQ_INFO -> irqInfo(argument);
       case VfioCommand.DEVICE_RESET -> reset();
+      case VfioCommand.DEVICE_BIND_IOMMUFD -> bind(argument);
       default -> Errno.ENOTTY.result();
     };
+  }
+
+  /** What came from a group is bound already, one way or another. */
+  private int bind(UserArgument argument) throws UserFault {
+    if (host.description().iommufd() == null) {
+      return Errno.ENOTTY.result();
+    }
+    argument.copyIn(VfioDeviceBindIommufd.SIZE, VfioDeviceBindIommufd.SIZE);
+    return Errno.EINVAL.result();
   }
 
   private int info(UserArgument argument) throws UserFault {
@@ -175,9 +188,10 @@ final class DeviceFile extends OpenFile {
     return 0;
   }
 
+  /** Of the interrupt controllers here only that of a PC lets its driver do so. */
   private boolean addsVectorsLater() {
     return host.description().era() != KernelEra.LINUX_5_10
-        && host.description().architecture() != Architecture.PPC64LE;
+        && host.description().architecture() == Architecture.X86_64;
   }
 
   private int reset() {

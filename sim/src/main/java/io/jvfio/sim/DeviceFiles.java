@@ -21,7 +21,8 @@ final class DeviceFiles {
   static String path(HostDescription.Function function) {
     var address = function.address();
     var path = new StringBuilder("devices/pci");
-    path.append(address, 0, address.indexOf(':')).append(":00/");
+    var top = function.parents().isEmpty() ? address : function.parents().getFirst();
+    path.append(top, 0, top.lastIndexOf(':')).append('/');
     for (var parent : function.parents()) {
       path.append(parent).append('/');
     }
@@ -30,7 +31,8 @@ final class DeviceFiles {
 
   /** The IOMMU that a function is behind, as in {@code /sys/class/iommu}, or null. */
   static @Nullable String iommuName(Host host, HostDescription.Function function) {
-    if (function.group() < 0) {
+    var group = function.group();
+    if (host.description().groups().stream().noneMatch(g -> g.id() == group && !g.isNoIommu())) {
       return null;
     }
     return host.description().platform().instanceFor(function.address(), host.description().era());
@@ -57,6 +59,9 @@ final class DeviceFiles {
     }
     if (function.node() != null) {
       directory.link("of_node", up + "firmware/devicetree/base/" + function.node());
+    }
+    if (device.isVfio() && host.description().era() != KernelEra.LINUX_5_10) {
+      CharacterDevices.addTo(host, device, sys, directory, path);
     }
     var driver = device.driver;
     if (driver != null) {

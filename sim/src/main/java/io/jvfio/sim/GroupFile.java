@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * An open {@code /dev/vfio/GROUP}. Source: {@code drivers/vfio/group.c}; before 6.1 {@code
  * drivers/vfio/vfio.c}.
  */
-final class GroupFile extends OpenFile {
+final class GroupFile extends OpenFile implements DeviceUser {
 
   private final Host host;
   private final VfioGroup group;
@@ -29,7 +29,9 @@ final class GroupFile extends OpenFile {
     if (group.noIommu && !host.options().has(Capability.SYS_RAWIO)) {
       return Errno.EPERM.result();
     }
-    return group.file != null || group.heldElsewhere ? Errno.EBUSY.result() : 0;
+    return group.file != null || group.heldElsewhere || group.characterDevices > 0
+        ? Errno.EBUSY.result()
+        : 0;
   }
 
   /** Opens a group that has no {@link #openError}. */
@@ -50,6 +52,7 @@ final class GroupFile extends OpenFile {
     if (container != null) {
       container.detach(group);
     }
+    dropIommufd();
     group.file = null;
   }
 
@@ -69,8 +72,10 @@ final class GroupFile extends OpenFile {
     if (Integer.compareUnsigned(VfioGroupStatus.argsz(status), (int) VfioGroupStatus.SIZE) < 0) {
       return Errno.EINVAL.result();
     }
-    boolean attached = group.container != null;
-    boolean viable = group.isViable() || (attached && host.description().era().claimsOwnership());
+    boolean attached = group.isAttached();
+    boolean viable =
+        (group.isViable() && group.owner == null)
+            || (attached && host.description().era().claimsOwnership());
     VfioGroupStatus.flags(
         status,
         (viable ? VFIO_GROUP_FLAGS_VIABLE : 0) | (attached ? VFIO_GROUP_FLAGS_CONTAINER_SET : 0));
@@ -87,8 +92,16 @@ final class GroupFile extends OpenFile {
     if (file == null) {
       return Errno.EBADF.result();
     }
-    if (group.container != null) {
+    if (group.isAttached()) {
       return Errno.EINVAL.result();
+    }
+    if (file instanceof IommufdFile target) {
+      int error = target.iommufd.container().attach(group);
+      if (error == 0) {
+        target.retain();
+        group.iommufd = target;
+      }
+      return error;
     }
     if (!(file instanceof ContainerFile target)) {
       return old ? Errno.EINVAL.result() : Errno.EBADFD.result();
@@ -97,15 +110,27 @@ final class GroupFile extends OpenFile {
   }
 
   private int unsetContainer() {
+    if (!group.isAttached()) {
+      return Errno.EINVAL.result();
+    }
+    dropIommufd();
     var container = group.container;
     if (container == null) {
-      return Errno.EINVAL.result();
+      return 0;
     }
     if (group.users != 1) {
       return Errno.EBUSY.result();
     }
     container.detach(group);
     return 0;
+  }
+
+  private void dropIommufd() {
+    var iommufd = group.iommufd;
+    group.iommufd = null;
+    if (iommufd != null) {
+      iommufd.drop();
+    }
   }
 
   private int openDevice(UserArgument argument) throws UserFault {
@@ -138,7 +163,7 @@ final class GroupFile extends OpenFile {
     if (fd < 0) {
       return fd;
     }
-    int error = useError();
+    int error = group.iommufd != null ? bind(group.iommufd.iommufd, found) : useError();
     if (error != 0) {
       return error;
     }
@@ -150,16 +175,50 @@ final class GroupFile extends OpenFile {
     return container == null ? Errno.EINVAL.result() : container.useError(group);
   }
 
-  /** A device that has no open file yet gets its first one. */
-  void use() {
-    retain();
-    group.users++;
+  /** Binds a device that is not open to the group's iommufd: 0, or a negated errno. */
+  private int bind(Iommufd iommufd, HostDevice device) {
+    if (device.open != null) {
+      return 0;
+    }
+    var ioas = iommufd.container().ioas();
+    if (group.noIommu) {
+      boolean allowed = host.options().has(Capability.SYS_RAWIO) && ioas == null;
+      return allowed ? 0 : Errno.EPERM.result();
+    }
+    var bound = iommufd.bind(device);
+    if (bound.device() == null) {
+      return bound.error();
+    }
+    int result = ioas == null ? Errno.ENODEV.result() : bound.device().attach(ioas.id);
+    if (result < 0) {
+      bound.device().unbind();
+      return result;
+    }
+    device.bound = bound.device();
+    return 0;
   }
 
-  /** A device's last file is gone. */
-  void unuse() {
-    group.users--;
-    drop();
+  @Override
+  public void use(HostDevice device) {
+    // What an iommufd has needs no group any more.
+    if (group.container != null) {
+      retain();
+      group.users++;
+      device.usesContainer = true;
+    }
+  }
+
+  @Override
+  public void unuse(HostDevice device) {
+    if (device.usesContainer) {
+      device.usesContainer = false;
+      group.users--;
+      drop();
+    }
+    if (device.bound != null) {
+      device.bound.unbind();
+      device.bound = null;
+    }
   }
 
   /** The translation that the group's devices are under, or null. */

@@ -3,6 +3,7 @@ package io.jvfio.sim;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A host at run time: its hardware, its kernel's state, and the one process on it. Its monitor is
@@ -14,6 +15,9 @@ final class Host {
   private final FileTable files;
   private final ProcessMemory memory;
   private final LockedMemory locked;
+  private final LockedMemory lockedByUser;
+  private final List<Iommufd> iommufds = new ArrayList<>();
+  private final DmaTranslation physicalMemory = new NoIommuDriver(this);
   private final HugePages hugePages;
   private final PreregisteredMemory preregistered;
   private final List<VfioGroup> groups = new ArrayList<>();
@@ -22,18 +26,22 @@ final class Host {
   private final List<IommuFault> faults = new ArrayList<>();
   private final HostFiles tree;
 
+  /** Bytes that iommufd has pinned: {@code VmPin} of the process. */
+  long pinnedByIommufd;
+
   Host(HostDescription description, HostOptions options) {
     this.description = description;
     this.options = options;
     this.files = new FileTable(options.openFileLimit());
     this.locked = new LockedMemory(description.pageSize(), options);
+    this.lockedByUser = new LockedMemory(description.pageSize(), options);
     this.hugePages = new HugePages(description, options);
     this.memory = new ProcessMemory(description.pageSize(), locked, hugePages);
     this.preregistered = new PreregisteredMemory(memory, locked, description.pageSize());
     this.iommuDrivers =
         options.iommuDriverLoaded() ? description.platform().drivers(this) : List.of();
-    boolean noIommu = description.platform() instanceof IommuPlatform.None;
     for (var group : description.groups()) {
+      boolean noIommu = group.isNoIommu();
       if (!noIommu || options.vfioLoaded()) {
         groups.add(new VfioGroup(group, noIommu, description.platform().tables(description.era())));
       }
@@ -109,6 +117,31 @@ final class Host {
     return locked;
   }
 
+  /** What counts against the limit of the process's user, over all of his processes. */
+  LockedMemory lockedByUser() {
+    return lockedByUser;
+  }
+
+  /** The iommufds that are open. */
+  List<Iommufd> iommufds() {
+    return iommufds;
+  }
+
+  /** What a device reaches that no IOMMU covers. */
+  DmaTranslation physicalMemory() {
+    return physicalMemory;
+  }
+
+  /** Whether the kernel can do without an IOMMU, and was told to. */
+  boolean hasNoIommuDriver() {
+    return description.groups().stream().anyMatch(HostDescription.Group::isNoIommu);
+  }
+
+  /** The IOMMU if it is one that Type1 and iommufd drive, or null. */
+  IommuPlatform.@Nullable Paging paging() {
+    return description.platform() instanceof IommuPlatform.Paging paging ? paging : null;
+  }
+
   HugePages hugePages() {
     return hugePages;
   }
@@ -147,13 +180,18 @@ final class Host {
     var counted = new ArrayList<Container>();
     for (var group : groups) {
       var container = group.container;
-      if (container != null) {
+      if (group.isAttached()) {
         attached++;
+      }
+      if (container != null) {
         if (!counted.contains(container)) {
           counted.add(container);
           mapped += container.mappedBytes();
         }
       }
+    }
+    for (var iommufd : iommufds) {
+      mapped += iommufd.mappedBytes();
     }
     int open = 0;
     var drivers = new TreeMap<String, String>();

@@ -1,9 +1,11 @@
 package io.jvfio.sim;
 
 import io.jvfio.linux.Architecture;
+import io.jvfio.linux.Errno;
 import io.jvfio.sim.HostDescription.BarPlace;
 import io.jvfio.sim.HostDescription.Function;
 import io.jvfio.sim.HostDescription.Group;
+import io.jvfio.sim.HostDescription.IommufdSupport;
 import io.jvfio.sim.HostDescription.Reserved;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -19,6 +21,7 @@ final class HostCatalog {
   private static final int IBM = 0x1014;
   private static final int QEMU = 0x1b36;
   private static final int QEMU_NVME = 0x0010;
+  private static final int QEMU_HOST_BRIDGE = 0x0008;
   private static final int CLASS_NVME = 0x010802;
   private static final long NVME_BAR_SIZE = 16 << 10;
   private static final long FLAGS_MEMORY_64 = 0x140204;
@@ -30,6 +33,9 @@ final class HostCatalog {
   private static final int COMMAND_SERR = 0x0100;
 
   private static final int COMMAND_ON = 0x0107;
+
+  /** Where an SMMU driver maps the doorbell of MSIs; to sysfs it is of the same type. */
+  private static final Reserved SOFTWARE_MSI = new Reserved(0x800_0000L, 0x80f_ffffL, "msi");
 
   private static final Reserved MSI = new Reserved(0xfee0_0000L, 0xfeef_ffffL, "msi");
 
@@ -52,6 +58,24 @@ final class HostCatalog {
                       3, null, List.of(new Reserved(0, 0xff_ffffL, "direct-relaxable"), MSI))),
               pc(0)),
           new HostDescription(
+              "x86-6.12-iommufd",
+              "A PC with an Intel IOMMU and a Linux 6.12 that has iommufd and character devices"
+                  + " beside groups and containers; one device has no IOMMU.",
+              Architecture.X86_64,
+              PAGE_4K,
+              KernelEra.LINUX_6_12,
+              "6.12.107",
+              new IommuPlatform.Paging("dmar0", 0x4020_1000L, (1L << 48) - 1),
+              List.of(
+                  new Group(0, null, List.of(MSI)),
+                  new Group(1, null, List.of(MSI)),
+                  new Group(2, null, List.of(MSI)),
+                  new Group(3, null, List.of(MSI)),
+                  new Group(4, null, List.of(new Reserved(0, 0xff_ffffL, "direct-relaxable"), MSI)),
+                  new Group(5, Group.NO_IOMMU, List.of())),
+              bypassingPc(),
+              new IommufdSupport(0x80d2_008c_222f_0686L, 0xf0_0f4aL)),
+          new HostDescription(
               "x86-noiommu",
               "A PC without an IOMMU and Linux 6.12 in unsafe no-IOMMU mode: devices reach"
                   + " physical memory, and a container can map nothing.",
@@ -60,8 +84,40 @@ final class HostCatalog {
               KernelEra.LINUX_6_12,
               "6.12.107",
               new IommuPlatform.None(),
-              List.of(new Group(0, null, List.of()), new Group(1, null, List.of())),
+              List.of(
+                  new Group(0, Group.NO_IOMMU, List.of()), new Group(1, Group.NO_IOMMU, List.of())),
               pc(-1)),
+          new HostDescription(
+              "arm64-6.12",
+              "An Arm server with an SMMUv3 and Linux 6.12: Type1 and Type1v2 work, around a"
+                  + " window for MSI; nesting is advertised and refused with EPERM.",
+              Architecture.AARCH64,
+              PAGE_4K,
+              KernelEra.LINUX_6_12,
+              "6.12.107+deb13-arm64",
+              new IommuPlatform.Paging(
+                  "smmu3.0x0000000009050000", 0x4020_1000L, (1L << 48) - 1, Errno.EPERM),
+              List.of(
+                  new Group(0, null, List.of(SOFTWARE_MSI)),
+                  new Group(1, null, List.of(SOFTWARE_MSI)),
+                  new Group(2, null, List.of(SOFTWARE_MSI))),
+              List.of(
+                  new Function(
+                      "0000:00:00.0",
+                      List.of(),
+                      QEMU,
+                      QEMU_HOST_BRIDGE,
+                      0x060000,
+                      0,
+                      0,
+                      0,
+                      0,
+                      null,
+                      null,
+                      List.of(),
+                      null),
+                  nvme("0000:00:01.0", List.of(), 0, 1, "jvfio0", 0x80_0000_0000L, null),
+                  nvme("0000:00:02.0", List.of(), 0, 2, "jvfio1", 0x80_0000_4000L, null))),
           powerNv(
               "powernv-5.10",
               "A bare-metal POWER9 with Linux 5.10: sPAPR v1 is refused with EPERM, v2 works with"
@@ -142,6 +198,63 @@ final class HostCatalog {
             List.of(new BarPlace(4, 0x700, 0x700, 0x40, FLAGS_PORTS))));
   }
 
+  /**
+   * The functions of a Q35 machine with three NVMe controllers, one of them below a host bridge
+   * that the IOMMU does not cover.
+   */
+  private static List<Function> bypassingPc() {
+    return List.of(
+        plain("0000:00:00.0", 0x29c0, 0x060000, 0, 0x0103, 0, 0, null, List.of()),
+        nvme("0000:00:01.0", List.of(), 21, 1, "jvfio0", 0xfe80_0000L, null),
+        nvme("0000:00:02.0", List.of(), 22, 2, "jvfio1", 0xfe80_4000L, null),
+        bridge("0000:00:03.0", 0x000b, 0x060000, 0x0103, 0, 3, List.of()),
+        plain("0000:00:1f.0", 0x2918, 0x060100, 2, 0x0103, 0, 4, null, List.of()),
+        plain(
+            "0000:00:1f.2",
+            0x2922,
+            0x010601,
+            2,
+            COMMAND_ON,
+            10,
+            4,
+            null,
+            List.of(
+                new BarPlace(4, 0xc040, 0xc040, 0x20, FLAGS_PORTS),
+                new BarPlace(5, 0xfe80_8000L, 0xfe80_8000L, 0x1000, FLAGS_MEMORY))),
+        plain(
+            "0000:00:1f.3",
+            0x2930,
+            0x0c0500,
+            2,
+            0x0103,
+            10,
+            4,
+            null,
+            List.of(new BarPlace(4, 0x700, 0x700, 0x40, FLAGS_PORTS))),
+        bridge(
+            "0000:40:00.0",
+            0x000c,
+            0x060400,
+            COMMAND_ON,
+            11,
+            -1,
+            List.of(new BarPlace(0, 0xfe80_9000L, 0xfe80_9000L, 0x1000, FLAGS_MEMORY))),
+        nvme("0000:41:00.0", List.of("0000:40:00.0"), 11, 5, "jvfio2", 0xfe60_0000L, null));
+  }
+
+  private static Function bridge(
+      String address,
+      int device,
+      int classCode,
+      int command,
+      int irq,
+      int group,
+      List<BarPlace> bars) {
+    return new Function(
+        address, List.of(), QEMU, device, classCode, 0, command, irq, group, null, null, bars,
+        null);
+  }
+
   private static Function plain(
       String address,
       int device,
@@ -165,7 +278,7 @@ final class HostCatalog {
       String serial,
       long barAddress,
       @Nullable String node) {
-    long busAddress = barAddress & 0xffff_ffffL;
+    long busAddress = node == null ? barAddress : barAddress & 0xffff_ffffL;
     long flags = node == null ? FLAGS_MEMORY_64 : FLAGS_MEMORY;
     return new Function(
         address,
@@ -242,7 +355,7 @@ final class HostCatalog {
         era,
         release,
         new IommuPlatform.Partition(
-            GIB, dynamicWindows, 0x0121_1000L, 1L << 31, 0x0800_0000_0000_0000L),
+            GIB, dynamicWindows, 0x0121_1000L, 1L << 37, 0x0800_0000_0000_0000L),
         List.of(new Group(0, "domain0-pe0", List.of()), new Group(1, "domain1-pe0", List.of())),
         List.of(
             nvme(

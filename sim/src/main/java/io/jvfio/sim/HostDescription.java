@@ -13,6 +13,8 @@ import org.jspecify.annotations.Nullable;
  * @param platform the IOMMU and its knobs
  * @param groups the IOMMU groups, by id
  * @param functions the PCI functions, in ascending order of address
+ * @param iommufd what there is to iommufd and to nodes of devices; null where the kernel has
+ *     neither
  */
 record HostDescription(
     String name,
@@ -23,7 +25,34 @@ record HostDescription(
     String release,
     IommuPlatform platform,
     List<Group> groups,
-    List<Function> functions) {
+    List<Function> functions,
+    @Nullable IommufdSupport iommufd) {
+
+  /** A host whose kernel has no iommufd. */
+  HostDescription(
+      String name,
+      String description,
+      Architecture architecture,
+      int pageSize,
+      KernelEra era,
+      String release,
+      IommuPlatform platform,
+      List<Group> groups,
+      List<Function> functions) {
+    this(
+        name, description, architecture, pageSize, era, release, platform, groups, functions, null);
+  }
+
+  /**
+   * What iommufd tells of an Intel IOMMU.
+   *
+   * @param capabilities its capability register
+   * @param extendedCapabilities its extended capability register
+   */
+  record IommufdSupport(long capabilities, long extendedCapabilities) {
+    /** In {@code extendedCapabilities}: scalable mode, with second-stage tables and dirty bits. */
+    static final long DIRTY_TRACKING = 1L << 43 | 1L << 45 | 1L << 46;
+  }
 
   /**
    * An IOMMU group.
@@ -32,7 +61,15 @@ record HostDescription(
    * @param name its name; null where the IOMMU driver gives none
    * @param reserved IOVA ranges that are not for use
    */
-  record Group(int id, @Nullable String name, List<Reserved> reserved) {}
+  record Group(int id, @Nullable String name, List<Reserved> reserved) {
+    /** The name of a group that VFIO makes of a device without an IOMMU. */
+    static final String NO_IOMMU = "vfio-noiommu";
+
+    /** Whether it stands for a device that no IOMMU covers. */
+    boolean isNoIommu() {
+      return NO_IOMMU.equals(name);
+    }
+  }
 
   /**
    * A range of IOVAs that is taken.

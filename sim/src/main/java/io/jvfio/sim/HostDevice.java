@@ -29,6 +29,12 @@ final class HostDevice implements DmaPort {
   @Nullable VfioGroup group;
   @Nullable String driver;
 
+  /** What it is to the iommufd that it is bound to, or null. */
+  @Nullable IommufdDevice bound;
+
+  /** It is open through a group that is in a container. */
+  boolean usesContainer;
+
   /** Open while this has a value. */
   @Nullable VfioPci open;
 
@@ -133,6 +139,12 @@ final class HostDevice implements DmaPort {
     return hardware().config();
   }
 
+  /** Whether Enhanced Error Handling keeps a register access from it. */
+  boolean isStopped(boolean write) {
+    var endpoint = group == null ? null : group.endpoint();
+    return endpoint != null && endpoint.stopsRegister(write);
+  }
+
   /** Ends the device for good. */
   void close() {
     var model = hardware == null ? given : hardware.model();
@@ -164,7 +176,7 @@ final class HostDevice implements DmaPort {
   private void transfer(long iova, MemorySegment data, boolean write) throws DmaFaultException {
     synchronized (host) {
       try {
-        var translation = translation(iova);
+        var translation = translation(iova, write);
         long size = data.byteSize();
         for (long done = 0; done < size; ) {
           var piece = translation.reach(iova + done, size - done, write);
@@ -182,11 +194,21 @@ final class HostDevice implements DmaPort {
     }
   }
 
-  private DmaTranslation translation(long iova) throws DmaBlocked {
+  private DmaTranslation translation(long iova, boolean write) throws DmaBlocked {
     if ((config().read(PciConfig.COMMAND, 2) & PciConfig.COMMAND_MASTER) == 0) {
       throw new DmaBlocked(iova, "bus mastering is off");
     }
+    var endpoint = group == null ? null : group.endpoint();
+    if (endpoint != null && endpoint.stopsDma(write)) {
+      throw new DmaBlocked(iova, "the device's endpoint is stopped");
+    }
+    if (bound != null) {
+      return bound;
+    }
     var translation = group == null ? null : GroupFile.translation(group);
+    if (translation == null && group != null && group.noIommu && open != null) {
+      return host.physicalMemory();
+    }
     if (translation == null) {
       throw new DmaBlocked(iova, "no container with an IOMMU has the device's group");
     }

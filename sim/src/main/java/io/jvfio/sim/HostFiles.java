@@ -1,5 +1,7 @@
 package io.jvfio.sim;
 
+import static java.util.Objects.requireNonNull;
+
 import io.jvfio.linux.Errno;
 import java.util.List;
 
@@ -42,11 +44,11 @@ final class HostFiles {
       for (var device : group.devices) {
         devices.link(device.address(), "../../../../" + DeviceFiles.path(device.description()));
       }
-      var name = group.noIommu ? "vfio-noiommu" : group.description.name();
+      var name = group.description.name();
       if (name != null) {
         directory.text("name", name);
       }
-      directory.text("type", host.description().platform().groupType());
+      directory.text("type", group.noIommu ? "unknown" : host.description().platform().groupType());
       var reserved = new StringBuilder();
       for (var range : group.description.reserved()) {
         reserved
@@ -65,7 +67,10 @@ final class HostFiles {
     if (!host.options().vfioLoaded()) {
       return;
     }
-    boolean noIommu = host.description().platform() instanceof IommuPlatform.None;
+    boolean noIommu = host.hasNoIommuDriver();
+    if (host.description().iommufd() != null) {
+      modules.directory("iommufd/parameters").text("allow_unsafe_interrupts", "N");
+    }
     var vfio = modules.directory("vfio");
     if (noIommu) {
       vfio.directory("parameters").text("enable_unsafe_noiommu_mode", "Y");
@@ -114,6 +119,52 @@ final class HostFiles {
           node.setRootOnly();
         }
       }
+    }
+    if (host.description().iommufd() != null) {
+      addIommufdNodes(nodes);
+    }
+  }
+
+  private void addIommufdNodes(FileNode.Directory nodes) {
+    var devices = nodes.directory("devices");
+    for (var device : host.devices()) {
+      if (CharacterDevices.has(device)) {
+        devices.put(CharacterDevices.name(host, device), new DeviceNode(host, device));
+      }
+    }
+    var dev = tree.root().directory("dev");
+    dev.put("iommu", new IommufdNode(host));
+    if (!host.options().groupAccess()) {
+      devices.names().forEach(name -> requireNonNull(devices.get(name)).setRootOnly());
+      requireNonNull(dev.get("iommu")).setRootOnly();
+    }
+  }
+
+  private static final class IommufdNode extends FileNode.Special {
+    private final Host host;
+
+    IommufdNode(Host host) {
+      this.host = host;
+    }
+
+    @Override
+    OpenFile open(String path, boolean writes) {
+      return new IommufdFile(host);
+    }
+  }
+
+  private static final class DeviceNode extends FileNode.Special {
+    private final Host host;
+    private final HostDevice device;
+
+    DeviceNode(Host host, HostDevice device) {
+      this.host = host;
+      this.device = device;
+    }
+
+    @Override
+    OpenFile open(String path, boolean writes) {
+      return new CharacterDevice(host, device, path);
     }
   }
 

@@ -34,6 +34,7 @@ public final class HostOptions {
     boolean vfioLoaded = true;
     boolean iommuDriverLoaded = true;
     boolean interruptsIsolated = true;
+    boolean tracksDirtyPages;
     int dmaEntryLimit = 65535;
     Map<Long, Integer> hugePages = Map.of();
     List<Sibling> siblings = List.of();
@@ -151,6 +152,11 @@ public final class HostOptions {
     return with(settings -> settings.interruptsIsolated = false);
   }
 
+  /** With an IOMMU that tracks dirty pages, for hosts that have iommufd. */
+  public HostOptions withDirtyTracking() {
+    return with(settings -> settings.tracksDirtyPages = true);
+  }
+
   /** With the {@code dma_entry_limit} of {@code vfio_iommu_type1}. */
   public HostOptions withDmaEntryLimit(int mappings) {
     return with(settings -> settings.dmaEntryLimit = mappings);
@@ -254,6 +260,10 @@ public final class HostOptions {
 
   boolean interruptsIsolated() {
     return settings.interruptsIsolated;
+  }
+
+  boolean tracksDirtyPages() {
+    return settings.tracksDirtyPages;
   }
 
   int dmaEntryLimit() {

@@ -18,7 +18,7 @@ final class HostTables extends TableGroup {
     this.era = era;
     long bytes =
         era == KernelEra.LINUX_5_10 ? 0 : flatTableBytes(DEFAULT_PAGE_SHIFT, platform.windowSize());
-    this.host = new TceTable(0, DEFAULT_PAGE_SHIFT, platform.windowSize(), bytes);
+    this.host = new TceTable(0, DEFAULT_PAGE_SHIFT, platform.windowSize(), bytes, false);
     tables[0] = host;
   }
 

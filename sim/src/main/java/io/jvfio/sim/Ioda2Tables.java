@@ -46,6 +46,11 @@ final class Ioda2Tables extends TableGroup {
   }
 
   @Override
+  boolean hasErrorHandling() {
+    return true;
+  }
+
+  @Override
   long tableBytes(int pageShift, long windowSize, int levels) {
     if (levels < 1 || levels > MAX_LEVELS || Long.bitCount(windowSize) != 1) {
       return 0;
@@ -77,8 +82,9 @@ final class Ioda2Tables extends TableGroup {
       return Created.error(Errno.ENOMEM.result());
     }
     long start = number == 0 ? 0 : platform.secondWindowStart();
+    long size = Math.max(windowSize, 1L << (KERNEL_PAGE_SHIFT - 3 + pageShift));
     return Created.table(
-        new TceTable(start, pageShift, windowSize, tableBytes(pageShift, windowSize, levels)));
+        new TceTable(start, pageShift, size, tableBytes(pageShift, windowSize, levels), true));
   }
 
   @Override

@@ -1,5 +1,6 @@
 package io.jvfio.sim;
 
+import io.jvfio.linux.Errno;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -28,11 +29,19 @@ sealed interface IommuPlatform {
    * @param instance its name in {@code /sys/class/iommu}
    * @param pageSizes a bit for each page size in bytes
    * @param lastIova the last address it translates
+   * @param nestingError what its driver answers when Type1 asks it for nesting
    */
-  record Paging(String instance, long pageSizes, long lastIova) implements IommuPlatform {
+  record Paging(String instance, long pageSizes, long lastIova, Errno nestingError)
+      implements IommuPlatform {
+    /** One whose driver has no nesting. */
+    Paging(String instance, long pageSizes, long lastIova) {
+      this(instance, pageSizes, lastIova, Errno.EINVAL);
+    }
+
     @Override
     public List<IommuDriver> drivers(Host host) {
-      return List.of(new Type1Driver(host, this));
+      var type1 = new Type1Driver(host, this);
+      return host.hasNoIommuDriver() ? List.of(type1, new NoIommuDriver(host)) : List.of(type1);
     }
 
     @Override
@@ -83,8 +92,8 @@ sealed interface IommuPlatform {
    * @param windowSize size of the default window at 0
    * @param dynamicWindows whether there are Dynamic DMA Windows
    * @param hypervisorPageSizes what the hypervisor offers for them, a bit for each size in bytes
-   * @param largestBlock how many pages it gives to one window
-   * @param secondWindowStart where a window goes while another exists; the first goes to 0
+   * @param largestBlock how many pages it says that it gives to one window
+   * @param secondWindowStart where a window goes that it makes beside the default window
    */
   record Partition(
       long windowSize,

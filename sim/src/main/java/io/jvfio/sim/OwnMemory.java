@@ -28,7 +28,7 @@ final class OwnMemory {
   static OwnMemory now() {
     var memory = new OwnMemory();
     try {
-      for (var line : Files.readString(MAPS, StandardCharsets.ISO_8859_1).split("\n")) {
+      for (var line : Files.readAllLines(MAPS, StandardCharsets.ISO_8859_1)) {
         memory.add(line);
       }
     } catch (IOException e) {

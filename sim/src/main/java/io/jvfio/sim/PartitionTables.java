@@ -4,7 +4,8 @@ import io.jvfio.linux.Errno;
 
 /**
  * Windows that a hypervisor makes, from Linux 6.11 on. A window that it refuses puts the device on
- * a list that nothing ever leaves, and whoever is on it gets no window any more: "poisoned".
+ * a list that nothing ever leaves, and whoever is on it gets no window any more: "poisoned". So
+ * does a second dynamic window: of the two windows that a device can have, one is the default one.
  * Source: {@code arch/powerpc/platforms/pseries/iommu.c}.
  */
 final class PartitionTables extends TableGroup {
@@ -85,19 +86,22 @@ final class PartitionTables extends TableGroup {
       poisoned = true;
       return Created.error(Errno.EINVAL.result());
     }
-    if (windowSize >>> pageShift > platform.largestBlock()) {
+    long pages = windowSize >>> pageShift;
+    if (pages == 0 || pages > platform.largestBlock()) {
       return Created.error(Errno.EINVAL.result());
     }
-    if (windowSize >>> pageShift == 0) {
+    // The hypervisor's own default window is never removed, so there is room for one more. It
+    // counts a window's pages in 32 bits.
+    if (hasDynamicWindow() || (int) pages == 0) {
       poisoned = true;
       return Created.error(Errno.ENODEV.result());
     }
-    boolean first = tables[0] == null && tables[1] == null;
-    return install(number, first ? 0 : platform.secondWindowStart(), pageShift, windowSize);
+    return install(number, platform.secondWindowStart(), pageShift, windowSize);
   }
 
   private Created install(int number, long start, int pageShift, long windowSize) {
-    var table = new TceTable(start, pageShift, windowSize, flatTableBytes(pageShift, windowSize));
+    long bytes = flatTableBytes(pageShift, windowSize);
+    var table = new TceTable(start, pageShift, windowSize, bytes, false);
     tables[number] = table;
     return Created.table(table);
   }

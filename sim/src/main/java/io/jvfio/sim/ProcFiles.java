@@ -24,8 +24,10 @@ final class ProcFiles {
   void addTo(FileNode.Directory proc) {
     var options = host.options();
     proc.directory("sys/kernel").text("osrelease", host.description().release());
-    boolean paging = host.description().platform() instanceof IommuPlatform.Paging;
-    proc.text("cmdline", paging ? "console=ttyS0 panic=-1 intel_iommu=on" : "panic=-1");
+    boolean intelIommu =
+        host.description().platform() instanceof IommuPlatform.Paging
+            && host.description().architecture() == Architecture.X86_64;
+    proc.text("cmdline", intelIommu ? "console=ttyS0 panic=-1 intel_iommu=on" : "panic=-1");
     proc.text("cpuinfo", "processor\t: 0" + platformLine());
     proc.link("self", Integer.toString(options.pid()));
     var self = proc.directory(Integer.toString(options.pid()));
@@ -83,7 +85,7 @@ final class ProcFiles {
               + "Gid:"
               + ids
               + kilobytes("VmLck", host.locked().bytes())
-              + kilobytes("VmPin", 0)
+              + kilobytes("VmPin", host.pinnedByIommufd)
               + "CapInh:\t0000000000000000\nCapPrm:\t"
               + capabilities
               + "\nCapEff:\t"

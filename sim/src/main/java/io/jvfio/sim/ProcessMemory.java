@@ -393,10 +393,17 @@ final class ProcessMemory {
    * @throws UserFault when not all of it can be read, or written
    */
   MemorySegment user(long address, long byteSize, boolean write) throws UserFault {
-    if (pinnable(address, byteSize, write) < byteSize) {
+    var memory = userPart(address, byteSize, write);
+    if (memory.byteSize() < byteSize) {
       throw new UserFault();
     }
-    return NativeMemory.at(address, byteSize, Arena.global());
+    return memory;
+  }
+
+  /** As {@link #user}, but only as much from {@code address} on as can be read, or written. */
+  MemorySegment userPart(long address, long byteSize, boolean write) {
+    long reached = pinnable(address, byteSize, write);
+    return reached == 0 ? MemorySegment.NULL : NativeMemory.at(address, reached, Arena.global());
   }
 
   /** A view of mapped memory for the user, whose pages stay until {@code lifetime} ends. */

@@ -7,6 +7,13 @@ import java.util.List;
  * A running simulated host, with one process on it: the caller.
  *
  * <p>All methods may be called from any thread; the host does one thing at a time.
+ *
+ * <p>Its system calls take memory that its {@code mmap} made, and as a real kernel's the JVM's own
+ * native memory too, such as that of an {@code Arena}: devices do DMA there. Whether the memory is
+ * there is looked up at the call, in {@code /proc/self/maps}, so on other systems than Linux it is
+ * refused with EFAULT; and it must not be freed before it is unmapped from the IOMMU, for nothing
+ * keeps it. Memory files and huge pages are made of real shared memory, and refused with ENOMEM
+ * where there is none.
  */
 public final class SimulatedHost implements AutoCloseable {
   private final Host host;

@@ -81,7 +81,7 @@ final class SimulatedRegisters implements Registers {
       var mapping = mapping(offset, width);
       long at = mapping.barOffset() + (address + offset - mapping.start());
       var model = respondingModel(mapping);
-      return isInBar(model, mapping.bar(), at)
+      return isInBar(model, mapping.bar(), at) && !isStopped(mapping, false)
           ? model.read(mapping.bar(), at, width)
           : NOTHING_THERE;
     }
@@ -95,7 +95,7 @@ final class SimulatedRegisters implements Registers {
       }
       long at = mapping.barOffset() + (address + offset - mapping.start());
       var model = respondingModel(mapping);
-      if (isInBar(model, mapping.bar(), at)) {
+      if (isInBar(model, mapping.bar(), at) && !isStopped(mapping, true)) {
         model.write(mapping.bar(), at, width, value);
       }
     }
@@ -127,6 +127,10 @@ final class SimulatedRegisters implements Registers {
           "a fault occurred in an unsafe memory access operation: memory decoding is off (SIGBUS)");
     }
     return file.pci().model();
+  }
+
+  private static boolean isStopped(ProcessMemory.Mapping mapping, boolean write) {
+    return mapping.file() != null && mapping.file().pci().isStopped(write);
   }
 
   private static boolean isInBar(DeviceModel model, int bar, long offset) {

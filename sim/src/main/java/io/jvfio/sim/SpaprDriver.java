@@ -1,7 +1,10 @@
 package io.jvfio.sim;
 
+import static io.jvfio.linux.uapi.Vfio.VFIO_EEH;
 import static io.jvfio.linux.uapi.Vfio.VFIO_SPAPR_TCE_IOMMU;
 import static io.jvfio.linux.uapi.Vfio.VFIO_SPAPR_TCE_v2_IOMMU;
+
+import io.jvfio.linux.Errno;
 
 /**
  * The module {@code vfio_iommu_spapr_tce}. It claims both versions on every machine, whatever the
@@ -16,12 +19,25 @@ final class SpaprDriver implements IommuDriver {
 
   @Override
   public int checkExtension(long extension) {
+    if (extension == VFIO_EEH) {
+      return hasErrorHandling() ? 1 : 0;
+    }
     return extension == VFIO_SPAPR_TCE_IOMMU || extension == VFIO_SPAPR_TCE_v2_IOMMU ? 1 : 0;
   }
 
+  private boolean hasErrorHandling() {
+    for (var group : host.groups()) {
+      if (group.endpoint() != null) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** A feature is no type, though it is asked for in the same way. */
   @Override
   public int openError(long type) {
-    return 0;
+    return type == VFIO_EEH ? Errno.EINVAL.result() : 0;
   }
 
   @Override

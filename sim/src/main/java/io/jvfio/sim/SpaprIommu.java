@@ -24,7 +24,7 @@ import java.util.List;
  */
 final class SpaprIommu implements Iommu {
   /** A boolean that leaks out where an errno was meant. */
-  private static final int MISALIGNED = 1;
+  private static final int BAD_ADDRESS = 1;
 
   private static final int INFO_MINIMUM = 16;
 
@@ -130,8 +130,7 @@ final class SpaprIommu implements Iommu {
       case VfioCommand.SPAPR_UNREGISTER_MEMORY -> v2 ? unregister(argument) : Errno.ENOTTY.result();
       case VfioCommand.SPAPR_TCE_CREATE -> v2 ? create(argument) : Errno.ENOTTY.result();
       case VfioCommand.SPAPR_TCE_REMOVE -> v2 ? remove(argument) : Errno.ENOTTY.result();
-      // No simulated machine has Enhanced Error Handling, so no device has an EEH state.
-      case VfioCommand.EEH_PE_OP -> Errno.ENODEV.result();
+      case VfioCommand.EEH_PE_OP -> operate(argument);
       default -> Errno.ENOTTY.result();
     };
   }
@@ -159,6 +158,20 @@ final class SpaprIommu implements Iommu {
     }
     argument.copyOut(
         0, info, argsz >= VfioIommuSpaprTceInfo.SIZE ? VfioIommuSpaprTceInfo.SIZE : INFO_MINIMUM);
+    return 0;
+  }
+
+  /**
+   * All groups in turn, until one answers other than 0: a state other than "normal" ends it too.
+   */
+  private int operate(UserArgument argument) throws UserFault {
+    for (var tables : groups) {
+      int result =
+          tables.endpoint == null ? Errno.ENODEV.result() : tables.endpoint.operate(argument);
+      if (result != 0) {
+        return result;
+      }
+    }
     return 0;
   }
 
@@ -214,7 +227,7 @@ final class SpaprIommu implements Iommu {
       return Errno.EINVAL.result();
     }
     if ((iova & offsetBits) != 0) {
-      return MISALIGNED;
+      return BAD_ADDRESS;
     }
     return windows.map(table, iova, vaddr, size, read, write);
   }
@@ -242,10 +255,14 @@ final class SpaprIommu implements Iommu {
     if ((size & offsetBits) != 0) {
       return Errno.EINVAL.result();
     }
-    if ((iova & offsetBits) != 0) {
-      return MISALIGNED;
+    long left = table.start() + table.size() - iova;
+    boolean fits = Long.compareUnsigned(size, left) <= 0;
+    // Linux 6.12.107 lets a hypervisor refuse page by page, and does not mind.
+    boolean isChecked = !(host.description().platform() instanceof IommuPlatform.Partition);
+    if ((iova & offsetBits) != 0 || (isChecked && !fits)) {
+      return BAD_ADDRESS;
     }
-    windows.clear(table, iova, size);
+    windows.clear(table, iova, fits ? size : left);
     return 0;
   }
 

@@ -15,6 +15,9 @@ abstract class TableGroup {
 
   final @Nullable TceTable[] tables = new TceTable[WINDOWS];
 
+  /** What Enhanced Error Handling knows the group as, or null where there is none. */
+  @Nullable Endpoint endpoint;
+
   /** A result for {@link #createTable}: a table, or a negated errno. */
   record Created(@Nullable TceTable table, int error) {
     static Created table(TceTable table) {
@@ -52,6 +55,11 @@ abstract class TableGroup {
 
   /** Makes the group use no table for window {@code number}. */
   abstract void unsetWindow(int number);
+
+  /** Whether Enhanced Error Handling works here, for devices that can have it. */
+  boolean hasErrorHandling() {
+    return false;
+  }
 
   /** The host gives its own windows up. */
   abstract void takeOwnership();

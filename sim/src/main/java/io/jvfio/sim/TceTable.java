@@ -18,6 +18,7 @@ final class TceTable {
   private final int pageShift;
   private final long size;
   private final long allocatedBytes;
+  private final boolean writeImpliesRead;
   private final Map<Long, long[]> chunks = new HashMap<>();
   private long mappedPages;
 
@@ -25,12 +26,14 @@ final class TceTable {
    * An empty table.
    *
    * @param allocatedBytes what it counts against locked memory
+   * @param writeImpliesRead whether a device that may write a page may read it as well
    */
-  TceTable(long start, int pageShift, long size, long allocatedBytes) {
+  TceTable(long start, int pageShift, long size, long allocatedBytes, boolean writeImpliesRead) {
     this.start = start;
     this.pageShift = pageShift;
     this.size = size;
     this.allocatedBytes = allocatedBytes;
+    this.writeImpliesRead = writeImpliesRead;
   }
 
   long start() {
@@ -75,7 +78,8 @@ final class TceTable {
    * @return the address that it had, or -1
    */
   long map(long iova, long address, boolean read, boolean write) {
-    return exchange(iova, address | (read ? READ : 0) | (write ? WRITE : 0));
+    boolean reads = read || (write && writeImpliesRead);
+    return exchange(iova, address | (reads ? READ : 0) | (write ? WRITE : 0));
   }
 
   /**

@@ -1,7 +1,14 @@
 package io.jvfio.sim;
 
 import static io.jvfio.linux.uapi.Vfio.VFIO_DMA_MAP_FLAG_READ;
+import static io.jvfio.linux.uapi.Vfio.VFIO_DMA_MAP_FLAG_VADDR;
 import static io.jvfio.linux.uapi.Vfio.VFIO_DMA_MAP_FLAG_WRITE;
+import static io.jvfio.linux.uapi.Vfio.VFIO_DMA_UNMAP_FLAG_ALL;
+import static io.jvfio.linux.uapi.Vfio.VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP;
+import static io.jvfio.linux.uapi.Vfio.VFIO_DMA_UNMAP_FLAG_VADDR;
+import static io.jvfio.linux.uapi.Vfio.VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP;
+import static io.jvfio.linux.uapi.Vfio.VFIO_IOMMU_DIRTY_PAGES_FLAG_START;
+import static io.jvfio.linux.uapi.Vfio.VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP;
 import static io.jvfio.linux.uapi.Vfio.VFIO_IOMMU_INFO_CAPS;
 import static io.jvfio.linux.uapi.Vfio.VFIO_IOMMU_INFO_PGSIZES;
 import static io.jvfio.linux.uapi.Vfio.VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE;
@@ -11,6 +18,9 @@ import static io.jvfio.linux.uapi.Vfio.VFIO_UPDATE_VADDR;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.uapi.Layouts;
+import io.jvfio.linux.uapi.VfioBitmap;
+import io.jvfio.linux.uapi.VfioIommuType1DirtyBitmap;
+import io.jvfio.linux.uapi.VfioIommuType1DirtyBitmapGet;
 import io.jvfio.linux.uapi.VfioIommuType1DmaMap;
 import io.jvfio.linux.uapi.VfioIommuType1DmaUnmap;
 import io.jvfio.linux.uapi.VfioIommuType1Info;
@@ -23,15 +33,16 @@ import java.util.Deque;
  * Source: {@code drivers/vfio/vfio_iommu_type1.c}.
  */
 final class Type1Iommu implements Iommu {
-  private static final int MAP_FLAG_VADDR = 4;
-  private static final int UNMAP_FLAG_DIRTY_BITMAP = 1;
-  private static final int UNMAP_FLAG_ALL = 2;
-  private static final int UNMAP_FLAG_VADDR = 4;
-  private static final int BITMAP_SIZE = 24;
-  private static final int DIRTY_MINIMUM = 8;
-  private static final int DIRTY_FLAGS = 7;
-  private static final int DIRTY_START = 1;
-  private static final int DIRTY_STOP = 2;
+  private static final int UNMAP_FLAGS =
+      VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP | VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_VADDR;
+  private static final int DIRTY_FLAGS =
+      VFIO_IOMMU_DIRTY_PAGES_FLAG_START
+          | VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP
+          | VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP;
+
+  /** The end of a process's addresses, beyond which none is even tried. */
+  private static final long USER_END = 1L << 47;
+
   private static final int INFO_MINIMUM = 16;
   private static final long MAX_DIRTY_BITMAP = 256 << 20;
 
@@ -66,8 +77,11 @@ final class Type1Iommu implements Iommu {
     if (mappings.hasInvalidAddresses()) {
       return Errno.EBUSY.result();
     }
-    if (groups.contains(group) || nesting) {
+    if (groups.contains(group)) {
       return Errno.EINVAL.result();
+    }
+    if (nesting) {
+      return platform.nestingError().result();
     }
     groups.push(group);
     var narrowed = new IovaRanges(platform.lastIova(), groups);
@@ -171,12 +185,13 @@ final class Type1Iommu implements Iommu {
     int flags = VfioIommuType1DmaMap.flags(map);
     boolean read = (flags & VFIO_DMA_MAP_FLAG_READ) != 0;
     boolean write = (flags & VFIO_DMA_MAP_FLAG_WRITE) != 0;
-    boolean setsAddress = (flags & MAP_FLAG_VADDR) != 0;
+    boolean setsAddress = (flags & VFIO_DMA_MAP_FLAG_VADDR) != 0;
     long iova = VfioIommuType1DmaMap.iova(map);
     long vaddr = VfioIommuType1DmaMap.vaddr(map);
     long size = VfioIommuType1DmaMap.size(map);
     if (isShort(VfioIommuType1DmaMap.argsz(map), VfioIommuType1DmaMap.SIZE)
-        || (flags & ~(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE | MAP_FLAG_VADDR)) != 0
+        || (flags & ~(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE | VFIO_DMA_MAP_FLAG_VADDR))
+            != 0
         || (read || write) == setsAddress
         || size == 0
         || ((size | iova | vaddr) & smallestPage() - 1) != 0
@@ -193,34 +208,48 @@ final class Type1Iommu implements Iommu {
   private int unmap(UserArgument argument) throws UserFault {
     var unmap = argument.copyIn(VfioIommuType1DmaUnmap.SIZE, VfioIommuType1DmaUnmap.SIZE);
     int flags = VfioIommuType1DmaUnmap.flags(unmap);
-    boolean all = (flags & UNMAP_FLAG_ALL) != 0;
-    boolean invalidates = (flags & UNMAP_FLAG_VADDR) != 0;
-    boolean wantsDirtyPages = (flags & UNMAP_FLAG_DIRTY_BITMAP) != 0;
+    boolean all = (flags & VFIO_DMA_UNMAP_FLAG_ALL) != 0;
+    boolean invalidates = (flags & VFIO_DMA_UNMAP_FLAG_VADDR) != 0;
+    boolean wantsDirtyPages = (flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP) != 0;
     long argsz = Integer.toUnsignedLong(VfioIommuType1DmaUnmap.argsz(unmap));
-    if (argsz < VfioIommuType1DmaUnmap.SIZE
-        || (flags & ~(UNMAP_FLAG_ALL | UNMAP_FLAG_VADDR | UNMAP_FLAG_DIRTY_BITMAP)) != 0
-        || (wantsDirtyPages
-            && (all
-                || invalidates
-                || argsz < VfioIommuType1DmaUnmap.SIZE + BITMAP_SIZE
-                || !tracksDirtyPages))) {
-      return Errno.EINVAL.result();
-    }
     long iova = VfioIommuType1DmaUnmap.iova(unmap);
     long size = VfioIommuType1DmaUnmap.size(unmap);
-    if (all) {
-      if (iova != 0 || size != 0) {
+    if (argsz < VfioIommuType1DmaUnmap.SIZE
+        || (flags & ~UNMAP_FLAGS) != 0
+        || (wantsDirtyPages && (all || invalidates))) {
+      return Errno.EINVAL.result();
+    }
+    var bitmap = MemorySegment.NULL;
+    if (wantsDirtyPages) {
+      if (argsz < VfioIommuType1DmaUnmap.SIZE + VfioBitmap.SIZE) {
         return Errno.EINVAL.result();
       }
-    } else if (size == 0 || ((iova | size) & smallestPage() - 1) != 0 || wraps(iova, size)) {
+      var struct =
+          argument
+              .copyIn(VfioIommuType1DmaUnmap.SIZE + VfioBitmap.SIZE, 0)
+              .asSlice(VfioIommuType1DmaUnmap.SIZE);
+      if (!tracksDirtyPages || isBadRange(iova, size) || isBadBitmap(struct, size)) {
+        return Errno.EINVAL.result();
+      }
+      bitmap = userBitmap(struct);
+    }
+    if (all ? iova != 0 || size != 0 : isBadRange(iova, size)) {
       return Errno.EINVAL.result();
     }
     long last = all ? -1 : iova + size - 1;
     if (v2 && !all && mappings.bisects(iova, last)) {
       return Errno.EINVAL.result();
     }
-    long removed =
-        invalidates ? mappings.invalidateAddresses(iova, last) : mappings.unmap(iova, last);
+    long removed;
+    if (!all && last == -1) {
+      removed = 0; // the range's end is 0 to the kernel, so that nothing begins before it
+    } else if (invalidates) {
+      removed = mappings.invalidateAddresses(iova, last);
+    } else if (wantsDirtyPages) {
+      removed = mappings.unmapDirty(iova, last, bitmap, smallestPage());
+    } else {
+      removed = mappings.unmap(iova, last);
+    }
     if (removed < 0) {
       return (int) removed;
     }
@@ -229,26 +258,66 @@ final class Type1Iommu implements Iommu {
     return 0;
   }
 
-  /** Tracking can be turned on and off; reading what it found is not simulated. */
+  private boolean isBadRange(long iova, long size) {
+    return size == 0 || ((iova | size) & smallestPage() - 1) != 0 || wraps(iova, size);
+  }
+
+  /** Whether a bitmap is not one for {@code size} bytes: its page, its size, where it is. */
+  private boolean isBadBitmap(MemorySegment bitmap, long size) {
+    long data = VfioBitmap.data(bitmap);
+    long bytes = VfioBitmap.size(bitmap);
+    return VfioBitmap.pgsize(bitmap) != smallestPage()
+        || bytes <= 0
+        || bytes > MAX_DIRTY_BITMAP
+        || data < 0
+        || data + bytes > USER_END
+        || Long.compareUnsigned(bytes, DirtyBitmap.bytesFor(size / smallestPage())) < 0;
+  }
+
   private int dirtyPages(UserArgument argument) throws UserFault {
     if (!v2) {
       return Errno.EACCES.result();
     }
-    var dirty = argument.copyIn(DIRTY_MINIMUM, DIRTY_MINIMUM);
-    int flags = dirty.get(Layouts.U32, 4);
-    if (isShort(dirty.get(Layouts.U32, 0), DIRTY_MINIMUM)
+    var dirty = argument.copyIn(VfioIommuType1DirtyBitmap.SIZE, VfioIommuType1DirtyBitmap.SIZE);
+    int flags = VfioIommuType1DirtyBitmap.flags(dirty);
+    if (isShort(VfioIommuType1DirtyBitmap.argsz(dirty), VfioIommuType1DirtyBitmap.SIZE)
         || (flags & ~DIRTY_FLAGS) != 0
         || Integer.bitCount(flags) != 1) {
       return Errno.EINVAL.result();
     }
-    switch (flags) {
-      case DIRTY_START -> tracksDirtyPages = true;
-      case DIRTY_STOP -> tracksDirtyPages = false;
-      default -> {
-        return Errno.EINVAL.result();
-      }
+    if (flags == VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP) {
+      return dirtyBitmap(argument, VfioIommuType1DirtyBitmap.argsz(dirty));
+    }
+    boolean starts = flags == VFIO_IOMMU_DIRTY_PAGES_FLAG_START;
+    if (starts != tracksDirtyPages) {
+      tracksDirtyPages = starts;
+      mappings.forgetDirtyPages();
     }
     return 0;
+  }
+
+  private int dirtyBitmap(UserArgument argument, int argsz) throws UserFault {
+    long end = VfioIommuType1DirtyBitmap.SIZE + VfioIommuType1DirtyBitmapGet.SIZE;
+    if (isShort(argsz, end)) {
+      return Errno.EINVAL.result();
+    }
+    var get = argument.copyIn(end, end).asSlice(VfioIommuType1DirtyBitmap.SIZE);
+    long iova = VfioIommuType1DirtyBitmapGet.iova(get);
+    long size = VfioIommuType1DirtyBitmapGet.size(get);
+    var bitmap = get.asSlice(VfioIommuType1DirtyBitmapGet.SIZE - VfioBitmap.SIZE);
+    if (Long.compareUnsigned(iova + size, iova) < 0
+        || isBadRange(iova, size)
+        || isBadBitmap(bitmap, size)
+        || !tracksDirtyPages
+        || mappings.bisects(iova, iova + size - 1)) {
+      return Errno.EINVAL.result();
+    }
+    mappings.copyDirtyPages(iova, iova + size - 1, userBitmap(bitmap), smallestPage());
+    return 0;
+  }
+
+  private MemorySegment userBitmap(MemorySegment struct) {
+    return host.memory().userPart(VfioBitmap.data(struct), VfioBitmap.size(struct), true);
   }
 
   private static boolean wraps(long start, long size) {

@@ -28,6 +28,8 @@ final class Type1Mappings {
     /** The user has taken its address back, and owes another one. */
     boolean addressInvalid;
 
+    @Nullable DirtyBitmap dirty;
+
     Mapping(long iova, long size, long pinnedAddress, boolean read, boolean write) {
       this.iova = iova;
       this.size = size;
@@ -133,6 +135,46 @@ final class Type1Mappings {
       removed += mapping.size;
     }
     return removed;
+  }
+
+  /**
+   * Unmaps as {@link #unmap}, and writes each mapping's dirty pages first; a mapping whose pages
+   * cannot be written stays, and so do those after it.
+   *
+   * @param bitmap the user's bitmap, whose first bit is the page at {@code iova}
+   */
+  long unmapDirty(long iova, long last, MemorySegment bitmap, long pageSize) throws UserFault {
+    long removed = 0;
+    for (var mapping : found(iova, last)) {
+      dirty(mapping, pageSize).copyOut(bitmap, (mapping.iova - iova) / pageSize);
+      mappings.remove(mapping.iova);
+      remove(mapping);
+      removed += mapping.size;
+    }
+    return removed;
+  }
+
+  /** Writes the dirty pages of the mappings in a range, which bisects none of them. */
+  void copyDirtyPages(long iova, long last, MemorySegment bitmap, long pageSize) throws UserFault {
+    for (var mapping : overlapping(iova, last)) {
+      var dirty = dirty(mapping, pageSize);
+      dirty.copyOut(bitmap, (mapping.iova - iova) / pageSize);
+      dirty.clear();
+    }
+  }
+
+  private static DirtyBitmap dirty(Mapping mapping, long pageSize) {
+    var dirty = mapping.dirty;
+    if (dirty == null) {
+      dirty = new DirtyBitmap(mapping.size / pageSize);
+      mapping.dirty = dirty;
+    }
+    return dirty;
+  }
+
+  /** Tracking starts, or stops. */
+  void forgetDirtyPages() {
+    mappings.values().forEach(mapping -> mapping.dirty = null);
   }
 
   /** Version 1 leaves alone what a range does not reach the start of. */

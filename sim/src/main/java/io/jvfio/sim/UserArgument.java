@@ -56,6 +56,19 @@ final class UserArgument {
     MemorySegment.copy(source, 0, memory, offset, byteSize);
   }
 
+  /** Whether all bytes from {@code start} to before {@code end} are zero. */
+  boolean isZero(long start, long end) throws UserFault {
+    for (long at = start; at < end; at++) {
+      if (at >= memory.byteSize()) {
+        throw new UserFault();
+      }
+      if (memory.get(ValueLayout.JAVA_BYTE, at) != 0) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   /** A 32-bit number that the argument points to. */
   int pointedInt() throws UserFault {
     return copyIn(Integer.BYTES, Integer.BYTES).get(ValueLayout.JAVA_INT, 0);

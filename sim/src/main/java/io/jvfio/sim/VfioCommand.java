@@ -29,6 +29,9 @@ final class VfioCommand {
   static final int TYPE1_DIRTY_PAGES = 17;
   static final int SPAPR_REGISTER_MEMORY = 17;
   static final int SPAPR_UNREGISTER_MEMORY = 18;
+  static final int DEVICE_BIND_IOMMUFD = 18;
+  static final int DEVICE_ATTACH_IOMMUFD_PT = 19;
+  static final int DEVICE_DETACH_IOMMUFD_PT = 20;
   static final int SPAPR_TCE_CREATE = 19;
   static final int SPAPR_TCE_REMOVE = 20;
   static final int EEH_PE_OP = 21;

@@ -25,13 +25,30 @@ final class VfioGroup {
 
   @Nullable Container container;
 
-  /** 1 in a container, and one more for each open device. */
+  /** The iommufd in the place of a container, or null. */
+  @Nullable IommufdFile iommufd;
+
+  /** The iommufd that owns the DMA of its devices, of which some are bound to it, or null. */
+  @Nullable Iommufd owner;
+
+  /** How many of its devices are bound through nodes of their own. */
+  int characterDevices;
+
+  /** 1 in a container, and one more for each device that was opened through it. */
   int users;
 
   VfioGroup(HostDescription.Group description, boolean noIommu, @Nullable TableGroup tables) {
     this.description = description;
     this.noIommu = noIommu;
     this.tables = tables;
+    if (tables != null && tables.hasErrorHandling()) {
+      tables.endpoint = new Endpoint(devices);
+    }
+  }
+
+  /** What Enhanced Error Handling knows it as, or null. */
+  @Nullable Endpoint endpoint() {
+    return tables == null ? null : tables.endpoint;
   }
 
   int id() {
@@ -51,6 +68,11 @@ final class VfioGroup {
       }
     }
     return false;
+  }
+
+  /** Whether it has a container, or an iommufd in the place of one. */
+  boolean isAttached() {
+    return container != null || iommufd != null;
   }
 
   /** Whether no driver that does DMA itself has any of its devices. */

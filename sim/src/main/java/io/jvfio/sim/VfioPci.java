@@ -37,6 +37,10 @@ final class VfioPci {
   VfioPci(HostDevice device) {
     this.device = device;
     this.model = requireNonNull(device.model());
+    var endpoint = device.group == null ? null : device.group.endpoint();
+    if (endpoint != null) {
+      endpoint.thaw();
+    }
     var hardware = model.config();
     PciConfig.setPowerState(hardware, 0);
     int command = hardware.read(PciConfig.COMMAND, 2) & ~PciConfig.COMMAND_MASTER;
@@ -85,6 +89,11 @@ final class VfioPci {
     }
     close();
     return true;
+  }
+
+  /** Whether an access to a BAR does not reach the device. */
+  boolean isStopped(boolean write) {
+    return device.isStopped(write);
   }
 
   DeviceModel model() {
@@ -182,7 +191,11 @@ final class VfioPci {
         left = Math.min(left, msixStart - at);
       }
       int width = widest(at, left, 8);
-      if (write) {
+      if (device.isStopped(write)) {
+        if (!write) {
+          data.asSlice(done, width).fill((byte) 0xff);
+        }
+      } else if (write) {
         model.write(bar.index(), at, width, load(data, done, width));
       } else {
         store(data, done, width, model.read(bar.index(), at, width));

@@ -153,11 +153,12 @@ class HugePagesTest {
     assertThat(guest.register(container, small, 2 * MIB)).isEqualTo("0");
     assertThat(guest.register(container, middle, 16 * MIB)).isEqualTo("0");
     assertThat(guest.register(container, large, 32 * MIB)).isEqualTo("0");
-    assertThat(guest.remove(container, 0)).isEqualTo("0");
-    assertThat(guest.create(container, 21, 1L << 30, 1)).isEqualTo("0 · start 0");
-    assertThat(guest.create(container, 24, 1L << 30, 1)).isEqualTo("0 · start 800000000000000");
-    assertThat(guest.map(container, 0, small, 2 * MIB)).isEqualTo("EINVAL");
-    assertThat(guest.map(container, 0, middle, 2 * MIB)).isEqualTo("0");
+    long window = 1L << 59;
+    assertThat(guest.create(container, 21, GIB, 1)).isEqualTo("0 · start 800000000000000");
+    assertThat(guest.map(container, window, small, 2 * MIB)).isEqualTo("EINVAL");
+    assertThat(guest.map(container, window, middle, 2 * MIB)).isEqualTo("0");
+    assertThat(guest.remove(container, window)).isEqualTo("0");
+    assertThat(guest.create(container, 24, GIB, 1)).isEqualTo("0 · start 800000000000000");
     assertThat(guest.map(container, 1L << 59, middle, 16 * MIB)).isEqualTo("EINVAL");
     assertThat(guest.map(container, 1L << 59, large, 16 * MIB)).isEqualTo("0");
   }

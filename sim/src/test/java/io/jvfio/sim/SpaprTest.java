@@ -125,16 +125,26 @@ class SpaprTest {
   }
 
   @Test
+  void aMapPastTheEndOfAWindowOfVersion2MayCrashTheKernel() {
+    int container = v2();
+    long memory = guest.memory(MIB);
+    guest.register(container, memory, MIB);
+    assertThatThrownBy(() -> guest.map(container, WINDOW - 0x1000, memory, 0x2000))
+        .isInstanceOf(HarmfulCallException.class)
+        .hasMessageContaining("0x40000000");
+  }
+
+  @Test
   void aMapPastTheEndOfAnIoda2WindowIsNothingToRelyOn() {
     use("powernv-6.12");
     int container = v1();
     long memory = guest.memory(0x20000);
     assertThatThrownBy(() -> guest.map(container, 0x8000_0000L - 0x10000, memory, 0x20000))
-        .isInstanceOf(IllegalStateException.class);
+        .isInstanceOf(HarmfulCallException.class);
   }
 
   @Test
-  void unmapStopsAtTheEndOfTheWindow() {
+  void anUnmapPastTheEndOfAPartitionsWindowClearsWhatIsInIt() {
     int container = v1();
     long memory = guest.memory(0x2000);
     guest.map(container, WINDOW - 0x2000, memory, 0x2000);
@@ -143,6 +153,18 @@ class SpaprTest {
     assertThat(guest.unmap(container, 0x800, 0x1000)).isEqualTo("1");
     assertThat(guest.unmap(container, 0, 0x800)).isEqualTo("EINVAL");
     assertThat(guest.unmapped(container, 0, 0x1000, 2)).isEqualTo("EINVAL");
+  }
+
+  @Test
+  void anUnmapPastTheEndOfAnIoda2WindowIsNoErrnoAndDoesNothing() {
+    use("powernv-6.12");
+    int container = v1();
+    long memory = guest.memory(0x20000);
+    long end = 0x8000_0000L;
+    guest.map(container, end - 0x10000, memory, 0x10000);
+    assertThat(guest.unmap(container, end - 0x10000, 0x20000)).isEqualTo("1");
+    assertThat(guest.unmap(container, end - 0x10000, -0x10000)).isEqualTo("1");
+    assertThat(guest.host.resources().dmaMappedBytes()).isEqualTo(0x10000);
   }
 
   @Test
@@ -217,13 +239,31 @@ class SpaprTest {
     assertThat(guest.map(container, 0, aligned, 0x10000)).isEqualTo("0");
   }
 
+  /** Cancelling the pending default window leaves it in the hypervisor. */
   @Test
-  void theFirstWindowOfAnEmptyHostBridgeIsAtZero() {
+  void aWindowOfTheHypervisorIsNeverAtZero() {
     int container = v2();
     guest.remove(container, 0);
-    assertThat(guest.create(container, 16, WINDOW, 1)).isEqualTo("0 · start 0");
+    assertThat(guest.create(container, 16, WINDOW, 1)).isEqualTo("0 · start 800000000000000");
+    assertThat(guest.remove(container, SECOND_WINDOW)).isEqualTo("0");
+    assertThat(guest.create(container, 12, 2 * WINDOW, 1)).isEqualTo("0 · start 800000000000000");
+  }
+
+  @Test
+  void thereAreTwoWindows() {
+    int container = v2();
     assertThat(guest.create(container, 16, WINDOW, 1)).isEqualTo("0 · start 800000000000000");
     assertThat(guest.create(container, 16, WINDOW, 1)).isEqualTo("ENOSPC");
+  }
+
+  @Test
+  void ioda2WindowsHaveAtLeastAPageOfEntries() {
+    use("powernv-6.12");
+    int container = guest.container(guest.group(0), 7);
+    guest.remove(container, 0);
+    assertThat(guest.create(container, 16, 1 << 20, 1)).isEqualTo("0 · start 0");
+    assertThat(guest.remove(container, (8192L << 16) - 1)).isEqualTo("0");
+    assertThat(guest.remove(container, 0)).isEqualTo("EINVAL");
   }
 
   @Test
@@ -243,7 +283,8 @@ class SpaprTest {
     guest.remove(container, 0);
     assertThat(guest.create(container, 13, WINDOW, 1)).isEqualTo("EINVAL");
     assertThat(guest.create(container, 12, 0x3000_0000L, 1)).isEqualTo("EINVAL");
-    assertThat(guest.create(container, 12, 1L << 44, 1)).isEqualTo("EINVAL");
+    assertThat(guest.create(container, 12, 1L << 50, 1)).isEqualTo("EINVAL");
+    assertThat(guest.create(container, 24, 0x80_0000L, 1)).isEqualTo("EINVAL");
     assertThat(guest.create(container, 12, WINDOW, 1)).isEqualTo("0 · start 0");
   }
 
@@ -261,9 +302,17 @@ class SpaprTest {
   void aWindowThatTheHypervisorRefusesPoisonsTheDevice() {
     int container = v2();
     guest.remove(container, 0);
-    assertThat(guest.create(container, 24, 0x80_0000L, 1)).isEqualTo("ENODEV");
+    assertThat(guest.create(container, 16, WINDOW, 1)).isEqualTo("0 · start 800000000000000");
+    assertThat(guest.create(container, 16, WINDOW, 1)).isEqualTo("ENODEV");
+    assertThat(guest.remove(container, SECOND_WINDOW)).isEqualTo("0");
     assertThat(guest.create(container, 12, WINDOW, 1)).isEqualTo("ENODEV");
-    guest.close(container);
+  }
+
+  @Test
+  void theHypervisorHasNoWindowOfMorePagesThan32BitsCount() {
+    int container = v2();
+    assertThat(guest.create(container, 12, 1L << 45, 1)).isEqualTo("ENODEV");
+    assertThat(guest.create(container, 16, WINDOW, 1)).isEqualTo("ENODEV");
   }
 
   @Test

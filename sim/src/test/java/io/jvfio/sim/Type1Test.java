@@ -237,6 +237,72 @@ class Type1Test {
   }
 
   @Test
+  void memoryThatMovedIsReachedByItsNewAddress() {
+    int container = container(3);
+    int fd = guest.kernel.memoryFile("moved", 0, 0x2000);
+    long old = guest.kernel.mmap(0x2000, 3, Kernel.MAP_SHARED, fd, 0);
+    assertThat(guest.map(container, 0, old, 0x2000)).isEqualTo("0");
+    assertThat(guest.unmapped(container, 0, 0, ALL | VADDR)).isEqualTo("2000");
+    assertThat(guest.unmapped(container, 0, 0, ALL | VADDR)).isEqualTo("EINVAL");
+    assertThat(guest.kernel.munmap(old, 0x2000)).isZero();
+    long moved = guest.kernel.mmap(0x2000, 3, Kernel.MAP_SHARED, fd, 0);
+    assertThat(guest.map(container, 0, moved, 0x1000, VADDR)).isEqualTo("EINVAL");
+    assertThat(guest.map(container, 0, moved, 0x2000, VADDR)).isEqualTo("0");
+    assertThat(guest.map(container, 0, moved, 0x2000, VADDR)).isEqualTo("EINVAL");
+    assertThat(guest.lockedKilobytes()).isEqualTo(8);
+    assertThat(guest.unmapped(container, 0, 0x2000, 0)).isEqualTo("2000");
+    assertThat(guest.lockedKilobytes()).isZero();
+  }
+
+  @Test
+  void aMappingWithoutItsAddressCanBeUnmapped() {
+    int container = container(3);
+    long memory = guest.memory(0x2000);
+    guest.map(container, 0, memory, 0x1000);
+    guest.map(container, 0x1000, memory, 0x1000);
+    assertThat(guest.unmapped(container, 0x1000, 0x1000, VADDR)).isEqualTo("1000");
+    // one of the two has no address to take back, so the other keeps its own
+    assertThat(guest.unmapped(container, 0, 0x2000, VADDR)).isEqualTo("EINVAL");
+    assertThat(guest.map(container, 0, memory, 0x1000, VADDR)).isEqualTo("EINVAL");
+    assertThat(guest.unmapped(container, 0, 0, ALL)).isEqualTo("2000");
+    assertThat(guest.setContainer(guest.group(2), container)).isEqualTo("0");
+  }
+
+  @Test
+  void infoTellsHowManyEntriesAreLeft() {
+    use(HostOptions.defaults().withDmaEntryLimit(3));
+    int container = container(3);
+    long memory = guest.memory(0x3000);
+    assertThat(entriesLeft(container)).isEqualTo(3);
+    guest.map(container, 0, memory, 0x1000);
+    guest.map(container, 0x1000, memory, 0x1000);
+    assertThat(entriesLeft(container)).isEqualTo(1);
+    guest.map(container, 0x2000, 0x1000, 0x1000);
+    assertThat(entriesLeft(container)).isEqualTo(1);
+    guest.unmapped(container, 0, 0x1000, VADDR);
+    assertThat(entriesLeft(container)).isEqualTo(1);
+    guest.unmapped(container, 0, 0, ALL);
+    assertThat(entriesLeft(container)).isEqualTo(3);
+  }
+
+  private int entriesLeft(int container) {
+    var info = guest.arena.allocate(256, 8);
+    VfioIommuType1Info.argsz(info, 256);
+    assertThat(guest.kernel.ioctl(container, VFIO_IOMMU_GET_INFO, info)).isZero();
+    return info.get(ValueLayout.JAVA_INT, 64);
+  }
+
+  @Test
+  void aRangeUpToTheLastAddressUnmapsNothing() {
+    int container = container(3);
+    guest.map(container, 0x1000, guest.memory(0x1000), 0x1000);
+    assertThat(guest.unmapped(container, 0, -0x1000, 0)).isEqualTo("1000");
+    guest.map(container, 0x1000, guest.memory(0x1000), 0x1000);
+    assertThat(guest.unmapped(container, 0x1000, -0x1000, 0)).isEqualTo("0");
+    assertThat(guest.host.resources().dmaMappedBytes()).isEqualTo(0x1000);
+  }
+
+  @Test
   void dirtyTrackingTakesJustOneFlag() {
     assertThat(dirty(container(3), 0)).isEqualTo("EINVAL");
     int container = guest.container(guest.group(2), 3);

@@ -16,9 +16,16 @@ final class CCompiler {
   private static final Pattern ERROR = Pattern.compile("facts\\.c:(\\d+):\\d+: error: (.*)");
 
   private final String command;
+  private final List<Path> headers;
 
-  private CCompiler(String command) {
+  private CCompiler(String command, List<Path> headers) {
     this.command = command;
+    this.headers = headers;
+  }
+
+  /** The same compiler, with the kernel's headers of another place. */
+  CCompiler withHeaders(Path directory, String triplet) {
+    return new CCompiler(command, List.of(directory, directory.resolve(triplet)));
   }
 
   /**
@@ -28,7 +35,7 @@ final class CCompiler {
   static CCompiler require(String command, String packages) {
     for (var directory : System.getenv().getOrDefault("PATH", "").split(":", -1)) {
       if (Files.isExecutable(Path.of(directory, command))) {
-        return new CCompiler(command);
+        return new CCompiler(command, List.of());
       }
     }
     var missing = command + " is not installed; on Debian: apt-get install " + packages;
@@ -44,13 +51,22 @@ final class CCompiler {
   Comparison compare(List<String> includes, List<HeaderRow> rows)
       throws IOException, InterruptedException {
     var lines = new ArrayList<String>();
-    includes.forEach(include -> lines.add("#include <" + include + ">"));
+    includes.forEach(
+        include ->
+            lines.addAll(
+                List.of(
+                    "#if __has_include(<" + include + ">)",
+                    "#include <" + include + ">",
+                    "#endif")));
     int firstRow = lines.size() + 1;
     rows.forEach(row -> lines.add(row.assertion()));
 
     var directory = Files.createTempDirectory("jvfio-headers");
     var source = Files.write(directory.resolve("facts.c"), lines);
-    var output = run(command, "-std=gnu11", "-w", "-fsyntax-only", source.toString());
+    var arguments =
+        new ArrayList<>(List.of(command, "-std=gnu11", "-w", "-fsyntax-only", source.toString()));
+    headers.forEach(path -> arguments.addAll(List.of("-isystem", path.toString())));
+    var output = run(arguments.toArray(String[]::new));
     Files.delete(source);
     Files.delete(directory);
 

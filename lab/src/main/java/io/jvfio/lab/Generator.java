@@ -1,0 +1,57 @@
+package io.jvfio.lab;
+
+import static io.jvfio.lab.Steps.sequence;
+
+import java.util.List;
+import java.util.SplittableRandom;
+
+/**
+ * Makes sequences from seeds: the same seed, the same sequence. Most calls are meaningful where
+ * they stand; about a third are wrong in some way.
+ */
+final class Generator {
+  /**
+   * The first of the seeds whose sequences may do what outlives them: keep memory locked, poison a
+   * device.
+   */
+  static final long SPOILING_SEEDS = 2_000_001;
+
+  private static final int FEWEST_STEPS = 12;
+  private static final int MOST_STEPS = 44;
+  private static final int READY_PERCENT = 80;
+
+  private static final List<Subject> SUBJECTS =
+      List.of(
+          new LifeCycleCalls(),
+          new MemoryCalls(),
+          new Type1Calls(),
+          new SpaprCalls(),
+          new DeviceCalls());
+
+  private final Ground ground;
+
+  Generator(Ground ground) {
+    this.ground = ground;
+  }
+
+  /** The sequence of a seed. */
+  Sequence sequenceOf(long seed) {
+    return sequence("seed-" + seed, steps -> write(steps, seed));
+  }
+
+  private void write(Steps steps, long seed) {
+    var random = new SplittableRandom(seed);
+    var draft = new Draft(steps, ground, random, seed >= SPOILING_SEEDS);
+    if (draft.chance(READY_PERCENT)) {
+      LifeCycleCalls.ready(
+          draft, "c0", draft.chance(75) ? "g0" : "g1", draft.oneOf(ground.types()));
+      MemoryCalls.map(draft);
+    }
+    int count = random.nextInt(FEWEST_STEPS, MOST_STEPS + 1);
+    while (steps.count() < count) {
+      var menu = new Menu();
+      SUBJECTS.forEach(subject -> subject.offer(draft, menu));
+      menu.choose(random);
+    }
+  }
+}

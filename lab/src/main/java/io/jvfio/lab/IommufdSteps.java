@@ -1,0 +1,473 @@
+package io.jvfio.lab;
+
+import static io.jvfio.lab.Operand.number;
+import static io.jvfio.lab.Operand.value;
+
+import io.jvfio.linux.Ioctl;
+import io.jvfio.linux.uapi.Iommufd;
+import io.jvfio.linux.uapi.Vfio;
+import java.util.Map;
+import java.util.function.Consumer;
+
+/**
+ * The words for iommufds and for devices with nodes of their own. Each adds one step to others
+ * unless it says otherwise. An object is kept under a name, and {@code value(name)} is its number.
+ */
+final class IommufdSteps {
+  static final int FIXED = Iommufd.IOMMU_IOAS_MAP_FIXED_IOVA;
+  static final int WRITE = Iommufd.IOMMU_IOAS_MAP_WRITEABLE;
+  static final int READ = Iommufd.IOMMU_IOAS_MAP_READABLE;
+  static final int ALL = FIXED | WRITE | READ;
+
+  private final Steps steps;
+
+  private IommufdSteps(Steps steps) {
+    this.steps = steps;
+  }
+
+  static Sequence sequence(String name, Consumer<IommufdSteps> body) {
+    return Steps.sequence(name, steps -> body.accept(new IommufdSteps(steps)));
+  }
+
+  /** Steps of any other kind. */
+  IommufdSteps then(Consumer<Steps> others) {
+    others.accept(steps);
+    return this;
+  }
+
+  /**
+   * An ioctl with a struct.
+   *
+   * @param keep which output is kept under which name
+   * @param fields names, each followed by a {@code Long}, an {@code Integer} or an {@link Operand}
+   */
+  private IommufdSteps call(
+      String file, Ioctl command, Shape shape, Map<String, String> keep, Object... fields) {
+    steps.structured(
+        file,
+        command,
+        shape,
+        keep,
+        given -> {
+          for (int i = 0; i < fields.length; i += 2) {
+            var operand =
+                fields[i + 1] instanceof Number plain
+                    ? number(plain.longValue())
+                    : (Operand) fields[i + 1];
+            given.put((String) fields[i], operand);
+          }
+        });
+    return this;
+  }
+
+  IommufdSteps iommufd(String file) {
+    steps.open(file, "/dev/iommu");
+    return this;
+  }
+
+  IommufdSteps node(String file, int ordinal) {
+    steps.open(file, "/dev/vfio/devices/{v" + ordinal + "}");
+    return this;
+  }
+
+  IommufdSteps close(String file) {
+    steps.close(file);
+    return this;
+  }
+
+  IommufdSteps memory(String memory, long byteSize) {
+    steps.memory(memory, byteSize);
+    return this;
+  }
+
+  IommufdSteps pinned() {
+    steps.pinned();
+    return this;
+  }
+
+  /** Binds a device and keeps its number. */
+  IommufdSteps bind(String device, String file, String name) {
+    return call(
+        device,
+        Vfio.VFIO_DEVICE_BIND_IOMMUFD,
+        Shape.BIND_IOMMUFD,
+        Map.of("out_devid", name),
+        "argsz",
+        16,
+        "iommufd",
+        new Operand.Descriptor(file));
+  }
+
+  IommufdSteps bind(String device, long argsz, int flags, Operand file) {
+    return call(
+        device,
+        Vfio.VFIO_DEVICE_BIND_IOMMUFD,
+        Shape.BIND_IOMMUFD,
+        Map.of(),
+        "argsz",
+        argsz,
+        "flags",
+        flags,
+        "iommufd",
+        file);
+  }
+
+  IommufdSteps attach(String device, String object) {
+    return attach(device, value(object), 12, 0);
+  }
+
+  IommufdSteps attach(String device, Operand object, long argsz, int flags) {
+    return call(
+        device,
+        Vfio.VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+        Shape.ATTACH_IOMMUFD,
+        Map.of(),
+        "argsz",
+        argsz,
+        "flags",
+        flags,
+        "pt_id",
+        object);
+  }
+
+  /** Attaches a device and keeps the number of its page table. */
+  IommufdSteps attachAs(String table, String device, String object) {
+    return call(
+        device,
+        Vfio.VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+        Shape.ATTACH_IOMMUFD,
+        Map.of("pt_id", table),
+        "argsz",
+        12,
+        "pt_id",
+        value(object));
+  }
+
+  IommufdSteps detach(String device) {
+    return detach(device, 8, 0);
+  }
+
+  IommufdSteps detach(String device, long argsz, int flags) {
+    return call(
+        device,
+        Vfio.VFIO_DEVICE_DETACH_IOMMUFD_PT,
+        Shape.DETACH_IOMMUFD,
+        Map.of(),
+        "argsz",
+        argsz,
+        "flags",
+        flags);
+  }
+
+  IommufdSteps destroy(Operand object) {
+    return destroy(object, 8);
+  }
+
+  IommufdSteps destroy(Operand object, long size) {
+    return call("f", Iommufd.IOMMU_DESTROY, Shape.DESTROY, Map.of(), "size", size, "id", object);
+  }
+
+  IommufdSteps ioas(String name) {
+    return ioas("f", name);
+  }
+
+  IommufdSteps ioas(String file, String name) {
+    return call(
+        file, Iommufd.IOMMU_IOAS_ALLOC, Shape.IOAS_ALLOC, Map.of("out_ioas_id", name), "size", 12);
+  }
+
+  IommufdSteps ioas(long size, int flags) {
+    return call(
+        "f", Iommufd.IOMMU_IOAS_ALLOC, Shape.IOAS_ALLOC, Map.of(), "size", size, "flags", flags);
+  }
+
+  /** One field longer than any kernel knows. */
+  IommufdSteps ioasWithTail(int tail) {
+    return call(
+        "f", Iommufd.IOMMU_IOAS_ALLOC, Shape.IOAS_ALLOC_LONGER, Map.of(), "size", 16, "tail", tail);
+  }
+
+  IommufdSteps allow(String ioas, int count, Operand ranges) {
+    return allow(value(ioas), count, 0, ranges);
+  }
+
+  IommufdSteps allow(Operand ioas, int count, int reserved, Operand ranges) {
+    return call(
+        "f",
+        Iommufd.IOMMU_IOAS_ALLOW_IOVAS,
+        Shape.ALLOW_IOVAS,
+        Map.of(),
+        "size",
+        24,
+        "ioas_id",
+        ioas,
+        "num_iovas",
+        count,
+        "__reserved",
+        reserved,
+        "allowed_iovas",
+        ranges);
+  }
+
+  IommufdSteps ranges(String ioas, int room, Operand ranges) {
+    return ranges(value(ioas), room, 0, 32, ranges);
+  }
+
+  IommufdSteps ranges(Operand ioas, int room, int reserved, long size, Operand ranges) {
+    return call(
+        "f",
+        Iommufd.IOMMU_IOAS_IOVA_RANGES,
+        Shape.IOVA_RANGES,
+        Map.of(),
+        "size",
+        size,
+        "ioas_id",
+        ioas,
+        "num_iovas",
+        room,
+        "__reserved",
+        reserved,
+        "allowed_iovas",
+        ranges);
+  }
+
+  /** Maps at an address, to be read and written. */
+  IommufdSteps map(String ioas, Operand from, long iova, long length) {
+    return map(ioas, ALL, from, length, iova);
+  }
+
+  IommufdSteps map(String ioas, int flags, Operand from, long length, long iova) {
+    return map(value(ioas), flags, 0, from, length, iova, 40);
+  }
+
+  IommufdSteps map(
+      Operand ioas, int flags, int reserved, Operand from, long length, long iova, long size) {
+    return call(
+        "f",
+        Iommufd.IOMMU_IOAS_MAP,
+        Shape.IOAS_MAP,
+        Map.of(),
+        "size",
+        size,
+        "flags",
+        flags,
+        "ioas_id",
+        ioas,
+        "__reserved",
+        reserved,
+        "user_va",
+        from,
+        "length",
+        length,
+        "iova",
+        iova);
+  }
+
+  IommufdSteps mapFile(String ioas, String file) {
+    return call(
+        "f",
+        Iommufd.IOMMU_IOAS_MAP_FILE,
+        Shape.IOAS_MAP_FILE,
+        Map.of(),
+        "size",
+        40,
+        "flags",
+        ALL,
+        "ioas_id",
+        value(ioas),
+        "fd",
+        new Operand.Descriptor(file),
+        "length",
+        0x1000);
+  }
+
+  IommufdSteps copy(String target, String source, int flags, long to, long from, long length) {
+    return copy(value(target), value(source), flags, to, from, length);
+  }
+
+  IommufdSteps copy(Operand target, Operand source, int flags, long to, long from, long length) {
+    return call(
+        "f",
+        Iommufd.IOMMU_IOAS_COPY,
+        Shape.IOAS_COPY,
+        Map.of(),
+        "size",
+        40,
+        "flags",
+        flags,
+        "dst_ioas_id",
+        target,
+        "src_ioas_id",
+        source,
+        "length",
+        length,
+        "dst_iova",
+        to,
+        "src_iova",
+        from);
+  }
+
+  IommufdSteps unmap(String ioas, long iova, long length) {
+    return unmap(value(ioas), iova, length, 24);
+  }
+
+  IommufdSteps unmap(Operand ioas, long iova, long length, long size) {
+    return call(
+        "f",
+        Iommufd.IOMMU_IOAS_UNMAP,
+        Shape.IOAS_UNMAP,
+        Map.of(),
+        "size",
+        size,
+        "ioas_id",
+        ioas,
+        "iova",
+        iova,
+        "length",
+        length);
+  }
+
+  IommufdSteps option(int option, int operation, Operand object, long number) {
+    return option(option, operation, 0, object, number);
+  }
+
+  IommufdSteps option(int option, int operation, int reserved, Operand object, long number) {
+    return call(
+        "f",
+        Iommufd.IOMMU_OPTION,
+        Shape.OPTION,
+        Map.of(),
+        "size",
+        24,
+        "option_id",
+        option,
+        "op",
+        operation,
+        "__reserved",
+        reserved,
+        "object_id",
+        object,
+        "val64",
+        number);
+  }
+
+  IommufdSteps vfioIoas(int operation, Operand ioas) {
+    return vfioIoas(operation, 0, ioas);
+  }
+
+  IommufdSteps vfioIoas(int operation, int reserved, Operand ioas) {
+    return call(
+        "f",
+        Iommufd.IOMMU_VFIO_IOAS,
+        Shape.VFIO_IOAS,
+        Map.of(),
+        "size",
+        12,
+        "ioas_id",
+        ioas,
+        "op",
+        operation,
+        "__reserved",
+        reserved);
+  }
+
+  IommufdSteps table(String name, int flags, String device, String object) {
+    return table(name, flags, 0, value(device), value(object), 0, 0);
+  }
+
+  IommufdSteps table(
+      String name,
+      int flags,
+      int reserved,
+      Operand device,
+      Operand object,
+      int dataType,
+      int dataLength) {
+    return call(
+        "f",
+        Iommufd.IOMMU_HWPT_ALLOC,
+        Shape.HWPT_ALLOC,
+        Map.of("out_hwpt_id", name),
+        "size",
+        48,
+        "flags",
+        flags,
+        "dev_id",
+        device,
+        "pt_id",
+        object,
+        "__reserved",
+        reserved,
+        "data_type",
+        dataType,
+        "data_len",
+        dataLength);
+  }
+
+  IommufdSteps hardware(Operand device, int flags, int room, Operand data, long size) {
+    return call(
+        "f",
+        Iommufd.IOMMU_GET_HW_INFO,
+        Shape.HW_INFO,
+        Map.of(),
+        "size",
+        size,
+        "flags",
+        flags,
+        "dev_id",
+        device,
+        "data_len",
+        room,
+        "data_uptr",
+        data);
+  }
+
+  IommufdSteps track(Operand table, int flags) {
+    return call(
+        "f",
+        Iommufd.IOMMU_HWPT_SET_DIRTY_TRACKING,
+        Shape.SET_DIRTY_TRACKING,
+        Map.of(),
+        "size",
+        16,
+        "flags",
+        flags,
+        "hwpt_id",
+        table);
+  }
+
+  IommufdSteps dirty(
+      Operand table, int flags, int reserved, long iova, long length, long page, Operand bitmap) {
+    return call(
+        "f",
+        Iommufd.IOMMU_HWPT_GET_DIRTY_BITMAP,
+        Shape.DIRTY_BITMAP,
+        Map.of(),
+        "size",
+        48,
+        "hwpt_id",
+        table,
+        "flags",
+        flags,
+        "__reserved",
+        reserved,
+        "iova",
+        iova,
+        "length",
+        length,
+        "page_size",
+        page,
+        "data",
+        bitmap);
+  }
+
+  /** Three steps: a device that is bound to an iommufd. */
+  IommufdSteps bound() {
+    return iommufd("f").node("d", 0).bind("d", "f", "dev");
+  }
+
+  /** Five steps: a device that is attached to an address space. */
+  IommufdSteps attached() {
+    return bound().ioas("s").attachAs("t", "d", "s");
+  }
+}

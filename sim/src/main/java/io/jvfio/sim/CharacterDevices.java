@@ -1,0 +1,55 @@
+package io.jvfio.sim;
+
+/** What sysfs says of the devices that vfio has, and of their nodes where the kernel gives some. */
+final class CharacterDevices {
+  private static final int MAJOR = 250;
+
+  private CharacterDevices() {}
+
+  /** The name of a device of vfio's, counted in the order in which they were bound. */
+  static String name(Host host, HostDevice device) {
+    return "vfio" + number(host, device);
+  }
+
+  private static int number(Host host, HostDevice device) {
+    int number = 0;
+    for (var other : host.devices()) {
+      if (other == device) {
+        break;
+      }
+      number += other.isVfio() ? 1 : 0;
+    }
+    return number;
+  }
+
+  /** Whether it has a node where the kernel gives any: not without an IOMMU. */
+  static boolean has(HostDevice device) {
+    return device.isVfio() && device.group != null && !device.group.noIommu;
+  }
+
+  /**
+   * Adds a device of vfio's.
+   *
+   * @param parent the device's directory, at {@code path} below {@code sys}
+   */
+  static void addTo(
+      Host host,
+      HostDevice device,
+      FileNode.Directory sys,
+      FileNode.Directory parent,
+      String path) {
+    var name = name(host, device);
+    var directory = parent.directory("vfio-dev/" + name);
+    directory.link("device", "../../../" + device.address());
+    int depth = path.split("/", -1).length + 2;
+    directory.link("subsystem", "../".repeat(depth) + "class/vfio-dev");
+    var uevent = "";
+    if (host.description().iommufd() != null && has(device)) {
+      int number = number(host, device);
+      directory.text("dev", MAJOR + ":" + number);
+      uevent = "MAJOR=" + MAJOR + "\nMINOR=" + number + "\nDEVNAME=vfio/devices/" + name + "\n";
+    }
+    directory.bytes("uevent", ProcFiles.ascii(uevent));
+    sys.directory("class/vfio-dev").link(name, "../../" + path + "/vfio-dev/" + name);
+  }
+}
