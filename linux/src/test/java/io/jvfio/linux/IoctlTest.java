@@ -63,8 +63,7 @@ class IoctlTest {
     for (var architecture :
         new Architecture[] {Architecture.X86_64, Architecture.AARCH64, Architecture.RISCV64}) {
       var numbers = new TreeMap<String, Long>();
-      COMMANDS.forEach(
-          command -> numbers.put(command.name(), command.requestNumber(architecture)));
+      COMMANDS.forEach(command -> numbers.put(command.name(), command.requestNumber(architecture)));
 
       assertThat(numbers).as("%s", architecture).containsExactlyInAnyOrderEntriesOf(GENERIC);
     }
