@@ -448,6 +448,7 @@ public final class IovaMap<T> {
     return i >= 0;
   }
 
+  /** The last entry of a leaf that starts at or below {@code address}, or -1. */
   private int entryFor(int leaf, long address) {
     int at = leaf * BLOCK;
     int i = -1;
