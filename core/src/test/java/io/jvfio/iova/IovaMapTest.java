@@ -1,6 +1,5 @@
 package io.jvfio.iova;
 
-import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
@@ -9,13 +8,11 @@ import static org.assertj.core.api.Assertions.fail;
 
 import java.math.BigInteger;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
-import java.util.Comparator;
-import java.util.HashMap;
 import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.SplittableRandom;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
@@ -517,12 +514,18 @@ class IovaMapTest {
     private final int[] starts;
 
     private final int[] sizes;
+
+    /** By first page, where in {@link #starts} it is, or -1. */
+    private final int[] places;
+
     private int live;
 
     Pages(int count) {
       this.count = count;
       starts = new int[count];
       sizes = new int[count];
+      places = new int[count];
+      Arrays.fill(places, -1);
       map.addRange(0, count * PAGE - 1);
       taken.set(0);
     }
@@ -548,6 +551,7 @@ class IovaMapTest {
         taken.set(page, page + pages);
         starts[live] = page;
         sizes[live] = pages;
+        places[page] = live;
         live++;
       }
       return start;
@@ -560,28 +564,15 @@ class IovaMapTest {
       live--;
       starts[i] = starts[live];
       sizes[i] = sizes[live];
+      places[starts[i]] = i;
+      places[page] = -1;
     }
 
     /** Removes, in address order, most of the mappings between two pages. */
     void removeFrom(int from, int to, SplittableRandom random) {
-      var indexes =
-          IntStream.range(0, live)
-              .filter(i -> starts[i] >= from && starts[i] < to)
-              .boxed()
-              .sorted(Comparator.comparingInt(i -> starts[i]))
-              .map(i -> starts[i])
-              .toList();
-      var places = new HashMap<Integer, Integer>();
-      for (int i = 0; i < live; i++) {
-        places.put(starts[i], i);
-      }
-      for (int page : indexes) {
-        if (random.nextInt(50) > 0) {
-          int i = requireNonNull(places.remove(page));
-          remove(i);
-          if (i < live) {
-            places.put(starts[i], i);
-          }
+      for (int page = from; page < Math.min(to, count); page++) {
+        if (places[page] >= 0 && random.nextInt(50) > 0) {
+          remove(places[page]);
         }
       }
     }
