@@ -78,11 +78,11 @@ final class DeviceCalls implements Subject {
       menu.add(draft.devices.isEmpty() ? 14 : 3, () -> open(draft));
     }
     if (draft.devices.isEmpty()) {
-      menu.add(1, () -> information(draft));
+      menu.add(1, () -> information(draft, device(draft)));
       return;
     }
-    menu.add(20, () -> information(draft));
-    menu.add(10, () -> config(draft));
+    menu.add(20, () -> information(draft, device(draft)));
+    menu.add(10, () -> config(draft, device(draft)));
     menu.add(6, () -> bar(draft));
     menu.add(3, () -> mapping(draft));
     menu.add(2, () -> draft.steps.reset(device(draft)));
@@ -122,8 +122,8 @@ final class DeviceCalls implements Subject {
     }
   }
 
-  private static void information(Draft draft) {
-    var device = device(draft);
+  /** What there is to know of a device, of its regions or of its interrupts. */
+  static void information(Draft draft, String device) {
     long index = draft.chance(5) ? draft.oneOf(List.of(0xffff_ffffL, 10L)) : draft.below(10);
     switch (draft.below(3)) {
       case 0 ->
@@ -136,12 +136,13 @@ final class DeviceCalls implements Subject {
     }
   }
 
-  private static void config(Draft draft) {
+  /** Reads configuration space, or turns the device's memory on and off. */
+  static void config(Draft draft, String device) {
     if (draft.chance(25)) {
-      draft.steps.writeAt(device(draft), CONFIG + 4, draft.oneOf(COMMANDS));
+      draft.steps.writeAt(device, CONFIG + 4, draft.oneOf(COMMANDS));
     } else {
       var access = draft.oneOf(CONFIG_READS);
-      draft.steps.readAt(device(draft), CONFIG + access.offset(), access.byteSize());
+      draft.steps.readAt(device, CONFIG + access.offset(), access.byteSize());
     }
   }
 

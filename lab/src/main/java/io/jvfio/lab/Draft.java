@@ -39,8 +39,20 @@ final class Draft {
   /** Anonymous memory: the name and how many bytes. */
   final Map<String, Long> memory = new LinkedHashMap<>();
 
+  /** The open iommufds. Some are containers too. */
+  final Map<String, OpenIommufd> iommufds = new LinkedHashMap<>();
+
+  /** Devices that are open by nodes of their own. */
+  final Map<String, Node> nodes = new LinkedHashMap<>();
+
+  /** The names of all objects of all iommufds that there are or were. */
+  final List<String> objects = new ArrayList<>();
+
   /** Whether there is memory for bitmaps of dirty pages. */
   boolean hasBitmap;
+
+  /** Whether there is memory for arrays that iommufds read and write. */
+  boolean hasArrays;
 
   private int names;
 
@@ -76,6 +88,34 @@ final class Draft {
     @Nullable String container;
   }
 
+  /** An open iommufd: its objects by the names that their numbers are kept under. */
+  static final class OpenIommufd {
+    final Map<String, Space> spaces = new LinkedHashMap<>();
+    final Set<String> tables = new LinkedHashSet<>();
+  }
+
+  /** An address space of an iommufd. */
+  static final class Space {
+    final List<Mapped> mappings = new ArrayList<>();
+  }
+
+  /** A device's own node that is open. */
+  static final class Node {
+    final int ordinal;
+
+    /** The iommufd that the device is bound to. */
+    @Nullable String iommufd;
+
+    /** What its number there is kept under. */
+    String number = NOWHERE;
+
+    boolean isAttached;
+
+    Node(int ordinal) {
+      this.ordinal = ordinal;
+    }
+  }
+
   /** A part of anonymous memory. */
   record Range(String memory, long offset, long byteSize) {
     Operand address() {
@@ -100,7 +140,7 @@ final class Draft {
     }
   }
 
-  /** An IO virtual address, perhaps from the start of a window. */
+  /** An IO virtual address, perhaps from the start of a window or from what a call returned. */
   record Place(@Nullable String window, long offset) {
     Operand operand() {
       return window == null ? number(offset) : Operand.value(window, offset);
@@ -199,9 +239,16 @@ final class Draft {
     return 1 + random.nextLong(1L << random.nextInt(64 - Long.numberOfLeadingZeros(most)));
   }
 
-  /** Closes a container: its groups keep what it had. */
+  /** Whether a device is bound by a node of its own, which leaves no room for its group. */
+  boolean isBound(int ordinal) {
+    return nodes.values().stream()
+        .anyMatch(node -> node.ordinal == ordinal && node.iommufd != null);
+  }
+
+  /** Closes a container or an iommufd: groups and devices keep what it had. */
   void closeContainer(String name) {
     steps.close(name);
+    iommufds.remove(name);
     var container = containers.remove(name);
     if (container != null) {
       container.clear();

@@ -20,7 +20,16 @@ final class Generator {
   private static final int MOST_STEPS = 44;
   private static final int READY_PERCENT = 80;
 
-  private static final List<Subject> SUBJECTS =
+  /** Of the sequences where there are iommufds: those that are about them. */
+  private static final int IOMMUFD_PERCENT = 80;
+
+  /** Of the latter: those in which an iommufd takes the place of a container. */
+  private static final int CONTAINER_PERCENT = 25;
+
+  private static final List<Subject> IOMMUFD_SUBJECTS =
+      List.of(new MemoryCalls(), new IommufdCalls());
+
+  private static final List<Subject> CONTAINER_SUBJECTS =
       List.of(
           new LifeCycleCalls(),
           new MemoryCalls(),
@@ -42,7 +51,17 @@ final class Generator {
   private void write(Steps steps, long seed) {
     var random = new SplittableRandom(seed);
     var draft = new Draft(steps, ground, random, seed >= SPOILING_SEEDS);
-    if (draft.chance(READY_PERCENT)) {
+    int iommufdPercent = 0;
+    if (ground.hasIommufd() && draft.chance(IOMMUFD_PERCENT)) {
+      boolean asContainer = draft.chance(CONTAINER_PERCENT);
+      iommufdPercent = asContainer ? 40 : 85;
+      if (asContainer) {
+        IommufdCalls.readyContainer(draft);
+      } else {
+        IommufdCalls.ready(draft);
+      }
+      MemoryCalls.map(draft);
+    } else if (draft.chance(READY_PERCENT)) {
       LifeCycleCalls.ready(
           draft, "c0", draft.chance(75) ? "g0" : "g1", draft.oneOf(ground.types()));
       MemoryCalls.map(draft);
@@ -50,7 +69,8 @@ final class Generator {
     int count = random.nextInt(FEWEST_STEPS, MOST_STEPS + 1);
     while (steps.count() < count) {
       var menu = new Menu();
-      SUBJECTS.forEach(subject -> subject.offer(draft, menu));
+      var subjects = iommufdPercent > 0 && draft.chance(iommufdPercent) ? IOMMUFD_SUBJECTS : CONTAINER_SUBJECTS;
+      subjects.forEach(subject -> subject.offer(draft, menu));
       menu.choose(random);
     }
   }

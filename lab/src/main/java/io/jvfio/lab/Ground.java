@@ -14,12 +14,17 @@ import java.util.List;
  * @param types the IOMMU types that SET_IOMMU accepts
  * @param pageSize the processor's, in bytes
  * @param windowSize bytes of the default DMA window, 0 where there are no windows
+ * @param hasIommufd whether there are iommufds and devices have nodes of their own
  */
-record Ground(List<Integer> types, long pageSize, long windowSize) {
+record Ground(List<Integer> types, long pageSize, long windowSize, boolean hasIommufd) {
   private static final long GIB = 1 << 30;
 
   Ground {
     types = List.copyOf(types);
+  }
+
+  Ground(List<Integer> types, long pageSize, long windowSize) {
+    this(types, pageSize, windowSize, false);
   }
 
   /** The ground of a lane, or of any other simulated host. */
@@ -31,6 +36,8 @@ record Ground(List<Integer> types, long pageSize, long windowSize) {
       case "powernv-5.10" -> new Ground(List.of(VFIO_SPAPR_TCE_v2_IOMMU), 0x10000, 2 * GIB);
       case "powernv-6.12" ->
           new Ground(List.of(VFIO_SPAPR_TCE_IOMMU, VFIO_SPAPR_TCE_v2_IOMMU), 0x10000, 2 * GIB);
+      case "x86-6.12-iommufd" ->
+          new Ground(List.of(VFIO_TYPE1_IOMMU, VFIO_TYPE1v2_IOMMU), 0x1000, 0, true);
       default -> new Ground(List.of(VFIO_TYPE1_IOMMU, VFIO_TYPE1v2_IOMMU), 0x1000, 0);
     };
   }

@@ -8,6 +8,7 @@ import io.jvfio.linux.uapi.Iommufd;
 import io.jvfio.linux.uapi.Vfio;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.function.LongUnaryOperator;
 
 /**
  * The words for iommufds and for devices with nodes of their own. Each adds one step to others
@@ -20,13 +21,27 @@ final class IommufdSteps {
   static final int ALL = FIXED | WRITE | READ;
 
   private final Steps steps;
+  private final String iommufd;
+  private final LongUnaryOperator sizes;
 
-  private IommufdSteps(Steps steps) {
+  private IommufdSteps(Steps steps, String iommufd, LongUnaryOperator sizes) {
     this.steps = steps;
+    this.iommufd = iommufd;
+    this.sizes = sizes;
   }
 
+  /**
+   * Words about one iommufd.
+   *
+   * @param sizes what each struct says of its size, for the size that is right
+   */
+  static IommufdSteps of(Steps steps, String iommufd, LongUnaryOperator sizes) {
+    return new IommufdSteps(steps, iommufd, sizes);
+  }
+
+  /** A sequence whose words are about the iommufd {@code f}, unless they name another. */
   static Sequence sequence(String name, Consumer<IommufdSteps> body) {
-    return Steps.sequence(name, steps -> body.accept(new IommufdSteps(steps)));
+    return Steps.sequence(name, steps -> body.accept(of(steps, "f", size -> size)));
   }
 
   /** Steps of any other kind. */
@@ -52,12 +67,16 @@ final class IommufdSteps {
           for (int i = 0; i < fields.length; i += 2) {
             var operand =
                 fields[i + 1] instanceof Number plain
-                    ? number(plain.longValue())
+                    ? number(isSize(fields[i]) ? sizes.applyAsLong(plain.longValue()) : plain.longValue())
                     : (Operand) fields[i + 1];
             given.put((String) fields[i], operand);
           }
         });
     return this;
+  }
+
+  private static boolean isSize(Object field) {
+    return field.equals("size") || field.equals("argsz");
   }
 
   IommufdSteps iommufd(String file) {
@@ -132,6 +151,10 @@ final class IommufdSteps {
 
   /** Attaches a device and keeps the number of its page table. */
   IommufdSteps attachAs(String table, String device, String object) {
+    return attachAs(table, device, value(object));
+  }
+
+  IommufdSteps attachAs(String table, String device, Operand object) {
     return call(
         device,
         Vfio.VFIO_DEVICE_ATTACH_IOMMUFD_PT,
@@ -140,7 +163,7 @@ final class IommufdSteps {
         "argsz",
         12,
         "pt_id",
-        value(object));
+        object);
   }
 
   IommufdSteps detach(String device) {
@@ -164,11 +187,11 @@ final class IommufdSteps {
   }
 
   IommufdSteps destroy(Operand object, long size) {
-    return call("f", Iommufd.IOMMU_DESTROY, Shape.DESTROY, Map.of(), "size", size, "id", object);
+    return call(iommufd, Iommufd.IOMMU_DESTROY, Shape.DESTROY, Map.of(), "size", size, "id", object);
   }
 
   IommufdSteps ioas(String name) {
-    return ioas("f", name);
+    return ioas(iommufd, name);
   }
 
   IommufdSteps ioas(String file, String name) {
@@ -178,13 +201,13 @@ final class IommufdSteps {
 
   IommufdSteps ioas(long size, int flags) {
     return call(
-        "f", Iommufd.IOMMU_IOAS_ALLOC, Shape.IOAS_ALLOC, Map.of(), "size", size, "flags", flags);
+        iommufd, Iommufd.IOMMU_IOAS_ALLOC, Shape.IOAS_ALLOC, Map.of(), "size", size, "flags", flags);
   }
 
   /** One field longer than any kernel knows. */
   IommufdSteps ioasWithTail(int tail) {
     return call(
-        "f", Iommufd.IOMMU_IOAS_ALLOC, Shape.IOAS_ALLOC_LONGER, Map.of(), "size", 16, "tail", tail);
+        iommufd, Iommufd.IOMMU_IOAS_ALLOC, Shape.IOAS_ALLOC_LONGER, Map.of(), "size", 16, "tail", tail);
   }
 
   IommufdSteps allow(String ioas, int count, Operand ranges) {
@@ -193,7 +216,7 @@ final class IommufdSteps {
 
   IommufdSteps allow(Operand ioas, int count, int reserved, Operand ranges) {
     return call(
-        "f",
+        iommufd,
         Iommufd.IOMMU_IOAS_ALLOW_IOVAS,
         Shape.ALLOW_IOVAS,
         Map.of(),
@@ -215,7 +238,7 @@ final class IommufdSteps {
 
   IommufdSteps ranges(Operand ioas, int room, int reserved, long size, Operand ranges) {
     return call(
-        "f",
+        iommufd,
         Iommufd.IOMMU_IOAS_IOVA_RANGES,
         Shape.IOVA_RANGES,
         Map.of(),
@@ -242,11 +265,29 @@ final class IommufdSteps {
 
   IommufdSteps map(
       Operand ioas, int flags, int reserved, Operand from, long length, long iova, long size) {
+    return map(Map.of(), ioas, flags, reserved, from, length, number(iova), size);
+  }
+
+  /** Maps and keeps where it is. */
+  IommufdSteps mapAs(
+      String name, Operand ioas, int flags, Operand from, long length, Operand iova) {
+    return map(Map.of("iova", name), ioas, flags, 0, from, length, iova, 40);
+  }
+
+  private IommufdSteps map(
+      Map<String, String> keep,
+      Operand ioas,
+      int flags,
+      int reserved,
+      Operand from,
+      long length,
+      Operand iova,
+      long size) {
     return call(
-        "f",
+        iommufd,
         Iommufd.IOMMU_IOAS_MAP,
         Shape.IOAS_MAP,
-        Map.of(),
+        keep,
         "size",
         size,
         "flags",
@@ -265,7 +306,7 @@ final class IommufdSteps {
 
   IommufdSteps mapFile(String ioas, String file) {
     return call(
-        "f",
+        iommufd,
         Iommufd.IOMMU_IOAS_MAP_FILE,
         Shape.IOAS_MAP_FILE,
         Map.of(),
@@ -286,11 +327,34 @@ final class IommufdSteps {
   }
 
   IommufdSteps copy(Operand target, Operand source, int flags, long to, long from, long length) {
+    return copy(Map.of(), target, source, flags, number(to), number(from), length);
+  }
+
+  /** Copies and keeps where it is. */
+  IommufdSteps copyAs(
+      String name,
+      Operand target,
+      Operand source,
+      int flags,
+      Operand to,
+      Operand from,
+      long length) {
+    return copy(Map.of("dst_iova", name), target, source, flags, to, from, length);
+  }
+
+  private IommufdSteps copy(
+      Map<String, String> keep,
+      Operand target,
+      Operand source,
+      int flags,
+      Operand to,
+      Operand from,
+      long length) {
     return call(
-        "f",
+        iommufd,
         Iommufd.IOMMU_IOAS_COPY,
         Shape.IOAS_COPY,
-        Map.of(),
+        keep,
         "size",
         40,
         "flags",
@@ -312,8 +376,12 @@ final class IommufdSteps {
   }
 
   IommufdSteps unmap(Operand ioas, long iova, long length, long size) {
+    return unmap(ioas, number(iova), length, size);
+  }
+
+  IommufdSteps unmap(Operand ioas, Operand iova, long length, long size) {
     return call(
-        "f",
+        iommufd,
         Iommufd.IOMMU_IOAS_UNMAP,
         Shape.IOAS_UNMAP,
         Map.of(),
@@ -333,7 +401,7 @@ final class IommufdSteps {
 
   IommufdSteps option(int option, int operation, int reserved, Operand object, long number) {
     return call(
-        "f",
+        iommufd,
         Iommufd.IOMMU_OPTION,
         Shape.OPTION,
         Map.of(),
@@ -356,11 +424,21 @@ final class IommufdSteps {
   }
 
   IommufdSteps vfioIoas(int operation, int reserved, Operand ioas) {
+    return vfioIoas(Map.of(), operation, reserved, ioas);
+  }
+
+  /** Asks for the address space of the container and keeps its number. */
+  IommufdSteps vfioIoasAs(String name) {
+    return vfioIoas(Map.of("ioas_id", name), Iommufd.IOMMU_VFIO_IOAS_GET, 0, number(0));
+  }
+
+  private IommufdSteps vfioIoas(
+      Map<String, String> keep, int operation, int reserved, Operand ioas) {
     return call(
-        "f",
+        iommufd,
         Iommufd.IOMMU_VFIO_IOAS,
         Shape.VFIO_IOAS,
-        Map.of(),
+        keep,
         "size",
         12,
         "ioas_id",
@@ -384,7 +462,7 @@ final class IommufdSteps {
       int dataType,
       int dataLength) {
     return call(
-        "f",
+        iommufd,
         Iommufd.IOMMU_HWPT_ALLOC,
         Shape.HWPT_ALLOC,
         Map.of("out_hwpt_id", name),
@@ -406,7 +484,7 @@ final class IommufdSteps {
 
   IommufdSteps hardware(Operand device, int flags, int room, Operand data, long size) {
     return call(
-        "f",
+        iommufd,
         Iommufd.IOMMU_GET_HW_INFO,
         Shape.HW_INFO,
         Map.of(),
@@ -424,7 +502,7 @@ final class IommufdSteps {
 
   IommufdSteps track(Operand table, int flags) {
     return call(
-        "f",
+        iommufd,
         Iommufd.IOMMU_HWPT_SET_DIRTY_TRACKING,
         Shape.SET_DIRTY_TRACKING,
         Map.of(),
@@ -438,8 +516,13 @@ final class IommufdSteps {
 
   IommufdSteps dirty(
       Operand table, int flags, int reserved, long iova, long length, long page, Operand bitmap) {
+    return dirty(table, flags, reserved, number(iova), length, page, bitmap);
+  }
+
+  IommufdSteps dirty(
+      Operand table, int flags, int reserved, Operand iova, long length, long page, Operand bitmap) {
     return call(
-        "f",
+        iommufd,
         Iommufd.IOMMU_HWPT_GET_DIRTY_BITMAP,
         Shape.DIRTY_BITMAP,
         Map.of(),

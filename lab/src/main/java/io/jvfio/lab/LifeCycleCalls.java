@@ -79,10 +79,15 @@ final class LifeCycleCalls implements Subject {
     }
   }
 
-  /** Three steps that most sequences begin with: a container, a group in it, its type. */
+  /** Four steps that most sequences begin with: a container, a group in it, its type. */
   static void ready(Draft draft, String container, String group, int type) {
     draft.steps.container(container);
     draft.containers.put(container, new Draft.Container());
+    join(draft, container, group, type);
+  }
+
+  /** The last three of them. */
+  static void join(Draft draft, String container, String group, int type) {
     draft.steps.group(group, GROUPS.indexOf(group));
     draft.groups.put(group, new Draft.Group());
     attach(draft, group, container);
@@ -133,7 +138,9 @@ final class LifeCycleCalls implements Subject {
       draft.steps.open("g", "/dev/vfio/999");
     } else {
       draft.steps.group(name, ordinal);
-      draft.groups.put(name, new Draft.Group());
+      if (!draft.isBound(ordinal)) {
+        draft.groups.put(name, new Draft.Group());
+      }
     }
   }
 

@@ -482,7 +482,7 @@ final class Steps {
         });
   }
 
-  /** A struct whose memory is at least as large as its argsz says. */
+  /** A struct whose memory is at least as large as its first field says, if that is its size. */
   Steps structured(
       String file,
       Ioctl command,
@@ -492,8 +492,9 @@ final class Steps {
     var fields = new LinkedHashMap<String, Operand>();
     body.accept(fields);
     long memory = shape.byteSize();
-    if (fields.get("argsz") instanceof Operand.Literal(long argsz)) {
-      memory = Math.max(memory, Math.min(argsz, 4096));
+    var named = fields.containsKey("argsz") ? "argsz" : "size";
+    if (fields.get(named) instanceof Operand.Literal(long size) && shape.field(named).offset() == 0) {
+      memory = Math.max(memory, Math.min(size, 4096));
     }
     return add(new Step.Structured(file, command, shape, memory, fields, keep));
   }

@@ -29,7 +29,7 @@ final class Type1Calls implements Subject {
   private static final int SHOWN_BYTES = 32;
 
   /** Where mappings begin: ordinary places, and the edges of what is usable. */
-  private static final List<Long> BASES =
+  static final List<Long> BASES =
       List.of(
           0L,
           0L,
@@ -44,7 +44,7 @@ final class Type1Calls implements Subject {
           (1L << 48) - 0x8000);
 
   /** Addresses and sizes that no mapping can have. */
-  private static final List<Long> WILD =
+  static final List<Long> WILD =
       List.of(0xfee0_0000L, 0xfeef_f000L, 1L << 48, 1L << 57, 1L << 62, -0x1000L, -0x2000L);
 
   private static final List<Ioctl> OF_OTHER_TYPES =

@@ -146,6 +146,24 @@ class GeneratorTest {
                 "VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY",
                 "VFIO_IOMMU_SPAPR_TCE_REMOVE");
       }
+      if (Ground.of(name).hasIommufd()) {
+        assertThat(succeeded)
+            .contains(
+                "IOMMU_DESTROY",
+                "IOMMU_IOAS_ALLOC",
+                "IOMMU_IOAS_ALLOW_IOVAS",
+                "IOMMU_IOAS_COPY",
+                "IOMMU_IOAS_IOVA_RANGES",
+                "IOMMU_IOAS_MAP",
+                "IOMMU_IOAS_UNMAP",
+                "IOMMU_OPTION",
+                "IOMMU_VFIO_IOAS",
+                "IOMMU_HWPT_ALLOC",
+                "IOMMU_GET_HW_INFO",
+                "VFIO_DEVICE_BIND_IOMMUFD",
+                "VFIO_DEVICE_ATTACH_IOMMUFD_PT",
+                "VFIO_DEVICE_DETACH_IOMMUFD_PT");
+      }
       if (name.equals("pseries-6.12")) {
         assertThat(succeeded)
             .contains("VFIO_IOMMU_MAP_DMA", "VFIO_IOMMU_UNMAP_DMA", "VFIO_IOMMU_SPAPR_TCE_CREATE");
