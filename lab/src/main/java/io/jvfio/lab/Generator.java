@@ -69,7 +69,10 @@ final class Generator {
     int count = random.nextInt(FEWEST_STEPS, MOST_STEPS + 1);
     while (steps.count() < count) {
       var menu = new Menu();
-      var subjects = iommufdPercent > 0 && draft.chance(iommufdPercent) ? IOMMUFD_SUBJECTS : CONTAINER_SUBJECTS;
+      var subjects =
+          iommufdPercent > 0 && draft.chance(iommufdPercent)
+              ? IOMMUFD_SUBJECTS
+              : CONTAINER_SUBJECTS;
       subjects.forEach(subject -> subject.offer(draft, menu));
       menu.choose(random);
     }

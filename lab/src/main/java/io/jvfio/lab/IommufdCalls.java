@@ -374,10 +374,7 @@ final class IommufdCalls implements Subject {
     var name = iommufd == null ? Draft.NOWHERE : iommufd;
     var state = state(draft, name);
     var devices =
-        bound.stream()
-            .filter(node -> name.equals(node.iommufd))
-            .map(node -> node.number)
-            .toList();
+        bound.stream().filter(node -> name.equals(node.iommufd)).map(node -> node.number).toList();
     var parent =
         draft.chance(90) ? object(draft, state.spaces.keySet()) : object(draft, state.tables);
     int flags = draft.chance(85) ? 0 : draft.oneOf(List.of(1, 2, 3, 4, 8, 1 << 31));
@@ -443,9 +440,7 @@ final class IommufdCalls implements Subject {
     int operation =
         draft.chance(5) ? 2 : draft.chance(40) ? IOMMU_OPTION_OP_GET : IOMMU_OPTION_OP_SET;
     int option =
-        draft.chance(3)
-            ? 2
-            : draft.chance(70) ? IOMMU_OPTION_HUGE_PAGES : IOMMU_OPTION_RLIMIT_MODE;
+        draft.chance(3) ? 2 : draft.chance(70) ? IOMMU_OPTION_HUGE_PAGES : IOMMU_OPTION_RLIMIT_MODE;
     boolean isOfSpace = option == IOMMU_OPTION_HUGE_PAGES ^ draft.chance(5);
     on(draft, target.iommufd())
         .option(
@@ -530,8 +525,7 @@ final class IommufdCalls implements Subject {
       return new Place(null, draft.chance(10) ? -1 : draft.oneOf(Type1Calls.WILD));
     }
     if (space.mappings.isEmpty() || draft.chance(50)) {
-      return new Place(
-          null, draft.aligned(draft.oneOf(Type1Calls.BASES) + draft.below(64) * page));
+      return new Place(null, draft.aligned(draft.oneOf(Type1Calls.BASES) + draft.below(64) * page));
     }
     var near = draft.oneOf(space.mappings);
     return near.place()
@@ -614,8 +608,7 @@ final class IommufdCalls implements Subject {
         .space()
         .mappings
         .removeIf(
-            mapped ->
-                mapped.place().equals(span.place()) && mapped.byteSize() <= span.byteSize());
+            mapped -> mapped.place().equals(span.place()) && mapped.byteSize() <= span.byteSize());
   }
 
   private static void ranges(Draft draft) {

@@ -67,7 +67,10 @@ final class IommufdSteps {
           for (int i = 0; i < fields.length; i += 2) {
             var operand =
                 fields[i + 1] instanceof Number plain
-                    ? number(isSize(fields[i]) ? sizes.applyAsLong(plain.longValue()) : plain.longValue())
+                    ? number(
+                        isSize(fields[i])
+                            ? sizes.applyAsLong(plain.longValue())
+                            : plain.longValue())
                     : (Operand) fields[i + 1];
             given.put((String) fields[i], operand);
           }
@@ -187,7 +190,8 @@ final class IommufdSteps {
   }
 
   IommufdSteps destroy(Operand object, long size) {
-    return call(iommufd, Iommufd.IOMMU_DESTROY, Shape.DESTROY, Map.of(), "size", size, "id", object);
+    return call(
+        iommufd, Iommufd.IOMMU_DESTROY, Shape.DESTROY, Map.of(), "size", size, "id", object);
   }
 
   IommufdSteps ioas(String name) {
@@ -201,13 +205,27 @@ final class IommufdSteps {
 
   IommufdSteps ioas(long size, int flags) {
     return call(
-        iommufd, Iommufd.IOMMU_IOAS_ALLOC, Shape.IOAS_ALLOC, Map.of(), "size", size, "flags", flags);
+        iommufd,
+        Iommufd.IOMMU_IOAS_ALLOC,
+        Shape.IOAS_ALLOC,
+        Map.of(),
+        "size",
+        size,
+        "flags",
+        flags);
   }
 
   /** One field longer than any kernel knows. */
   IommufdSteps ioasWithTail(int tail) {
     return call(
-        iommufd, Iommufd.IOMMU_IOAS_ALLOC, Shape.IOAS_ALLOC_LONGER, Map.of(), "size", 16, "tail", tail);
+        iommufd,
+        Iommufd.IOMMU_IOAS_ALLOC,
+        Shape.IOAS_ALLOC_LONGER,
+        Map.of(),
+        "size",
+        16,
+        "tail",
+        tail);
   }
 
   IommufdSteps allow(String ioas, int count, Operand ranges) {
@@ -520,7 +538,13 @@ final class IommufdSteps {
   }
 
   IommufdSteps dirty(
-      Operand table, int flags, int reserved, Operand iova, long length, long page, Operand bitmap) {
+      Operand table,
+      int flags,
+      int reserved,
+      Operand iova,
+      long length,
+      long page,
+      Operand bitmap) {
     return call(
         iommufd,
         Iommufd.IOMMU_HWPT_GET_DIRTY_BITMAP,

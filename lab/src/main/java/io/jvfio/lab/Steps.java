@@ -493,7 +493,8 @@ final class Steps {
     body.accept(fields);
     long memory = shape.byteSize();
     var named = fields.containsKey("argsz") ? "argsz" : "size";
-    if (fields.get(named) instanceof Operand.Literal(long size) && shape.field(named).offset() == 0) {
+    if (fields.get(named) instanceof Operand.Literal(long size)
+        && shape.field(named).offset() == 0) {
       memory = Math.max(memory, Math.min(size, 4096));
     }
     return add(new Step.Structured(file, command, shape, memory, fields, keep));
