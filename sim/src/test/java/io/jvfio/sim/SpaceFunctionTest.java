@@ -84,6 +84,8 @@ class SpaceFunctionTest {
   @ParameterizedTest
   @CsvSource({
     "x86-6.12 type1v2, 1",
+    "x86-6.12-iommufd iommufd, 1",
+    "arm64-6.12 type1v2, 1",
     "powernv-6.12 spapr-tce-v2, 1",
     "pseries-5.10 spapr-tce, 2",
     "pseries-6.12 spapr-tce, 2",
