@@ -21,7 +21,7 @@ final class Generator {
   private static final int READY_PERCENT = 80;
 
   /** Of the sequences where there are iommufds: those that are about them. */
-  private static final int IOMMUFD_PERCENT = 80;
+  private static final int IOMMUFD_PERCENT = 86;
 
   /** Of the latter: those in which an iommufd takes the place of a container. */
   private static final int CONTAINER_PERCENT = 25;

@@ -588,7 +588,7 @@ final class IommufdCalls implements Subject {
             place.operand(),
             span.place().operand(),
             span.byteSize());
-    if (span.byteSize() > 0 && span.byteSize() <= MOST_PAGES * page) {
+    if (span.byteSize() >= page && span.byteSize() <= MOST_PAGES * page) {
       var range = new Draft.Range(name, 0, span.byteSize());
       add(target.space(), new Mapped(isChosen ? place : new Place(name, 0), range));
     }

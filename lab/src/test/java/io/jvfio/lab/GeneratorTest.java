@@ -29,7 +29,7 @@ class GeneratorTest {
     var one = new Generator(Ground.of(host));
     var other = new Generator(Ground.of(host));
 
-    for (long seed = 1; seed <= 100; seed++) {
+    for (long seed = 1; seed <= 1000; seed++) {
       assertThat(one.sequenceOf(seed)).isEqualTo(other.sequenceOf(seed));
       assertThat(one.sequenceOf(seed).steps()).hasSizeBetween(12, 50);
     }
