@@ -343,10 +343,16 @@ void peer_iova_delete(struct iova_tree *tree) {
 }
 
 
-/* Frees the mappings that start at these addresses, each if not 0, and allocates others, whose addresses take their place. */
-void peer_iova_replace(struct iova_tree *tree, int64_t count, uint64_t *starts, const uint64_t *sizes, uint64_t alignment) {
+/*
+ * Frees a mapping, which starts at one of these addresses (0: there is none yet), and allocates another, whose address
+ * takes its place, count times.
+ */
+void peer_iova_replace(
+    struct iova_tree *tree, int64_t count, uint64_t *starts, const int32_t *which, const uint64_t *sizes,
+    uint64_t alignment) {
   for (int64_t i = 0; i < count; i++) {
-    if (starts[i] && iova_free(tree, starts[i]) != tree) abort();
-    starts[i] = iova_allocate(tree, sizes[i], alignment, 0, UINT64_MAX, tree);
+    uint64_t *start = &starts[which[i]];
+    if (*start && iova_free(tree, *start) != tree) abort();
+    *start = iova_allocate(tree, sizes[i], alignment, 0, UINT64_MAX, tree);
   }
 }

@@ -32,6 +32,7 @@ final class IoasDomain extends IommuDomain {
 
   // Filled anew for each call, so that mapping allocates nothing.
   private final MemorySegment map = IommuIoasMap.allocate(Arena.ofAuto());
+  private final MemorySegment mapFile = IommuIoasMapFile.allocate(Arena.ofAuto());
   private final MemorySegment unmap = IommuIoasUnmap.allocate(Arena.ofAuto());
 
   /** What {@link #map} holds: a comparison is cheaper than the checks of an access. */
@@ -47,6 +48,7 @@ final class IoasDomain extends IommuDomain {
     super(IommuType.IOMMUFD, iommufd.facts().kernel(), iommufd.explanations());
     this.iommufd = iommufd;
     IommuIoasMap.ioasId(map, iommufd.ioas());
+    IommuIoasMapFile.ioasId(mapFile, iommufd.ioas());
     IommuIoasUnmap.ioasId(unmap, iommufd.ioas());
   }
 
@@ -141,26 +143,22 @@ final class IoasDomain extends IommuDomain {
     if (!mapsFiles) {
       return false;
     }
-    try (var arena = Arena.ofConfined()) {
-      var mapFile = IommuIoasMapFile.allocate(arena);
-      IommuIoasMapFile.flags(mapFile, FIXED | flags(access));
-      IommuIoasMapFile.ioasId(mapFile, iommufd.ioas());
-      IommuIoasMapFile.fd(mapFile, fd);
-      IommuIoasMapFile.length(mapFile, byteSize);
-      IommuIoasMapFile.iova(mapFile, iova);
-      int result = file().ioctl(Iommufd.IOMMU_IOAS_MAP_FILE, mapFile);
-      if (result == Errno.ENOTTY.result()) {
-        mapsFiles = false; // before Linux 6.14
-        return false;
-      }
-      if (result != 0) {
-        throw refusal(
-            Iommufd.IOMMU_IOAS_MAP_FILE,
-            result,
-            errno -> explanations().memory(errno, byteSize, "a mapping of this size"));
-      }
-      return true;
+    IommuIoasMapFile.flags(mapFile, FIXED | flags(access));
+    IommuIoasMapFile.fd(mapFile, fd);
+    IommuIoasMapFile.length(mapFile, byteSize);
+    IommuIoasMapFile.iova(mapFile, iova);
+    int result = file().ioctl(Iommufd.IOMMU_IOAS_MAP_FILE, mapFile);
+    if (result == Errno.ENOTTY.result()) {
+      mapsFiles = false; // before Linux 6.14
+      return false;
     }
+    if (result != 0) {
+      throw refusal(
+          Iommufd.IOMMU_IOAS_MAP_FILE,
+          result,
+          errno -> explanations().memory(errno, byteSize, "a mapping of this size"));
+    }
+    return true;
   }
 
   private static int flags(DmaAccess access) {
@@ -237,6 +235,7 @@ final class IoasDomain extends IommuDomain {
    * tables over the same IOAS, with DMA going on.
    */
   private void startTracking() throws Refusal {
+    iommufd.isTracked(true);
     try {
       for (var device : iommufd.attached()) {
         requireDirtyTracking(device);
@@ -297,6 +296,7 @@ final class IoasDomain extends IommuDomain {
     for (var device : iommufd.attached()) {
       iommufd.attach(device, iommufd.ioas());
     }
+    iommufd.isTracked(false);
     while (!tracking.isEmpty()) {
       try (var arena = Arena.ofConfined()) {
         var destroy = IommuDestroy.allocate(arena);

@@ -42,8 +42,19 @@ final class Leaks {
             frames
                 .filter(frame -> !isOurs(frame.getClassName()))
                 .findFirst()
-                .map(frame -> frame.toStackTraceElement().toString())
+                .map(Leaks::place)
                 .orElse("an unknown place"));
+  }
+
+  private static String place(StackWalker.StackFrame frame) {
+    return frame.getClassName()
+        + '.'
+        + frame.getMethodName()
+        + '('
+        + frame.getFileName()
+        + ':'
+        + frame.getLineNumber()
+        + ')';
   }
 
   private static boolean isOurs(String className) {

@@ -32,6 +32,9 @@ import org.jspecify.annotations.Nullable;
  * it but the kernel.
  */
 final class MappedSpace implements DmaSpace {
+  /** The size of huge pages that every machine has which has any. */
+  private static final long HUGE_PAGE = 2 << 20;
+
   private final HostFacts facts;
   private final Explanations explanations;
   private final String subject;
@@ -424,12 +427,20 @@ final class MappedSpace implements DmaSpace {
     }
   }
 
+  /** Without an IOMMU memory must lie together, which several pages do in a huge one only. */
+  private BufferOptions inOnePiece(long byteSize, BufferOptions options) {
+    boolean wishes = options.pageSize() != 0 || byteSize <= facts.kernel().pageSize();
+    return domains[0].translates() || wishes
+        ? options
+        : new BufferOptions(options.map(), HUGE_PAGE, options.shared());
+  }
+
   private Buffer allocateBuffer(long byteSize, BufferOptions options) throws Refusal {
     synchronized (this) {
       requireOpen();
     }
     // Zeroing huge pages takes its time, in which others can map.
-    var memory = DmaMemory.allocate(facts, byteSize, options);
+    var memory = DmaMemory.allocate(facts, byteSize, inOnePiece(byteSize, options));
     try (var undo = new Cleanup()) {
       undo.add(() -> free(memory));
       var buffer = new Buffer(memory, options.map().access());

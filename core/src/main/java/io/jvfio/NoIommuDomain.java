@@ -105,7 +105,7 @@ final class NoIommuDomain extends ContainerDomain {
               new Explanation(
                   "Without an IOMMU memory must be one piece of physical memory, and these %,d bytes are not."
                       .formatted(byteSize),
-                  "Use pieces of %,d bytes, one page, or a buffer of huge pages."
+                  "Use pieces of %,d bytes, one page; or reserve huge pages, of which jvfio makes larger buffers: echo 64 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages."
                       .formatted(pageSize)));
         }
       }

@@ -32,6 +32,9 @@ final class OpenIommufd implements GroupAccess {
   private final List<IommuGroup> groups = new ArrayList<>();
   private final List<Bound> bound = new ArrayList<>();
 
+  /** Whether the writes of devices are recorded: of those attached when that began. */
+  private volatile boolean tracked;
+
   /** A device that is bound; {@code handedOut} once somebody else closes its file. */
   static final class Bound {
     final PciAddress address;
@@ -141,6 +144,11 @@ final class OpenIommufd implements GroupAccess {
     }
   }
 
+  /** Says whether the writes of devices are recorded from now on; no others come in then. */
+  void isTracked(boolean on) {
+    tracked = on;
+  }
+
   HostFacts facts() {
     return facts;
   }
@@ -190,6 +198,13 @@ final class OpenIommufd implements GroupAccess {
           .noneMatch(device -> device.address().equals(address))) {
         throw Refusal.notAsked(
             "lookup", new Explanation("The device is in none of the open groups.", ""));
+      }
+      if (tracked) {
+        throw Refusal.notAsked(
+            "attach",
+            new Explanation(
+                "Dirty pages are being tracked, and the writes of a further device would be missed.",
+                "Open all devices first, or end the tracking."));
       }
       var device = bind(address);
       device.handedOut = true;

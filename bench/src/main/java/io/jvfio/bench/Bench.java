@@ -32,14 +32,19 @@ public final class Bench {
           "MappedAccess.write32", new Bound(1.05, 0),
           "MappedAccess.readThenWrite32", new Bound(1.05, 0),
           "MappedAccess.dependentRead32", new Bound(1.05, 0),
-          "IovaAllocation.replace 1000", new Bound(1.00, 0),
-          "IovaAllocation.replace 1000000", new Bound(1.00, 0));
+          "IovaAllocation.replaceAny 1000", new Bound(1.00, 0),
+          "IovaAllocation.replaceAny 1000000", new Bound(1.00, 0),
+          "IovaAllocation.replaceRecent 1000", new Bound(1.00, 0),
+          "IovaAllocation.replaceRecent 1000000", new Bound(1.00, 0));
 
   /** How many times as long the first figure's Java may take as the second's. */
   private record Growth(String figure, String base, double bound) {}
 
   private static final List<Growth> GROWTHS =
-      List.of(new Growth("IovaAllocation.replace 1000000", "IovaAllocation.replace 1000", 4.0));
+      List.of(
+          new Growth("IovaAllocation.replaceAny 1000000", "IovaAllocation.replaceAny 1000", 4.0),
+          new Growth(
+              "IovaAllocation.replaceRecent 1000000", "IovaAllocation.replaceRecent 1000", 4.0));
 
   /** Less than any object has: what is left was allocated once per batch or iteration. */
   private static final double NO_BYTES = 1;
@@ -83,7 +88,7 @@ public final class Bench {
 
   private static boolean print(List<Figure> figures) {
     System.out.printf(
-        "%-30s %10s %10s %7s %9s %7s%n", "figure", "Java ns", "C ns", "ratio", "bytes/op", "bound");
+        "%-36s %10s %10s %7s %9s %7s%n", "figure", "Java ns", "C ns", "ratio", "bytes/op", "bound");
     boolean allWithin = true;
     for (var figure : figures) {
       var bound = BOUNDS.get(figure.name());
@@ -93,7 +98,7 @@ public final class Bench {
       boolean within = figure.isWithin(bound);
       allWithin &= within;
       System.out.printf(
-          "%-30s %10.3f %10.3f %7.3f %9.3f %7.2f  %s%n",
+          "%-36s %10.3f %10.3f %7.3f %9.3f %7.2f  %s%n",
           figure.name(),
           figure.java(),
           figure.c(),

@@ -8,7 +8,6 @@ import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
@@ -27,6 +26,8 @@ import org.openjdk.jmh.annotations.TearDown;
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 public class IovaAllocation {
+  private static final int BATCH = 50_000;
+  private static final int RECENT = 256;
   private static final long PAGE = 4096;
 
   /** How many mappings are live. */
@@ -39,33 +40,31 @@ public class IovaAllocation {
   private final Arena arena = Arena.ofConfined();
   private long tree;
 
-  /** Where the mappings start, or 0: a batch's are the first. */
+  /** Where the mappings start, or 0; a batch replaces some of the first. */
   private long[] starts = {};
 
-  private long[] sizes = {};
-  private MemorySegment peerStarts = MemorySegment.NULL;
-  private MemorySegment peerSizes = MemorySegment.NULL;
-  private int batch;
+  private final int[] which = new int[BATCH];
+  private final long[] sizes = new long[BATCH];
+
+  private final MemorySegment peerStarts = arena.allocate(ValueLayout.JAVA_LONG, BATCH);
+  private final MemorySegment peerWhich = arena.allocate(ValueLayout.JAVA_INT, BATCH);
+  private final MemorySegment peerSizes = arena.allocate(ValueLayout.JAVA_LONG, BATCH);
 
   /** Fills both spaces, and replaces mappings until holes are as usual. */
   @Setup
   public void fill() {
-    batch = Math.min(live / 2, 20_000);
     map.addRange(PAGE, (1L << 48) - 1);
     tree = Peers.newIovaTree(PAGE, 1L << 48);
-    starts = new long[live];
-    sizes = new long[batch];
-    peerStarts = arena.allocate(ValueLayout.JAVA_LONG, batch);
-    peerSizes = arena.allocate(ValueLayout.JAVA_LONG, batch);
-    for (int mapped = 0; mapped < live; mapped += batch) {
-      for (int i = 0; i < batch; i++) {
-        choose(i, mapped + i);
+    starts = new long[Math.max(live, BATCH)];
+    for (int mapped = 0; mapped < live; mapped += BATCH) {
+      for (int i = 0; i < BATCH; i++) {
+        swap(i % live, (mapped + i) % live);
+        which[i] = i % live;
       }
-      tellPeer();
       replaceBoth();
     }
-    for (int replaced = 0; replaced < 2 * live; replaced += batch) {
-      draw();
+    for (int replaced = 0; replaced < 2 * live; replaced += BATCH) {
+      drawAny();
       replaceBoth();
     }
   }
@@ -77,39 +76,52 @@ public class IovaAllocation {
     arena.close();
   }
 
-  /** Draws what to free, and the sizes of what is to take its place. */
-  @Setup(Level.Invocation)
-  public void draw() {
-    for (int i = 0; i < batch; i++) {
-      choose(i, random.nextInt(i, live));
+  private void swap(int i, int j) {
+    long start = starts[i];
+    starts[i] = starts[j];
+    starts[j] = start;
+  }
+
+  /** Chooses from all mappings; of many, moves the chosen to the front. */
+  private void drawAny() {
+    for (int i = 0; i < BATCH; i++) {
+      if (live > BATCH) {
+        swap(i, random.nextInt(i, live));
+        which[i] = i;
+      } else {
+        which[i] = random.nextInt(live);
+      }
     }
-    tellPeer();
   }
 
-  private void choose(int i, int chosen) {
-    long start = starts[chosen];
-    starts[chosen] = starts[i];
-    starts[i] = start;
-    int dice = random.nextInt(64);
-    sizes[i] = dice == 0 ? 512 * PAGE : dice < 6 ? 16 * PAGE : PAGE;
+  private void drawRecent() {
+    for (int i = 0; i < BATCH; i++) {
+      which[i] = i % RECENT;
+    }
   }
 
-  private void tellPeer() {
-    MemorySegment.copy(starts, 0, peerStarts, ValueLayout.JAVA_LONG, 0, batch);
-    MemorySegment.copy(sizes, 0, peerSizes, ValueLayout.JAVA_LONG, 0, batch);
+  private void prepare() {
+    for (int i = 0; i < BATCH; i++) {
+      int dice = random.nextInt(64);
+      sizes[i] = dice == 0 ? 512 * PAGE : dice < 6 ? 16 * PAGE : PAGE;
+    }
+    MemorySegment.copy(starts, 0, peerStarts, ValueLayout.JAVA_LONG, 0, BATCH);
+    MemorySegment.copy(which, 0, peerWhich, ValueLayout.JAVA_INT, 0, BATCH);
+    MemorySegment.copy(sizes, 0, peerSizes, ValueLayout.JAVA_LONG, 0, BATCH);
   }
 
   private void replaceHere() {
-    for (int i = 0; i < batch; i++) {
-      if (starts[i] != IovaMap.NONE && map.remove(starts[i]) == null) {
+    for (int i = 0; i < BATCH; i++) {
+      int place = which[i];
+      if (starts[place] != IovaMap.NONE && map.remove(starts[place]) == null) {
         throw new IllegalStateException("a mapping is lost");
       }
-      starts[i] = map.allocate(sizes[i], PAGE, 0, -1, owner);
+      starts[place] = map.allocate(sizes[i], PAGE, 0, -1, owner);
     }
   }
 
   private void replaceThere() {
-    Peers.replaceIovas(tree, batch, peerStarts, peerSizes, PAGE);
+    Peers.replaceIovas(tree, BATCH, peerStarts, peerWhich, peerSizes, PAGE);
   }
 
   private void compare() {
@@ -119,24 +131,33 @@ public class IovaAllocation {
   }
 
   private void replaceBoth() {
+    prepare();
     replaceHere();
     replaceThere();
     compare();
   }
 
-  /** Frees a mapping and allocates another. */
-  @Benchmark
-  public void replace(Pair pair) {
+  private void measure(Pair pair) {
+    prepare();
     long begin = System.nanoTime();
     replaceHere();
     long between = System.nanoTime();
     replaceThere();
-    pair.add(batch, begin, between, System.nanoTime());
+    pair.add(BATCH, begin, between, System.nanoTime());
+    compare();
   }
 
-  /** Makes sure that both sides did the same. */
-  @TearDown(Level.Invocation)
-  public void check() {
-    compare();
+  /** Frees any mapping and allocates another: with many, hardly anything is in a cache. */
+  @Benchmark
+  public void replaceAny(Pair pair) {
+    drawAny();
+    measure(pair);
+  }
+
+  /** Frees the oldest of a few recent mappings and allocates another, beside all that stay. */
+  @Benchmark
+  public void replaceRecent(Pair pair) {
+    drawRecent();
+    measure(pair);
   }
 }

@@ -54,6 +54,7 @@ final class Peers {
               ValueLayout.JAVA_LONG,
               ValueLayout.ADDRESS,
               ValueLayout.ADDRESS,
+              ValueLayout.ADDRESS,
               ValueLayout.JAVA_LONG));
   private static final MethodHandle IOVA_DELETE =
       link("peer_iova_delete", FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG));
@@ -120,9 +121,14 @@ final class Peers {
   }
 
   static void replaceIovas(
-      long tree, long count, MemorySegment starts, MemorySegment sizes, long alignment) {
+      long tree,
+      long count,
+      MemorySegment starts,
+      MemorySegment which,
+      MemorySegment sizes,
+      long alignment) {
     try {
-      IOVA_REPLACE.invokeExact(tree, count, starts, sizes, alignment);
+      IOVA_REPLACE.invokeExact(tree, count, starts, which, sizes, alignment);
     } catch (Throwable t) {
       throw new AssertionError(t);
     }

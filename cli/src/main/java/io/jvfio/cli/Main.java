@@ -60,6 +60,10 @@ public final class Main implements Runnable {
 
   /** Runs the command and ends the JVM with its exit status. */
   public static void main(String[] args) {
+    // Warnings of the library in one line, as the command's own messages; whichever logger there
+    // is.
+    System.setProperty("java.util.logging.SimpleFormatter.format", "jvfio: %5$s%n");
+    System.setProperty("jdk.system.logger.format", "jvfio: %5$s%n");
     var out = new PrintWriter(System.out, false, StandardCharsets.UTF_8);
     var err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
     int status = run(out, err, args);

@@ -8,13 +8,11 @@ import static org.assertj.core.api.Assertions.fail;
 
 import java.math.BigInteger;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
-import java.util.Comparator;
-import java.util.HashMap;
 import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.SplittableRandom;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
@@ -261,21 +259,26 @@ class IovaMapTest {
 
   /** A kind of space: what sizes, alignments and fixed addresses are multiples of, and more. */
   private record Space(
-      String name, long granule, long[] ranges, int maxSize, int maxAlignment, int allocations) {}
+      String name,
+      long granule,
+      List<Long> ranges,
+      int maxSize,
+      int maxAlignment,
+      int allocations) {}
 
   private static final List<Space> SPACES =
       List.of(
-          new Space("bytes at both ends", 1, new long[] {0, 99, -300, -201, -200, -1}, 9, 3, 5),
-          new Space("everything", 1, new long[] {0, -1}, 40, 5, 6),
-          new Space("odd, many alignments", 1, new long[] {7, 4000, 5003, 9001}, 20, 7, 7),
+          new Space("bytes at both ends", 1, List.of(0L, 99L, -300L, -201L, -200L, -1L), 9, 3, 5),
+          new Space("everything", 1, List.of(0L, -1L), 40, 5, 6),
+          new Space("odd, many alignments", 1, List.of(7L, 4000L, 5003L, 9001L), 20, 7, 7),
           new Space(
               "pages around the MSI window",
               PAGE,
-              new long[] {0xfe000000L, 0xfedfffffL, 0xfef00000L, 0xffffffffL},
+              List.of(0xfe000000L, 0xfedfffffL, 0xfef00000L, 0xffffffffL),
               8,
               3,
               6),
-          new Space("many pages", PAGE, new long[] {0, 0xfffffffL}, 3, 1, 8));
+          new Space("many pages", PAGE, List.of(0L, 0xfffffffL), 3, 1, 8));
 
   @Test
   void agreesWithANaiveModel() {
@@ -361,8 +364,8 @@ class IovaMapTest {
 
     Comparison(Space space) {
       this.space = space;
-      for (int i = 0; i < space.ranges().length; i += 2) {
-        addRange(space.ranges()[i], space.ranges()[i + 1]);
+      for (int i = 0; i < space.ranges().size(); i += 2) {
+        addRange(space.ranges().get(i), space.ranges().get(i + 1));
       }
     }
 
@@ -511,12 +514,18 @@ class IovaMapTest {
     private final int[] starts;
 
     private final int[] sizes;
+
+    /** By first page, where in {@link #starts} it is, or -1. */
+    private final int[] places;
+
     private int live;
 
     Pages(int count) {
       this.count = count;
       starts = new int[count];
       sizes = new int[count];
+      places = new int[count];
+      Arrays.fill(places, -1);
       map.addRange(0, count * PAGE - 1);
       taken.set(0);
     }
@@ -542,6 +551,7 @@ class IovaMapTest {
         taken.set(page, page + pages);
         starts[live] = page;
         sizes[live] = pages;
+        places[page] = live;
         live++;
       }
       return start;
@@ -554,28 +564,15 @@ class IovaMapTest {
       live--;
       starts[i] = starts[live];
       sizes[i] = sizes[live];
+      places[starts[i]] = i;
+      places[page] = -1;
     }
 
     /** Removes, in address order, most of the mappings between two pages. */
     void removeFrom(int from, int to, SplittableRandom random) {
-      var indexes =
-          IntStream.range(0, live)
-              .filter(i -> starts[i] >= from && starts[i] < to)
-              .boxed()
-              .sorted(Comparator.comparing(i -> starts[i]))
-              .map(i -> starts[i])
-              .toList();
-      var places = new HashMap<Integer, Integer>();
-      for (int i = 0; i < live; i++) {
-        places.put(starts[i], i);
-      }
-      for (int page : indexes) {
-        if (random.nextInt(50) > 0) {
-          int i = places.remove(page);
-          remove(i);
-          if (i < live) {
-            places.put(starts[i], i);
-          }
+      for (int page = from; page < Math.min(to, count); page++) {
+        if (places[page] >= 0 && random.nextInt(50) > 0) {
+          remove(places[page]);
         }
       }
     }
@@ -655,7 +652,7 @@ class IovaMapTest {
       pages.remove(i);
     }
     pages.compareAll();
-    assertThat(free(pages.map)).containsExactly("0-%x".formatted(4 * million * PAGE - 1));
+    assertThat(free(pages.map)).containsExactly("0-%x".formatted(4L * million * PAGE - 1));
     assertThat(pages.allocate(4 * million - 1, 1, 1)).isEqualTo(PAGE);
   }
 

@@ -25,6 +25,8 @@ import java.util.regex.Pattern;
  */
 public final class LaneReport {
   private static final String VERIFIED_BYTES = "67108864";
+  private static final String VERIFIED_WITHOUT_IOMMU = "4194304";
+  private static final String LANE_WITH_NO_IOMMU = "x86-6.12-iommufd";
   private static final String CONTROLLER = "0x010802";
   private static final int MINIMUM_CALLS = 400;
   private static final int MINIMUM_GENERATED_CALLS = 5000;
@@ -99,7 +101,10 @@ public final class LaneReport {
     report.checkProbe();
     report.checkProbeText();
     if (report.expectation.chosen().isPresent()) {
-      report.checkRoundTrip();
+      report.checkRoundTrip("nvme", report.expectation.chosen().get(), VERIFIED_BYTES);
+      if (lane.equals(LANE_WITH_NO_IOMMU)) {
+        report.checkRoundTrip("nvme-noiommu", "noiommu", VERIFIED_WITHOUT_IOMMU);
+      }
       report.checkExample();
     } else {
       report.checkExampleRefused();
@@ -291,18 +296,16 @@ public final class LaneReport {
             + status("probe-text"));
   }
 
-  private void checkRoundTrip() throws IOException {
-    var document = document("nvme");
+  private void checkRoundTrip(String step, String type, String byteSize) throws IOException {
+    var document = document(step);
     if (document.isEmpty()) {
       return;
     }
     var bytes = document.get().at("bytesVerified").text();
     var iommu = document.get().at("iommu").text();
     check(
-        bytes.equals(VERIFIED_BYTES)
-            && iommu.equals(expectation.chosen().orElse(""))
-            && status("nvme").equals("0"),
-        "nvme: written and read back",
+        bytes.equals(byteSize) && iommu.equals(type) && status(step).equals("0"),
+        step + ": written and read back",
         "%s bytes verified on %s through %s"
             .formatted(bytes, document.get().at("controller").at("serial").text(), iommu));
   }

@@ -2,9 +2,12 @@ package io.jvfio.linux;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.jvfio.linux.uapi.Iommufd;
 import io.jvfio.linux.uapi.Vfio;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** The request numbers, pinned: they are the kernel's ABI and can never change. */
@@ -31,15 +34,36 @@ class IoctlTest {
           Map.entry("VFIO_IOMMU_SPAPR_REGISTER_MEMORY", 0x3b75L),
           Map.entry("VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY", 0x3b76L),
           Map.entry("VFIO_IOMMU_SPAPR_TCE_CREATE", 0x3b77L),
-          Map.entry("VFIO_IOMMU_SPAPR_TCE_REMOVE", 0x3b78L));
+          Map.entry("VFIO_IOMMU_SPAPR_TCE_REMOVE", 0x3b78L),
+          Map.entry("VFIO_IOMMU_DIRTY_PAGES", 0x3b75L),
+          Map.entry("VFIO_EEH_PE_OP", 0x3b79L),
+          Map.entry("VFIO_DEVICE_BIND_IOMMUFD", 0x3b76L),
+          Map.entry("VFIO_DEVICE_ATTACH_IOMMUFD_PT", 0x3b77L),
+          Map.entry("VFIO_DEVICE_DETACH_IOMMUFD_PT", 0x3b78L),
+          Map.entry("IOMMU_DESTROY", 0x3b80L),
+          Map.entry("IOMMU_IOAS_ALLOC", 0x3b81L),
+          Map.entry("IOMMU_IOAS_ALLOW_IOVAS", 0x3b82L),
+          Map.entry("IOMMU_IOAS_COPY", 0x3b83L),
+          Map.entry("IOMMU_IOAS_IOVA_RANGES", 0x3b84L),
+          Map.entry("IOMMU_IOAS_MAP", 0x3b85L),
+          Map.entry("IOMMU_IOAS_UNMAP", 0x3b86L),
+          Map.entry("IOMMU_OPTION", 0x3b87L),
+          Map.entry("IOMMU_VFIO_IOAS", 0x3b88L),
+          Map.entry("IOMMU_HWPT_ALLOC", 0x3b89L),
+          Map.entry("IOMMU_GET_HW_INFO", 0x3b8aL),
+          Map.entry("IOMMU_HWPT_SET_DIRTY_TRACKING", 0x3b8bL),
+          Map.entry("IOMMU_HWPT_GET_DIRTY_BITMAP", 0x3b8cL),
+          Map.entry("IOMMU_IOAS_MAP_FILE", 0x3b8fL));
+
+  private static final List<Ioctl> COMMANDS =
+      Stream.of(Vfio.COMMANDS, Iommufd.COMMANDS).flatMap(List::stream).toList();
 
   @Test
   void mostArchitecturesShareTheirNumbers() {
     for (var architecture :
         new Architecture[] {Architecture.X86_64, Architecture.AARCH64, Architecture.RISCV64}) {
       var numbers = new TreeMap<String, Long>();
-      Vfio.COMMANDS.forEach(
-          command -> numbers.put(command.name(), command.requestNumber(architecture)));
+      COMMANDS.forEach(command -> numbers.put(command.name(), command.requestNumber(architecture)));
 
       assertThat(numbers).as("%s", architecture).containsExactlyInAnyOrderEntriesOf(GENERIC);
     }
@@ -51,7 +75,7 @@ class IoctlTest {
         .isEqualTo(0x20003b6cL);
     GENERIC.forEach(
         (name, number) ->
-            assertThat(Vfio.COMMANDS)
+            assertThat(COMMANDS)
                 .filteredOn(command -> command.name().equals(name))
                 .extracting(command -> command.requestNumber(Architecture.PPC64LE))
                 .containsExactly(0x2000_0000L + number));

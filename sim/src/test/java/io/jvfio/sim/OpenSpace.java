@@ -18,6 +18,7 @@ import io.jvfio.linux.Registers;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 
 /**
@@ -45,7 +46,7 @@ final class OpenSpace implements AutoCloseable {
   final Resources before;
   final VfioGroups groups;
   final DmaSpace space;
-  final TreeMap<String, CopyEngine> engines;
+  final Map<String, CopyEngine> engines;
   private final List<DmaMapping> kept = new ArrayList<>();
 
   private OpenSpace(
@@ -53,7 +54,7 @@ final class OpenSpace implements AutoCloseable {
       FaultInjector injector,
       Resources before,
       VfioGroups groups,
-      TreeMap<String, CopyEngine> engines) {
+      Map<String, CopyEngine> engines) {
     this.host = host;
     this.injector = injector;
     this.before = before;

@@ -15,6 +15,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.StandardOpenOption;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 
 /** Memory that the caller has from elsewhere than the simulated kernel. */
@@ -157,7 +158,8 @@ class OwnMemoryTest {
     assertThat(memory.get(ValueLayout.JAVA_LONG, 8)).isEqualTo(99);
   }
 
-  @Test
+  /** Another thread of this JVM may map its own memory in the hole; not each time, though. */
+  @RepeatedTest(value = 10, failureThreshold = 9)
   void aLockEndsWithTheMemory() {
     var scope = Arena.ofShared();
     long large = scope.allocate(40 << 20, 0x1000).address();

@@ -23,13 +23,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a space can do, as a device sees it. */
 class SpaceFunctionTest {
-  private static final List<String> TRANSLATING = OpenSpace.TRANSLATING;
   private static final long PAGE = 64 << 10;
   private static final long MIB = 1 << 20;
   private static final long HUGE = 2 * MIB;
 
   @ParameterizedTest
-  @FieldSource("TRANSLATING")
+  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
   void theDeviceReachesTheCallersMemoryAndBuffers(String space) {
     try (var open = OpenSpace.open(space);
         var arena = Arena.ofConfined()) {
@@ -59,7 +58,7 @@ class SpaceFunctionTest {
   }
 
   @ParameterizedTest
-  @FieldSource("TRANSLATING")
+  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
   void permissionsAreTheDevices(String space) {
     try (var open = OpenSpace.open(space)) {
       var engine = open.devices().getFirst();
@@ -85,6 +84,8 @@ class SpaceFunctionTest {
   @ParameterizedTest
   @CsvSource({
     "x86-6.12 type1v2, 1",
+    "x86-6.12-iommufd iommufd, 1",
+    "arm64-6.12 type1v2, 1",
     "powernv-6.12 spapr-tce-v2, 1",
     "pseries-5.10 spapr-tce, 2",
     "pseries-6.12 spapr-tce, 2",
@@ -197,7 +198,7 @@ class SpaceFunctionTest {
   }
 
   @ParameterizedTest
-  @FieldSource("TRANSLATING")
+  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
   void sharedBuffersAreFilesThatOthersCanMap(String space) {
     try (var open = OpenSpace.open(space, OpenSpace.unlimited().withHugePages(HUGE, 1), 1);
         var lifetime = Arena.ofConfined()) {
@@ -401,7 +402,9 @@ class SpaceFunctionTest {
     var window = open.space.windows().getLast();
     if (window.last() - window.start() < 1L << 32) {
       long size = window.last() - window.start() + 1;
-      var piece = open.space.allocate(16 * MIB).segment();
+      var buffer = open.space.allocate(16 * MIB);
+      open.keep(buffer);
+      var piece = buffer.segment();
       for (long at = 0; at < size; at += 16 * MIB) {
         if (open.space.explain(window.start() + at, 16 * MIB).free()) {
           open.keep(open.space.map(piece, MapOptions.at(window.start() + at)));
@@ -417,6 +420,7 @@ class SpaceFunctionTest {
     long locked = open.host.resources().lockedBytes();
     try {
       var buffer = open.space.allocate(byteSize);
+      open.keep(buffer);
       assertThat(estimate.fits()).as(what + estimate).isTrue();
       assertThat(open.host.resources().lockedBytes() - locked)
           .as(what)
@@ -452,10 +456,9 @@ class SpaceFunctionTest {
     try (var open = OpenSpace.open("pseries-6.12 spapr-tce")) {
       var window = open.space.windows().getFirst();
       long unit = 16 * MIB;
-      var piece =
-          open.space
-              .allocate(unit, BufferOptions.anonymous().mapped(MapOptions.at(unit)))
-              .segment();
+      var buffer = open.space.allocate(unit, BufferOptions.anonymous().mapped(MapOptions.at(unit)));
+      open.keep(buffer);
+      var piece = buffer.segment();
       for (long at = 2 * unit; at < window.last(); at += unit) {
         open.keep(open.space.map(piece, MapOptions.at(at)));
       }

@@ -9,7 +9,6 @@ import io.jvfio.DmaMapping;
 import io.jvfio.VfioException;
 import io.jvfio.linux.Errno;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
@@ -20,6 +19,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.logging.Handler;
 import java.util.logging.Level;
@@ -32,10 +32,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** In which order memory, mapping and address come and go, whoever closes them, and when. */
 class SpaceLifetimeTest {
-  private static final List<String> TRANSLATING = OpenSpace.TRANSLATING;
 
   @ParameterizedTest
-  @FieldSource("TRANSLATING")
+  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
   void memoryIsUnmappedBeforeItIsFreed(String space) {
     try (var open = OpenSpace.open(space)) {
       var buffer = open.space.allocate(100_000);
@@ -51,7 +50,7 @@ class SpaceLifetimeTest {
   }
 
   @ParameterizedTest
-  @FieldSource("TRANSLATING")
+  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
   void useAfterCloseThrowsAndASecondCloseDoesNothing(String space) {
     try (var open = OpenSpace.open(space);
         var arena = Arena.ofConfined()) {
@@ -95,30 +94,19 @@ class SpaceLifetimeTest {
   /** A thread that waits in a read into a buffer, as one in any system call that fills it. */
   private static final class Reader implements AutoCloseable {
     private final Pipe pipe;
-    private final Thread thread;
+    private final ExecutorService executor = Executors.newSingleThreadExecutor();
 
     Reader(DmaBuffer buffer) throws Exception {
       pipe = Pipe.open();
       var view = buffer.segment().asByteBuffer();
-      thread =
-          new Thread(
-              () -> {
-                try {
-                  pipe.source().read(view);
-                } catch (IOException e) {
-                  throw new UncheckedIOException(e);
-                }
-              });
-      thread.start();
-      var segment = buffer.segment();
-      // There is no other sign of a thread that is inside than that closing is refused.
-      while (!thread.getState().equals(Thread.State.RUNNABLE) || !isInRead()) {
+      var thread = executor.submit(Thread::currentThread).get();
+      var _ = executor.submit(() -> pipe.source().read(view));
+      while (!isInRead(thread)) {
         Thread.onSpinWait();
       }
-      assertThat(segment.scope().isAlive()).isTrue();
     }
 
-    private boolean isInRead() {
+    private static boolean isInRead(Thread thread) {
       for (var frame : thread.getStackTrace()) {
         if (frame.getMethodName().equals("read0")) {
           return true;
@@ -128,16 +116,16 @@ class SpaceLifetimeTest {
     }
 
     @Override
-    public void close() throws Exception {
+    public void close() throws IOException {
       pipe.sink().write(ByteBuffer.wrap(new byte[] {42}));
-      thread.join();
+      executor.close();
       pipe.sink().close();
       pipe.source().close();
     }
   }
 
   @ParameterizedTest
-  @FieldSource("TRANSLATING")
+  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
   void closingWhatAnotherThreadIsInsideThrowsAndChangesNothing(String space) throws Exception {
     try (var open = OpenSpace.open(space)) {
       var buffer = open.space.allocate(4096);
@@ -188,7 +176,7 @@ class SpaceLifetimeTest {
   }
 
   @ParameterizedTest
-  @FieldSource("TRANSLATING")
+  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
   void closingTheSpaceClosesEveryBufferAndRegistration(String space) {
     try (var open = OpenSpace.open(space);
         var arena = Arena.ofConfined()) {
@@ -248,7 +236,7 @@ class SpaceLifetimeTest {
   }
 
   @ParameterizedTest
-  @FieldSource("TRANSLATING")
+  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
   void memoryThatTheKernelDoesNotUnmapIsFreedOnlyAfterTheGroupIsDetached(String space) {
     try (var open = OpenSpace.open(space)) {
       var buffer = open.space.allocate(64 << 10);

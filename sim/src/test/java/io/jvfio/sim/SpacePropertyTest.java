@@ -1,5 +1,6 @@
 package io.jvfio.sim;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.jvfio.BufferOptions;
@@ -148,7 +149,7 @@ class SpacePropertyTest {
           .as(what)
           .isEqualTo(mapped * open.groups.domains());
       for (var live : open.space.layout().mappings()) {
-        var mapping = model.get(live.iova());
+        var mapping = requireNonNull(model.get(live.iova()));
         assertThat(mapping.byteSize()).as(what).isEqualTo(live.byteSize());
         assertThat(mapping.isMapped()).as(what).isEqualTo(live.mapped());
       }

@@ -20,7 +20,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is known to be wrong is refused before the kernel is asked, in words that teach. */
 class SpaceRefusalTest {
-  private static final List<String> TRANSLATING = OpenSpace.TRANSLATING;
   private static final long PAGE = 64 << 10;
 
   private static VfioException refusal(OpenSpace open, Runnable action) {
@@ -43,7 +42,7 @@ class SpaceRefusalTest {
   }
 
   @ParameterizedTest
-  @FieldSource("TRANSLATING")
+  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
   void addressesThatCannotBe(String space) {
     try (var open = OpenSpace.open(space);
         var arena = Arena.ofConfined()) {
@@ -67,7 +66,7 @@ class SpaceRefusalTest {
   }
 
   @ParameterizedTest
-  @FieldSource("TRANSLATING")
+  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
   void memoryThatCannotBe(String space) {
     try (var open = OpenSpace.open(space);
         var arena = Arena.ofConfined()) {
@@ -122,7 +121,7 @@ class SpaceRefusalTest {
   }
 
   @ParameterizedTest
-  @FieldSource("TRANSLATING")
+  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
   void overlaps(String space) {
     try (var open = OpenSpace.open(space);
         var first = open.space.allocate(2 * PAGE)) {
@@ -139,7 +138,7 @@ class SpaceRefusalTest {
   }
 
   @ParameterizedTest
-  @FieldSource("TRANSLATING")
+  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
   void unregisteringWhatIsMapped(String space) {
     try (var open = OpenSpace.open(space);
         var arena = Arena.ofConfined()) {
@@ -187,7 +186,7 @@ class SpaceRefusalTest {
   }
 
   @ParameterizedTest
-  @FieldSource("TRANSLATING")
+  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
   void mappingOnceTheIommuIsGone(String space) {
     var open = OpenSpace.open(space);
     try (open;
