@@ -2,7 +2,6 @@ package io.jvfio;
 
 import static java.util.Objects.requireNonNull;
 
-import io.jvfio.iova.IovaMap;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -12,7 +11,6 @@ import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -39,14 +37,12 @@ final class MappedSpace implements DmaSpace {
   private final Explanations explanations;
   private final String subject;
   private final IommuDomain[] domains;
-  private final List<ReservedRange> reserved;
   private final long entryLimit;
   private final boolean limitsLocking;
 
-  private final IovaMap<Mapping> addresses = new IovaMap<>();
+  private final Addresses addresses;
   private final List<Runnable> orphans = new ArrayList<>();
   private final Set<Registered> registered = new LinkedHashSet<>();
-  private List<DmaWindow> windows = List.of();
   private long entries;
   private long mappedBytes;
   private boolean tracksDirtyPages;
@@ -74,48 +70,11 @@ final class MappedSpace implements DmaSpace {
     this.explanations = new Explanations(facts);
     this.subject = subject;
     this.domains = domains.toArray(IommuDomain[]::new);
-    this.reserved =
-        reserved.stream()
-            .distinct()
-            .sorted(Comparator.comparing(ReservedRange::start, Long::compareUnsigned))
-            .toList();
+    this.addresses = new Addresses(reserved);
     this.entryLimit =
         Arrays.stream(this.domains).mapToLong(IommuDomain::entryLimit).min().orElseThrow();
     this.limitsLocking = facts.lockableMemory().isPresent();
-    learnWindows();
-  }
-
-  /** Takes over the windows that all domains have in common. */
-  private void learnWindows() {
-    var common = List.copyOf(domains[0].windows());
-    for (int i = 1; i < domains.length; i++) {
-      common = intersection(common, domains[i].windows());
-    }
-    common =
-        common.stream()
-            .sorted(Comparator.comparing(DmaWindow::start, Long::compareUnsigned))
-            .toList();
-    for (var window : windows) {
-      if (!common.contains(window)) {
-        addresses.removeRange(window.start(), window.last());
-      }
-    }
-    for (var window : common) {
-      if (!windows.contains(window)) {
-        addresses.addRange(window.start(), window.last());
-      }
-    }
-    windows = common;
-  }
-
-  private static List<DmaWindow> intersection(List<DmaWindow> some, List<DmaWindow> others) {
-    var both = new ArrayList<DmaWindow>();
-    for (var one : some) {
-      for (var other : others) {
-        one.intersection(other).ifPresent(both::add);
-      }
-    }
-    return both;
+    addresses.learnWindows(this.domains);
   }
 
   @Override
@@ -126,19 +85,17 @@ final class MappedSpace implements DmaSpace {
   @Override
   public synchronized List<DmaWindow> windows() {
     requireOpen();
-    return windows;
+    return addresses.windows();
   }
 
   @Override
   public synchronized DmaLayout layout() {
     requireOpen();
-    var live = new ArrayList<LiveMapping>();
-    addresses.forEach((_, _, mapping) -> live.add(mapping.live()));
     return new DmaLayout(
         type(),
-        windows,
-        reserved,
-        live,
+        addresses.windows(),
+        addresses.reserved(),
+        addresses.mappings().stream().map(Mapping::live).toList(),
         entryLimit == IommuDomain.NO_LIMIT
             ? OptionalLong.empty()
             : OptionalLong.of(entryLimit - entries),
@@ -152,151 +109,22 @@ final class MappedSpace implements DmaSpace {
     if (!domains[0].translates()) {
       return new AddressVerdict(iova, byteSize, false, physicalOnly().text(), OptionalLong.empty());
     }
-    var refusal = addressRefusal(iova, byteSize, -1, -1, -1);
+    var refusal = addresses.refusal(iova, byteSize, -1, -1, -1);
     return refusal.isEmpty()
         ? new AddressVerdict(
             iova,
             byteSize,
             true,
-            "Free, in the valid range %s.".formatted(windowOf(iova)),
+            "Free, in the valid range %s.".formatted(addresses.windowOf(iova)),
             OptionalLong.of(iova))
-        : new AddressVerdict(iova, byteSize, false, refusal.get().text(), nextFree(iova, byteSize));
-  }
-
-  private @Nullable DmaWindow windowOf(long iova) {
-    return windows.stream().filter(window -> window.contains(iova, 1)).findFirst().orElse(null);
-  }
-
-  private OptionalLong nextFree(long iova, long byteSize) {
-    if (byteSize < 1) {
-      return OptionalLong.empty();
-    }
-    for (long lowest : new long[] {iova, 0}) {
-      for (var window : windows) {
-        long from = unsignedMax(lowest, window.start());
-        long size = roundUp(byteSize, window.pageSize());
-        if (Long.compareUnsigned(from, window.last()) <= 0 && size > 0) {
-          long found = addresses.nextFree(size, window.pageSize(), from, window.last());
-          if (found != IovaMap.NONE) {
-            return OptionalLong.of(found);
-          }
-        }
-      }
-    }
-    return OptionalLong.empty();
-  }
-
-  /**
-   * Why memory cannot be mapped at an address; empty if it can.
-   *
-   * @param memory its address in this process, or -1 where that does not matter
-   * @param backing the pages that it is made of, or -1
-   * @param highest the last address that the device reaches
-   */
-  private Optional<Explanation> addressRefusal(
-      long iova, long byteSize, long memory, long backing, long highest) {
-    if (byteSize < 1 || Long.compareUnsigned(iova + byteSize - 1, iova) < 0) {
-      return refused(
-          "%,d bytes from 0x%x are no range of addresses.".formatted(byteSize, iova),
-          "Choose a length of at least 1 that does not pass the end of the 64-bit space.");
-    }
-    var window = windowOf(iova);
-    if (window == null) {
-      return outside(iova, byteSize);
-    }
-    if (!window.contains(iova, byteSize)) {
-      long room = window.last() - iova + 1;
-      return refused(
-          "%,d bytes from 0x%x pass the end of the valid range %s, which has room for %,d there%s."
-              .formatted(byteSize, iova, window, room, hole(iova, byteSize)),
-          "Map at most so many bytes there, or at another address.");
-    }
-    if (Long.compareUnsigned(iova + byteSize - 1, highest) > 0) {
-      return refused(
-          "%,d bytes from 0x%x pass 0x%x, the last address that the device reaches."
-              .formatted(byteSize, iova, highest),
-          "Map them at a lower address.");
-    }
-    long page = window.pageSize();
-    if ((iova & (page - 1)) != 0) {
-      return refused(
-          "0x%x is no multiple of 0x%x (%,d bytes), the IOMMU page of the range %s."
-              .formatted(iova, page, page, window),
-          "The next multiples are 0x%x and 0x%x.".formatted(iova & -page, (iova & -page) + page));
-    }
-    var memoryRefusal = memoryRefusal(window, byteSize, memory, backing);
-    if (memoryRefusal.isPresent()) {
-      return memoryRefusal;
-    }
-    if (addresses.overlaps(iova, byteSize)) {
-      var other = overlapping(iova);
-      return refused(
-          "It overlaps the mapping %s, made at %s.".formatted(other, other.place),
-          "Close that mapping first, or take another address.");
-    }
-    return Optional.empty();
-  }
-
-  /** The first mapping that ends at or after {@code iova}, which there is. */
-  private Mapping overlapping(long iova) {
-    var around = addresses.at(iova);
-    return requireNonNull(around != null ? around : addresses.at(addresses.firstFrom(iova)));
-  }
-
-  private static Optional<Explanation> memoryRefusal(
-      DmaWindow window, long byteSize, long memory, long backing) {
-    long page = window.pageSize();
-    if ((byteSize & (page - 1)) != 0) {
-      return refused(
-          "%,d bytes are no multiple of %,d, the IOMMU page of the range %s."
-              .formatted(byteSize, page, window),
-          "Round the length up: what follows the memory in its last page is mapped too.");
-    }
-    if (backing != -1 && Long.compareUnsigned(backing, page) < 0) {
-      return refused(
-          "The range %s has IOMMU pages of %,d bytes, and the memory is made of pages of %,d."
-              .formatted(window, page, backing),
-          "Use BufferOptions.hugePages(%d), or another window.".formatted(page));
-    }
-    if (memory != -1 && (memory & (page - 1)) != 0) {
-      return refused(
-          "The memory starts at 0x%x, which is no multiple of %,d, the IOMMU page of the range %s."
-              .formatted(memory, page, window),
-          "Allocate it aligned, such as with Arena.allocate(byteSize, %d).".formatted(page));
-    }
-    return Optional.empty();
-  }
-
-  private Optional<Explanation> outside(long iova, long byteSize) {
-    for (var range : reserved) {
-      if (range.overlaps(iova, 1)) {
-        return refused(
-            "0x%x is in the reserved range %s: %s.".formatted(iova, range, range.meaning()),
-            "Take an address outside of it.");
-      }
-    }
-    return refused(
-        "0x%x is in no valid range; the ranges are %s%s."
-            .formatted(iova, windows, hole(iova, byteSize)),
-        "Take an address in one of them.");
-  }
-
-  private String hole(long iova, long byteSize) {
-    return reserved.stream()
-        .filter(range -> range.overlaps(iova, byteSize))
-        .findFirst()
-        .map(range -> "; %s lies in between".formatted(range))
-        .orElse("");
+        : new AddressVerdict(
+            iova, byteSize, false, refusal.get().text(), addresses.nextFree(iova, byteSize));
   }
 
   private static Explanation physicalOnly() {
     return new Explanation(
         "Without an IOMMU the device's addresses are physical ones: memory has its own and no other.",
         "Map it without choosing an address.");
-  }
-
-  private static Optional<Explanation> refused(String meaning, String nextStep) {
-    return Optional.of(new Explanation(meaning, nextStep));
   }
 
   @Override
@@ -306,10 +134,10 @@ final class MappedSpace implements DmaSpace {
       throw new IllegalArgumentException("a mapping has at least 1 byte, not " + byteSize);
     }
     long pageSize = facts.kernel().pageSize();
-    long size = roundUp(byteSize, pageSize);
+    long size = Addresses.roundUp(byteSize, pageSize);
     var changes = new ArrayList<String>();
     if (size < 0) {
-      changes.add(noRoom(byteSize, options).text());
+      changes.add(addresses.noRoom(byteSize, options).text());
       return estimate(false, OptionalLong.empty(), byteSize, changes);
     }
     long locked = domains[0].lockedBytes(size) * timesLocked();
@@ -320,18 +148,18 @@ final class MappedSpace implements DmaSpace {
       }
     } else if (options.iova().isPresent()) {
       var refusal =
-          addressRefusal(options.iova().getAsLong(), size, -1, pageSize, options.highest());
+          addresses.refusal(options.iova().getAsLong(), size, -1, pageSize, options.highest());
       if (refusal.isPresent()) {
         changes.add(refusal.get().text());
       } else {
         iova = options.iova();
       }
     } else {
-      iova = choose(size, options, pageSize, null);
+      iova = addresses.choose(size, options, pageSize, null);
       if (iova.isEmpty()) {
-        var growth = growth(size, pageSize, options);
+        var growth = hasDynamicWindows() ? windowing().growth(size, pageSize, options) : null;
         if (growth == null) {
-          changes.add(noRoom(size, options).text());
+          changes.add(addresses.noRoom(size, options).text());
         } else {
           locked += growth.lockedBytes();
         }
@@ -379,22 +207,6 @@ final class MappedSpace implements DmaSpace {
   private Explanation tooMuchLocked(long needed, long lockable, String purpose) {
     long locked = facts.kernel().lockedMemoryLimit() - lockable;
     return explanations.lockedMemory(needed, Math.max(0, locked), purpose);
-  }
-
-  private Explanation noRoom(long byteSize, MapOptions options) {
-    return new Explanation(
-        "No valid IOVA range has %,d free bytes in one piece%s%s; the ranges are %s."
-            .formatted(
-                byteSize,
-                options.alignment() == 1
-                    ? ""
-                    : " at a multiple of 0x%x".formatted(options.alignment()),
-                options.highest() == -1
-                    ? ""
-                    : " up to 0x%x, the last address that the device reaches"
-                        .formatted(options.highest()),
-                windows),
-        "Close buffers that are no longer needed, or use smaller ones.");
   }
 
   private Explanation noEntries() {
@@ -476,7 +288,7 @@ final class MappedSpace implements DmaSpace {
   /** Gives a new mapping an address, locks its memory and maps it; or gives it back. */
   private synchronized void place(Mapping mapping, MapOptions options, long backing)
       throws Refusal {
-    @Nullable Growth growth = null;
+    SpaprWindows.@Nullable Growth growth = null;
     try {
       requireOpen();
       checkEntries();
@@ -506,111 +318,45 @@ final class MappedSpace implements DmaSpace {
    *
    * @return the window that was made for it, if one was
    */
-  private @Nullable Growth address(Mapping mapping, MapOptions options, long backing)
+  private SpaprWindows.@Nullable Growth address(Mapping mapping, MapOptions options, long backing)
       throws Refusal {
     long byteSize = mapping.byteSize;
     if (options.iova().isPresent()) {
       long iova = options.iova().getAsLong();
-      var refusal = addressRefusal(iova, byteSize, mapping.address, backing, options.highest());
+      var refusal = addresses.refusal(iova, byteSize, mapping.address, backing, options.highest());
       if (refusal.isPresent()) {
         throw Refusal.notAsked("map", refusal.get());
       }
-      if (!addresses.insert(iova, byteSize, mapping)) {
+      if (!addresses.take(iova, mapping)) {
         throw new IllegalStateException("0x%x is free and taken".formatted(iova));
       }
       mapping.placed(iova);
       return null;
     }
-    long usable = usablePage(mapping.address, byteSize, backing);
-    var found = choose(byteSize, options, usable, mapping);
-    @Nullable Growth growth = null;
+    long usable = Addresses.usablePage(mapping.address, byteSize, backing);
+    var found = addresses.choose(byteSize, options, usable, mapping);
+    SpaprWindows.@Nullable Growth growth = null;
     if (found.isEmpty()) {
-      growth = growth(byteSize, usable, options);
+      growth = hasDynamicWindows() ? windowing().growth(byteSize, usable, options) : null;
       if (growth != null) {
         checkLocking(mapping.address, byteSize, growth.lockedBytes(), "this mapping and a window");
         windowing().make(growth);
-        found = choose(byteSize, options, usable, mapping);
+        found = addresses.choose(byteSize, options, usable, mapping);
       }
     }
     if (found.isEmpty()) {
       if (growth != null) {
         windowing().undo(growth);
       }
-      var smallest = windows.stream().min(Comparator.comparingLong(DmaWindow::pageSize));
+      var smallest =
+          addresses.windows().stream().min(Comparator.comparingLong(DmaWindow::pageSize));
       var refusal =
-          smallest.flatMap(window -> memoryRefusal(window, byteSize, mapping.address, backing));
-      throw Refusal.notAsked("map", refusal.orElseGet(() -> noRoom(byteSize, options)));
+          smallest.flatMap(
+              window -> Addresses.memoryRefusal(window, byteSize, mapping.address, backing));
+      throw Refusal.notAsked("map", refusal.orElseGet(() -> addresses.noRoom(byteSize, options)));
     }
     mapping.placed(found.getAsLong());
     return growth;
-  }
-
-  /** The largest IOMMU page that this memory can be mapped with. */
-  private static long usablePage(long address, long byteSize, long backing) {
-    return Long.lowestOneBit(address | byteSize | backing);
-  }
-
-  /**
-   * A free address in the first window that has one.
-   *
-   * @param owner takes the address; null to leave it free
-   */
-  private OptionalLong choose(
-      long byteSize, MapOptions options, long usablePage, @Nullable Mapping owner) {
-    for (var window : windows) {
-      long highest = unsignedMin(options.highest(), window.last());
-      if (window.pageSize() > usablePage || Long.compareUnsigned(window.start(), highest) > 0) {
-        continue;
-      }
-      long alignment = unsignedMax(options.alignment(), window.pageSize());
-      long found =
-          owner == null
-              ? addresses.nextFree(byteSize, alignment, window.start(), highest)
-              : addresses.allocate(byteSize, alignment, window.start(), highest, owner);
-      if (found != IovaMap.NONE) {
-        return OptionalLong.of(found);
-      }
-    }
-    return OptionalLong.empty();
-  }
-
-  /**
-   * A window that makes room where no other has it.
-   *
-   * @param windowSize in bytes
-   * @param pageSize of its IOMMU pages, in bytes
-   * @param replacesDefault whether the default window goes for it
-   * @param lockedBytes what all its tables lock on top of what is locked now
-   */
-  private record Growth(
-      long windowSize, long pageSize, boolean replacesDefault, long lockedBytes) {}
-
-  /**
-   * The window to make for so many bytes: of twice the size, so that aligned and further mappings
-   * fit too, with the largest IOMMU page that the memory can have. Null if there can be none.
-   */
-  private @Nullable Growth growth(long byteSize, long usablePage, MapOptions options) {
-    if (!hasDynamicWindows() || byteSize > 1L << 61) {
-      return null;
-    }
-    var windowing = windowing();
-    long page = windowing.largestPage(usablePage);
-    boolean replaces = windows.size() >= windowing.limit();
-    if (page == 0
-        || (replaces
-            && !(windowing.limit() == 1 && windowing.hasDefault() && addresses.size() == 0))) {
-      return null;
-    }
-    // A further window is where the platform puts it, far above what such devices reach.
-    if (!replaces && options.highest() != -1) {
-      return null;
-    }
-    long windowSize = SpaprV2Domain.windowSize(byteSize, page) << 1;
-    long locked = windowing.tableBytes(windowSize, page);
-    if (replaces) {
-      locked -= windowing.tableBytes(windowing.defaultWindow());
-    }
-    return new Growth(windowSize, page, replaces, locked * domains.length);
   }
 
   /** Locks the memory of a new mapping, which then has an address. */
@@ -619,7 +365,9 @@ final class MappedSpace implements DmaSpace {
     if (((mapping.address | mapping.byteSize) & (page - 1)) != 0) {
       throw Refusal.notAsked(
           "map",
-          memoryRefusal(windows.getFirst(), mapping.byteSize, mapping.address, page).orElseThrow());
+          Addresses.memoryRefusal(
+                  addresses.windows().getFirst(), mapping.byteSize, mapping.address, page)
+              .orElseThrow());
     }
     acquire(mapping);
     long iova = domains[0].physicalAddress(mapping.address, mapping.byteSize);
@@ -640,11 +388,11 @@ final class MappedSpace implements DmaSpace {
                   .formatted(iova),
               "Use an IOMMU."));
     }
-    if (!addresses.insert(iova, mapping.byteSize, mapping)) {
+    if (!addresses.take(iova, mapping)) {
       throw Refusal.notAsked(
           "map",
           new Explanation(
-              "The memory is mapped already: %s.".formatted(overlapping(iova)),
+              "The memory is mapped already: %s.".formatted(addresses.overlapping(iova)),
               "Use that mapping."));
     }
     mapping.placed(iova);
@@ -772,7 +520,7 @@ final class MappedSpace implements DmaSpace {
     return first;
   }
 
-  private void requireOpen() {
+  void requireOpen() {
     if (closed) {
       throw new IllegalStateException(
           "the DMA space of " + subject + " is closed: no IOMMU is set any more");
@@ -783,8 +531,8 @@ final class MappedSpace implements DmaSpace {
     return Arrays.stream(domains).allMatch(IommuDomain::hasDynamicWindows);
   }
 
-  private Windowing windowing() {
-    return new Windowing();
+  private SpaprWindows windowing() {
+    return new SpaprWindows(this, domains, addresses);
   }
 
   @Override
@@ -795,7 +543,7 @@ final class MappedSpace implements DmaSpace {
   @Override
   public Optional<Ioas> ioas() {
     return domains.length == 1 && domains[0] instanceof IoasDomain ioas
-        ? Optional.of(new IoasControl(ioas))
+        ? Optional.of(new IoasControl(this, ioas))
         : Optional.empty();
   }
 
@@ -875,8 +623,7 @@ final class MappedSpace implements DmaSpace {
         return;
       }
       closed = true;
-      open = new ArrayList<>(addresses.size());
-      addresses.forEach((_, _, mapping) -> open.add(mapping));
+      open = addresses.mappings();
       unmapAtOnce(open);
     }
     try (var steps = new Cleanup()) {
@@ -922,20 +669,8 @@ final class MappedSpace implements DmaSpace {
     return subject;
   }
 
-  private static long roundUp(long byteSize, long unit) {
-    return (byteSize + unit - 1) & -unit;
-  }
-
-  private static long unsignedMax(long a, long b) {
-    return Long.compareUnsigned(a, b) >= 0 ? a : b;
-  }
-
-  private static long unsignedMin(long a, long b) {
-    return Long.compareUnsigned(a, b) <= 0 ? a : b;
-  }
-
   /** What is mapped, as the space keeps it; the user has a handle. */
-  private class Mapping {
+  class Mapping {
     final long byteSize;
     final DmaAccess access;
     final String place = Leaks.place();
@@ -1026,8 +761,8 @@ final class MappedSpace implements DmaSpace {
               "only what is mapped can be rebased, to native memory of the same length");
         }
         try {
-          var window = requireNonNull(windowOf(iova));
-          var refusal = memoryRefusal(window, byteSize, other.address(), -1);
+          var window = requireNonNull(addresses.windowOf(iova));
+          var refusal = Addresses.memoryRefusal(window, byteSize, other.address(), -1);
           if (refusal.isPresent()) {
             throw Refusal.notAsked("rebase", refusal.get());
           }
@@ -1101,7 +836,7 @@ final class MappedSpace implements DmaSpace {
         try {
           unmapInAll(this);
           if (placed) {
-            addresses.remove(iova);
+            addresses.give(this);
             placed = false;
           }
           if (locked) {
@@ -1124,7 +859,7 @@ final class MappedSpace implements DmaSpace {
   }
 
   /** A mapping of memory that is the space's own. */
-  private final class Buffer extends Mapping {
+  final class Buffer extends Mapping {
     final DmaMemory own;
     private final Arena lifetime;
 
@@ -1160,85 +895,6 @@ final class MappedSpace implements DmaSpace {
     @Override
     void freeMemory() {
       free(own);
-    }
-  }
-
-  /** What the user has. */
-  private static class MappingHandle implements DmaMapping {
-    final Mapping mapping;
-
-    MappingHandle(Mapping mapping) {
-      this.mapping = mapping;
-      Leaks.watch(this, () -> mapping.isClosed() ? null : "DMA mapping " + mapping, mapping.place);
-    }
-
-    @Override
-    public final MemorySegment segment() {
-      return mapping.memory();
-    }
-
-    @Override
-    public final long iova() {
-      return mapping.iova;
-    }
-
-    @Override
-    public final DmaAccess access() {
-      return mapping.access;
-    }
-
-    @Override
-    public final boolean isMapped() {
-      return mapping.reach != 0;
-    }
-
-    @Override
-    public final void unmap() {
-      mapping.unmap();
-    }
-
-    @Override
-    public final void map() {
-      mapping.map();
-    }
-
-    @Override
-    public final void rebase(MemorySegment memory) {
-      mapping.rebase(memory);
-    }
-
-    @Override
-    public final void close() {
-      mapping.close();
-    }
-
-    @Override
-    public final String toString() {
-      return "DMA mapping " + mapping;
-    }
-  }
-
-  private static final class BufferHandle extends MappingHandle implements DmaBuffer {
-    private final DmaMemory own;
-
-    BufferHandle(Buffer buffer) {
-      this.own = buffer.own;
-      super(buffer);
-    }
-
-    @Override
-    public long pageSize() {
-      return own.pageSize();
-    }
-
-    @Override
-    public Optional<String> fallback() {
-      return own.fallback();
-    }
-
-    @Override
-    public OptionalInt fileDescriptor() {
-      return mapping.isClosed() ? OptionalInt.empty() : own.fd();
     }
   }
 
@@ -1288,16 +944,12 @@ final class MappedSpace implements DmaSpace {
 
     private @Nullable Mapping inside() {
       long end = memory.address() + memory.byteSize();
-      var found = new ArrayList<Mapping>(1);
-      addresses.forEach(
-          (_, _, mapping) -> {
-            if (mapping.address < end
-                && memory.address() < mapping.address + mapping.byteSize
-                && found.isEmpty()) {
-              found.add(mapping);
-            }
-          });
-      return found.isEmpty() ? null : found.getFirst();
+      for (var mapping : addresses.mappings()) {
+        if (mapping.address < end && memory.address() < mapping.address + mapping.byteSize) {
+          return mapping;
+        }
+      }
+      return null;
     }
   }
 
@@ -1366,281 +1018,5 @@ final class MappedSpace implements DmaSpace {
         }
       }
     }
-  }
-
-  /** Windows of sPAPR version 2, the same in every domain. */
-  private final class Windowing implements DynamicWindows {
-    private SpaprV2Domain first() {
-      return (SpaprV2Domain) domains[0];
-    }
-
-    @Override
-    public int limit() {
-      return first().windowLimit();
-    }
-
-    @Override
-    public List<Long> pageSizes() {
-      var sizes = new ArrayList<Long>();
-      for (long rest = first().pageSizes(); rest != 0; rest &= rest - 1) {
-        sizes.add(Long.lowestOneBit(rest));
-      }
-      return List.copyOf(sizes);
-    }
-
-    @Override
-    public int levels() {
-      return first().levels();
-    }
-
-    /** The largest page of a window that memory of such pages can be mapped in; 0 for none. */
-    long largestPage(long backing) {
-      return Long.highestOneBit(first().pageSizes() & (backing | (backing - 1)));
-    }
-
-    DmaWindow defaultWindow() {
-      return first().defaultWindow();
-    }
-
-    boolean hasDefault() {
-      return windows.contains(defaultWindow());
-    }
-
-    long tableBytes(DmaWindow window) {
-      return tableBytes(window.last() - window.start() + 1, window.pageSize());
-    }
-
-    /** What the table of a window locks in each domain. */
-    long tableBytes(long windowSize, long pageSize) {
-      return first().tableBytes(windowSize, pageSize);
-    }
-
-    void make(Growth growth) throws Refusal {
-      if (growth.replacesDefault()) {
-        replaceInAll(growth.windowSize(), growth.pageSize());
-      } else {
-        createInAll(growth.windowSize(), growth.pageSize());
-      }
-    }
-
-    /** Takes back what {@link #make} made, in which nothing is mapped. */
-    void undo(Growth growth) throws Refusal {
-      for (var window : windows) {
-        if (!window.equals(defaultWindow())
-            && window.pageSize() == growth.pageSize()
-            && window.last() - window.start() + 1 == growth.windowSize()) {
-          requireEmpty(window);
-          removeFromAll(window);
-          break;
-        }
-      }
-      if (growth.replacesDefault()) {
-        createDefault();
-      }
-    }
-
-    @Override
-    public DmaWindow create(long byteSize, long pageSize) {
-      return changing(() -> createInAll(requirePositive(byteSize), pageSize));
-    }
-
-    @Override
-    public void remove(DmaWindow window) {
-      changing(
-          () -> {
-            requireEmpty(window);
-            removeFromAll(window);
-            return window;
-          });
-    }
-
-    @Override
-    public DmaWindow replaceDefault(long byteSize, long pageSize) {
-      return changing(() -> replaceInAll(requirePositive(byteSize), pageSize));
-    }
-
-    @Override
-    public DmaWindow restoreDefault() {
-      return changing(
-          () -> {
-            if (hasDefault()) {
-              throw Refusal.notAsked(
-                  "create a window", new Explanation("The default window is there.", ""));
-            }
-            return createDefault();
-          });
-    }
-
-    private DmaWindow createDefault() throws Refusal {
-      var wanted = defaultWindow();
-      var made = createInAll(wanted.last() - wanted.start() + 1, wanted.pageSize());
-      if (!made.equals(wanted)) {
-        removeFromAll(made);
-        throw Refusal.notAsked(
-            "create a window",
-            new Explanation(
-                "The place of the default window %s is taken; the platform put it at %s."
-                    .formatted(wanted, made),
-                "Remove the windows that there are, then restore it: " + windows + "."));
-      }
-      return made;
-    }
-
-    private static long requirePositive(long byteSize) {
-      if (byteSize < 1 || byteSize > 1L << 62) {
-        throw new IllegalArgumentException("no window has %,d bytes".formatted(byteSize));
-      }
-      return byteSize;
-    }
-
-    private DmaWindow changing(Change change) {
-      synchronized (MappedSpace.this) {
-        requireOpen();
-        try {
-          return change.make();
-        } catch (Refusal e) {
-          throw e.of(subject);
-        }
-      }
-    }
-
-    private void requireEmpty(DmaWindow window) throws Refusal {
-      if (!windows.contains(window)) {
-        throw Refusal.notAsked(
-            "remove a window",
-            new Explanation(
-                "There is no window %s; there are %s.".formatted(window, windows),
-                "Windows are removed whole."));
-      }
-      addresses.forEach(
-          (start, _, mapping) -> {
-            if (window.contains(start, 1)) {
-              throw new IllegalStateException(
-                  "window %s cannot go while %s (made at %s) is mapped in it"
-                      .formatted(window, mapping, mapping.place));
-            }
-          });
-    }
-
-    /** Creates a window in every domain, at the same place, or in none. */
-    DmaWindow createInAll(long byteSize, long pageSize) throws Refusal {
-      var made = new ArrayList<DmaWindow>();
-      try {
-        for (var domain : domains) {
-          made.add(((SpaprV2Domain) domain).createWindow(byteSize, pageSize));
-        }
-        if (made.stream().distinct().count() > 1) {
-          throw Refusal.notAsked(
-              "create a window",
-              new Explanation(
-                  "The platform puts the window at different addresses for different groups: %s."
-                      .formatted(made),
-                  "Open the groups one by one."));
-        }
-      } catch (Refusal refusal) {
-        for (int i = made.size() - 1; i >= 0; i--) {
-          try {
-            ((SpaprV2Domain) domains[i]).removeWindow(made.get(i));
-          } catch (Refusal another) {
-            refusal.addSuppressed(another);
-          }
-        }
-        throw refusal;
-      } finally {
-        learnWindows();
-      }
-      return made.getFirst();
-    }
-
-    /** Removes a window from every domain, or puts it back. */
-    private void removeFromAll(DmaWindow window) throws Refusal {
-      int done = 0;
-      try {
-        for (; done < domains.length; done++) {
-          ((SpaprV2Domain) domains[done]).removeWindow(window);
-        }
-      } catch (Refusal refusal) {
-        while (done-- > 0) {
-          try {
-            ((SpaprV2Domain) domains[done])
-                .createWindow(window.last() - window.start() + 1, window.pageSize());
-          } catch (Refusal another) {
-            refusal.addSuppressed(another);
-          }
-        }
-        throw refusal;
-      } finally {
-        learnWindows();
-      }
-    }
-
-    DmaWindow replaceInAll(long byteSize, long pageSize) throws Refusal {
-      var before = first().defaultWindow();
-      requireEmpty(before);
-      if (!pageSizes().contains(pageSize)) {
-        throw Refusal.notAsked(
-            "create a window",
-            new Explanation(
-                "A window here has pages of %s bytes, not of %,d.".formatted(pageSizes(), pageSize),
-                "Choose one of those."));
-      }
-      removeFromAll(before);
-      try {
-        return createInAll(byteSize, pageSize);
-      } catch (Refusal refusal) {
-        try {
-          createDefault();
-        } catch (Refusal another) {
-          refusal.addSuppressed(another);
-        }
-        throw refusal;
-      }
-    }
-  }
-
-  private final class IoasControl implements Ioas {
-    private final IoasDomain domain;
-
-    IoasControl(IoasDomain domain) {
-      this.domain = domain;
-    }
-
-    @Override
-    public void keepValid(List<DmaWindow> ranges) {
-      synchronized (MappedSpace.this) {
-        requireOpen();
-        try {
-          domain.allow(ranges);
-        } catch (Refusal e) {
-          throw e.of(subject);
-        }
-      }
-    }
-
-    @Override
-    public boolean combinesPages() {
-      return option(false, false);
-    }
-
-    @Override
-    public void combinePages(boolean combine) {
-      option(true, combine);
-    }
-
-    private boolean option(boolean set, boolean value) {
-      synchronized (MappedSpace.this) {
-        requireOpen();
-        try {
-          return domain.option(set, value);
-        } catch (Refusal e) {
-          throw e.of(subject);
-        }
-      }
-    }
-  }
-
-  @FunctionalInterface
-  private interface Change {
-    DmaWindow make() throws Refusal;
   }
 }

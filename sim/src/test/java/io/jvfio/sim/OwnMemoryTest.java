@@ -15,7 +15,6 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.StandardOpenOption;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 
 /** Memory that the caller has from elsewhere than the simulated kernel. */
@@ -158,16 +157,22 @@ class OwnMemoryTest {
     assertThat(memory.get(ValueLayout.JAVA_LONG, 8)).isEqualTo(99);
   }
 
-  /** Another thread of this JVM may map its own memory in the hole; not each time, though. */
-  @RepeatedTest(value = 10, failureThreshold = 9)
+  /** Other threads of this JVM may map memory of their own in the hole; not each time, though. */
+  @Test
   void aLockEndsWithTheMemory() {
-    var scope = Arena.ofShared();
-    long large = scope.allocate(40 << 20, 0x1000).address();
     use("x86-noiommu", options().withLockedMemoryLimit(Kernel.NO_LIMIT));
-    assertThat(guest.kernel.mlock(large, 40 << 20)).isZero();
-    assertThat(guest.lockedKilobytes()).isEqualTo(40 << 10);
-    scope.close();
-    assertThat(guest.kernel.mlock(memory.address(), 0x1000)).isZero();
-    assertThat(guest.lockedKilobytes()).isEqualTo(4);
+    long left = -1;
+    for (int attempt = 0; attempt < 50 && left != 0; attempt++) {
+      long before = guest.lockedKilobytes();
+      var scope = Arena.ofShared();
+      long large = scope.allocate(40 << 20, 0x1000).address();
+      assertThat(guest.kernel.mlock(large, 40 << 20)).isZero();
+      assertThat(guest.lockedKilobytes()).isGreaterThan(before);
+      scope.close();
+      assertThat(guest.kernel.mlock(memory.address(), 0x1000)).isZero();
+      assertThat(guest.kernel.munlock(memory.address(), 0x1000)).isZero();
+      left = guest.lockedKilobytes() - before;
+    }
+    assertThat(left).isZero();
   }
 }
