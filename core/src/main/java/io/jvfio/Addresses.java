@@ -128,7 +128,7 @@ final class Addresses {
   Optional<Explanation> refusal(long iova, long byteSize, long memory, long backing, long highest) {
     if (byteSize < 1 || Long.compareUnsigned(iova + byteSize - 1, iova) < 0) {
       return refused(
-          "%,d bytes from 0x%x are no range of taken.".formatted(byteSize, iova),
+          "%,d bytes from 0x%x are no range of addresses.".formatted(byteSize, iova),
           "Choose a length of at least 1 that does not pass the end of the 64-bit space.");
     }
     var window = windowOf(iova);
