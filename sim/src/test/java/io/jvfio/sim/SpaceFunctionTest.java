@@ -462,15 +462,16 @@ class SpaceFunctionTest {
       for (long at = 2 * unit; at < window.last(); at += unit) {
         open.keep(open.space.map(piece, MapOptions.at(at)));
       }
-      open.space.map(piece.asSlice(pages * page), MapOptions.at(pages * page));
+      open.keep(open.space.map(piece.asSlice(pages * page), MapOptions.at(pages * page)));
       var random = new Random(42);
       var taken = new BitSet();
       for (int i = 0; i < 12; i++) {
         int at = random.nextInt(pages - 4);
         int length = 1 + random.nextInt(4);
         if (taken.nextSetBit(at) < 0 || taken.nextSetBit(at) >= at + length) {
-          open.space.allocate(
-              length * page, BufferOptions.anonymous().mapped(MapOptions.at(at * page)));
+          open.keep(
+              open.space.allocate(
+                  length * page, BufferOptions.anonymous().mapped(MapOptions.at(at * page))));
           taken.set(at, at + length);
         }
       }
