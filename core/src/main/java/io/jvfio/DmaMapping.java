@@ -16,7 +16,11 @@ public interface DmaMapping extends AutoCloseable {
   /** The memory as this process sees it. */
   MemorySegment segment();
 
-  /** The address of the first byte as the device sees it; the rest follows without a gap. */
+  /**
+   * The address of the first byte as the device sees it; the rest follows without a gap.
+   *
+   * @throws IllegalStateException if closed
+   */
   long iova();
 
   /** Length in bytes. */

@@ -713,6 +713,16 @@ final class MappedSpace implements DmaSpace {
       placed = true;
     }
 
+    /**
+     * Read without the lock: drivers ask at each command, and whoever closes in between is told.
+     */
+    final long openIova() {
+      if (closed) {
+        throw new IllegalStateException(this + " is closed");
+      }
+      return iova;
+    }
+
     final boolean isClosed() {
       synchronized (MappedSpace.this) {
         return closed;

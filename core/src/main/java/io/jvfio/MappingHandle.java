@@ -19,7 +19,7 @@ sealed class MappingHandle implements DmaMapping permits BufferHandle {
 
   @Override
   public final long iova() {
-    return mapping.iova;
+    return mapping.openIova();
   }
 
   @Override

@@ -79,6 +79,20 @@ class SpaceLifetimeTest {
   }
 
   @Test
+  void addressAndMemoryDieTogether() {
+    try (var open = OpenSpace.open("x86-6.12 type1v2")) {
+      var buffer = open.space.allocate(4096);
+      assertThat(buffer.iova()).isPositive();
+      buffer.close();
+      assertThatExceptionOfType(IllegalStateException.class)
+          .isThrownBy(buffer::iova)
+          .withMessageContaining("is closed");
+      assertThatExceptionOfType(IllegalStateException.class)
+          .isThrownBy(() -> buffer.segment().get(ValueLayout.JAVA_BYTE, 0));
+    }
+  }
+
+  @Test
   void anotherThreadCanClose() throws Exception {
     try (var open = OpenSpace.open("x86-6.12 type1v2")) {
       var buffer = open.space.allocate(4096);
@@ -240,6 +254,7 @@ class SpaceLifetimeTest {
   void memoryThatTheKernelDoesNotUnmapIsFreedOnlyAfterTheGroupIsDetached(String space) {
     try (var open = OpenSpace.open(space)) {
       var buffer = open.space.allocate(64 << 10);
+      long iova = buffer.iova();
       open.injector.failEvery(open.unmapCall(), Errno.EIO);
       var calls =
           open.callsOf(
@@ -252,7 +267,7 @@ class SpaceLifetimeTest {
       assertThat(buffer.segment().scope().isAlive()).isFalse();
       assertThat(open.space.layout().mappings())
           .singleElement()
-          .matches(live -> live.mapped() && live.iova() == buffer.iova());
+          .matches(live -> live.mapped() && live.iova() == iova);
       open.checkAgreement("");
       var closing = open.callsOf(open.groups::close);
       assertThat(closing.lastIndexOf("munmap")).isGreaterThan(closing.lastIndexOf("close"));
