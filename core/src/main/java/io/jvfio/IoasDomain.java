@@ -119,6 +119,12 @@ final class IoasDomain extends IommuDomain {
     // attached devices reach what is mapped
   }
 
+  /** iommufd counts by user, over all of the user's processes. */
+  @Override
+  boolean locksUntold() {
+    return true;
+  }
+
   @Override
   void map(long address, long iova, long byteSize, DmaAccess access) throws Refusal {
     int flags = FIXED | flags(access);

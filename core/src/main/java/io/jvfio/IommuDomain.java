@@ -126,6 +126,11 @@ abstract sealed class IommuDomain permits ContainerDomain, IoasDomain {
     return byteSize;
   }
 
+  /** Whether what is locked is missing in the process's own count. */
+  boolean locksUntold() {
+    return false;
+  }
+
   /** Whether windows come and go. */
   boolean hasDynamicWindows() {
     return false;

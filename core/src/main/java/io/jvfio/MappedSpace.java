@@ -194,8 +194,8 @@ final class MappedSpace implements DmaSpace {
       return OptionalLong.empty();
     }
     var lockable = facts.lockableMemory();
-    // iommufd counts by user, which no file tells: at least our own share is known.
-    return lockable.isPresent() && type() == IommuType.IOMMUFD
+    // At least our own share is known of what no file tells.
+    return lockable.isPresent() && domains[0].locksUntold()
         ? OptionalLong.of(
             Math.min(
                 lockable.getAsLong(),
