@@ -33,7 +33,7 @@ final class LinuxDevice implements VfioDevice {
   private final Runnable afterClose;
   private final boolean resettable;
   private final List<Region> regions;
-  private final List<IrqInfo> interrupts;
+  private final DeviceInterrupts interrupts;
   private final PciConfigSpace config;
   private final List<AutoCloseable> registers = new ArrayList<>();
   private final AtomicBoolean closed = new AtomicBoolean();
@@ -57,7 +57,7 @@ final class LinuxDevice implements VfioDevice {
       ask(Vfio.VFIO_DEVICE_GET_INFO, info, file.name());
       this.resettable = (VfioDeviceInfo.flags(info) & Vfio.VFIO_DEVICE_FLAGS_RESET) != 0;
       this.regions = readRegions(kernel, VfioDeviceInfo.numRegions(info));
-      this.interrupts = readInterrupts(VfioDeviceInfo.numIrqs(info));
+      this.interrupts = new DeviceInterrupts(readInterrupts(VfioDeviceInfo.numIrqs(info)));
     }
     this.config = new ConfigRegion(regions.get(Vfio.VFIO_PCI_CONFIG_REGION_INDEX));
   }
@@ -271,7 +271,7 @@ final class LinuxDevice implements VfioDevice {
   }
 
   @Override
-  public List<IrqInfo> interrupts() {
+  public Interrupts interrupts() {
     return interrupts;
   }
 

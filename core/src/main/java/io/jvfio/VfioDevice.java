@@ -36,8 +36,8 @@ public interface VfioDevice extends AutoCloseable {
     return regions().get(index);
   }
 
-  /** All interrupt indexes: INTx, MSI, MSI-X, error, request. */
-  List<IrqInfo> interrupts();
+  /** The device's interrupts. */
+  Interrupts interrupts();
 
   /** Configuration space. */
   PciConfigSpace config();

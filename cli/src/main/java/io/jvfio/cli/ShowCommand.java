@@ -69,7 +69,8 @@ final class ShowCommand implements Runnable {
                                       "pageSize", window.pageSize()))
                           .toList(),
                   "regions", device.regions().stream().map(region -> json(region.info())).toList(),
-                  "interrupts", device.interrupts().stream().map(ShowCommand::json).toList(),
+                  "interrupts",
+                      device.interrupts().indexes().stream().map(ShowCommand::json).toList(),
                   "capabilities",
                       PciCapability.of(device.config()).stream().map(ShowCommand::json).toList()));
         } else {
@@ -115,7 +116,7 @@ final class ShowCommand implements Runnable {
     output.table(regions);
     output.line("");
     var interrupts = new Table("", "INTERRUPT", "COUNT", "PROPERTIES");
-    device.interrupts().stream()
+    device.interrupts().indexes().stream()
         .filter(interrupt -> interrupt.count() > 0)
         .forEach(
             interrupt ->

@@ -5,6 +5,7 @@ import io.jvfio.model.ConfigSpace;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.DmaFaultException;
 import io.jvfio.model.DmaPort;
+import io.jvfio.model.InterruptPort;
 import io.jvfio.model.NvmeModel;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -34,9 +35,9 @@ final class StrayModel implements DeviceModel {
   }
 
   @Override
-  public void connect(DmaPort port) {
+  public void connect(DmaPort port, InterruptPort interrupts) {
     dma = port;
-    nvme.connect(port);
+    nvme.connect(port, interrupts);
   }
 
   @Override

@@ -85,6 +85,41 @@ class FakeKernel implements Kernel {
   }
 
   @Override
+  public long read(int fd, MemorySegment target) {
+    return Errno.EBADF.result();
+  }
+
+  @Override
+  public long write(int fd, MemorySegment source) {
+    return Errno.EBADF.result();
+  }
+
+  @Override
+  public int eventFd(int initial, int flags) {
+    return Errno.EBADF.result();
+  }
+
+  @Override
+  public int epollCreate() {
+    return Errno.EBADF.result();
+  }
+
+  @Override
+  public int epollControl(int epollFd, int operation, int fd, int events) {
+    return Errno.EBADF.result();
+  }
+
+  @Override
+  public int epollWait(int epollFd, int[] ready, int timeoutMillis) {
+    return Errno.EBADF.result();
+  }
+
+  @Override
+  public int awaitReadable(int fd, int timeoutMillis) {
+    return Errno.EBADF.result();
+  }
+
+  @Override
   public long mmap(long byteSize, int protection, int flags, int fd, long offset) {
     return Errno.ENODEV.result();
   }

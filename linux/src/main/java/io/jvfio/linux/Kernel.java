@@ -49,6 +49,18 @@ public interface Kernel {
   /** {@code MFD_HUGETLB}; the page size as with {@link #MAP_HUGETLB}. */
   int MFD_HUGETLB = 4;
 
+  /** {@code EFD_NONBLOCK}: a read of an eventfd that was not signalled answers EAGAIN. */
+  int EFD_NONBLOCK = 0x800;
+
+  /** {@code EPOLL_CTL_ADD}. */
+  int EPOLL_CTL_ADD = 1;
+
+  /** {@code EPOLL_CTL_DEL}. */
+  int EPOLL_CTL_DEL = 2;
+
+  /** {@code EPOLLIN}. */
+  int EPOLLIN = 1;
+
   /** The value of {@link #lockedMemoryLimit()} that means "no limit". */
   long NO_LIMIT = Long.MAX_VALUE;
 
@@ -95,6 +107,60 @@ public interface Kernel {
    * a negated errno.
    */
   long pwrite(int fd, MemorySegment source, long offset);
+
+  /**
+   * Reads up to {@code target.byteSize()} bytes from where the file is. Waits where the file does.
+   * Returns the number read, or a negated errno.
+   */
+  long read(int fd, MemorySegment target);
+
+  /**
+   * Writes up to {@code source.byteSize()} bytes to where the file is. Returns the number written,
+   * or a negated errno.
+   */
+  long write(int fd, MemorySegment source);
+
+  /**
+   * Makes a counter that a read of 8 bytes takes and zeroes and a write of 8 bytes adds to, both in
+   * this machine's byte order; the descriptor is always closed on exec. Source: {@code eventfd(2)}.
+   *
+   * @param flags 0, or {@link #EFD_NONBLOCK}
+   * @return the file descriptor, or a negated errno
+   */
+  int eventFd(int initial, int flags);
+
+  /**
+   * Makes a set of descriptors to wait for; it is always closed on exec.
+   *
+   * @return the file descriptor, or a negated errno
+   */
+  int epollCreate();
+
+  /**
+   * Adds a descriptor to a set, or removes it.
+   *
+   * @param operation {@link #EPOLL_CTL_ADD} or {@link #EPOLL_CTL_DEL}
+   * @param events {@link #EPOLLIN}, or 0 where nothing is added
+   */
+  int epollControl(int epollFd, int operation, int fd, int events);
+
+  /**
+   * Waits until descriptors of a set are ready; interrupted waits are taken up again only without a
+   * time limit.
+   *
+   * @param ready where to put them; its length is how many are wanted at most, 1 to 64
+   * @param timeoutMillis how long to wait; 0 not at all, -1 without limit
+   * @return how many are ready, 0 when the time is over, or a negated errno
+   */
+  int epollWait(int epollFd, int[] ready, int timeoutMillis);
+
+  /**
+   * Waits until a descriptor can be read.
+   *
+   * @param timeoutMillis how long to wait; 0 not at all, -1 without limit
+   * @return 1 when it can, or has failed; 0 when the time is over; or a negated errno
+   */
+  int awaitReadable(int fd, int timeoutMillis);
 
   /**
    * Maps {@code byteSize} bytes at an address that the kernel chooses.

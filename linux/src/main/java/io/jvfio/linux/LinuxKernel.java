@@ -32,6 +32,8 @@ public final class LinuxKernel implements Kernel {
   private static final int O_CLOEXEC = 0x80000;
   private static final int RLIMIT_MEMLOCK = 8;
   private static final int MFD_CLOEXEC = 1;
+  private static final int EFD_CLOEXEC = 0x80000;
+  private static final int EPOLL_CLOEXEC = 0x80000;
   private static final int EINTR = Errno.EINTR.number();
 
   private static final Architecture ARCHITECTURE = Architecture.current();
@@ -103,6 +105,70 @@ public final class LinuxKernel implements Kernel {
       result = PositionedIo.call(PositionedIo.PWRITE, fd, source, offset);
     } while (result == -EINTR);
     return result;
+  }
+
+  @Override
+  public long read(int fd, MemorySegment target) {
+    long result;
+    do {
+      result = StreamIo.call(StreamIo.READ, fd, target);
+    } while (result == -EINTR);
+    return result;
+  }
+
+  @Override
+  public long write(int fd, MemorySegment source) {
+    long result;
+    do {
+      result = StreamIo.call(StreamIo.WRITE, fd, source);
+    } while (result == -EINTR);
+    return result;
+  }
+
+  @Override
+  public int eventFd(int initial, int flags) {
+    return EventFd.call(initial, flags | EFD_CLOEXEC);
+  }
+
+  @Override
+  public int epollCreate() {
+    return Epoll.create(EPOLL_CLOEXEC);
+  }
+
+  @Override
+  public int epollControl(int epollFd, int operation, int fd, int events) {
+    try (var arena = Arena.ofConfined()) {
+      var event = arena.allocate(Epoll.EVENT_SIZE, Long.BYTES);
+      event.set(ValueLayout.JAVA_INT, 0, events);
+      event.set(ValueLayout.JAVA_INT, Epoll.DATA_OFFSET, fd);
+      return Epoll.control(epollFd, operation, fd, event);
+    }
+  }
+
+  @Override
+  public int epollWait(int epollFd, int[] ready, int timeoutMillis) {
+    var events = Epoll.EVENTS.get();
+    int most = Math.min(ready.length, Epoll.MOST_EVENTS);
+    int count;
+    do {
+      count = Epoll.await(epollFd, events, most, timeoutMillis);
+    } while (count == -EINTR && timeoutMillis < 0);
+    for (int i = 0; i < count; i++) {
+      ready[i] = events.get(ValueLayout.JAVA_INT, i * Epoll.EVENT_SIZE + Epoll.DATA_OFFSET);
+    }
+    return count == -EINTR ? 0 : count;
+  }
+
+  @Override
+  public int awaitReadable(int fd, int timeoutMillis) {
+    var entry = Poll.ENTRY.get();
+    entry.set(ValueLayout.JAVA_INT, 0, fd);
+    entry.set(ValueLayout.JAVA_INT, Integer.BYTES, Poll.POLLIN);
+    int result;
+    do {
+      result = Poll.call(entry, timeoutMillis);
+    } while (result == -EINTR && timeoutMillis < 0);
+    return result == -EINTR ? 0 : result;
   }
 
   @Override
@@ -357,6 +423,143 @@ public final class LinuxKernel implements Kernel {
       var capture = Native.capture();
       try {
         long result = (long) handle.invokeExact(capture, fd, buffer, buffer.byteSize(), offset);
+        return result >= 0 ? result : Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+  }
+
+  private static final class StreamIo {
+    private static final FunctionDescriptor DESCRIPTOR =
+        FunctionDescriptor.of(
+            ValueLayout.JAVA_LONG,
+            ValueLayout.JAVA_INT,
+            ValueLayout.ADDRESS,
+            ValueLayout.JAVA_LONG);
+    static final MethodHandle READ = Native.link("read", DESCRIPTOR, Native.CAPTURE);
+    static final MethodHandle WRITE = Native.link("write", DESCRIPTOR, Native.CAPTURE);
+
+    static long call(MethodHandle handle, int fd, MemorySegment buffer) {
+      var capture = Native.capture();
+      try {
+        long result = (long) handle.invokeExact(capture, fd, buffer, buffer.byteSize());
+        return result >= 0 ? result : Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+  }
+
+  private static final class EventFd {
+    private static final MethodHandle HANDLE =
+        Native.link(
+            "eventfd",
+            FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT),
+            Native.CAPTURE);
+
+    static int call(int initial, int flags) {
+      var capture = Native.capture();
+      try {
+        int result = (int) HANDLE.invokeExact(capture, initial, flags);
+        return result >= 0 ? result : Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+  }
+
+  private static final class Epoll {
+    static final int MOST_EVENTS = 64;
+
+    /** {@code struct epoll_event} has no padding on x86-64, and only there. */
+    static final long DATA_OFFSET = ARCHITECTURE == Architecture.X86_64 ? 4 : 8;
+
+    static final long EVENT_SIZE = DATA_OFFSET + Long.BYTES;
+
+    /** Where a wait of this thread finds what is ready. */
+    static final ThreadLocal<MemorySegment> EVENTS =
+        ThreadLocal.withInitial(
+            () -> Arena.ofAuto().allocate(MOST_EVENTS * EVENT_SIZE, Long.BYTES));
+
+    private static final MethodHandle CREATE =
+        Native.link(
+            "epoll_create1",
+            FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT),
+            Native.CAPTURE);
+    private static final MethodHandle CONTROL =
+        Native.link(
+            "epoll_ctl",
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.ADDRESS),
+            Native.CAPTURE);
+    private static final MethodHandle WAIT =
+        Native.link(
+            "epoll_wait",
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.ADDRESS,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT),
+            Native.CAPTURE);
+
+    static int create(int flags) {
+      var capture = Native.capture();
+      try {
+        int result = (int) CREATE.invokeExact(capture, flags);
+        return result >= 0 ? result : Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+
+    static int control(int epollFd, int operation, int fd, MemorySegment event) {
+      var capture = Native.capture();
+      try {
+        int result = (int) CONTROL.invokeExact(capture, epollFd, operation, fd, event);
+        return result >= 0 ? result : Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+
+    static int await(int epollFd, MemorySegment events, int most, int timeoutMillis) {
+      var capture = Native.capture();
+      try {
+        int result = (int) WAIT.invokeExact(capture, epollFd, events, most, timeoutMillis);
+        return result >= 0 ? result : Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+  }
+
+  private static final class Poll {
+    static final int POLLIN = 1;
+
+    /** This thread's {@code struct pollfd}: the descriptor, and the events in and out. */
+    static final ThreadLocal<MemorySegment> ENTRY =
+        ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(ValueLayout.JAVA_INT, 2));
+
+    private static final MethodHandle HANDLE =
+        Native.link(
+            "poll",
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_INT,
+                ValueLayout.ADDRESS,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_INT),
+            Native.CAPTURE);
+
+    static int call(MemorySegment entry, int timeoutMillis) {
+      var capture = Native.capture();
+      try {
+        int result = (int) HANDLE.invokeExact(capture, entry, 1L, timeoutMillis);
         return result >= 0 ? result : Native.negatedErrno(capture);
       } catch (Throwable t) {
         throw Native.unexpected(t);

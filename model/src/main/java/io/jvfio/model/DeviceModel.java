@@ -20,8 +20,9 @@ public interface DeviceModel extends AutoCloseable {
    * Connects the device to its host, before any access.
    *
    * @param dma how the device reaches memory
+   * @param interrupts how the device sends interrupts
    */
-  void connect(DmaPort dma);
+  void connect(DmaPort dma, InterruptPort interrupts);
 
   /**
    * Reads a register.

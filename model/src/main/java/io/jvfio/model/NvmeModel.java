@@ -157,7 +157,7 @@ public final class NvmeModel implements DeviceModel {
   }
 
   @Override
-  public void connect(DmaPort port) {
+  public void connect(DmaPort port, InterruptPort interrupts) {
     dma.connect(port);
   }
 

@@ -147,7 +147,15 @@ final class NvmeHost implements AutoCloseable {
   NvmeHost(NvmeModel model) {
     this.model = model;
     memory = arena.allocate(MEMORY_SIZE, 1 << 16);
-    model.connect(new Port());
+    model.connect(
+        new Port(),
+        new InterruptPort() {
+          @Override
+          public void signal(int vector) {}
+
+          @Override
+          public void line(boolean asserted) {}
+        });
   }
 
   private final class Port implements DmaPort {

@@ -158,6 +158,15 @@ public final class NvmeController implements AutoCloseable {
     return new NvmeNamespace(this, id, identity);
   }
 
+  /**
+   * Creates an I/O queue pair for one thread, with entries as {@link NvmeOptions} says.
+   *
+   * @throws VfioException if the controller or its interrupt vectors allow no more
+   */
+  public NvmeQueue openQueue() {
+    throw new UnsupportedOperationException();
+  }
+
   private IdentifyNamespace identifyNamespace(int id) {
     lock.lock();
     try {

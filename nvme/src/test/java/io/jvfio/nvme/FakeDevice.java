@@ -1,7 +1,7 @@
 package io.jvfio.nvme;
 
 import io.jvfio.DmaSpace;
-import io.jvfio.IrqInfo;
+import io.jvfio.Interrupts;
 import io.jvfio.MappableArea;
 import io.jvfio.PciConfigSpace;
 import io.jvfio.Region;
@@ -11,6 +11,7 @@ import io.jvfio.linux.Registers;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.DmaFaultException;
 import io.jvfio.model.DmaPort;
+import io.jvfio.model.InterruptPort;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -53,7 +54,15 @@ final class FakeDevice implements VfioDevice {
 
   FakeDevice(DeviceModel model) {
     this.model = model;
-    model.connect(new Port());
+    model.connect(
+        new Port(),
+        new InterruptPort() {
+          @Override
+          public void signal(int vector) {}
+
+          @Override
+          public void line(boolean asserted) {}
+        });
     for (int i = 0; i < rung.length(); i++) {
       rung.set(i, NOT_RUNG);
     }
@@ -122,8 +131,8 @@ final class FakeDevice implements VfioDevice {
   }
 
   @Override
-  public List<IrqInfo> interrupts() {
-    return List.of();
+  public Interrupts interrupts() {
+    throw new UnsupportedOperationException();
   }
 
   @Override

@@ -5,6 +5,7 @@ import io.jvfio.model.ConfigSpace;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.DmaFaultException;
 import io.jvfio.model.DmaPort;
+import io.jvfio.model.InterruptPort;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -58,7 +59,7 @@ final class MeddledModel implements DeviceModel {
   }
 
   @Override
-  public void connect(DmaPort dma) {
+  public void connect(DmaPort dma, InterruptPort interrupts) {
     model.connect(
         new DmaPort() {
           @Override
@@ -76,7 +77,8 @@ final class MeddledModel implements DeviceModel {
               dma.write(iova, source.byteSize() == 8 ? meddle(source) : source);
             }
           }
-        });
+        },
+        interrupts);
   }
 
   private void noteCreation(MemorySegment commands) {

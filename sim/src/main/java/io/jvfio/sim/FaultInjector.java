@@ -151,6 +151,48 @@ public final class FaultInjector implements Kernel {
   }
 
   @Override
+  public long read(int fd, MemorySegment target) {
+    var errno = next("read", fd(fd));
+    return errno == null ? kernel.read(fd, target) : errno.result();
+  }
+
+  @Override
+  public long write(int fd, MemorySegment source) {
+    var errno = next("write", fd(fd));
+    return errno == null ? kernel.write(fd, source) : errno.result();
+  }
+
+  @Override
+  public int eventFd(int initial, int flags) {
+    var errno = next("eventfd", Integer.toString(initial));
+    return errno == null ? kernel.eventFd(initial, flags) : errno.result();
+  }
+
+  @Override
+  public int epollCreate() {
+    var errno = next("epoll_create1", "");
+    return errno == null ? kernel.epollCreate() : errno.result();
+  }
+
+  @Override
+  public int epollControl(int epollFd, int operation, int fd, int events) {
+    var errno = next("epoll_ctl", fd(fd));
+    return errno == null ? kernel.epollControl(epollFd, operation, fd, events) : errno.result();
+  }
+
+  @Override
+  public int epollWait(int epollFd, int[] ready, int timeoutMillis) {
+    var errno = next("epoll_wait", fd(epollFd));
+    return errno == null ? kernel.epollWait(epollFd, ready, timeoutMillis) : errno.result();
+  }
+
+  @Override
+  public int awaitReadable(int fd, int timeoutMillis) {
+    var errno = next("poll", fd(fd));
+    return errno == null ? kernel.awaitReadable(fd, timeoutMillis) : errno.result();
+  }
+
+  @Override
   public long mmap(long byteSize, int protection, int flags, int fd, long offset) {
     var errno = next("mmap", fd(fd));
     return errno == null ? kernel.mmap(byteSize, protection, flags, fd, offset) : errno.result();

@@ -4,13 +4,14 @@ import io.jvfio.model.ConfigSpace;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.DmaFaultException;
 import io.jvfio.model.DmaPort;
+import io.jvfio.model.InterruptPort;
 import io.jvfio.model.NvmeModel;
 import java.lang.foreign.MemorySegment;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** A PCI function of the host: its hardware, its driver, and its way to memory. */
-final class HostDevice implements DmaPort {
+final class HostDevice implements DmaPort, InterruptPort {
   /** Drivers that leave DMA to the user, or do none. */
   private static final Set<String> DRIVERS_WITHOUT_DMA = Set.of("vfio-pci", "pci-stub", "pcieport");
 
@@ -84,7 +85,7 @@ final class HostDevice implements DmaPort {
       PciConfig.setPowerState(config, PciConfig.POWER_D3HOT);
     }
     if (model != null) {
-      model.connect(this);
+      model.connect(this, this);
     }
     var made = new Hardware(model, config);
     hardware = made;
@@ -162,6 +163,12 @@ final class HostDevice implements DmaPort {
   boolean hasHostDriver() {
     return driver != null && !DRIVERS_WITHOUT_DMA.contains(driver);
   }
+
+  @Override
+  public void signal(int vector) {}
+
+  @Override
+  public void line(boolean asserted) {}
 
   @Override
   public void read(long iova, MemorySegment target) throws DmaFaultException {

@@ -104,6 +104,41 @@ final class SimulatedKernel implements Kernel {
   }
 
   @Override
+  public long read(int fd, MemorySegment target) {
+    return Errno.EINVAL.result();
+  }
+
+  @Override
+  public long write(int fd, MemorySegment source) {
+    return Errno.EINVAL.result();
+  }
+
+  @Override
+  public int eventFd(int initial, int flags) {
+    return Errno.EINVAL.result();
+  }
+
+  @Override
+  public int epollCreate() {
+    return Errno.EINVAL.result();
+  }
+
+  @Override
+  public int epollControl(int epollFd, int operation, int fd, int events) {
+    return Errno.EINVAL.result();
+  }
+
+  @Override
+  public int epollWait(int epollFd, int[] ready, int timeoutMillis) {
+    return Errno.EINVAL.result();
+  }
+
+  @Override
+  public int awaitReadable(int fd, int timeoutMillis) {
+    return Errno.EINVAL.result();
+  }
+
+  @Override
   public long mmap(long byteSize, int protection, int flags, int fd, long offset) {
     synchronized (host) {
       if (offset % pageSize() != 0) {

@@ -5,6 +5,7 @@ import io.jvfio.model.ConfigSpace;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.DmaFaultException;
 import io.jvfio.model.DmaPort;
+import io.jvfio.model.InterruptPort;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -63,7 +64,7 @@ final class CopyEngine implements DeviceModel {
   }
 
   @Override
-  public void connect(DmaPort port) {
+  public void connect(DmaPort port, InterruptPort interrupts) {
     dma = port;
   }
 

@@ -127,6 +127,41 @@ class SpaceAllocationTest {
     }
 
     @Override
+    public long read(int fd, MemorySegment target) {
+      return kernel.read(fd, target);
+    }
+
+    @Override
+    public long write(int fd, MemorySegment source) {
+      return kernel.write(fd, source);
+    }
+
+    @Override
+    public int eventFd(int initial, int flags) {
+      return kernel.eventFd(initial, flags);
+    }
+
+    @Override
+    public int epollCreate() {
+      return kernel.epollCreate();
+    }
+
+    @Override
+    public int epollControl(int epollFd, int operation, int fd, int events) {
+      return kernel.epollControl(epollFd, operation, fd, events);
+    }
+
+    @Override
+    public int epollWait(int epollFd, int[] ready, int timeoutMillis) {
+      return kernel.epollWait(epollFd, ready, timeoutMillis);
+    }
+
+    @Override
+    public int awaitReadable(int fd, int timeoutMillis) {
+      return kernel.awaitReadable(fd, timeoutMillis);
+    }
+
+    @Override
     public long mmap(long byteSize, int protection, int flags, int fd, long offset) {
       return kernel.mmap(byteSize, protection, flags, fd, offset);
     }

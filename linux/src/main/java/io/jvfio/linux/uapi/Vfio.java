@@ -93,6 +93,25 @@ public final class Vfio {
   public static final Ioctl VFIO_DEVICE_DETACH_IOMMUFD_PT =
       command("VFIO_DEVICE_DETACH_IOMMUFD_PT", 20);
 
+  /** Device: {@link VfioIrqSet}; a positive result is how many vectors there are instead. */
+  public static final Ioctl VFIO_DEVICE_SET_IRQS = command("VFIO_DEVICE_SET_IRQS", 10);
+
+  /** Device: {@link VfioPciHotResetInfo}. */
+  public static final Ioctl VFIO_DEVICE_GET_PCI_HOT_RESET_INFO =
+      command("VFIO_DEVICE_GET_PCI_HOT_RESET_INFO", 12);
+
+  /** Device: {@link VfioPciHotReset}. */
+  public static final Ioctl VFIO_DEVICE_PCI_HOT_RESET = command("VFIO_DEVICE_PCI_HOT_RESET", 13);
+
+  /** Device: {@link VfioDeviceIoeventfd}. */
+  public static final Ioctl VFIO_DEVICE_IOEVENTFD = command("VFIO_DEVICE_IOEVENTFD", 16);
+
+  /** Device: {@link VfioDeviceFeature}. */
+  public static final Ioctl VFIO_DEVICE_FEATURE = command("VFIO_DEVICE_FEATURE", 17);
+
+  /** Stream of device data: {@link VfioPrecopyInfo}. */
+  public static final Ioctl VFIO_MIG_GET_PRECOPY_INFO = command("VFIO_MIG_GET_PRECOPY_INFO", 21);
+
   /** Every command above, for tests that compare them with the C header. */
   public static final List<Ioctl> COMMANDS =
       List.of(
@@ -121,7 +140,13 @@ public final class Vfio {
           VFIO_EEH_PE_OP,
           VFIO_DEVICE_BIND_IOMMUFD,
           VFIO_DEVICE_ATTACH_IOMMUFD_PT,
-          VFIO_DEVICE_DETACH_IOMMUFD_PT);
+          VFIO_DEVICE_DETACH_IOMMUFD_PT,
+          VFIO_DEVICE_SET_IRQS,
+          VFIO_DEVICE_GET_PCI_HOT_RESET_INFO,
+          VFIO_DEVICE_PCI_HOT_RESET,
+          VFIO_DEVICE_IOEVENTFD,
+          VFIO_DEVICE_FEATURE,
+          VFIO_MIG_GET_PRECOPY_INFO);
 
   /** The only API version there has ever been. */
   public static final int VFIO_API_VERSION = 0;
@@ -200,6 +225,147 @@ public final class Vfio {
 
   /** {@link VfioIrqInfo#flags}: the vectors must be enabled all at once. */
   public static final int VFIO_IRQ_INFO_NORESIZE = 8;
+
+  /** {@link VfioDeviceInfo#flags}: a capability chain follows. */
+  public static final int VFIO_DEVICE_FLAGS_CAPS = 1 << 7;
+
+  /** {@link VfioIrqSet#flags}: no data. */
+  public static final int VFIO_IRQ_SET_DATA_NONE = 1;
+
+  /** {@link VfioIrqSet#flags}: a byte for each interrupt: whether it is meant. */
+  public static final int VFIO_IRQ_SET_DATA_BOOL = 1 << 1;
+
+  /** {@link VfioIrqSet#flags}: a descriptor for each interrupt; -1 for none. */
+  public static final int VFIO_IRQ_SET_DATA_EVENTFD = 1 << 2;
+
+  /** {@link VfioIrqSet#flags}: masks. */
+  public static final int VFIO_IRQ_SET_ACTION_MASK = 1 << 3;
+
+  /** {@link VfioIrqSet#flags}: unmasks. */
+  public static final int VFIO_IRQ_SET_ACTION_UNMASK = 1 << 4;
+
+  /** {@link VfioIrqSet#flags}: triggers, or says what a trigger signals. */
+  public static final int VFIO_IRQ_SET_ACTION_TRIGGER = 1 << 5;
+
+  /** Interrupt index: INTx. */
+  public static final int VFIO_PCI_INTX_IRQ_INDEX = 0;
+
+  /** Interrupt index: MSI. */
+  public static final int VFIO_PCI_MSI_IRQ_INDEX = 1;
+
+  /** Interrupt index: MSI-X. */
+  public static final int VFIO_PCI_MSIX_IRQ_INDEX = 2;
+
+  /** Interrupt index: the device had an error that stopped it. */
+  public static final int VFIO_PCI_ERR_IRQ_INDEX = 3;
+
+  /** Interrupt index: the host wants the device back. */
+  public static final int VFIO_PCI_REQ_IRQ_INDEX = 4;
+
+  /** {@link VfioPciHotResetInfo#flags}: devices are told by their numbers in the iommufd. */
+  public static final int VFIO_PCI_HOT_RESET_FLAG_DEV_ID = 1;
+
+  /** {@link VfioPciHotResetInfo#flags}: all of them are this iommufd's. */
+  public static final int VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED = 1 << 1;
+
+  /** {@link VfioPciDependentDevice#groupId}: not bound, but in a group that the iommufd owns. */
+  public static final int VFIO_PCI_DEVID_OWNED = 0;
+
+  /** {@link VfioPciDependentDevice#groupId}: not the iommufd's. */
+  public static final int VFIO_PCI_DEVID_NOT_OWNED = -1;
+
+  /** {@link VfioDeviceIoeventfd#flags}: writes 1 byte. */
+  public static final int VFIO_DEVICE_IOEVENTFD_8 = 1;
+
+  /** {@link VfioDeviceIoeventfd#flags}: writes 2 bytes. */
+  public static final int VFIO_DEVICE_IOEVENTFD_16 = 1 << 1;
+
+  /** {@link VfioDeviceIoeventfd#flags}: writes 4 bytes. */
+  public static final int VFIO_DEVICE_IOEVENTFD_32 = 1 << 2;
+
+  /** {@link VfioDeviceIoeventfd#flags}: writes 8 bytes. */
+  public static final int VFIO_DEVICE_IOEVENTFD_64 = 1 << 3;
+
+  /** {@link VfioDeviceFeature#flags}: which feature. */
+  public static final int VFIO_DEVICE_FEATURE_MASK = 0xffff;
+
+  /** {@link VfioDeviceFeature#flags}: reads it. */
+  public static final int VFIO_DEVICE_FEATURE_GET = 1 << 16;
+
+  /** {@link VfioDeviceFeature#flags}: sets it. */
+  public static final int VFIO_DEVICE_FEATURE_SET = 1 << 17;
+
+  /** {@link VfioDeviceFeature#flags}: asks whether it is there. */
+  public static final int VFIO_DEVICE_FEATURE_PROBE = 1 << 18;
+
+  /**
+   * Feature of a physical function: the token that users of its virtual functions must know; 16
+   * bytes.
+   */
+  public static final int VFIO_DEVICE_FEATURE_PCI_VF_TOKEN = 0;
+
+  /** Feature: {@link VfioDeviceFeatureMigration}. */
+  public static final int VFIO_DEVICE_FEATURE_MIGRATION = 1;
+
+  /** Feature: {@link VfioDeviceFeatureMigState}. */
+  public static final int VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE = 2;
+
+  /** Feature: low power until the next access; no data. */
+  public static final int VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY = 3;
+
+  /** Feature: {@link VfioDeviceLowPowerEntryWithWakeup}. */
+  public static final int VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP = 4;
+
+  /** Feature: full power; no data. */
+  public static final int VFIO_DEVICE_FEATURE_LOW_POWER_EXIT = 5;
+
+  /** Feature: {@link VfioDeviceFeatureDmaLoggingControl}. */
+  public static final int VFIO_DEVICE_FEATURE_DMA_LOGGING_START = 6;
+
+  /** Feature: ends the log; no data. */
+  public static final int VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP = 7;
+
+  /** Feature: {@link VfioDeviceFeatureDmaLoggingReport}. */
+  public static final int VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT = 8;
+
+  /** Feature: {@link VfioDeviceFeatureMigDataSize}. */
+  public static final int VFIO_DEVICE_FEATURE_MIG_DATA_SIZE = 9;
+
+  /** Feature: {@link VfioDeviceFeatureDmaBuf}; the result is a descriptor. */
+  public static final int VFIO_DEVICE_FEATURE_DMA_BUF = 11;
+
+  /** {@link VfioDeviceFeatureMigration#flags}: can be copied while it is stopped. */
+  public static final int VFIO_MIGRATION_STOP_COPY = 1;
+
+  /** {@link VfioDeviceFeatureMigration#flags}: can stop its DMA to other devices first. */
+  public static final int VFIO_MIGRATION_P2P = 1 << 1;
+
+  /** {@link VfioDeviceFeatureMigration#flags}: can be copied while it runs. */
+  public static final int VFIO_MIGRATION_PRE_COPY = 1 << 2;
+
+  /** Migration state: failed; only a reset leaves it. */
+  public static final int VFIO_DEVICE_STATE_ERROR = 0;
+
+  /** Migration state: stopped. */
+  public static final int VFIO_DEVICE_STATE_STOP = 1;
+
+  /** Migration state: running. */
+  public static final int VFIO_DEVICE_STATE_RUNNING = 2;
+
+  /** Migration state: stopped, its data can be read. */
+  public static final int VFIO_DEVICE_STATE_STOP_COPY = 3;
+
+  /** Migration state: stopped, its data can be written. */
+  public static final int VFIO_DEVICE_STATE_RESUMING = 4;
+
+  /** Migration state: running without DMA to other devices. */
+  public static final int VFIO_DEVICE_STATE_RUNNING_P2P = 5;
+
+  /** Migration state: running, its data can be read. */
+  public static final int VFIO_DEVICE_STATE_PRE_COPY = 6;
+
+  /** Migration state: as PRE_COPY, without DMA to other devices. */
+  public static final int VFIO_DEVICE_STATE_PRE_COPY_P2P = 7;
 
   /** {@link VfioIommuType1Info#flags}: the page sizes are valid. */
   public static final int VFIO_IOMMU_INFO_PGSIZES = 1;
