@@ -35,7 +35,8 @@ final class Generator {
           new MemoryCalls(),
           new Type1Calls(),
           new SpaprCalls(),
-          new DeviceCalls());
+          new DeviceCalls(),
+          new FeatureCalls());
 
   private final Ground ground;
 
