@@ -36,7 +36,8 @@ final class Generator {
           new Type1Calls(),
           new SpaprCalls(),
           new DeviceCalls(),
-          new InterruptCalls());
+          new InterruptCalls(),
+          new FeatureCalls());
 
   private final Ground ground;
 

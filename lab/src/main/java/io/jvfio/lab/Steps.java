@@ -133,6 +133,15 @@ final class Steps {
     return ready(type).device("d0", "g0", 0);
   }
 
+  /** Five steps: the device that no IOMMU covers. */
+  Steps unprotectedDevice() {
+    return container("c")
+        .open("n", "/dev/vfio/noiommu-{n0}")
+        .setContainer("n", "c")
+        .setIommu("c", Vfio.VFIO_NOIOMMU_IOMMU)
+        .device("d", "n", "{u0}");
+  }
+
   Steps device(String device, String group, int ordinal) {
     return device(device, group, "{d" + ordinal + "}");
   }
@@ -299,6 +308,44 @@ final class Steps {
 
   Steps reset(String device) {
     return command(device, Vfio.VFIO_DEVICE_RESET);
+  }
+
+  /** Whom a hot reset would reach. */
+  Steps hotResetInfo(String device, long argsz) {
+    return sized(
+        device,
+        Vfio.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO,
+        Shape.HOT_RESET_INFO,
+        argsz,
+        fields -> {});
+  }
+
+  /** A hot reset, with two descriptors of which {@code count} are meant. */
+  Steps hotReset(String device, long argsz, int flags, long count, Operand one, Operand other) {
+    return sized(
+        device,
+        Vfio.VFIO_DEVICE_PCI_HOT_RESET,
+        Shape.HOT_RESET,
+        argsz,
+        fields -> {
+          fields.put("flags", number(flags));
+          fields.put("count", number(count));
+          fields.put("fd0", one);
+          fields.put("fd1", other);
+        });
+  }
+
+  /** A feature of a device, and the first eight bytes of its data. */
+  Steps feature(String device, long flags, long argsz, long data) {
+    return sized(
+        device,
+        Vfio.VFIO_DEVICE_FEATURE,
+        Shape.DEVICE_FEATURE,
+        argsz,
+        fields -> {
+          fields.put("flags", number(flags));
+          fields.put("data0", number(data));
+        });
   }
 
   Steps writeAt(String file, long offset, String bytes) {

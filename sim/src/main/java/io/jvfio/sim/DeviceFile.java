@@ -88,12 +88,16 @@ final class DeviceFile extends OpenFile {
 
   @Override
   int ioctl(int command, UserArgument argument) throws UserFault {
+    pci.wake();
     return switch (command) {
       case VfioCommand.DEVICE_GET_INFO -> info(argument);
       case VfioCommand.DEVICE_GET_REGION_INFO -> regionInfo(argument);
       case VfioCommand.DEVICE_GET_IRQ_INFO -> irqInfo(argument);
       case VfioCommand.DEVICE_SET_IRQS -> setInterrupts(argument);
       case VfioCommand.DEVICE_RESET -> reset();
+      case VfioCommand.DEVICE_GET_PCI_HOT_RESET_INFO -> hotReset().info(argument);
+      case VfioCommand.DEVICE_PCI_HOT_RESET -> hotReset().reset(argument);
+      case VfioCommand.DEVICE_FEATURE -> new FeatureCall(host, device, pci).answer(argument);
       case VfioCommand.DEVICE_IOEVENTFD -> setIoEvent(argument);
       case VfioCommand.DEVICE_BIND_IOMMUFD -> bind(argument);
       default -> Errno.ENOTTY.result();
@@ -254,6 +258,10 @@ final class DeviceFile extends OpenFile {
     return 0;
   }
 
+  private HotReset hotReset() {
+    return new HotReset(host, device, user.ownIommufd());
+  }
+
   @Override
   long pread(MemorySegment target, long offset) {
     return access(target, offset, false);
@@ -272,6 +280,7 @@ final class DeviceFile extends OpenFile {
     if (data.byteSize() == 0) {
       return 0;
     }
+    pci.wake();
     long at = offset & (1L << REGION_SHIFT) - 1;
     if (index == VFIO_PCI_CONFIG_REGION_INDEX) {
       return pci.configAccess(data, at, write);
