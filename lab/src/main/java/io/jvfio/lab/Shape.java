@@ -21,6 +21,7 @@ import io.jvfio.linux.uapi.VfioDeviceBindIommufd;
 import io.jvfio.linux.uapi.VfioDeviceDetachIommufdPt;
 import io.jvfio.linux.uapi.VfioDeviceFeature;
 import io.jvfio.linux.uapi.VfioDeviceInfo;
+import io.jvfio.linux.uapi.VfioDeviceIoeventfd;
 import io.jvfio.linux.uapi.VfioEehPeOp;
 import io.jvfio.linux.uapi.VfioGroupStatus;
 import io.jvfio.linux.uapi.VfioIommuSpaprRegisterMemory;
@@ -52,6 +53,7 @@ enum Shape {
   DEVICE_INFO(VfioDeviceInfo.LAYOUT, "argsz", "flags", "num_regions", "num_irqs", "cap_offset"),
   REGION_INFO(VfioRegionInfo.LAYOUT, "argsz", "flags", "cap_offset", "size", "offset"),
   IRQ_INFO(VfioIrqInfo.LAYOUT, "flags", "count"),
+  IOEVENTFD(VfioDeviceIoeventfd.LAYOUT),
   TYPE1_INFO(VfioIommuType1Info.LAYOUT, "argsz", "flags", "iova_pgsizes", "cap_offset"),
   DMA_MAP(VfioIommuType1DmaMap.LAYOUT),
   DMA_UNMAP(VfioIommuType1DmaUnmap.LAYOUT, "size"),
