@@ -80,6 +80,9 @@ final class DeviceFile extends OpenFile {
       case VfioCommand.DEVICE_GET_REGION_INFO -> regionInfo(argument);
       case VfioCommand.DEVICE_GET_IRQ_INFO -> irqInfo(argument);
       case VfioCommand.DEVICE_RESET -> reset();
+      case VfioCommand.DEVICE_GET_PCI_HOT_RESET_INFO -> hotReset().info(argument);
+      case VfioCommand.DEVICE_PCI_HOT_RESET -> hotReset().reset(argument);
+      case VfioCommand.DEVICE_FEATURE -> new FeatureCall(host, device, pci).answer(argument);
       case VfioCommand.DEVICE_BIND_IOMMUFD -> bind(argument);
       default -> Errno.ENOTTY.result();
     };
@@ -198,8 +201,12 @@ final class DeviceFile extends OpenFile {
     if (!pci.canReset()) {
       return Errno.EINVAL.result();
     }
-    pci.model().reset();
+    pci.reset();
     return 0;
+  }
+
+  private HotReset hotReset() {
+    return new HotReset(host, device, user.ownIommufd());
   }
 
   @Override

@@ -105,12 +105,21 @@ final class SimulatedKernel implements Kernel {
 
   @Override
   public long read(int fd, MemorySegment target) {
-    return Errno.EINVAL.result();
+    synchronized (host) {
+      var file = host.files().get(fd);
+      if (file == null) {
+        return Errno.EBADF.result();
+      }
+      return target.isReadOnly() ? Errno.EFAULT.result() : file.read(target);
+    }
   }
 
   @Override
   public long write(int fd, MemorySegment source) {
-    return Errno.EINVAL.result();
+    synchronized (host) {
+      var file = host.files().get(fd);
+      return file == null ? Errno.EBADF.result() : file.write(source);
+    }
   }
 
   @Override

@@ -10,7 +10,7 @@ import io.jvfio.model.DeviceModel;
  * drivers/vfio/pci/vfio_pci_config.c}.
  */
 final class VirtualConfig {
-  private final DeviceModel model;
+  private final Runnable reset;
   private final ConfigSpace config;
   private final int[] bars = new int[6];
   private final int[] barMasks = new int[6];
@@ -21,8 +21,13 @@ final class VirtualConfig {
   private boolean intxOff;
   private int interruptLine;
 
-  VirtualConfig(DeviceModel model, HostDescription.Function function) {
-    this.model = model;
+  /**
+   * The configuration space of an open device.
+   *
+   * @param reset what the device's own reset bit does
+   */
+  VirtualConfig(DeviceModel model, HostDescription.Function function, Runnable reset) {
+    this.reset = reset;
     this.config = model.config();
     for (var bar : model.bars()) {
       int index = bar.index();
@@ -134,7 +139,7 @@ final class VirtualConfig {
     if (written && (value >>> (8 * (control + 1 - offset)) & PciConfig.EXPRESS_RESET >> 8) != 0) {
       config.set(control + 1, 1, config.read(control + 1, 1) & ~(PciConfig.EXPRESS_RESET >> 8));
       if (canReset(config)) {
-        model.reset();
+        reset.run();
       }
     }
   }
