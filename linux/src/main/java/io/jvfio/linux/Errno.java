@@ -85,6 +85,9 @@ public record Errno(int number, String symbol, String text) {
   /** Too many levels of symbolic links; of sets of descriptors, for epoll. */
   public static final Errno ELOOP = new Errno(40, "ELOOP", "Too many levels of symbolic links");
 
+  /** No message of desired type: for a stream of migration data, no more for now. */
+  public static final Errno ENOMSG = new Errno(42, "ENOMSG", "No message of desired type");
+
   /** Value too large for defined data type. */
   public static final Errno EOVERFLOW =
       new Errno(75, "EOVERFLOW", "Value too large for defined data type");
@@ -127,6 +130,7 @@ public record Errno(int number, String symbol, String text) {
               ENOSPC,
               ERANGE,
               ELOOP,
+              ENOMSG,
               EOVERFLOW,
               EBADFD,
               EMSGSIZE,

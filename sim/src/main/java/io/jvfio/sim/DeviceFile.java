@@ -88,6 +88,7 @@ final class DeviceFile extends OpenFile {
 
   @Override
   int ioctl(int command, UserArgument argument) throws UserFault {
+    pci.wake();
     return switch (command) {
       case VfioCommand.DEVICE_GET_INFO -> info(argument);
       case VfioCommand.DEVICE_GET_REGION_INFO -> regionInfo(argument);
@@ -279,6 +280,7 @@ final class DeviceFile extends OpenFile {
     if (data.byteSize() == 0) {
       return 0;
     }
+    pci.wake();
     long at = offset & (1L << REGION_SHIFT) - 1;
     if (index == VFIO_PCI_CONFIG_REGION_INDEX) {
       return pci.configAccess(data, at, write);

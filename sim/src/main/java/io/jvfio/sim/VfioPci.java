@@ -38,6 +38,8 @@ final class VfioPci {
   /** The user has let it sleep: it wakes for each call, and its mappings do not answer. */
   private boolean lowPower;
 
+  private @Nullable EventFile wakeup;
+
   /** Opens it: reset, awake, memory on, bus mastering off. */
   VfioPci(Host host, HostDevice device) {
     this.device = device;
@@ -137,18 +139,35 @@ final class VfioPci {
     return variant != null && variant.isHalted();
   }
 
-  /** Lets the device sleep until it is needed: 0, or a negated errno. */
-  int enterLowPower() {
+  /**
+   * Lets the device sleep until it is needed.
+   *
+   * @param signal what to tell that it has woken, which ends its sleep then; null to have it sleep
+   *     on after each use
+   * @return 0, or a negated errno
+   */
+  int enterLowPower(@Nullable EventFile signal) {
     if (lowPower) {
       return Errno.EINVAL.result();
     }
     lowPower = true;
+    wakeup = signal;
     PciConfig.setPowerState(model.config(), 0); // a state that the user had set before is undone
     return 0;
   }
 
   void leaveLowPower() {
     lowPower = false;
+    wakeup = null;
+  }
+
+  /** A system call needs the device awake. A real one falls asleep only some time after a call. */
+  void wake() {
+    var signal = wakeup;
+    if (signal != null) {
+      leaveLowPower();
+      signal.signal();
+    }
   }
 
   /** Whether a mapped BAR answers. */
