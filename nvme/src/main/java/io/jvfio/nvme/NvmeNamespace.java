@@ -2,6 +2,8 @@ package io.jvfio.nvme;
 
 import io.jvfio.DmaMapping;
 import io.jvfio.VfioException;
+import java.io.IOException;
+import java.nio.file.OpenOption;
 import java.util.Objects;
 
 /**
@@ -18,15 +20,22 @@ public final class NvmeNamespace {
   /** PRP1 has to be a multiple of a dword. */
   private static final long OFFSET_ALIGNMENT = 4;
 
+  /** The largest number of blocks of one command. */
+  private static final int MAX_BLOCKS = 1 << 16;
+
   private final NvmeController controller;
   private final int id;
   private final IdentifyNamespace identify;
   private final int blockShift;
+  private final long blockCount;
+  private final BlockClaims claims = new BlockClaims();
+  private final FileLocks locks = new FileLocks();
 
   NvmeNamespace(NvmeController controller, int id, IdentifyNamespace identify) {
     this.controller = controller;
     this.id = id;
     this.identify = identify;
+    blockCount = identify.sizeBlocks();
     blockShift = Long.numberOfTrailingZeros(identify.format().dataBytes());
   }
 
@@ -47,7 +56,7 @@ public final class NvmeNamespace {
 
   /** Number of blocks. */
   public long blockCount() {
-    return identify.sizeBlocks();
+    return blockCount;
   }
 
   /** Size in bytes. */
@@ -106,6 +115,65 @@ public final class NvmeNamespace {
    */
   public void flush() {
     controller.flush(id);
+  }
+
+  /** The exponent of {@link #blockSize()}. */
+  int blockShift() {
+    return blockShift;
+  }
+
+  /** Checks the blocks of one command. */
+  void checkBlocks(long lba, int blocks) {
+    if (blocks < 1 || blocks > MAX_BLOCKS) {
+      throw new IndexOutOfBoundsException(blocks + " blocks");
+    }
+    Objects.checkFromIndexSize(lba, blocks, blockCount);
+  }
+
+  /** Opens the namespace as a file channel with {@link NvmeChannelOptions#of}. */
+  public NvmeFileChannel openChannel(OpenOption... options) {
+    return openChannel(NvmeChannelOptions.of(options));
+  }
+
+  /**
+   * Opens the namespace as a file channel. To be closed before the controller.
+   *
+   * @throws VfioException if its memory cannot be allocated or mapped
+   * @throws IllegalStateException if the controller is closed
+   */
+  public NvmeFileChannel openChannel(NvmeChannelOptions options) {
+    return new NvmeFileChannel(this, options);
+  }
+
+  /** Which blocks the channels of this object are writing. */
+  BlockClaims claims() {
+    return claims;
+  }
+
+  /** The locks that the channels of this object hold. */
+  FileLocks locks() {
+    return locks;
+  }
+
+  BounceBuffers bounceBuffers(NvmeChannelOptions options) {
+    return new BounceBuffers(
+        controller.dmaSpace(), options.transfers(), Math.max(options.transferBytes(), blockSize()));
+  }
+
+  /** What to throw for a write at or beyond the end. */
+  IOException noSpace(long position) {
+    return new IOException(
+        "No space at %d: namespace %d of %s ends at %d, and its size is fixed."
+            .formatted(position, id, controller.name(), byteSize()));
+  }
+
+  /** Refuses to cut the namespace down. */
+  void requireNotLarger(long size) throws IOException {
+    if (size < byteSize()) {
+      throw new IOException(
+          "Cannot truncate namespace %d of %s to %d bytes: its size is fixed at %d."
+              .formatted(id, controller.name(), size, byteSize()));
+    }
   }
 
   private void transfer(Opcode opcode, long lba, long blocks, DmaMapping buffer, long offset) {

@@ -82,6 +82,9 @@ final class DeviceFile extends OpenFile {
       case VfioCommand.DEVICE_GET_REGION_INFO -> regionInfo(argument);
       case VfioCommand.DEVICE_GET_IRQ_INFO -> irqInfo(argument);
       case VfioCommand.DEVICE_RESET -> reset();
+      case VfioCommand.DEVICE_GET_PCI_HOT_RESET_INFO -> hotReset().info(argument);
+      case VfioCommand.DEVICE_PCI_HOT_RESET -> hotReset().reset(argument);
+      case VfioCommand.DEVICE_FEATURE -> new FeatureCall(host, device, pci).answer(argument);
       case VfioCommand.DEVICE_BIND_IOMMUFD -> bind(argument);
       default -> Errno.ENOTTY.result();
     };
@@ -203,8 +206,12 @@ final class DeviceFile extends OpenFile {
     if (device.gone) {
       return Errno.ENOTTY.result(); // no way of resetting it has worked
     }
-    pci.model().reset();
+    pci.reset();
     return 0;
+  }
+
+  private HotReset hotReset() {
+    return new HotReset(host, device, user.ownIommufd());
   }
 
   @Override

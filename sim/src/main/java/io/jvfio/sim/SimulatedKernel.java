@@ -5,6 +5,7 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.Kernel;
+import io.jvfio.linux.RegisterOrder;
 import io.jvfio.linux.Registers;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -109,12 +110,21 @@ final class SimulatedKernel implements Kernel {
 
   @Override
   public long read(int fd, MemorySegment target) {
-    return Errno.EINVAL.result();
+    synchronized (host) {
+      var file = host.files().get(fd);
+      if (file == null) {
+        return Errno.EBADF.result();
+      }
+      return target.isReadOnly() ? Errno.EFAULT.result() : file.read(target);
+    }
   }
 
   @Override
   public long write(int fd, MemorySegment source) {
-    return Errno.EINVAL.result();
+    synchronized (host) {
+      var file = host.files().get(fd);
+      return file == null ? Errno.EBADF.result() : file.write(source);
+    }
   }
 
   @Override
@@ -209,7 +219,7 @@ final class SimulatedKernel implements Kernel {
   }
 
   @Override
-  public Registers registers(long address, long byteSize) {
+  public Registers registers(long address, long byteSize, RegisterOrder order) {
     return new SimulatedRegisters(host, address, byteSize);
   }
 

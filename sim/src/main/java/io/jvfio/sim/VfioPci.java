@@ -31,7 +31,11 @@ final class VfioPci {
   private final long msixStart;
   private final long msixEnd;
   private final int openedCommand;
+  private final @Nullable VariantDriver variant;
   private int files;
+
+  /** The user has let it sleep: it wakes for each call, and its mappings do not answer. */
+  private boolean lowPower;
 
   /** Opens it: reset, awake, memory on, bus mastering off. */
   VfioPci(HostDevice device) {
@@ -52,7 +56,11 @@ final class VfioPci {
     if (VirtualConfig.canReset(hardware)) {
       model.reset();
     }
-    config = new VirtualConfig(model, device);
+    config = new VirtualConfig(model, device, this::reset);
+    variant = VariantDriver.of(device);
+    if (device.physical != null) {
+      device.physical.openVirtualFunctions++;
+    }
     int msix = PciConfig.capability(hardware, PciConfig.CAPABILITY_MSIX);
     if (msix == 0) {
       msixBar = -1;
@@ -74,6 +82,12 @@ final class VfioPci {
       model.reset();
     }
     PciConfig.setPowerState(hardware, PciConfig.POWER_D3HOT);
+    if (device.physical != null) {
+      device.physical.openVirtualFunctions--;
+    }
+    if (variant != null) {
+      variant.close();
+    }
     device.open = null;
   }
 
@@ -93,6 +107,51 @@ final class VfioPci {
 
   /** The kernel wants the device back: the request notifier is signalled, if there is one. */
   void askForRelease() {}
+
+  /** Resets the function, alone or with its bus; configuration space keeps its values. */
+  void reset() {
+    PciConfig.setPowerState(model.config(), 0);
+    model.reset();
+    if (variant != null) {
+      variant.reset();
+    }
+  }
+
+  /** What a vendor's driver adds, or null. */
+  @Nullable VariantDriver variant() {
+    return variant;
+  }
+
+  /** The device has written memory. */
+  void wrote(long iova, long byteSize) {
+    if (variant != null) {
+      variant.log().wrote(iova, byteSize);
+    }
+  }
+
+  /** Whether a migration keeps the device from doing anything. */
+  boolean isHalted() {
+    return variant != null && variant.isHalted();
+  }
+
+  /** Lets the device sleep until it is needed: 0, or a negated errno. */
+  int enterLowPower() {
+    if (lowPower) {
+      return Errno.EINVAL.result();
+    }
+    lowPower = true;
+    PciConfig.setPowerState(model.config(), 0); // a state that the user had set before is undone
+    return 0;
+  }
+
+  void leaveLowPower() {
+    lowPower = false;
+  }
+
+  /** Whether a mapped BAR answers. */
+  boolean isMemoryReachable() {
+    return !lowPower && config.memoryEnabled();
+  }
 
   /** Whether an access to a BAR does not reach the device. */
   boolean isStopped(boolean write) {

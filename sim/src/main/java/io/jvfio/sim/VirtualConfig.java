@@ -10,8 +10,8 @@ import io.jvfio.model.DeviceModel;
  * drivers/vfio/pci/vfio_pci_config.c}.
  */
 final class VirtualConfig {
-  private final DeviceModel model;
   private final HostDevice device;
+  private final Runnable reset;
   private final ConfigSpace config;
   private final int[] bars = new int[6];
   private final int[] barMasks = new int[6];
@@ -22,9 +22,14 @@ final class VirtualConfig {
   private boolean intxOff;
   private int interruptLine;
 
-  VirtualConfig(DeviceModel model, HostDevice device) {
-    this.model = model;
+  /**
+   * The configuration space of an open device.
+   *
+   * @param reset what the device's own reset bit does
+   */
+  VirtualConfig(DeviceModel model, HostDevice device, Runnable reset) {
     this.device = device;
+    this.reset = reset;
     var function = device.description();
     this.config = model.config();
     for (var bar : model.bars()) {
@@ -153,7 +158,7 @@ final class VirtualConfig {
     if (written && (value >>> (8 * (control + 1 - offset)) & PciConfig.EXPRESS_RESET >> 8) != 0) {
       config.set(control + 1, 1, config.read(control + 1, 1) & ~(PciConfig.EXPRESS_RESET >> 8));
       if (canReset(config)) {
-        model.reset();
+        reset.run();
       }
     }
   }
