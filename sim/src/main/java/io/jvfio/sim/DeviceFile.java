@@ -54,6 +54,7 @@ final class DeviceFile extends OpenFile {
       device.open = open;
     }
     open.addFile();
+    device.holders++;
     this.pci = open;
   }
 
@@ -67,6 +68,7 @@ final class DeviceFile extends OpenFile {
     if (pci.removeFile()) {
       user.unuse(device);
     }
+    device.holders--;
   }
 
   VfioPci pci() {
@@ -197,6 +199,9 @@ final class DeviceFile extends OpenFile {
   private int reset() {
     if (!pci.canReset()) {
       return Errno.EINVAL.result();
+    }
+    if (device.gone) {
+      return Errno.ENOTTY.result(); // no way of resetting it has worked
     }
     pci.model().reset();
     return 0;

@@ -24,7 +24,8 @@ final class Host {
   private final List<HostDevice> devices = new ArrayList<>();
   private final List<IommuDriver> iommuDrivers;
   private final List<IommuFault> faults = new ArrayList<>();
-  private final HostFiles tree;
+  private final Releases releases = new Releases(this);
+  private HostFiles tree;
 
   /** Bytes that iommufd has pinned: {@code VmPin} of the process. */
   long pinnedByIommufd;
@@ -61,7 +62,9 @@ final class Host {
   private void add(HostDescription.Function function) {
     boolean taken = options.vfioLoaded() || !"vfio-pci".equals(function.driver());
     var driver = taken ? function.driver() : null;
-    var device = new HostDevice(this, function, driver, options.modelFor(function.address()));
+    int number = (int) devices.stream().filter(HostDevice::isVfio).count();
+    var device =
+        new HostDevice(this, function, driver, options.modelFor(function.address()), number);
     for (var group : groups) {
       if (group.id() == function.group()) {
         group.devices.add(device);
@@ -73,14 +76,7 @@ final class Host {
 
   /** A network card of a host driver's, in the group of another device. */
   private HostDescription.Function sibling(HostOptions.Sibling sibling) {
-    var besides =
-        devices.stream()
-            .filter(device -> device.address().equals(sibling.besides()))
-            .findFirst()
-            .orElseThrow(
-                () ->
-                    new IllegalArgumentException(
-                        "host " + description.name() + " has no device " + sibling.besides()));
+    var besides = device(sibling.besides());
     return new HostDescription.Function(
         sibling.address(),
         besides.description().parents(),
@@ -164,6 +160,31 @@ final class Host {
 
   HostFiles tree() {
     return tree;
+  }
+
+  /** What the kernel takes from its drivers at this moment. */
+  Releases releases() {
+    return releases;
+  }
+
+  /** Devices or their drivers have changed. */
+  void rebuildFiles() {
+    tree = new HostFiles(this);
+  }
+
+  /**
+   * A device of this host.
+   *
+   * @throws IllegalArgumentException if there is none at this address
+   */
+  HostDevice device(String address) {
+    return devices.stream()
+        .filter(device -> device.address().equals(address))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "host " + description.name() + " has no device " + address));
   }
 
   void record(IommuFault fault) {

@@ -48,7 +48,9 @@ final class SimulatedKernel implements Kernel {
   @Override
   public int close(int fd) {
     synchronized (host) {
-      return host.files().close(fd);
+      int result = host.files().close(fd);
+      host.releases().settle();
+      return result;
     }
   }
 
@@ -72,7 +74,9 @@ final class SimulatedKernel implements Kernel {
       return Errno.EBADF.result();
     }
     try {
-      return file.ioctl(VfioCommand.numberOf(command, architecture()), argument);
+      int result = file.ioctl(VfioCommand.numberOf(command, architecture()), argument);
+      host.releases().settle();
+      return result;
     } catch (UserFault e) {
       return Errno.EFAULT.result();
     }
@@ -167,7 +171,9 @@ final class SimulatedKernel implements Kernel {
   @Override
   public int munmap(long address, long byteSize) {
     synchronized (host) {
-      return host.memory().unmap(address, byteSize);
+      int result = host.memory().unmap(address, byteSize);
+      host.releases().settle();
+      return result;
     }
   }
 

@@ -1,5 +1,6 @@
 package io.jvfio.sim;
 
+import io.jvfio.linux.Architecture;
 import io.jvfio.linux.Registers;
 import io.jvfio.model.DeviceModel;
 
@@ -120,11 +121,15 @@ final class SimulatedRegisters implements Registers {
     return mapping;
   }
 
-  private static DeviceModel respondingModel(ProcessMemory.Mapping mapping) {
+  private DeviceModel respondingModel(ProcessMemory.Mapping mapping) {
     var file = mapping.file();
     if (file == null || !file.pci().config().memoryEnabled()) {
       throw new InternalError(
           "a fault occurred in an unsafe memory access operation: memory decoding is off (SIGBUS)");
+    }
+    if (file.pci().isGone() && host.description().architecture() == Architecture.AARCH64) {
+      throw new InternalError(
+          "a fault occurred in an unsafe memory access operation: nobody answered (SIGBUS)");
     }
     return file.pci().model();
   }

@@ -52,7 +52,7 @@ final class VfioPci {
     if (VirtualConfig.canReset(hardware)) {
       model.reset();
     }
-    config = new VirtualConfig(model, device.description());
+    config = new VirtualConfig(model, device);
     int msix = PciConfig.capability(hardware, PciConfig.CAPABILITY_MSIX);
     if (msix == 0) {
       msixBar = -1;
@@ -70,7 +70,7 @@ final class VfioPci {
   private void close() {
     var hardware = model.config();
     hardware.set(PciConfig.COMMAND, 2, openedCommand);
-    if (VirtualConfig.canReset(hardware)) {
+    if (VirtualConfig.canReset(hardware) && !device.gone) {
       model.reset();
     }
     PciConfig.setPowerState(hardware, PciConfig.POWER_D3HOT);
@@ -91,9 +91,17 @@ final class VfioPci {
     return true;
   }
 
+  /** The kernel wants the device back: the request notifier is signalled, if there is one. */
+  void askForRelease() {}
+
   /** Whether an access to a BAR does not reach the device. */
   boolean isStopped(boolean write) {
     return device.isStopped(write);
+  }
+
+  /** Whether the device is pulled. */
+  boolean isGone() {
+    return device.gone;
   }
 
   DeviceModel model() {

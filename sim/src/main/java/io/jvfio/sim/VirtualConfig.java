@@ -11,6 +11,7 @@ import io.jvfio.model.DeviceModel;
  */
 final class VirtualConfig {
   private final DeviceModel model;
+  private final HostDevice device;
   private final ConfigSpace config;
   private final int[] bars = new int[6];
   private final int[] barMasks = new int[6];
@@ -21,8 +22,10 @@ final class VirtualConfig {
   private boolean intxOff;
   private int interruptLine;
 
-  VirtualConfig(DeviceModel model, HostDescription.Function function) {
+  VirtualConfig(DeviceModel model, HostDevice device) {
     this.model = model;
+    this.device = device;
+    var function = device.description();
     this.config = model.config();
     for (var bar : model.bars()) {
       int index = bar.index();
@@ -81,7 +84,7 @@ final class VirtualConfig {
     if (offset >= PciConfig.ROM_BAR && offset < PciConfig.ROM_BAR + 4) {
       return 0;
     }
-    int value = config.read(offset, 1);
+    int value = device.gone ? remembered(offset) : config.read(offset, 1);
     return switch (offset) {
       case PciConfig.COMMAND + 1 -> intxOff ? value | 4 : value & ~4;
       case PciConfig.INTERRUPT_LINE -> interruptLine;
@@ -89,11 +92,25 @@ final class VirtualConfig {
     };
   }
 
+  /** What the kernel has of a device that does not answer: its copy of what it shows virtually. */
+  private int remembered(int offset) {
+    return switch (offset) {
+      case PciConfig.VENDOR,
+          PciConfig.VENDOR + 1,
+          PciConfig.DEVICE,
+          PciConfig.DEVICE + 1,
+          PciConfig.CAPABILITIES,
+          PciConfig.INTERRUPT_PIN ->
+          config.read(offset, 1);
+      default -> 0xff;
+    };
+  }
+
   void write(int offset, int width, int value) {
     for (int i = 0; i < width; i++) {
       writeByte(offset + i, value >>> (8 * i) & 0xff);
     }
-    if (express != 0) {
+    if (express != 0 && !device.gone) {
       resetIfAsked(offset, width, value);
     }
   }
@@ -113,6 +130,8 @@ final class VirtualConfig {
       config.write(offset, 1, value & ~off);
     } else if (offset == PciConfig.INTERRUPT_LINE) {
       interruptLine = value;
+    } else if (device.gone) {
+      return; // lost on the way
     } else if (power != 0 && offset == power + PciConfig.POWER_CONTROL) {
       PciConfig.setPowerState(config, value & PciConfig.POWER_STATE);
     } else if (offset >= PciConfig.HEADER_END
