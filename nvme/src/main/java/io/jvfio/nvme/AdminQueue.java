@@ -10,6 +10,7 @@ import java.lang.foreign.MemorySegment;
 final class AdminQueue implements AutoCloseable {
   static final int CNS_NAMESPACE = 0x00;
   static final int CNS_CONTROLLER = 0x01;
+  static final int CNS_ACTIVE_NAMESPACES = 0x02;
 
   /** Entries of both queues; commands go one at a time. */
   static final int ENTRIES = 16;
@@ -37,28 +38,48 @@ final class AdminQueue implements AutoCloseable {
     return queue.memory().asSlice(queue.pageOffset(slot), PrpList.PAGE_SIZE);
   }
 
-  /** Set Features: asks for {@code pairs} I/O queue pairs; a controller grants at least one. */
-  void requestQueuePairs(int pairs) {
+  /**
+   * Get Log Page, for all namespaces.
+   *
+   * @param byteSize a multiple of 4, at most a page
+   * @return the data; overwritten by the next command
+   */
+  MemorySegment logPage(int page, int byteSize) {
+    int slot = queue.takeSlot();
+    int cdw10 = page | (byteSize / 4 - 1) << 16;
+    queue.put(slot, Opcode.GET_LOG_PAGE, -1, queue.pageIova(slot), 0, cdw10, 0, 0);
+    complete(Opcode.GET_LOG_PAGE, "log page 0x%02x".formatted(page));
+    return queue.memory().asSlice(queue.pageOffset(slot), byteSize);
+  }
+
+  /**
+   * Set Features: asks for {@code pairs} I/O queue pairs.
+   *
+   * @return how many the controller grants, at least one
+   */
+  int requestQueuePairs(int pairs) {
     int value = (pairs - 1) | ((pairs - 1) << 16);
     simple(Opcode.SET_FEATURES, 0, FEATURE_NUMBER_OF_QUEUES, value, "the number of queues");
+    int granted = queue.completedResult();
+    return Math.min(granted & 0xffff, granted >>> 16) + 1;
   }
 
   /** Create I/O Completion Queue, without interrupts. */
-  void createCompletionQueue(int id, QueuePair pair) {
+  void createCompletionQueue(int id, long iova, int entries) {
     simple(
         Opcode.CREATE_COMPLETION_QUEUE,
-        pair.completionIova(),
-        id | ((pair.entries() - 1) << 16),
+        iova,
+        id | ((entries - 1) << 16),
         CONTIGUOUS,
         "queue " + id);
   }
 
   /** Create I/O Submission Queue, which completes to the queue of the same number. */
-  void createSubmissionQueue(int id, QueuePair pair) {
+  void createSubmissionQueue(int id, long iova, int entries) {
     simple(
         Opcode.CREATE_SUBMISSION_QUEUE,
-        pair.submissionIova(),
-        id | ((pair.entries() - 1) << 16),
+        iova,
+        id | ((entries - 1) << 16),
         CONTIGUOUS | (id << 16),
         "queue " + id);
   }

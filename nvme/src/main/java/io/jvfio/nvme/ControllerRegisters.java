@@ -86,6 +86,16 @@ final class ControllerRegisters implements AutoCloseable {
     return registers.read32(VS);
   }
 
+  /** The submission queue's tail doorbell. */
+  Doorbell submissionTail(int queue) {
+    return new Doorbell(registers, submissionDoorbell(queue));
+  }
+
+  /** The completion queue's head doorbell. */
+  Doorbell completionHead(int queue) {
+    return new Doorbell(registers, completionDoorbell(queue));
+  }
+
   /** Where the submission queue's tail doorbell is. */
   long submissionDoorbell(int queue) {
     return DOORBELLS + ((2L * queue) << doorbellShift());

@@ -23,6 +23,7 @@ import java.nio.charset.StandardCharsets;
  * @param namespaceCount the largest namespace identifier
  * @param volatileWriteCache whether written data can be lost with power before a flush
  * @param shutdownMicros how long an orderly shutdown can take, in microseconds; 0 if not reported
+ * @param errorLogEntries errors that it remembers at most
  * @param subsystemName NVMe qualified name of the NVM subsystem; empty if not reported
  */
 public record IdentifyController(
@@ -37,6 +38,7 @@ public record IdentifyController(
     long namespaceCount,
     boolean volatileWriteCache,
     long shutdownMicros,
+    int errorLogEntries,
     String subsystemName) {
 
   private static final long VID = 0;
@@ -51,6 +53,7 @@ public record IdentifyController(
   private static final long CNTLID = 78;
   private static final long VER = 80;
   private static final long RTD3E = 88;
+  private static final long ELPE = 262;
   private static final long NN = 516;
   private static final long VWC = 525;
   private static final long SUBNQN = 768;
@@ -77,6 +80,7 @@ public record IdentifyController(
         Integer.toUnsignedLong(page.get(LE32, NN)),
         (page.get(LE8, VWC) & 1) != 0,
         Integer.toUnsignedLong(page.get(LE32, RTD3E)),
+        Byte.toUnsignedInt(page.get(LE8, ELPE)) + 1,
         text(page, SUBNQN, SUBNQN_LENGTH));
   }
 

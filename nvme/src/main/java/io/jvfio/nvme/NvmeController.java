@@ -5,6 +5,12 @@ import io.jvfio.VfioDevice;
 import io.jvfio.VfioException;
 import java.time.Duration;
 import java.time.temporal.ChronoUnit;
+import java.util.BitSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
@@ -35,6 +41,13 @@ import org.jspecify.annotations.Nullable;
 public final class NvmeController implements AutoCloseable {
   private static final int IO_QUEUE = 1;
 
+  /** Asked of the controller. */
+  private static final int MAX_PAIRS = 128;
+
+  private static final int LOG_ERRORS = 0x01;
+  private static final int LOG_SMART = 0x02;
+  private static final int MAX_NAMESPACES = 1024;
+
   /** For controllers that do not say how long a shutdown takes. */
   private static final Duration SHORTEST_SHUTDOWN = Duration.ofSeconds(10);
 
@@ -43,6 +56,12 @@ public final class NvmeController implements AutoCloseable {
   private final NvmeOptions options;
   private final ControllerRegisters registers;
 
+  /** Queue identifiers in use beyond the first. */
+  private final BitSet queueIds = new BitSet();
+
+  private final Set<NvmeQueue> queues = new LinkedHashSet<>();
+  private int pairs;
+  private long maxTransfer;
   private @Nullable AdminQueue admin;
   private @Nullable IoQueue io;
   private @Nullable IdentifyController identify;
@@ -108,14 +127,15 @@ public final class NvmeController implements AutoCloseable {
             registers.version(),
             PrpList.PAGE_SIZE);
     identify = identity;
-    newAdmin.requestQueuePairs(1);
+    pairs = newAdmin.requestQueuePairs(MAX_PAIRS);
     int entries = Math.min(options.queueEntries(), registers.maxQueueEntries());
     var pair = new QueuePair(device.dmaSpace(), registers, IO_QUEUE, entries, timeout);
     long limit = identity.mdtsBytes() == 0 ? Long.MAX_VALUE : identity.mdtsBytes();
-    io = new IoQueue(pair, device.name(), Math.min(limit, PrpList.MAX_TRANSFER));
-    newAdmin.createCompletionQueue(IO_QUEUE, pair);
+    maxTransfer = Math.min(limit, PrpList.MAX_TRANSFER);
+    io = new IoQueue(pair, device.name(), maxTransfer);
+    newAdmin.createCompletionQueue(IO_QUEUE, pair.completionIova(), entries);
     hasCompletionQueue = true;
-    newAdmin.createSubmissionQueue(IO_QUEUE, pair);
+    newAdmin.createSubmissionQueue(IO_QUEUE, pair.submissionIova(), entries);
     hasSubmissionQueue = true;
   }
 
@@ -165,7 +185,122 @@ public final class NvmeController implements AutoCloseable {
    * @throws VfioException if the controller or its interrupt vectors allow no more
    */
   public NvmeQueue openQueue() {
-    throw new UnsupportedOperationException();
+    return call(this::createQueue);
+  }
+
+  private NvmeQueue createQueue() {
+    int id = Math.max(queueIds.nextClearBit(0), IO_QUEUE + 1);
+    if (id > pairs) {
+      throw registers.failure(
+          "open a queue",
+          "The controller has %d queue pairs, and all are in use.".formatted(pairs),
+          "Close one of them.");
+    }
+    int entries = Math.min(options.queueEntries(), registers.maxQueueEntries());
+    var memory = new QueueMemory(device.dmaSpace(), entries, 1);
+    var queue =
+        new NvmeQueue(
+            this,
+            id,
+            maxTransfer,
+            memory,
+            new SubmissionRing(
+                memory.segment(),
+                QueueMemory.SUBMISSION_RING,
+                entries,
+                registers.submissionTail(id)),
+            new CompletionRing(
+                memory.segment(), memory.completionRing(), entries, registers.completionHead(id)),
+            new CommandSlots(entries - 1));
+    var commands = started(admin);
+    try {
+      commands.createCompletionQueue(id, memory.completionIova(), entries);
+      commands.createSubmissionQueue(id, memory.submissionIova(), entries);
+    } catch (NvmeStatusException e) {
+      memory.close();
+      throw e;
+    }
+    queueIds.set(0, id + 1);
+    queues.add(queue);
+    return queue;
+  }
+
+  /** Deletes a queue, then frees its memory. */
+  void closeQueue(NvmeQueue queue, QueueMemory memory) {
+    lock.lock();
+    try {
+      if (queues.remove(queue)) {
+        var commands = started(admin);
+        if (failure == null) {
+          commands.deleteSubmissionQueue(queue.id());
+          commands.deleteCompletionQueue(queue.id());
+        }
+        memory.close();
+        queueIds.clear(queue.id());
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** A completion for a command that was not given. */
+  VfioException unknownCompletion(int commandId) {
+    return registers.failure(
+        "take a completion",
+        "The controller completed command %d, which it was not given.".formatted(commandId),
+        "Its firmware or its memory is faulty.");
+  }
+
+  /** A command of a queue that failed. */
+  NvmeStatusException failure(String command, int queue, int status) {
+    return new NvmeStatusException(
+        command, "queue %d of %s".formatted(queue, device.name()), status);
+  }
+
+  /** How the controller is doing. */
+  public SmartLog smart() {
+    return call(() -> SmartLog.decode(started(admin).logPage(LOG_SMART, SmartLog.BYTES)));
+  }
+
+  /** The errors that the controller remembers, the newest first. */
+  public List<ErrorLogEntry> errors() {
+    return call(
+        () -> {
+          int count = Math.min(identify().errorLogEntries(), PrpList.PAGE_SIZE / ErrorLogEntry.BYTES);
+          var page = started(admin).logPage(LOG_ERRORS, count * ErrorLogEntry.BYTES);
+          return IntStream.range(0, count)
+              .mapToObj(i -> ErrorLogEntry.decode(page, (long) i * ErrorLogEntry.BYTES))
+              .filter(entry -> entry.errorCount() != 0)
+              .toList();
+        });
+  }
+
+  /** The numbers of the active namespaces, in order. */
+  public List<Integer> namespaces() {
+    return call(
+        () -> {
+          var page = started(admin).identify(0, AdminQueue.CNS_ACTIVE_NAMESPACES);
+          return IntStream.range(0, MAX_NAMESPACES)
+              .map(i -> page.get(LittleEndian.LE32, (long) i * Integer.BYTES))
+              .takeWhile(namespace -> namespace != 0)
+              .boxed()
+              .toList();
+        });
+  }
+
+  private <T> T call(Supplier<T> command) {
+    lock.lock();
+    try {
+      requireUsable();
+      return command.get();
+    } catch (NvmeStatusException e) {
+      throw e;
+    } catch (RuntimeException | Error e) {
+      fail(e);
+      throw e;
+    } finally {
+      lock.unlock();
+    }
   }
 
   private IdentifyNamespace identifyNamespace(int id) {
@@ -289,7 +424,11 @@ public final class NvmeController implements AutoCloseable {
   /** Undoes what was done so far; memory is freed last, once the device cannot reach it. */
   private CloseSteps release() {
     isClosed = true;
+    var open = List.copyOf(queues);
     var steps = new CloseSteps();
+    for (var queue : open) {
+      steps.run(queue::close);
+    }
     if (hasCompletionQueue) {
       steps.run(this::deleteQueues);
     }

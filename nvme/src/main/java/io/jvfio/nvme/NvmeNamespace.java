@@ -20,17 +20,22 @@ public final class NvmeNamespace {
   /** PRP1 has to be a multiple of a dword. */
   private static final long OFFSET_ALIGNMENT = 4;
 
+  /** The largest number of blocks of one command. */
+  private static final int MAX_BLOCKS = 1 << 16;
+
   private final NvmeController controller;
   private final int id;
   private final IdentifyNamespace identify;
   private final int blockShift;
   private final BlockClaims claims = new BlockClaims();
   private final FileLocks locks = new FileLocks();
+  private final long blockCount;
 
   NvmeNamespace(NvmeController controller, int id, IdentifyNamespace identify) {
     this.controller = controller;
     this.id = id;
     this.identify = identify;
+    blockCount = identify.sizeBlocks();
     blockShift = Long.numberOfTrailingZeros(identify.format().dataBytes());
   }
 
@@ -51,7 +56,7 @@ public final class NvmeNamespace {
 
   /** Number of blocks. */
   public long blockCount() {
-    return identify.sizeBlocks();
+    return blockCount;
   }
 
   /** Size in bytes. */
@@ -156,6 +161,19 @@ public final class NvmeNamespace {
           "Cannot truncate namespace %d of %s to %d bytes: its size is fixed at %d."
               .formatted(id, controller.name(), size, byteSize()));
     }
+  }
+
+  /** The exponent of {@link #blockSize()}. */
+  int blockShift() {
+    return blockShift;
+  }
+
+  /** Checks the blocks of one command. */
+  void checkBlocks(long lba, int blocks) {
+    if (blocks < 1 || blocks > MAX_BLOCKS) {
+      throw new IndexOutOfBoundsException(blocks + " blocks");
+    }
+    Objects.checkFromIndexSize(lba, blocks, blockCount);
   }
 
   private void transfer(Opcode opcode, long lba, long blocks, DmaMapping buffer, long offset) {

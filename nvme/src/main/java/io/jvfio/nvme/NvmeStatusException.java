@@ -78,7 +78,7 @@ public final class NvmeStatusException extends RuntimeException {
     return status & 0xff;
   }
 
-  private static String name(int status) {
+  static String name(int status) {
     return switch (status & 0x7ff) {
       case 0x000 -> "Successful Completion";
       case 0x001 -> "Invalid Command Opcode";

@@ -137,14 +137,16 @@ final class QueuePair implements AutoCloseable {
       int cdw11,
       int cdw12) {
     long entry = (long) tail * SubmissionEntry.SIZE;
-    SubmissionEntry.opcode(memory, entry, opcode.code());
-    SubmissionEntry.commandId(memory, entry, slot);
-    SubmissionEntry.namespaceId(memory, entry, namespaceId);
-    SubmissionEntry.prp1(memory, entry, prp1);
-    SubmissionEntry.prp2(memory, entry, prp2);
-    SubmissionEntry.cdw10(memory, entry, cdw10);
-    SubmissionEntry.cdw11(memory, entry, cdw11);
-    SubmissionEntry.cdw12(memory, entry, cdw12);
+    SubmissionEntry.write(
+        memory,
+        entry,
+        opcode.code() | slot << 16,
+        namespaceId,
+        prp1,
+        prp2,
+        SubmissionEntry.pair(cdw10, cdw11),
+        cdw12,
+        0);
     tail++;
     if (tail == entries) {
       tail = 0;
