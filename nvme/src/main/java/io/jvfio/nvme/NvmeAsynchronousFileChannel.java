@@ -112,11 +112,13 @@ public final class NvmeAsynchronousFileChannel extends AsynchronousFileChannel {
 
     @Override
     public boolean cancel(boolean mayInterruptIfRunning) {
+      boolean isCancelled = super.cancel(mayInterruptIfRunning);
       var cancelled = operation;
-      if (cancelled != null) {
+      // Only now: an operation that is given up ends, and would be told as a success.
+      if (isCancelled && cancelled != null) {
         cancelled.cancel();
       }
-      return super.cancel(mayInterruptIfRunning);
+      return isCancelled;
     }
   }
 
