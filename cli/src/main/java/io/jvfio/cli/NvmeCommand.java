@@ -4,6 +4,7 @@ import io.jvfio.PciAddress;
 import io.jvfio.VfioDevice;
 import io.jvfio.nvme.NvmeController;
 import io.jvfio.nvme.NvmeNamespace;
+import io.jvfio.nvme.NvmeOptions;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -34,7 +35,8 @@ import picocli.CommandLine.Spec;
       NvmeCommand.Identify.class,
       NvmeCommand.Read.class,
       NvmeCommand.Write.class,
-      NvmeCommand.Verify.class
+      NvmeCommand.Verify.class,
+      NvmeBench.class
     })
 final class NvmeCommand implements Runnable {
   private static final long CHUNK = 1 << 20;
@@ -46,7 +48,7 @@ final class NvmeCommand implements Runnable {
   public void run() {
     throw new ParameterException(
         Objects.requireNonNull(spec).commandLine(),
-        "a command is missing: identify, read, write or verify");
+        "a command is missing: identify, read, write, verify or bench");
   }
 
   /** What all commands share: the device, and how its IOMMU is chosen. */
@@ -66,9 +68,14 @@ final class NvmeCommand implements Runnable {
       var iommuPolicy = policy.policy();
       try (var opened = command.openHost();
           var device = opened.host().open(Objects.requireNonNull(address), iommuPolicy);
-          var controller = NvmeController.open(device)) {
+          var controller = NvmeController.open(device, options())) {
         run(command.output(), opened.host().name(), device, controller);
       }
+    }
+
+    /** How the controller is driven. */
+    NvmeOptions options() {
+      return NvmeOptions.defaults();
     }
 
     abstract void run(Output output, String host, VfioDevice device, NvmeController controller);
@@ -96,7 +103,7 @@ final class NvmeCommand implements Runnable {
   }
 
   /** What every JSON document of this command starts with. */
-  private static Map<String, Object> json(
+  static Map<String, Object> json(
       String host, VfioDevice device, NvmeController controller) {
     var identity = controller.identify();
     return Json.object(
@@ -110,7 +117,7 @@ final class NvmeCommand implements Runnable {
                 "firmware", identity.firmware()));
   }
 
-  private static String title(VfioDevice device, NvmeController controller) {
+  static String title(VfioDevice device, NvmeController controller) {
     var identity = controller.identify();
     return "%s  %s, serial %s, firmware %s, IOMMU %s"
         .formatted(
@@ -293,7 +300,7 @@ final class NvmeCommand implements Runnable {
         NvmeNamespace namespace) {
       long start = seed == null ? new SplittableRandom().nextLong() : seed;
       var trip = new RoundTrip(namespace, firstBlock, byteSize, start);
-      if (!overwrite && !trip.isBlank(device.dmaSpace())) {
+      if (!overwrite && !trip.isBlank(device.dmaSpace(), _ -> {})) {
         throw new CommandFailure(
             "the blocks of %s hold data, which verify would destroy; choose others with --block, or give --overwrite"
                 .formatted(device.name()));
