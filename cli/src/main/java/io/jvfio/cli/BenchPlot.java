@@ -29,6 +29,9 @@ final class BenchPlot {
   private static final int HEADING_SIZE = 14;
   private static final int SIZE = 12;
 
+  /** What a latency takes at most. */
+  private static final int LABEL_WIDTH = 72;
+
   private static final double[] PERCENTILES = {50, 90, 99, 99.9, 99.99, 99.999, 99.9999};
   private static final int STEPS_PER_NINE = 60;
   private static final int MOST_POINTS = 160;
@@ -92,9 +95,12 @@ final class BenchPlot {
 
   /** Places latencies: from the power of ten below the smallest to the one above the largest. */
   private record LatencyAxis(double lowest, double highest) {
+    /** What the label of the largest one needs. */
+    private static final double ROOM = 1.3;
+
     static LatencyAxis of(Histogram latencies) {
       double lowest = floor(latencies.getMinValue());
-      return new LatencyAxis(lowest, Math.max(ceiling(latencies.getMaxValue()), lowest * 10));
+      return new LatencyAxis(lowest, Math.max(ceiling(latencies.getMaxValue() * ROOM), lowest * 10));
     }
 
     private static double floor(double value) {
@@ -150,8 +156,14 @@ final class BenchPlot {
   private void mark(LatencyAxis axis, double x, double nanos, String name) {
     double y = axis.y(nanos);
     scene.dot(x, y, 4, Ink.SECOND);
+    boolean fits = x - LEFT > LABEL_WIDTH;
     scene.boldWords(
-        name + Text.latency(nanos), x - 4, y - 10, SIZE, Anchor.END, Ink.STRONG);
+        name + Text.latency(nanos),
+        fits ? x - 4 : LEFT + 6,
+        y - 10,
+        SIZE,
+        fits ? Anchor.END : Anchor.START,
+        Ink.STRONG);
   }
 
   /** How many nines a percentile has: 1 for 90, 2 for 99. */

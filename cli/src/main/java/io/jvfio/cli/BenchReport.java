@@ -18,9 +18,17 @@ final class BenchReport {
   private final BenchResult result;
   private final BenchResult.Job total;
   private final NvmeNamespace namespace;
+  private final boolean isSimulated;
 
-  BenchReport(BenchPlan plan, BenchResult result, NvmeNamespace namespace) {
+  /**
+   * A report.
+   *
+   * @param isSimulated whether the device is part of this process
+   */
+  BenchReport(
+      BenchPlan plan, BenchResult result, NvmeNamespace namespace, boolean isSimulated) {
     this.plan = plan;
+    this.isSimulated = isSimulated;
     this.result = result;
     this.namespace = namespace;
     total = result.total();
@@ -91,9 +99,14 @@ final class BenchReport {
     }
     if (total.allocatedBytes() != HeapUse.UNKNOWN) {
       output.line(
-          "Heap allocated by the jobs: %,d bytes in %,d I/Os, %.3f each"
+          "Heap allocated by the jobs: %,d bytes in %,d I/Os, %.3f each%s"
               .formatted(
-                  total.allocatedBytes(), total.latencies().getTotalCount(), allocatedPerIo()));
+                  total.allocatedBytes(),
+                  total.latencies().getTotalCount(),
+                  allocatedPerIo(),
+                  isSimulated
+                      ? " (most of it by the simulated device, which works in their threads)"
+                      : ""));
     }
     if (plan.verify()) {
       output.line(verification());

@@ -11,7 +11,7 @@ import java.nio.ByteOrder;
  *   block address | seed | generation | ~ filling ~ | checksum of all before
  * </pre>
  *
- * <p>All are little-endian 64-bit words. The generation counts how often the block was written; the
+ * <p>All are little-endian 64-bit words. The generation counts how often the block was written, from 1; the
  * filling follows from the first three words. Nothing here allocates but a finding in words.
  */
 final class BlockContent {
@@ -89,7 +89,7 @@ final class BlockContent {
     long foundSeed = memory.get(WORD, offset + SEED);
     long foundGeneration = memory.get(WORD, offset + GENERATION);
     if (!isWhole(memory, offset, blockSize)) {
-      return foundLba == lba
+      return foundLba == lba && foundGeneration != 0
           ? "its checksum does not fit its content"
           : "it holds nothing that nvme bench wrote";
     }

@@ -203,7 +203,7 @@ final class NvmeBench extends NvmeCommand.OnController {
     try (var progress = new Progress(output)) {
       result = new BenchRun(plan, clock, progress).run(device.dmaSpace(), controller, namespace);
     }
-    var report = new BenchReport(plan, result, namespace);
+    var report = new BenchReport(plan, result, namespace, host.startsWith(HostOpener.SIMULATED));
     if (output.isJson()) {
       var document = NvmeCommand.json(host, device, controller);
       document.putAll(report.json());
