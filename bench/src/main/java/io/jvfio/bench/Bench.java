@@ -74,9 +74,7 @@ public final class Bench {
   /** One row of the table. */
   private record Figure(String name, double java, double c, double ratio, double bytes) {
     boolean isWithin(Bound bound) {
-      return ratio <= bound.ratio()
-          && bytes <= bound.bytes() + NO_BYTES
-          && java <= bound.nanos();
+      return ratio <= bound.ratio() && bytes <= bound.bytes() + NO_BYTES && java <= bound.nanos();
     }
   }
 

@@ -1,6 +1,5 @@
 package io.jvfio.bench;
 
-import io.jvfio.BufferOptions;
 import io.jvfio.DmaAccess;
 import io.jvfio.DmaBuffer;
 import io.jvfio.DmaSpace;
@@ -85,7 +84,8 @@ final class RingController implements AutoCloseable {
     bar.set(LE64, CAP, CAPABILITIES);
     bar.set(LE32, VS, VERSION_1_4);
     var registers = LinuxKernel.instance().registers(bar.address(), BAR_BYTES);
-    var region = answering(Region.class, (_, method, _) -> of(method.getName(), "registers", registers));
+    var region =
+        answering(Region.class, (_, method, _) -> of(method.getName(), "registers", registers));
     var space =
         answering(
             DmaSpace.class,
@@ -106,8 +106,7 @@ final class RingController implements AutoCloseable {
 
   /** Of interfaces of which a driver needs little while it is opened, and nothing later. */
   private static <T> T answering(Class<T> type, InvocationHandler answers) {
-    return type.cast(
-        Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, answers));
+    return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, answers));
   }
 
   private static Object of(String asked, String known, Object answer) {

@@ -253,12 +253,7 @@ final class BenchJob implements Runnable, NvmeCompletionHandler {
         int generation = (generations[index] & GENERATION_MASK) + 1;
         generations[index] = generation | IN_FLIGHT;
         BlockContent.stamp(
-            memory,
-            offset + (long) i * blockSize,
-            blockSize,
-            block + i,
-            plan.seed(),
-            generation);
+            memory, offset + (long) i * blockSize, blockSize, block + i, plan.seed(), generation);
       }
     } else if (plan.verify()) {
       spoil(offset, blocks);
@@ -432,16 +427,14 @@ final class BenchJob implements Runnable, NvmeCompletionHandler {
       }
       verifiedBlocks++;
       long at = offset + (long) i * blockSize;
-      if (!BlockContent.check(
-          memory, at, blockSize, block, plan.seed(), anySeed, generation)) {
+      if (!BlockContent.check(memory, at, blockSize, block, plan.seed(), anySeed, generation)) {
         wrongBlocks++;
         if (firstWrong == null) {
           firstWrong =
               "block %,d: %s"
                   .formatted(
                       block,
-                      BlockContent.finding(
-                          memory, at, blockSize, block, plan.seed(), generation));
+                      BlockContent.finding(memory, at, blockSize, block, plan.seed(), generation));
         }
       }
     }

@@ -90,7 +90,8 @@ final class BenchPlot {
   }
 
   private void frame(int top, int bottom) {
-    scene.line(1, Ink.FRAME, new Point(LEFT, top), new Point(LEFT, bottom), new Point(RIGHT, bottom));
+    scene.line(
+        1, Ink.FRAME, new Point(LEFT, top), new Point(LEFT, bottom), new Point(RIGHT, bottom));
   }
 
   /** Places latencies: from the power of ten below the smallest to the one above the largest. */
@@ -99,8 +100,9 @@ final class BenchPlot {
     private static final double ROOM = 1.3;
 
     static LatencyAxis of(Histogram latencies) {
-      double lowest = floor(latencies.getMinValue());
-      return new LatencyAxis(lowest, Math.max(ceiling(latencies.getMaxValue() * ROOM), lowest * 10));
+      double lowest = floor((double) latencies.getMinValue());
+      return new LatencyAxis(
+          lowest, Math.max(ceiling(latencies.getMaxValue() * ROOM), lowest * 10));
     }
 
     private static double floor(double value) {
@@ -123,7 +125,7 @@ final class BenchPlot {
 
   private void latency() {
     var axis = LatencyAxis.of(latencies);
-    double nines = Math.clamp(Math.log10(latencies.getTotalCount()), 1, 7);
+    double nines = Math.clamp(Math.log10((double) latencies.getTotalCount()), 1, 7);
     latencyGrid(axis);
     percentileGrid(nines);
     frame(LATENCY_TOP, LATENCY_BOTTOM);
@@ -132,7 +134,7 @@ final class BenchPlot {
     int steps = (int) Math.ceil(nines * STEPS_PER_NINE);
     for (int i = 0; i <= steps; i++) {
       double nine = nines * i / steps;
-      double y = axis.y(latencies.getValueAtPercentile(percentile(nine)));
+      double y = axis.y((double) latencies.getValueAtPercentile(percentile(nine)));
       curve.add(new Point(x(nine, nines), y));
     }
     scene.line(2.5, Ink.FIRST, curve);
@@ -140,10 +142,10 @@ final class BenchPlot {
     for (double percentile : PERCENTILES) {
       double nine = nines(percentile);
       if (nine <= nines - 0.2) {
-        mark(axis, x(nine, nines), latencies.getValueAtPercentile(percentile), "");
+        mark(axis, x(nine, nines), (double) latencies.getValueAtPercentile(percentile), "");
       }
     }
-    mark(axis, RIGHT, latencies.getMaxValue(), "max ");
+    mark(axis, RIGHT, (double) latencies.getMaxValue(), "max ");
     scene.words(
         "percentile of %,d I/Os".formatted(latencies.getTotalCount()),
         RIGHT,
@@ -193,7 +195,12 @@ final class BenchPlot {
     double x = x(nine, nines);
     scene.line(1, Ink.GRID, new Point(x, LATENCY_TOP), new Point(x, LATENCY_BOTTOM));
     scene.words(
-        label, x, LATENCY_BOTTOM + 20, SIZE, nine > nines - 0.1 ? Anchor.END : Anchor.MIDDLE, Ink.SOFT);
+        label,
+        x,
+        LATENCY_BOTTOM + 20,
+        SIZE,
+        nine > nines - 0.1 ? Anchor.END : Anchor.MIDDLE,
+        Ink.SOFT);
   }
 
   private void latencyGrid(LatencyAxis axis) {
@@ -206,8 +213,7 @@ final class BenchPlot {
         }
         double y = axis.y(value);
         boolean labelled = step == 1 || (all && (step == 2 || step == 5));
-        scene.line(
-            1, labelled ? Ink.GRID : Ink.FINE_GRID, new Point(LEFT, y), new Point(RIGHT, y));
+        scene.line(1, labelled ? Ink.GRID : Ink.FINE_GRID, new Point(LEFT, y), new Point(RIGHT, y));
         if (labelled) {
           scene.words(Text.latency(value), LEFT - 10, y + 4, SIZE, Anchor.END, Ink.SOFT);
         }
@@ -251,12 +257,7 @@ final class BenchPlot {
     scene.line(2, Ink.FIRST, line);
     frame(RATE_TOP, RATE_BOTTOM);
     scene.words(
-        "seconds since the measurement began",
-        RIGHT,
-        RATE_BOTTOM + 40,
-        SIZE,
-        Anchor.END,
-        Ink.SOFT);
+        "seconds since the measurement began", RIGHT, RATE_BOTTOM + 40, SIZE, Anchor.END, Ink.SOFT);
   }
 
   private static double end(BenchResult.Sample sample) {

@@ -25,8 +25,7 @@ final class BenchReport {
    *
    * @param isSimulated whether the device is part of this process
    */
-  BenchReport(
-      BenchPlan plan, BenchResult result, NvmeNamespace namespace, boolean isSimulated) {
+  BenchReport(BenchPlan plan, BenchResult result, NvmeNamespace namespace, boolean isSimulated) {
     this.plan = plan;
     this.isSimulated = isSimulated;
     this.result = result;
@@ -84,8 +83,8 @@ final class BenchReport {
     output.line("");
     var table =
         new Table(
-            "",
-            "JOB", "IOPS", "RATE", "MIN", "MEAN", "P50", "P90", "P99", "P99.9", "P99.99", "MAX");
+            "", "JOB", "IOPS", "RATE", "MIN", "MEAN", "P50", "P90", "P99", "P99.9", "P99.99",
+            "MAX");
     if (result.jobs().size() > 1) {
       for (int i = 0; i < result.jobs().size(); i++) {
         row(table, Integer.toString(i), result.jobs().get(i));
@@ -143,14 +142,14 @@ final class BenchReport {
     var found = total.verification();
     var wrong = found.firstWrong();
     if (wrong != null) {
-      return "Verified %,d blocks: %,d are wrong; %s".formatted(found.blocks(), found.wrong(), wrong);
+      return "Verified %,d blocks: %,d are wrong; %s"
+          .formatted(found.blocks(), found.wrong(), wrong);
     }
     return result.isInterrupted() && plan.pattern().writes()
         ? "Not all that was written was verified, as the run was interrupted: %,d blocks are right"
             .formatted(found.blocks())
         : "Verified %,d blocks (%s): all right"
-            .formatted(
-                found.blocks(), Text.span((double) found.blocks() * namespace.blockSize()));
+            .formatted(found.blocks(), Text.span((double) found.blocks() * namespace.blockSize()));
   }
 
   private List<String> errors() {
@@ -280,9 +279,7 @@ final class BenchReport {
     for (double percentile : PERCENTILES) {
       json.put(
           "p" + name(percentile),
-          any
-              ? OptionalLong.of(latencies.getValueAtPercentile(percentile))
-              : OptionalLong.empty());
+          any ? OptionalLong.of(latencies.getValueAtPercentile(percentile)) : OptionalLong.empty());
     }
     json.put("max", any ? OptionalLong.of(latencies.getMaxValue()) : OptionalLong.empty());
     return json;

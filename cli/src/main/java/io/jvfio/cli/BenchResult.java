@@ -15,10 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param isInterrupted whether the user ended it
  */
 record BenchResult(
-    List<Job> jobs,
-    List<Sample> samples,
-    Map<Integer, String> statusNames,
-    boolean isInterrupted) {
+    List<Job> jobs, List<Sample> samples, Map<Integer, String> statusNames, boolean isInterrupted) {
 
   /** Keeps its own lists. */
   BenchResult {

@@ -110,9 +110,7 @@ final class BenchRun {
       closeInto(e, queue);
       throw e;
     }
-    lanes.add(
-        new Lane(
-            queue, buffer, new BenchJob(plan, clock, namespace, queue, buffer, number)));
+    lanes.add(new Lane(queue, buffer, new BenchJob(plan, clock, namespace, queue, buffer, number)));
   }
 
   private void close(@Nullable Throwable thrown) {
@@ -157,8 +155,7 @@ final class BenchRun {
     var threads = new ArrayList<Thread>();
     try {
       for (var lane : lanes) {
-        threads.add(
-            Thread.ofPlatform().name("jvfio-nvme-bench-" + threads.size()).start(lane.job));
+        threads.add(Thread.ofPlatform().name("jvfio-nvme-bench-" + threads.size()).start(lane.job));
       }
       watch(threads);
     } finally {

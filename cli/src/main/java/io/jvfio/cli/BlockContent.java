@@ -11,8 +11,9 @@ import java.nio.ByteOrder;
  *   block address | seed | generation | ~ filling ~ | checksum of all before
  * </pre>
  *
- * <p>All are little-endian 64-bit words. The generation counts how often the block was written, from 1; the
- * filling follows from the first three words. Nothing here allocates but a finding in words.
+ * <p>All are little-endian 64-bit words. The generation counts how often the block was written,
+ * from 1; the filling follows from the first three words. Nothing here allocates but a finding in
+ * words.
  */
 final class BlockContent {
   /** What {@link #check} is given when any generation will do. */

@@ -106,8 +106,7 @@ final class NvmeCommand implements Runnable {
   }
 
   /** What every JSON document of this command starts with. */
-  static Map<String, Object> json(
-      String host, VfioDevice device, NvmeController controller) {
+  static Map<String, Object> json(String host, VfioDevice device, NvmeController controller) {
     var identity = controller.identify();
     return Json.object(
         "host", host,

@@ -36,9 +36,7 @@ final class PngScene {
   private PngScene(Graphics2D to) {
     this.to = to;
     var installed =
-        Set.of(
-            GraphicsEnvironment.getLocalGraphicsEnvironment()
-                .getAvailableFontFamilyNames());
+        Set.of(GraphicsEnvironment.getLocalGraphicsEnvironment().getAvailableFontFamilyNames());
     font = Arrays.stream(FONTS).filter(installed::contains).findFirst().orElse(Font.SANS_SERIF);
   }
 
@@ -97,8 +95,7 @@ final class PngScene {
           to.fill(area);
         } else {
           to.setStroke(
-              new BasicStroke(
-                  (float) path.width(), BasicStroke.CAP_ROUND, BasicStroke.JOIN_ROUND));
+              new BasicStroke((float) path.width(), BasicStroke.CAP_ROUND, BasicStroke.JOIN_ROUND));
           to.draw(outline(path));
         }
       }
@@ -122,8 +119,7 @@ final class PngScene {
 
   private void circle(Scene.Dot dot, double radius, Ink ink) {
     to.setColor(color(ink));
-    to.fill(
-        new Ellipse2D.Double(dot.x() - radius, dot.y() - radius, 2 * radius, 2 * radius));
+    to.fill(new Ellipse2D.Double(dot.x() - radius, dot.y() - radius, 2 * radius, 2 * radius));
   }
 
   private static Path2D.Double outline(Scene.Path path) {

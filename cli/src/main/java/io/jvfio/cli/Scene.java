@@ -87,8 +87,7 @@ final class Scene {
   record Point(double x, double y) {}
 
   /** A line of text, whose base line is at {@code y}. */
-  record Words(
-      String text, double x, double y, double size, Anchor anchor, boolean bold, Ink ink)
+  record Words(String text, double x, double y, double size, Anchor anchor, boolean bold, Ink ink)
       implements Shape {}
 
   void box(double x, double y, double boxWidth, double boxHeight, Ink ink) {

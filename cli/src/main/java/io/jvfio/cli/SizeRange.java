@@ -19,9 +19,7 @@ record SizeRange(long smallest, long largest) {
   /** Such as {@code 4 KiB} or {@code 512 bytes to 1 MiB}. */
   @Override
   public String toString() {
-    return isRange()
-        ? Text.bytes(smallest) + " to " + Text.bytes(largest)
-        : Text.bytes(smallest);
+    return isRange() ? Text.bytes(smallest) + " to " + Text.bytes(largest) : Text.bytes(smallest);
   }
 
   /** Reads {@code 4k} or {@code 512-1M}. */

@@ -35,8 +35,7 @@ final class SvgScene {
         "img");
     svg.text("title", scene.title());
     svg.text("style", style());
-    svg.empty(
-        "rect", "class", name(Ink.PAPER), "width", scene.width(), "height", scene.height());
+    svg.empty("rect", "class", name(Ink.PAPER), "width", scene.width(), "height", scene.height());
     scene.shapes().forEach(this::draw);
     return svg.close().toString();
   }

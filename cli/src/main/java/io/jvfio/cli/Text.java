@@ -116,6 +116,11 @@ final class Text {
         + LATENCY_UNITS[unit];
   }
 
+  /** A latency as the clock told it. */
+  static String latency(long nanos) {
+    return latency((double) nanos);
+  }
+
   /** A time in seconds to two digits, such as {@code 10.00 s}. */
   static String seconds(long nanos) {
     return "%.2f s".formatted(nanos / 1e9);
