@@ -376,6 +376,99 @@ final class Explanations {
                 "Look for the reason in dmesg.")));
   }
 
+  /** Making, waiting for, reading or closing an eventfd. */
+  static Explanation eventFd(Errno errno) {
+    return explain(
+        errno,
+        Map.of(
+            Errno.ENOMEM,
+            new Explanation("The kernel has no memory for it.", "Free memory on this machine."),
+            Errno.ENOSPC,
+            new Explanation(
+                "This user waits for as many descriptors as the kernel allows.",
+                "Raise /proc/sys/fs/epoll/max_user_watches."),
+            Errno.EBADF,
+            new Explanation(
+                "The descriptor is not open any more.", "Look for other code that closes it."),
+            Errno.ENODEV,
+            new Explanation(
+                "The kernel could not mount its file system for such files.",
+                "Look for the reason in dmesg.")));
+  }
+
+  /** {@code VFIO_DEVICE_SET_IRQS}. */
+  static Explanation interrupts(IrqInfo index, Errno errno) {
+    return explain(
+        errno,
+        Map.of(
+            Errno.EINVAL,
+            new Explanation(
+                index.resizable()
+                    ? "The device uses another kind of interrupt, or this one is not in use."
+                    : "The device uses another kind of interrupt, or fewer vectors of this one than were meant.",
+                "INTx, MSI and MSI-X exclude each other; other code of this process may have enabled one."),
+            Errno.ENOSPC,
+            new Explanation(
+                "The host has no interrupt vector left for the device.",
+                "Close other devices, or spread interrupts over more processors."),
+            Errno.ENOMEM,
+            new Explanation(
+                "The kernel has no memory for the vectors.", "Free memory on this machine."),
+            Errno.EBUSY,
+            new Explanation(
+                index.index() == 0
+                    ? "The line is shared with another device, and this one cannot mask its own; or another eventfd"
+                        + " unmasks it."
+                    : "The vector is in use on the host.",
+                "Look at /proc/interrupts."),
+            Errno.ENODEV,
+            new Explanation(
+                index.index() == 0
+                    ? "The host has no interrupt line connected to the device."
+                    : "The device is gone.",
+                index.index() == 0 ? "Use MSI-X or MSI." : "Look for the reason in dmesg."),
+            Errno.ENOTTY,
+            new Explanation(
+                "The kernel does not know this action for this kind of interrupt.",
+                "Only an interrupt line can be masked."),
+            Errno.EIO,
+            new Explanation(
+                "The device does not answer, so its interrupts cannot be set up.",
+                "Look for the reason in dmesg, then reset it."),
+            Errno.EBADF,
+            new Explanation(
+                "An eventfd is not open any more.", "Look for other code that closes it.")));
+  }
+
+  /** SET_IRQS answered with a number of vectors that cannot be. */
+  static Explanation tooManyVectors(int count) {
+    return new Explanation(
+        "The kernel answered that %d vectors can be had, which it did not give.".formatted(count),
+        REPORT);
+  }
+
+  /** {@code VFIO_DEVICE_IOEVENTFD}. */
+  static Explanation ioEventFd(Errno errno) {
+    return explain(
+        errno,
+        Map.of(
+            Errno.EINVAL,
+            new Explanation(
+                "The kernel makes such writes to BARs only, of 1, 2 or 4 bytes (8 on some), and not to the MSI-X"
+                    + " table.",
+                "Choose another register, or write it yourself."),
+            Errno.EEXIST,
+            new Explanation(
+                "There is one for the same register, width and value already.",
+                "Use that one, or close it first."),
+            Errno.ENOSPC,
+            new Explanation("A device has 1,000 of them at most.", "Close some."),
+            Errno.ENOTTY,
+            new Explanation("The kernel is too old for it.", "Write the register yourself."),
+            Errno.ENODEV,
+            new Explanation("There is none any more.", "")));
+  }
+
   /** {@code VFIO_EEH_PE_OP}. */
   static Explanation eeh(Errno errno) {
     return explain(

@@ -57,7 +57,11 @@ final class LinuxDevice implements VfioDevice {
       ask(Vfio.VFIO_DEVICE_GET_INFO, info, file.name());
       this.resettable = (VfioDeviceInfo.flags(info) & Vfio.VFIO_DEVICE_FLAGS_RESET) != 0;
       this.regions = readRegions(kernel, VfioDeviceInfo.numRegions(info));
-      this.interrupts = new DeviceInterrupts(readInterrupts(VfioDeviceInfo.numIrqs(info)));
+      this.interrupts =
+          new DeviceInterrupts(
+              kernel,
+              new FileInterruptControl(file),
+              readInterrupts(VfioDeviceInfo.numIrqs(info)));
     }
     this.config = new ConfigRegion(regions.get(Vfio.VFIO_PCI_CONFIG_REGION_INDEX));
   }
@@ -322,6 +326,7 @@ final class LinuxDevice implements VfioDevice {
   /** Stops DMA and interrupts: the first step of closing. */
   void quiesce() {
     try (var steps = new Cleanup()) {
+      steps.add(interrupts::close);
       if (resettable) {
         steps.add(this::reset);
       }

@@ -36,6 +36,7 @@ public final class HostOptions {
     boolean interruptsIsolated = true;
     boolean tracksDirtyPages;
     int dmaEntryLimit = 65535;
+    int interruptVectors = 2048;
     Map<Long, Integer> hugePages = Map.of();
     List<Sibling> siblings = List.of();
     Map<Integer, Holder> holders = Map.of();
@@ -163,6 +164,18 @@ public final class HostOptions {
   }
 
   /**
+   * With that many interrupt vectors for each device; more cannot be had.
+   *
+   * @param vectors zero or more
+   */
+  public HostOptions withInterruptVectors(int vectors) {
+    if (vectors < 0) {
+      throw new IllegalArgumentException("a device cannot have " + vectors + " vectors");
+    }
+    return with(settings -> settings.interruptVectors = vectors);
+  }
+
+  /**
    * With a pool of huge pages; without one there are none.
    *
    * @param pageSize the size of a page in bytes, one that the host's architecture has
@@ -268,6 +281,10 @@ public final class HostOptions {
 
   int dmaEntryLimit() {
     return settings.dmaEntryLimit;
+  }
+
+  int interruptVectors() {
+    return settings.interruptVectors;
   }
 
   Map<Long, Integer> hugePages() {

@@ -4,7 +4,6 @@ import static java.util.Objects.requireNonNull;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.model.Bar;
-import io.jvfio.model.ConfigSpace;
 import io.jvfio.model.DeviceModel;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -27,6 +26,8 @@ final class VfioPci {
   private final HostDevice device;
   private final DeviceModel model;
   private final VirtualConfig config;
+  private final PciInterrupts interrupts;
+  private final IoEvents ioEvents;
   private final int msixBar;
   private final long msixStart;
   private final long msixEnd;
@@ -34,7 +35,7 @@ final class VfioPci {
   private int files;
 
   /** Opens it: reset, awake, memory on, bus mastering off. */
-  VfioPci(HostDevice device) {
+  VfioPci(Host host, HostDevice device) {
     this.device = device;
     this.model = requireNonNull(device.model());
     var endpoint = device.group == null ? null : device.group.endpoint();
@@ -52,7 +53,9 @@ final class VfioPci {
     if (VirtualConfig.canReset(hardware)) {
       model.reset();
     }
-    config = new VirtualConfig(model, device.description());
+    interrupts = new PciInterrupts(host, device, hardware);
+    ioEvents = new IoEvents(host, this);
+    config = new VirtualConfig(this, device.description());
     int msix = PciConfig.capability(hardware, PciConfig.CAPABILITY_MSIX);
     if (msix == 0) {
       msixBar = -1;
@@ -62,7 +65,7 @@ final class VfioPci {
       int table = hardware.read(msix + PciConfig.MSIX_TABLE, 4);
       msixBar = table & 7;
       msixStart = table & ~7;
-      msixEnd = msixStart + (long) msixVectors(hardware) * PciConfig.MSIX_ENTRY_SIZE;
+      msixEnd = msixStart + (long) interrupts.count(PciInterrupts.MSIX) * PciConfig.MSIX_ENTRY_SIZE;
     }
   }
 
@@ -70,6 +73,8 @@ final class VfioPci {
   private void close() {
     var hardware = model.config();
     hardware.set(PciConfig.COMMAND, 2, openedCommand);
+    interrupts.close();
+    ioEvents.close();
     if (VirtualConfig.canReset(hardware)) {
       model.reset();
     }
@@ -112,14 +117,30 @@ final class VfioPci {
     return msixBar;
   }
 
-  /** How many MSI-X vectors there are. */
-  int msixVectors() {
-    return msixBar < 0 ? 0 : msixVectors(model.config());
+  /** Whether an access of a BAR would touch the MSI-X table. */
+  boolean isMsixTable(int bar, long offset, int width) {
+    return bar == msixBar && offset + width > msixStart && offset < msixEnd;
   }
 
-  private static int msixVectors(ConfigSpace hardware) {
-    int msix = PciConfig.capability(hardware, PciConfig.CAPABILITY_MSIX);
-    return (hardware.read(msix + PciConfig.MSIX_CONTROL, 2) & 0x7ff) + 1;
+  PciInterrupts interrupts() {
+    return interrupts;
+  }
+
+  IoEvents ioEvents() {
+    return ioEvents;
+  }
+
+  /** Function reset. What the kernel has configured stays. */
+  void reset() {
+    model.reset();
+    interrupts.deviceReset();
+  }
+
+  /** A write that the kernel makes for a signal; it is lost while the memory is off. */
+  void writeIfEnabled(int bar, long offset, int width, long value) {
+    if (config.memoryEnabled() && !device.isStopped(true)) {
+      model.write(bar, offset, width, value & (1L << 8 * width) - 1);
+    }
   }
 
   @Nullable Bar bar(int index) {
