@@ -10,13 +10,14 @@ import java.util.concurrent.atomic.AtomicLong;
  * What goes wrong with a controller, for those who test software that drives one. Faults can be
  * injected before and while the controller runs, from any thread; all that match a command hit it.
  *
- * <p>The controller learns of {@link #release} and {@link #become} when its host next lets it run: at
+ * <p>The controller learns of {@link #release}, {@link #become} and {@link #temperature(int)} when its host next lets it run: at
  * the next access to a register, or at {@link DeviceModel#poll}.
  */
 public final class NvmeFaults {
   private final CopyOnWriteArrayList<Injected> injected = new CopyOnWriteArrayList<>();
   private final AtomicInteger held = new AtomicInteger();
   private volatile NvmeFailure failure = NvmeFailure.NONE;
+  private volatile int kelvin = NvmeLogPages.NORMAL_KELVIN;
   private volatile int releases;
 
   private record Injected(NvmeFault fault, AtomicLong seen) {}
@@ -48,6 +49,23 @@ public final class NvmeFaults {
   /** Lets all commands that are held now be carried out. */
   public synchronized void release() {
     releases++;
+  }
+
+  /**
+   * Makes the controller hot or cold. From a threshold on, which is 343 K until software sets
+   * another, the SMART log warns of it, and an asynchronous event if software asked for those.
+   *
+   * @param newKelvin its composite temperature, 0 to 65535; 323 until this is called
+   */
+  public void temperature(int newKelvin) {
+    if (newKelvin < 0 || newKelvin > 0xffff) {
+      throw new IllegalArgumentException("%d K is not 0 to 65535 K".formatted(newKelvin));
+    }
+    kelvin = newKelvin;
+  }
+
+  int temperature() {
+    return kelvin;
   }
 
   /** How many commands are held. */

@@ -32,6 +32,9 @@ final class NvmeFeatures {
   private static final int CAPABILITIES = 3;
   private static final int CHANGEABLE = 1 << 2;
 
+  /** The bit of {@link #asyncEvents} for warnings of the temperature. */
+  static final int TEMPERATURE_EVENTS = 1 << 1;
+
   private static final int UNDER_TEMPERATURE = 1;
   private static final int DEFAULT_TEMPERATURE_KELVIN = 343;
   private static final int COMPOSITE_SENSOR = 0;

@@ -29,7 +29,7 @@ final class NvmeLogPages {
   private static final int ERROR_SIZE = ERROR_ENTRIES * ERROR_ENTRY_SIZE;
   private static final int SMART_SIZE = 512;
   private static final int PAGE_SIZE = 4096;
-  private static final int NORMAL_KELVIN = 323;
+  static final int NORMAL_KELVIN = 323;
 
   private static final int WARNING_TEMPERATURE = 1 << 1;
   private static final int SUPPORTED = 1;
@@ -79,14 +79,19 @@ final class NvmeLogPages {
     bytesWritten += bytes;
   }
 
-  /** The composite temperature is this from now on. */
-  void temperature(int kelvin) {
+  /**
+   * The composite temperature is this from now on.
+   *
+   * @return whether that is something to warn of and was not before
+   */
+  boolean changeTemperature(int kelvin) {
+    boolean before = features.isBeyondThreshold(temperature);
     temperature = kelvin;
+    return !before && features.isBeyondThreshold(kelvin);
   }
 
-  /** Whether the temperature is something to warn of. */
-  boolean isTooHotOrCold() {
-    return features.isBeyondThreshold(temperature);
+  int temperature() {
+    return temperature;
   }
 
   /**
@@ -145,7 +150,7 @@ final class NvmeLogPages {
   }
 
   private void fillSmart() {
-    page.set(LE8, 0, (byte) (isTooHotOrCold() ? WARNING_TEMPERATURE : 0));
+    page.set(LE8, 0, (byte) (features.isBeyondThreshold(temperature) ? WARNING_TEMPERATURE : 0));
     page.set(LE8, 1, (byte) temperature);
     page.set(LE8, 2, (byte) (temperature >> 8));
     page.set(LE8, 3, (byte) 100); // available spare, per cent

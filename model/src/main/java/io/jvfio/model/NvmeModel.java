@@ -387,9 +387,9 @@ public final class NvmeModel implements DeviceModel {
     }
   }
 
-  /** Does what a fault has held up and holds up no longer. */
+  /** Does what a fault has held up and holds up no longer, and sees what became of it meanwhile. */
   private void catchUp() {
-    if (isBehind || held.hasWork()) {
+    if (isBehind || held.hasWork() || faults.temperature() != logPages.temperature()) {
       poll();
     }
   }
@@ -400,6 +400,11 @@ public final class NvmeModel implements DeviceModel {
       return false;
     }
     isBehind = false;
+    if (logPages.changeTemperature(faults.temperature())
+        && (features.asyncEvents() & NvmeFeatures.TEMPERATURE_EVENTS) != 0) {
+      events.raise(
+          NvmeAsyncEvents.TYPE_SMART, NvmeAsyncEvents.TEMPERATURE_THRESHOLD, NvmeLogPages.SMART);
+    }
     boolean worked = held.hasWork();
     try {
       worked |= queues.processAll(executor);
