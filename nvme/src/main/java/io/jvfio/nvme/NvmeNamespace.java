@@ -2,6 +2,8 @@ package io.jvfio.nvme;
 
 import io.jvfio.DmaMapping;
 import io.jvfio.VfioException;
+import java.io.IOException;
+import java.nio.file.OpenOption;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -31,6 +33,8 @@ public final class NvmeNamespace {
   private final IdentifyNamespace identify;
   private final int blockShift;
   private final long blockCount;
+  private final BlockClaims claims = new BlockClaims();
+  private final FileLocks locks = new FileLocks();
 
   NvmeNamespace(Controller controller, SharedQueues queues, int id, IdentifyNamespace identify) {
     this.controller = controller;
@@ -228,6 +232,52 @@ public final class NvmeNamespace {
           pair -> pair.command(command, id, buffer, 0));
     } finally {
       queue.release();
+    }
+  }
+
+  /** Opens the namespace as a file channel with {@link NvmeChannelOptions#of}. */
+  public NvmeFileChannel openChannel(OpenOption... options) {
+    return openChannel(NvmeChannelOptions.of(options));
+  }
+
+  /**
+   * Opens the namespace as a file channel. To be closed before the controller.
+   *
+   * @throws VfioException if its memory cannot be allocated or mapped
+   * @throws IllegalStateException if the controller is closed
+   */
+  public NvmeFileChannel openChannel(NvmeChannelOptions options) {
+    return new NvmeFileChannel(this, options);
+  }
+
+  /** Which blocks the channels of this object are writing. */
+  BlockClaims claims() {
+    return claims;
+  }
+
+  /** The locks that the channels of this object hold. */
+  FileLocks locks() {
+    return locks;
+  }
+
+  BounceBuffers bounceBuffers(NvmeChannelOptions options) {
+    return new BounceBuffers(
+        controller.dmaSpace(), options.transfers(), Math.max(options.transferBytes(), blockSize()));
+  }
+
+  /** What to throw for a write at or beyond the end. */
+  IOException noSpace(long position) {
+    return new IOException(
+        "No space at %d: namespace %d of %s ends at %d, and its size is fixed."
+            .formatted(position, id, controller.name(), byteSize()));
+  }
+
+  /** Refuses to cut the namespace down. */
+  void requireNotLarger(long size) throws IOException {
+    if (size < byteSize()) {
+      throw new IOException(
+          "Cannot truncate namespace %d of %s to %d bytes: its size is fixed at %d."
+              .formatted(id, controller.name(), size, byteSize()));
     }
   }
 

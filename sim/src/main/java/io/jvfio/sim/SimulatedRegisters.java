@@ -122,9 +122,9 @@ final class SimulatedRegisters implements Registers {
 
   private static DeviceModel respondingModel(ProcessMemory.Mapping mapping) {
     var file = mapping.file();
-    if (file == null || !file.pci().config().memoryEnabled()) {
+    if (file == null || !file.pci().isMemoryReachable()) {
       throw new InternalError(
-          "a fault occurred in an unsafe memory access operation: memory decoding is off (SIGBUS)");
+          "a fault occurred in an unsafe memory access operation: the device decodes no memory or sleeps (SIGBUS)");
     }
     return file.pci().model();
   }
