@@ -5,6 +5,7 @@ import io.jvfio.VfioException;
 import java.io.IOException;
 import java.nio.file.OpenOption;
 import java.util.Objects;
+import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,6 +26,10 @@ public final class NvmeNamespace {
 
   /** The largest number of blocks of one command. */
   static final int MAX_BLOCKS = 1 << 16;
+
+  private static final int ASYNCHRONOUS_TRANSFER_BYTES = 64 << 10;
+
+  private static final int ASYNCHRONOUS_TRANSFERS = 32;
 
   private final Controller controller;
   private final SharedQueues queues;
@@ -250,6 +255,47 @@ public final class NvmeNamespace {
     return new NvmeFileChannel(this, options);
   }
 
+  /**
+   * Opens the namespace as an asynchronous file channel with 32 pieces of 64 KiB, whose completion
+   * handlers are run by virtual threads.
+   */
+  public NvmeAsynchronousFileChannel openAsynchronousChannel(OpenOption... options) {
+    return openAsynchronousChannel(
+        NvmeChannelOptions.of(options)
+            .withTransferBytes(ASYNCHRONOUS_TRANSFER_BYTES)
+            .withTransfers(ASYNCHRONOUS_TRANSFERS),
+        task -> Thread.ofVirtual().name("nvme-channel-handler").start(task));
+  }
+
+  /**
+   * Opens the namespace as an asynchronous file channel. To be closed before the controller.
+   *
+   * @param handlers runs the completion handlers; one that does so in the calling thread keeps the
+   *     channel waiting meanwhile
+   * @throws VfioException if the controller has no queue left, or memory cannot be allocated or
+   *     mapped
+   * @throws NvmeStatusException if the controller does not create a queue
+   * @throws IllegalStateException if the controller is closed
+   */
+  public NvmeAsynchronousFileChannel openAsynchronousChannel(
+      NvmeChannelOptions options, Executor handlers) {
+    var queue = controller.openQueue();
+    try {
+      int bytes = (int) Math.min(pieceBytes(options), queue.maxTransferBytes());
+      var pieces = new BounceBuffers(controller.dmaSpace(), options.transfers(), bytes);
+      return new NvmeAsynchronousFileChannel(this, options, queue, pieces, handlers);
+    } catch (RuntimeException | Error e) {
+      var closing = new CloseSteps();
+      closing.run(queue::close);
+      closing.suppressInto(e);
+      throw e;
+    }
+  }
+
+  private int pieceBytes(NvmeChannelOptions options) {
+    return Math.max(options.transferBytes(), blockSize());
+  }
+
   /** Which blocks the channels of this object are writing. */
   BlockClaims claims() {
     return claims;
@@ -261,8 +307,7 @@ public final class NvmeNamespace {
   }
 
   BounceBuffers bounceBuffers(NvmeChannelOptions options) {
-    return new BounceBuffers(
-        controller.dmaSpace(), options.transfers(), Math.max(options.transferBytes(), blockSize()));
+    return new BounceBuffers(controller.dmaSpace(), options.transfers(), pieceBytes(options));
   }
 
   /** What to throw for a write at or beyond the end. */

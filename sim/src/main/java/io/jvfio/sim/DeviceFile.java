@@ -67,6 +67,7 @@ final class DeviceFile extends OpenFile {
       device.open = open;
     }
     open.addFile();
+    device.holders++;
     this.pci = open;
   }
 
@@ -80,6 +81,7 @@ final class DeviceFile extends OpenFile {
     if (pci.removeFile()) {
       user.unuse(device);
     }
+    device.holders--;
   }
 
   VfioPci pci() {
@@ -253,6 +255,9 @@ final class DeviceFile extends OpenFile {
   private int reset() {
     if (!pci.canReset()) {
       return Errno.EINVAL.result();
+    }
+    if (device.gone) {
+      return Errno.ENOTTY.result(); // no way of resetting it has worked
     }
     pci.reset();
     return 0;
