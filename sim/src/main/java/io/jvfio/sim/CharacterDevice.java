@@ -30,6 +30,7 @@ final class CharacterDevice extends OpenFile implements DeviceUser {
     this.host = host;
     this.device = device;
     this.path = path;
+    device.holders++;
   }
 
   @Override
@@ -42,6 +43,7 @@ final class CharacterDevice extends OpenFile implements DeviceUser {
     if (opened != null) {
       opened.drop();
     }
+    device.holders--;
   }
 
   @Override

@@ -24,8 +24,8 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.uapi.VfioDeviceBindIommufd;
 import io.jvfio.linux.uapi.VfioDeviceInfo;
-import io.jvfio.linux.uapi.VfioInfoCapHeader;
 import io.jvfio.linux.uapi.VfioDeviceIoeventfd;
+import io.jvfio.linux.uapi.VfioInfoCapHeader;
 import io.jvfio.linux.uapi.VfioIrqInfo;
 import io.jvfio.linux.uapi.VfioIrqSet;
 import io.jvfio.linux.uapi.VfioRegionInfo;
@@ -67,6 +67,7 @@ final class DeviceFile extends OpenFile {
       device.open = open;
     }
     open.addFile();
+    device.holders++;
     this.pci = open;
   }
 
@@ -80,6 +81,7 @@ final class DeviceFile extends OpenFile {
     if (pci.removeFile()) {
       user.unuse(device);
     }
+    device.holders--;
   }
 
   VfioPci pci() {
@@ -253,6 +255,9 @@ final class DeviceFile extends OpenFile {
   private int reset() {
     if (!pci.canReset()) {
       return Errno.EINVAL.result();
+    }
+    if (device.gone) {
+      return Errno.ENOTTY.result(); // no way of resetting it has worked
     }
     pci.reset();
     return 0;

@@ -63,10 +63,10 @@ final class DeviceFiles {
     if (function.node() != null) {
       directory.link("of_node", up + "firmware/devicetree/base/" + function.node());
     }
-    if (device.isVfio() && host.description().era() != KernelEra.LINUX_5_10) {
+    if (device.isOffered() && host.description().era() != KernelEra.LINUX_5_10) {
       CharacterDevices.addTo(host, device, sys, directory, path);
     }
-    var driver = device.driver;
+    var driver = device.releasing ? null : device.driver;
     if (driver != null) {
       directory.link("driver", up + "bus/pci/drivers/" + driver);
       sys.directory("bus/pci/drivers/" + driver).link(function.address(), "../../../../" + path);
@@ -86,7 +86,7 @@ final class DeviceFiles {
     directory.text("numa_node", "-1");
     directory.text("local_cpulist", "0");
     directory.text("msi_bus", "1");
-    directory.text("driver_override", device.isVfio() ? device.driver : "(null)");
+    directory.text("driver_override", device.driverOverride().orElse("(null)"));
     directory.text("enable", "0");
     directory.text("resource", resources());
     if (identity.canReset()) {
@@ -156,7 +156,7 @@ final class DeviceFiles {
       var config = device.config();
       var bytes = new byte[options.has(Capability.SYS_ADMIN) ? config.byteSize() : VISIBLE_TO_ALL];
       for (int i = 0; i < bytes.length; i++) {
-        bytes[i] = (byte) config.read(i, 1);
+        bytes[i] = (byte) (device.gone ? -1 : config.read(i, 1));
       }
       return bytes;
     }

@@ -81,6 +81,9 @@ final class GroupFile extends OpenFile implements DeviceUser {
     if (Integer.compareUnsigned(VfioGroupStatus.argsz(status), (int) VfioGroupStatus.SIZE) < 0) {
       return Errno.EINVAL.result();
     }
+    if (isAbandoned()) {
+      return Errno.ENODEV.result();
+    }
     boolean attached = group.isAttached();
     boolean viable =
         (group.isViable() && group.owner == null)
@@ -90,6 +93,11 @@ final class GroupFile extends OpenFile implements DeviceUser {
         (viable ? VFIO_GROUP_FLAGS_VIABLE : 0) | (attached ? VFIO_GROUP_FLAGS_CONTAINER_SET : 0));
     argument.copyOut(0, status, VfioGroupStatus.SIZE);
     return 0;
+  }
+
+  /** The last of its devices has left VFIO: newer kernels part the file from the group then. */
+  private boolean isAbandoned() {
+    return host.description().era() != KernelEra.LINUX_5_10 && !group.hasVfioDevice();
   }
 
   private int setContainer(int fd) {
@@ -103,6 +111,9 @@ final class GroupFile extends OpenFile implements DeviceUser {
     }
     if (group.isAttached()) {
       return Errno.EINVAL.result();
+    }
+    if (isAbandoned()) {
+      return Errno.ENODEV.result();
     }
     if (file instanceof IommufdFile target) {
       int error = target.iommufd.container().attach(group);
@@ -134,7 +145,8 @@ final class GroupFile extends OpenFile implements DeviceUser {
     return 0;
   }
 
-  private void dropIommufd() {
+  /** Lets the iommufd go that stands in for a container, if there is one. */
+  void dropIommufd() {
     var iommufd = group.iommufd;
     group.iommufd = null;
     if (iommufd != null) {
@@ -156,7 +168,10 @@ final class GroupFile extends OpenFile implements DeviceUser {
     }
     HostDevice found = null;
     for (var device : group.devices) {
-      int match = device.isVfio() ? match(device, name) : 0;
+      boolean known =
+          device.isOffered()
+              || (device.isVfio() && host.description().era() == KernelEra.LINUX_5_10);
+      int match = known ? match(device, name) : 0;
       if (match < 0) {
         return match;
       }

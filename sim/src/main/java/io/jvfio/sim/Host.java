@@ -29,7 +29,8 @@ final class Host {
   private final List<HostDevice> devices = new ArrayList<>();
   private final List<IommuDriver> iommuDrivers;
   private final List<IommuFault> faults = new ArrayList<>();
-  private final HostFiles tree;
+  private final Releases releases = new Releases(this);
+  private HostFiles tree;
 
   private boolean closed;
 
@@ -57,7 +58,7 @@ final class Host {
       add(function);
     }
     for (var sibling : options.siblings()) {
-      var besides = find(sibling.besides());
+      var besides = device(sibling.besides());
       if (sibling.kind() == HostOptions.Sibling.Kind.SHARES_GROUP) {
         add(sibling(sibling, besides.description()));
         continue;
@@ -128,7 +129,9 @@ final class Host {
     if (HostDevice.isVfio(driver) && options.isMigratable(function.address())) {
       driver = VariantDriver.NAME;
     }
-    var device = new HostDevice(this, function, driver, options.modelFor(function.address()));
+    int number = (int) devices.stream().filter(HostDevice::isVfio).count();
+    var device =
+        new HostDevice(this, function, driver, options.modelFor(function.address()), number);
     for (var group : groups) {
       if (group.id() == function.group()) {
         group.devices.add(device);
@@ -137,16 +140,6 @@ final class Host {
     }
     devices.add(device);
     return device;
-  }
-
-  private HostDevice find(String address) {
-    return devices.stream()
-        .filter(device -> device.address().equals(address))
-        .findFirst()
-        .orElseThrow(
-            () ->
-                new IllegalArgumentException(
-                    "host " + description.name() + " has no device " + address));
   }
 
   /** A controller in a group of its own, which has the reserved addresses of another's. */
@@ -264,6 +257,31 @@ final class Host {
 
   HostFiles tree() {
     return tree;
+  }
+
+  /** What the kernel takes from its drivers at this moment. */
+  Releases releases() {
+    return releases;
+  }
+
+  /** Devices or their drivers have changed. */
+  void rebuildFiles() {
+    tree = new HostFiles(this);
+  }
+
+  /**
+   * A device of this host.
+   *
+   * @throws IllegalArgumentException if there is none at this address
+   */
+  HostDevice device(String address) {
+    return devices.stream()
+        .filter(device -> device.address().equals(address))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "host " + description.name() + " has no device " + address));
   }
 
   void record(IommuFault fault) {

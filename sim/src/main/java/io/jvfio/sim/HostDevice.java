@@ -7,6 +7,7 @@ import io.jvfio.model.DmaPort;
 import io.jvfio.model.InterruptPort;
 import io.jvfio.model.NvmeModel;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
@@ -26,7 +27,11 @@ final class HostDevice implements DmaPort, InterruptPort {
   private final Host host;
   private final HostDescription.Function description;
   private final @Nullable DeviceModel given;
+  private final @Nullable String chosenDriver;
   private @Nullable Hardware hardware;
+
+  /** Its place among the devices of VFIO's, by which its own node is called. */
+  final int number;
 
   @Nullable VfioGroup group;
   @Nullable String driver;
@@ -36,6 +41,15 @@ final class HostDevice implements DmaPort, InterruptPort {
 
   /** It is open through a group that is in a container. */
   boolean usesContainer;
+
+  /** It is pulled: nothing answers on the bus, though its user may have it open. */
+  boolean gone;
+
+  /** The kernel takes it from its driver, which waits for the user to close it. */
+  boolean releasing;
+
+  /** Files that its driver waits for before it lets the device go. */
+  int holders;
 
   /** Open while this has a value. */
   @Nullable VfioPci open;
@@ -66,16 +80,20 @@ final class HostDevice implements DmaPort, InterruptPort {
    * A function of the host.
    *
    * @param given the model that takes the place of the described one, or null
+   * @param number its place among the devices of VFIO's
    */
   HostDevice(
       Host host,
       HostDescription.Function description,
       @Nullable String driver,
-      @Nullable DeviceModel given) {
+      @Nullable DeviceModel given,
+      int number) {
     this.host = host;
     this.description = description;
     this.driver = driver;
     this.given = given;
+    this.number = number;
+    this.chosenDriver = isVfio(driver) ? driver : null;
   }
 
   /** Made at the first access: whoever only lists devices needs no controller. */
@@ -155,8 +173,11 @@ final class HostDevice implements DmaPort, InterruptPort {
     return VariantDriver.abilities(host.options());
   }
 
-  /** Whether Enhanced Error Handling keeps a register access from it. */
+  /** Whether a register access does not reach it: it is pulled, or its endpoint is stopped. */
   boolean isStopped(boolean write) {
+    if (gone) {
+      return true;
+    }
     var endpoint = group == null ? null : group.endpoint();
     return endpoint != null && endpoint.stopsRegister(write);
   }
@@ -167,6 +188,16 @@ final class HostDevice implements DmaPort, InterruptPort {
     if (model != null) {
       model.close();
     }
+  }
+
+  /** The driver that an administrator has chosen for it: this outlives being bound. */
+  Optional<String> driverOverride() {
+    return Optional.ofNullable(chosenDriver);
+  }
+
+  /** Whether a driver of VFIO has it, and lets it be opened. */
+  boolean isOffered() {
+    return isVfio() && !releasing;
   }
 
   /** Whether a driver of VFIO has it. */
@@ -240,6 +271,9 @@ final class HostDevice implements DmaPort, InterruptPort {
 
   private void transfer(long iova, MemorySegment data, boolean write) throws DmaFaultException {
     synchronized (host) {
+      if (gone) {
+        throw new DmaFaultException(iova, "the device is no longer in its slot");
+      }
       try {
         var translation = translation(iova, write);
         long size = data.byteSize();
@@ -265,6 +299,9 @@ final class HostDevice implements DmaPort, InterruptPort {
   private DmaTranslation translation(long iova, boolean write) throws DmaBlocked {
     if (!isBusMaster()) {
       throw new DmaBlocked(iova, "bus mastering is off");
+    }
+    if (!PciConfig.isPowered(config())) {
+      throw new DmaBlocked(iova, "the device is asleep (D3hot)");
     }
     var endpoint = group == null ? null : group.endpoint();
     if (endpoint != null && endpoint.stopsDma(write)) {

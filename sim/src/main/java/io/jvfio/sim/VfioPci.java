@@ -61,7 +61,7 @@ final class VfioPci {
     }
     interrupts = new PciInterrupts(host, device, hardware);
     ioEvents = new IoEvents(host, this);
-    config = new VirtualConfig(this, device.description());
+    config = new VirtualConfig(this, device);
     variant = VariantDriver.of(device);
     if (device.physical != null) {
       device.physical.openVirtualFunctions++;
@@ -85,7 +85,7 @@ final class VfioPci {
     hardware.set(PciConfig.COMMAND, 2, openedCommand);
     interrupts.close();
     ioEvents.close();
-    if (VirtualConfig.canReset(hardware)) {
+    if (VirtualConfig.canReset(hardware) && !device.gone) {
       model.reset();
     }
     PciConfig.setPowerState(hardware, PciConfig.POWER_D3HOT);
@@ -110,6 +110,11 @@ final class VfioPci {
     }
     close();
     return true;
+  }
+
+  /** The kernel wants the device back: the request notifier is signalled, if there is one. */
+  void askForRelease() {
+    interrupts.signalRequest();
   }
 
   /** Resets the function, alone or with its bus; configuration space keeps its values. */
@@ -178,6 +183,11 @@ final class VfioPci {
   /** Whether an access to a BAR does not reach the device. */
   boolean isStopped(boolean write) {
     return device.isStopped(write);
+  }
+
+  /** Whether the device is pulled. */
+  boolean isGone() {
+    return device.gone;
   }
 
   DeviceModel model() {
