@@ -158,8 +158,7 @@ class AnsweredFeaturesTest {
                 }
                 VfioRegionInfo.capOffset(struct, (int) VfioRegionInfo.SIZE);
                 var capability = struct.asSlice(VfioRegionInfo.SIZE);
-                capability.set(
-                    ValueLayout.JAVA_SHORT, 0, (short) Vfio.VFIO_REGION_INFO_CAP_TYPE);
+                capability.set(ValueLayout.JAVA_SHORT, 0, (short) Vfio.VFIO_REGION_INFO_CAP_TYPE);
                 VfioRegionInfoCapType.type(capability, number);
                 VfioRegionInfoCapType.subtype(capability, subtype);
                 return 0;
@@ -192,8 +191,7 @@ class AnsweredFeaturesTest {
                 VfioPciHotResetInfo.count(struct, count.getAndAdd(5));
                 return Errno.ENOSPC.result();
               });
-      try (var device =
-          VfioHost.of("x", kernel).open(PciAddress.parse("0000:01:00.0"))) {
+      try (var device = VfioHost.of("x", kernel).open(PciAddress.parse("0000:01:00.0"))) {
         assertThat(device.hotResetScope().devices()).hasSize(1);
         assertThat(rooms).containsExactly(12 + 8 * 8, 12 + 10 * 8, 12 + 15 * 8, 12 + 20 * 8);
       }
@@ -217,8 +215,7 @@ class AnsweredFeaturesTest {
                   VfioPciHotResetInfo.count(struct, told);
                   return again ? Errno.EIO.result() : result;
                 });
-        try (var device =
-            VfioHost.of("x", kernel).open(PciAddress.parse("0000:01:00.0"))) {
+        try (var device = VfioHost.of("x", kernel).open(PciAddress.parse("0000:01:00.0"))) {
           assertThatExceptionOfType(VfioException.class).isThrownBy(device::hotResetScope);
         }
       }

@@ -145,8 +145,7 @@ class FeatureCallTest {
     assertThat(answer(guest.kernel.read(source, bytes))).isEqualTo("16");
     assertThat(answer(guest.kernel.ioctl(source, VFIO_MIG_GET_PRECOPY_INFO, bytes)))
         .isEqualTo("EFAULT");
-    assertThat(answer(guest.kernel.ioctl(source, VFIO_DEVICE_FEATURE, bytes)))
-        .isEqualTo("ENOTTY");
+    assertThat(answer(guest.kernel.ioctl(source, VFIO_DEVICE_FEATURE, bytes))).isEqualTo("ENOTTY");
     int sink = enter(VFIO_DEVICE_STATE_RESUMING);
     assertThat(answer(guest.kernel.read(source, bytes))).isEqualTo("ENODEV");
     assertThat(answer(guest.kernel.read(sink, bytes))).isEqualTo("EBADF");
