@@ -220,7 +220,7 @@ final class DeviceInterrupts implements Interrupts {
   void close(AutoCloseable user) {
     try (var steps = new Cleanup()) {
       synchronized (this) {
-        if (inUse == user) {
+        if (user.equals(inUse)) {
           turnOff(steps);
         }
       }
