@@ -75,7 +75,7 @@ final class EpollFile extends PollableFile {
 
   /** Adds a file, or removes it. */
   int control(int operation, PollableFile file, int fd, int events) {
-    if (file == this) {
+    if (file.equals(this)) {
       return Errno.EINVAL.result();
     }
     if (operation == Kernel.EPOLL_CTL_ADD
@@ -110,7 +110,7 @@ final class EpollFile extends PollableFile {
 
   private @Nullable Item find(PollableFile file, int fd) {
     for (var item : items) {
-      if (item.file == file && item.fd == fd) {
+      if (item.file.equals(file) && item.fd == fd) {
         return item;
       }
     }
@@ -125,7 +125,7 @@ final class EpollFile extends PollableFile {
 
   private boolean reaches(EpollFile other) {
     for (var item : items) {
-      if (item.file == other || (item.file instanceof EpollFile set && set.reaches(other))) {
+      if (item.file.equals(other) || (item.file instanceof EpollFile set && set.reaches(other))) {
         return true;
       }
     }

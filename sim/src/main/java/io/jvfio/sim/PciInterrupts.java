@@ -6,6 +6,7 @@ import static io.jvfio.linux.uapi.Vfio.VFIO_IRQ_SET_ACTION_UNMASK;
 import static io.jvfio.linux.uapi.Vfio.VFIO_IRQ_SET_DATA_BOOL;
 import static io.jvfio.linux.uapi.Vfio.VFIO_IRQ_SET_DATA_EVENTFD;
 import static io.jvfio.linux.uapi.Vfio.VFIO_IRQ_SET_DATA_NONE;
+import static java.util.Objects.requireNonNull;
 
 import io.jvfio.linux.Architecture;
 import io.jvfio.linux.Errno;
@@ -180,7 +181,7 @@ final class PciInterrupts {
       return isOld() ? 0 : Errno.EINVAL.result();
     }
     int error = fd == -1 ? 0 : refusal(fd);
-    return error == 0 ? setNotifier(index, eventFile(fd)) : error;
+    return error == 0 ? setNotifier(index, fd == -1 ? null : eventFile(fd)) : error;
   }
 
   private int setNotifier(int index, @Nullable EventFile trigger) {
@@ -483,7 +484,8 @@ final class PciInterrupts {
     return file instanceof EventFile ? 0 : Errno.EINVAL.result();
   }
 
-  private @Nullable EventFile eventFile(int fd) {
-    return host.files().get(fd) instanceof EventFile file ? file : null;
+  /** The eventfd of a descriptor that was not refused. */
+  private EventFile eventFile(int fd) {
+    return (EventFile) requireNonNull(host.files().get(fd));
   }
 }
