@@ -99,6 +99,16 @@ final class FileRegion implements Region {
   }
 
   @Override
+  public IoEventFd ioEventFd(long offset, int width, long value) {
+    Objects.checkFromIndexSize(offset, width, info.byteSize());
+    if (width > Long.BYTES || Integer.bitCount(width) != 1) {
+      throw new IllegalArgumentException("a register has 1, 2, 4 or 8 bytes, not " + width);
+    }
+    return device.adopt(
+        IoEventFd.open(kernel, file, subject(offset), fileOffset + offset, width, value));
+  }
+
+  @Override
   public Registers registers(RegisterOrder order) {
     var whole = new MappableArea(0, info.byteSize());
     return areas.contains(whole) ? map(whole, order) : device.adopt(new FileRegisters(this));

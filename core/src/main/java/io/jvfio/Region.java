@@ -61,4 +61,18 @@ public interface Region {
    * @param order of the accesses; those through the kernel are always ordered
    */
   Registers registers(RegisterOrder order);
+
+  /**
+   * Has the kernel write a register whenever an eventfd is signalled: a doorbell for who has only a
+   * descriptor, such as a virtual machine monitor. It ends with the device at the latest.
+   *
+   * @param offset from the start of the region, which is a BAR
+   * @param width 1, 2 or 4 bytes, or 8 where the kernel can
+   * @param value what to write, little-endian; the upper bytes that do not fit are ignored
+   * @throws VfioException if the kernel refuses: there is one like it, or the region is no BAR
+   * @throws UnsupportedOperationException on a way to the device that has no such thing
+   */
+  default IoEventFd ioEventFd(long offset, int width, long value) {
+    throw new UnsupportedOperationException("eventfds that write registers");
+  }
 }

@@ -5,6 +5,7 @@ import static io.jvfio.linux.uapi.Vfio.VFIO_DEVICE_FEATURE_DMA_LOGGING_START;
 import static io.jvfio.linux.uapi.Vfio.VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP;
 import static io.jvfio.linux.uapi.Vfio.VFIO_DEVICE_FEATURE_GET;
 import static io.jvfio.linux.uapi.Vfio.VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY;
+import static io.jvfio.linux.uapi.Vfio.VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP;
 import static io.jvfio.linux.uapi.Vfio.VFIO_DEVICE_FEATURE_LOW_POWER_EXIT;
 import static io.jvfio.linux.uapi.Vfio.VFIO_DEVICE_FEATURE_MASK;
 import static io.jvfio.linux.uapi.Vfio.VFIO_DEVICE_FEATURE_MIGRATION;
@@ -22,6 +23,7 @@ import io.jvfio.linux.uapi.VfioDeviceFeatureDmaLoggingReport;
 import io.jvfio.linux.uapi.VfioDeviceFeatureMigDataSize;
 import io.jvfio.linux.uapi.VfioDeviceFeatureMigState;
 import io.jvfio.linux.uapi.VfioDeviceFeatureMigration;
+import io.jvfio.linux.uapi.VfioDeviceLowPowerEntryWithWakeup;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -82,7 +84,14 @@ final class FeatureCall {
     }
     return switch (index) {
       case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY ->
-          checked(flags, argsz, SET, 0, pci::enterLowPower);
+          checked(flags, argsz, SET, 0, () -> pci.enterLowPower(null));
+      case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP ->
+          checked(
+              flags,
+              argsz,
+              SET,
+              VfioDeviceLowPowerEntryWithWakeup.SIZE,
+              () -> enterLowPower(argument));
       case VFIO_DEVICE_FEATURE_LOW_POWER_EXIT ->
           checked(
               flags,
@@ -187,6 +196,22 @@ final class FeatureCall {
     var bytes = data(argument, TOKEN_SIZE);
     device.token = new UUID(bytes.get(BIG, 0), bytes.get(BIG, 8));
     return 0;
+  }
+
+  private int enterLowPower(UserArgument argument) throws UserFault {
+    int fd =
+        VfioDeviceLowPowerEntryWithWakeup.wakeupEventfd(
+            data(argument, VfioDeviceLowPowerEntryWithWakeup.SIZE));
+    if (fd < 0) {
+      return Errno.EINVAL.result();
+    }
+    var file = host.files().get(fd);
+    if (file == null) {
+      return Errno.EBADF.result();
+    }
+    return file instanceof EventFile event
+        ? pci.enterLowPower(event)
+        : Errno.EINVAL.result();
   }
 
   private int state(UserArgument argument, VariantDriver variant, boolean set) throws UserFault {

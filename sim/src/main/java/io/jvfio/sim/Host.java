@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
 import java.util.UUID;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,6 +28,8 @@ final class Host {
   private final List<IommuFault> faults = new ArrayList<>();
   private final Releases releases = new Releases(this);
   private HostFiles tree;
+
+  private boolean closed;
 
   /** Bytes that iommufd has pinned: {@code VmPin} of the process. */
   long pinnedByIommufd;
@@ -67,6 +70,54 @@ final class Host {
       group.heldElsewhere = options.holders().containsKey(group.id());
     }
     this.tree = new HostFiles(this);
+  }
+
+  /** What somebody waits for. */
+  interface Condition {
+    boolean holds();
+  }
+
+  /**
+   * Waits, without holding up anybody else, until a condition holds. As a system call it takes no
+   * notice of an interrupted thread.
+   *
+   * @param timeoutMillis how long; without limit if it is negative
+   * @return false if the time is over, or the host is closed
+   */
+  synchronized boolean await(Condition condition, int timeoutMillis) {
+    long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMillis);
+    boolean interrupted = false;
+    try {
+      while (!closed && !condition.holds()) {
+        long left = deadline - System.nanoTime();
+        if (timeoutMillis >= 0 && left <= 0) {
+          return false;
+        }
+        try {
+          if (timeoutMillis < 0) {
+            wait();
+          } else {
+            TimeUnit.NANOSECONDS.timedWait(this, left);
+          }
+        } catch (InterruptedException _) {
+          interrupted = true;
+        }
+      }
+      return !closed;
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  /** Has all who wait look again. */
+  synchronized void wakeWaiters() {
+    notifyAll();
+  }
+
+  boolean isClosed() {
+    return closed;
   }
 
   private HostDevice add(HostDescription.Function function) {
@@ -256,10 +307,12 @@ final class Host {
       mapped += iommufd.mappedBytes();
     }
     int open = 0;
+    int interrupts = 0;
     var drivers = new TreeMap<String, String>();
     for (var device : devices) {
       if (device.open != null) {
         open++;
+        interrupts += device.open.interrupts().inUse() + device.open.ioEvents().count();
       }
       drivers.put(device.address(), device.driver == null ? "" : device.driver);
     }
@@ -271,12 +324,15 @@ final class Host {
         locked.bytes(),
         hugePages.takenBytes(),
         open,
+        interrupts,
         attached,
         drivers);
   }
 
   /** Ends the process and its devices. */
-  void close() {
+  synchronized void close() {
+    closed = true;
+    notifyAll();
     files.closeAll();
     memory.unmapAll();
     devices.forEach(HostDevice::close);

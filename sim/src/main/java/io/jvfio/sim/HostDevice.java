@@ -216,10 +216,51 @@ final class HostDevice implements DmaPort, InterruptPort {
   }
 
   @Override
-  public void signal(int vector) {}
+  public void signal(int vector) {
+    synchronized (host) {
+      var endpoint = group == null ? null : group.endpoint();
+      boolean stopped = endpoint != null && endpoint.stopsDma(true);
+      if (open != null && isBusMaster() && !stopped && !gone) {
+        open.interrupts().message(vector);
+      }
+    }
+  }
 
   @Override
-  public void line(boolean asserted) {}
+  public void line(boolean asserted) {
+    synchronized (host) {
+      if (gone) {
+        return;
+      }
+      int status = config().read(PciConfig.STATUS, 2) & ~PciConfig.STATUS_INTX;
+      config().set(PciConfig.STATUS, 2, asserted ? status | PciConfig.STATUS_INTX : status);
+      if (open != null) {
+        open.interrupts().lineChanged();
+      }
+    }
+  }
+
+  boolean isLineAsserted() {
+    return (config().read(PciConfig.STATUS, 2) & PciConfig.STATUS_INTX) != 0;
+  }
+
+  private boolean isBusMaster() {
+    return (config().read(PciConfig.COMMAND, 2) & PciConfig.COMMAND_MASTER) != 0;
+  }
+
+  /** Tells its user that the host wants it back, as the kernel does before it is unbound. */
+  void requestRelease() {
+    if (open != null) {
+      open.interrupts().signalRequest();
+    }
+  }
+
+  /** Tells its user that it had an error that it cannot go on after. */
+  void reportError() {
+    if (open != null) {
+      open.interrupts().signalError();
+    }
+  }
 
   @Override
   public void read(long iova, MemorySegment target) throws DmaFaultException {
@@ -259,7 +300,7 @@ final class HostDevice implements DmaPort, InterruptPort {
   }
 
   private DmaTranslation translation(long iova, boolean write) throws DmaBlocked {
-    if ((config().read(PciConfig.COMMAND, 2) & PciConfig.COMMAND_MASTER) == 0) {
+    if (!isBusMaster()) {
       throw new DmaBlocked(iova, "bus mastering is off");
     }
     if (!PciConfig.isPowered(config())) {

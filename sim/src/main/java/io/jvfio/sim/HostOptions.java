@@ -39,6 +39,7 @@ public final class HostOptions {
     boolean interruptsIsolated = true;
     boolean tracksDirtyPages;
     int dmaEntryLimit = 65535;
+    int interruptVectors = 2048;
     Map<Long, Integer> hugePages = Map.of();
     List<Sibling> siblings = List.of();
     Set<String> migratable = Set.of();
@@ -175,6 +176,18 @@ public final class HostOptions {
   /** With the {@code dma_entry_limit} of {@code vfio_iommu_type1}. */
   public HostOptions withDmaEntryLimit(int mappings) {
     return with(settings -> settings.dmaEntryLimit = mappings);
+  }
+
+  /**
+   * With that many interrupt vectors for each device; more cannot be had.
+   *
+   * @param vectors zero or more
+   */
+  public HostOptions withInterruptVectors(int vectors) {
+    if (vectors < 0) {
+      throw new IllegalArgumentException("a device cannot have " + vectors + " vectors");
+    }
+    return with(settings -> settings.interruptVectors = vectors);
   }
 
   /**
@@ -329,6 +342,10 @@ public final class HostOptions {
 
   int dmaEntryLimit() {
     return settings.dmaEntryLimit;
+  }
+
+  int interruptVectors() {
+    return settings.interruptVectors;
   }
 
   Map<Long, Integer> hugePages() {

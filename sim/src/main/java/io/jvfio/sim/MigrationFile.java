@@ -14,7 +14,6 @@ final class MigrationFile extends OpenFile {
   /** What a stream may have at most, so that a hostile writer takes no more memory. */
   private static final int MOST_BYTES = 64 << 20;
 
-  private static final Errno ENOMSG = Errno.of(42);
   private static final Errno ESPIPE = Errno.of(29);
 
   private final VariantDriver driver;
@@ -103,7 +102,7 @@ final class MigrationFile extends OpenFile {
     }
     int count = (int) Math.min(target.byteSize(), content.size() - position);
     if (count == 0) {
-      return target.byteSize() > 0 && driver.isCopyingWhileRunning() ? ENOMSG.result() : 0;
+      return target.byteSize() > 0 && driver.isCopyingWhileRunning() ? Errno.ENOMSG.result() : 0;
     }
     MemorySegment.copy(
         content.toByteArray(), position, target, ValueLayout.JAVA_BYTE, 0, count);

@@ -44,12 +44,12 @@ abstract class OpenFile {
     return Errno.EINVAL.result();
   }
 
-  /** Reads from where the file is. */
+  /** Reads from where the file is; may wait. */
   long read(MemorySegment target) {
     return Errno.EINVAL.result();
   }
 
-  /** Writes to where the file is. */
+  /** Writes to where the file is; may wait. */
   long write(MemorySegment source) {
     return Errno.EINVAL.result();
   }

@@ -20,6 +20,7 @@ final class VfioCommand {
   static final int DEVICE_GET_INFO = 7;
   static final int DEVICE_GET_REGION_INFO = 8;
   static final int DEVICE_GET_IRQ_INFO = 9;
+  static final int DEVICE_SET_IRQS = 10;
   static final int DEVICE_RESET = 11;
   static final int DEVICE_GET_PCI_HOT_RESET_INFO = 12;
   static final int DEVICE_PCI_HOT_RESET = 13;
@@ -30,6 +31,7 @@ final class VfioCommand {
   static final int IOMMU_UNMAP_DMA = 14;
   static final int IOMMU_ENABLE = 15;
   static final int IOMMU_DISABLE = 16;
+  static final int DEVICE_IOEVENTFD = 16;
   static final int TYPE1_DIRTY_PAGES = 17;
   static final int SPAPR_REGISTER_MEMORY = 17;
   static final int SPAPR_UNREGISTER_MEMORY = 18;
