@@ -173,9 +173,12 @@ final class HostDevice implements DmaPort, InterruptPort {
     return VariantDriver.abilities(host.options());
   }
 
-  /** Whether a register access does not reach it: it is pulled, or its endpoint is stopped. */
+  /**
+   * Whether a register access does not reach it: it is pulled, it decodes no memory since a reset
+   * that its user does not know of, or its endpoint is stopped.
+   */
   boolean isStopped(boolean write) {
-    if (gone) {
+    if (gone || (config().read(PciConfig.COMMAND, 2) & PciConfig.COMMAND_MEMORY) == 0) {
       return true;
     }
     var endpoint = group == null ? null : group.endpoint();
