@@ -314,6 +314,11 @@ final class LinuxDevice implements VfioDevice {
   }
 
   @Override
+  public boolean canReset() {
+    return resettable;
+  }
+
+  @Override
   public void reset() {
     if (!resettable) {
       throw new VfioException(
