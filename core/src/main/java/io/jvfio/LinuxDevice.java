@@ -58,9 +58,7 @@ final class LinuxDevice implements VfioDevice {
       this.regions = readRegions(kernel, VfioDeviceInfo.numRegions(info));
       this.interrupts =
           new DeviceInterrupts(
-              kernel,
-              new FileInterruptControl(file),
-              readInterrupts(VfioDeviceInfo.numIrqs(info)));
+              kernel, new FileInterruptControl(file), readInterrupts(VfioDeviceInfo.numIrqs(info)));
     }
     this.config = new ConfigRegion(regions.get(Vfio.VFIO_PCI_CONFIG_REGION_INDEX));
     this.health = new DeviceHealth(config, eeh);
@@ -302,9 +300,7 @@ final class LinuxDevice implements VfioDevice {
   public void enableBusMaster() {
     config.write16(
         PciHeader.COMMAND,
-        config.read16(PciHeader.COMMAND)
-            | PciHeader.COMMAND_MEMORY
-            | PciHeader.COMMAND_BUS_MASTER);
+        config.read16(PciHeader.COMMAND) | PciHeader.COMMAND_MEMORY | PciHeader.COMMAND_BUS_MASTER);
   }
 
   @Override

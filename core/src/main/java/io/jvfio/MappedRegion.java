@@ -21,7 +21,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * held, and throws the error where the thread next asks for what is pending (a "poll", as for
  * safepoints). That would be anywhere: outside of the try statement here, with a senseless value
  * already in use. So every access is followed by a poll, which code can have by going round a loop
- * that the compiler cannot count. It costs about half a nanosecond; a register on a bus takes hundreds.
+ * that the compiler cannot count. It costs about half a nanosecond; a register on a bus takes
+ * hundreds.
  */
 final class MappedRegion implements Registers {
   private final Kernel kernel;
@@ -72,12 +73,7 @@ final class MappedRegion implements Registers {
   private VfioException gone(InternalError cause) {
     var why = health.whyNoAnswer();
     var failure =
-        new VfioException(
-            "register access",
-            subject,
-            null,
-            why.meaning(),
-            why.nextStep());
+        new VfioException("register access", subject, null, why.meaning(), why.nextStep());
     failure.initCause(cause);
     return failure;
   }

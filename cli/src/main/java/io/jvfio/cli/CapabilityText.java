@@ -47,7 +47,8 @@ final class CapabilityText {
           it.uncorrectable().isEmpty() && it.correctable().isEmpty()
               ? "no errors recorded"
               : words(
-                  found("uncorrectable", it.uncorrectable()), found("correctable", it.correctable()));
+                  found("uncorrectable", it.uncorrectable()),
+                  found("correctable", it.correctable()));
       case PciCapability.DeviceSerialNumber it -> serial(it.serial());
       case PciCapability.ExtendedVendorSpecific it ->
           "number 0x%04x, revision %d, %d bytes"

@@ -37,9 +37,7 @@ final class DeviceJson {
             Json.object(
                 "function", device.canReset(), "bus", report.hotReset().map(DeviceJson::json)),
         "features",
-            report
-                .features()
-                .map(features -> features.stream().map(DeviceJson::name).toList()),
+            report.features().map(features -> features.stream().map(DeviceJson::name).toList()),
         "eeh", report.endpoint().map(DeviceJson::name),
         "regions",
             device.regions().stream()
@@ -107,10 +105,7 @@ final class DeviceJson {
                 .map(area -> Json.object("offset", area.offset(), "size", area.byteSize()))
                 .toList(),
         "type",
-            info.type()
-                .map(
-                    type ->
-                        Json.object("type", type.type(), "subtype", type.subtype())));
+            info.type().map(type -> Json.object("type", type.type(), "subtype", type.subtype())));
   }
 
   private static Map<String, Object> json(IrqInfo interrupt) {

@@ -184,8 +184,7 @@ final class DeviceText {
     if (areas.isEmpty()) {
       return "-";
     }
-    boolean whole =
-        areas.size() == 1 && areas.getFirst().byteSize() == region.info().byteSize();
+    boolean whole = areas.size() == 1 && areas.getFirst().byteSize() == region.info().byteSize();
     return (whole
             ? "all"
             : areas.stream()

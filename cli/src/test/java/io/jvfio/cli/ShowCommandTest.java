@@ -41,8 +41,7 @@ class ShowCommandTest {
 
   @Test
   void showsTheSameAsJson() {
-    var json =
-        CommandRun.of("--host", "sim:powernv-6.12", "--json", "show", "0000:01:00.0").json();
+    var json = CommandRun.of("--host", "sim:powernv-6.12", "--json", "show", "0000:01:00.0").json();
     assertThat(json.get("className").asText()).isEqualTo("NVMe controller");
     assertThat(json.get("vendorName").asText()).isEqualTo("Red Hat (QEMU)");
     assertThat(json.get("present").asBoolean()).isTrue();
