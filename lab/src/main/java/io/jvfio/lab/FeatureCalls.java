@@ -66,12 +66,7 @@ final class FeatureCalls implements Subject {
     }
     int count = draft.below(3);
     draft.steps.hotReset(
-        device,
-        draft.argsz(12 + 4L * count),
-        draft.flags(0),
-        count,
-        file(draft),
-        file(draft));
+        device, draft.argsz(12 + 4L * count), draft.flags(0), count, file(draft), file(draft));
   }
 
   private static Operand file(Draft draft) {

@@ -128,7 +128,9 @@ public final class NvmeWorkload {
   }
 
   private static NvmeController open(VfioDevice device) {
-    return NvmeController.open(device, NvmeOptions.defaults()
+    return NvmeController.open(
+        device,
+        NvmeOptions.defaults()
             .withQueueEntries(ENTRIES)
             .withCompletionMode(NvmeCompletionMode.INTERRUPTS));
   }

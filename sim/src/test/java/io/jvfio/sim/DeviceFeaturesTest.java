@@ -86,8 +86,7 @@ class DeviceFeaturesTest {
   })
   void plainVfioPciHasLowPowerAndNothingElse(String name, String address, String prefix) {
     try (var simulated = SimulatedHosts.open(name, OpenSpace.unlimited());
-        var device =
-            VfioHost.of(name, simulated.kernel()).open(PciAddress.parse(address))) {
+        var device = VfioHost.of(name, simulated.kernel()).open(PciAddress.parse(address))) {
       var features = device.features();
       assertThat(features.supported())
           .containsExactlyInAnyOrderElementsOf(
@@ -294,7 +293,8 @@ class DeviceFeaturesTest {
       assertThat(migration.enter(MigrationState.RUNNING)).isEmpty();
       assertThat(migration.state()).isEqualTo(MigrationState.RUNNING);
       assertThat(device.region(0).registers().read64(CopyEngine.SCRATCH)).isEqualTo(2);
-      assertThat(machine.engine.buffer.get(ValueLayout.JAVA_BYTE, BUFFER - 1)).isEqualTo((byte) 0x5a);
+      assertThat(machine.engine.buffer.get(ValueLayout.JAVA_BYTE, BUFFER - 1))
+          .isEqualTo((byte) 0x5a);
       assertThat(device.config().read16(4) & 4).as("bus mastering moves too").isEqualTo(4);
     }
   }
@@ -362,8 +362,7 @@ class DeviceFeaturesTest {
       assertThatExceptionOfType(VfioException.class)
           .isThrownBy(() -> migration.enter(MigrationState.PRE_COPY))
           .withMessageContaining("in state STOP_COPY");
-      assertThatIllegalArgumentException()
-          .isThrownBy(() -> migration.enter(MigrationState.ERROR));
+      assertThatIllegalArgumentException().isThrownBy(() -> migration.enter(MigrationState.ERROR));
     }
   }
 
@@ -399,12 +398,10 @@ class DeviceFeaturesTest {
       device.enableBusMaster();
       var registers = device.region(0).registers();
       var bitmap = arena.allocate(8, 8);
-      try (var log =
-          device.features().startDmaLogging(4096, List.of(DmaRange.of(memory)))) {
+      try (var log = device.features().startDmaLogging(4096, List.of(DmaRange.of(memory)))) {
         assertThat(log.pageSize()).isEqualTo(4096);
         assertThatExceptionOfType(VfioException.class)
-            .isThrownBy(
-                () -> device.features().startDmaLogging(4096, List.of(DmaRange.of(memory))))
+            .isThrownBy(() -> device.features().startDmaLogging(4096, List.of(DmaRange.of(memory))))
             .withMessageContainingAll("EINVAL", "running already");
         assertThat(writes(registers, memory.iova() + 4095, 2)).isTrue();
         assertThat(writes(registers, memory.iova() + (63 << 12), 1)).isTrue();
@@ -418,8 +415,7 @@ class DeviceFeaturesTest {
         assertThatIllegalArgumentException()
             .isThrownBy(() -> log.read(memory, bitmap.asSlice(0, 4)));
       }
-      try (var log =
-          device.features().startDmaLogging(2048, List.of(DmaRange.of(memory)))) {
+      try (var log = device.features().startDmaLogging(2048, List.of(DmaRange.of(memory)))) {
         assertThat(log.pageSize()).as("the device has no smaller pages").isEqualTo(4096);
         device.reset();
         assertThatExceptionOfType(VfioException.class)
@@ -462,8 +458,15 @@ class DeviceFeaturesTest {
   void whateverCallFailsIsToldAndNothingIsLeft() {
     var plausible =
         List.of(
-            Errno.EINVAL, Errno.ENODEV, Errno.EIO, Errno.ENOMEM, Errno.EFAULT, Errno.EBUSY,
-            Errno.EMFILE, Errno.ENOTTY, Errno.EOPNOTSUPP);
+            Errno.EINVAL,
+            Errno.ENODEV,
+            Errno.EIO,
+            Errno.ENOMEM,
+            Errno.EFAULT,
+            Errno.EBUSY,
+            Errno.EMFILE,
+            Errno.ENOTTY,
+            Errno.EOPNOTSUPP);
     int calls = migrate(-1, Errno.EIO);
     assertThat(calls).isGreaterThan(15);
     for (int call = 0; call < calls; call++) {

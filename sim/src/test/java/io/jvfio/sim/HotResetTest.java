@@ -59,11 +59,8 @@ class HotResetTest {
       var before = simulated.resources();
       var host = VfioHost.of("sim:" + name, simulated.kernel());
       var ids =
-          addresses.stream()
-              .map(each -> host.device(address(each)).group().orElseThrow())
-              .toList();
-      try (var groups =
-          host.openGroups(ids, IommuPolicy.automatic(), Sharing.WHERE_POSSIBLE)) {
+          addresses.stream().map(each -> host.device(address(each)).group().orElseThrow()).toList();
+      try (var groups = host.openGroups(ids, IommuPolicy.automatic(), Sharing.WHERE_POSSIBLE)) {
         use.accept(groups, engines);
       }
       assertThat(simulated.resources()).isEqualTo(before);
@@ -172,8 +169,7 @@ class HotResetTest {
     var options = options(GROUPS).withNeighbour(other, device(GROUPS), "vfio-pci");
     int group;
     try (var look = SimulatedHosts.open(GROUPS, options)) {
-      group =
-          VfioHost.of(GROUPS, look.kernel()).device(address(other)).group().orElseThrow();
+      group = VfioHost.of(GROUPS, look.kernel()).device(address(other)).group().orElseThrow();
     }
     on(
         GROUPS,
@@ -229,8 +225,7 @@ class HotResetTest {
     var engine = new CopyEngine(0x1000, false);
     try (var simulated =
         SimulatedHosts.open(
-            name,
-            options(name).withModels(each -> each.equals(device(name)) ? engine : null))) {
+            name, options(name).withModels(each -> each.equals(device(name)) ? engine : null))) {
       var before = simulated.resources();
       var injector = new FaultInjector(simulated.kernel());
       var host = VfioHost.of("sim:" + name, injector);
@@ -241,8 +236,15 @@ class HotResetTest {
         int calls = injector.calls().size() - from;
         var errors =
             Arrays.asList(
-                Errno.EPERM, Errno.EINVAL, Errno.EBUSY, Errno.EAGAIN, Errno.ENODEV, Errno.ENOMEM,
-                Errno.EFAULT, Errno.ENOTTY, Errno.EIO);
+                Errno.EPERM,
+                Errno.EINVAL,
+                Errno.EBUSY,
+                Errno.EAGAIN,
+                Errno.ENODEV,
+                Errno.ENOMEM,
+                Errno.EFAULT,
+                Errno.ENOTTY,
+                Errno.EIO);
         var failing =
             IntStream.range(from, from + calls)
                 .filter(i -> injector.calls().get(i).operation().startsWith("VFIO"))
