@@ -429,7 +429,7 @@ final class PciInterrupts {
         return error;
       }
       if (type == NONE) {
-        if (device.description().irq() == 0) {
+        if (!hasHostLine()) {
           return Errno.ENODEV.result();
         }
         type = INTX;
@@ -446,6 +446,12 @@ final class PciInterrupts {
       signalLine();
     }
     return 0;
+  }
+
+  /** On a PC the firmware's number tells; elsewhere the device tree connects every line. */
+  private boolean hasHostLine() {
+    return host.description().architecture() != Architecture.X86_64
+        || device.description().irq() != 0;
   }
 
   private void disableLine() {
