@@ -177,7 +177,7 @@ final class PciInterrupts {
     }
     int fd = descriptor(data, 0);
     if (fd < -1) {
-      return Errno.EINVAL.result();
+      return isOld() ? 0 : Errno.EINVAL.result();
     }
     int error = fd == -1 ? 0 : refusal(fd);
     return error == 0 ? setNotifier(index, eventFile(fd)) : error;
@@ -247,6 +247,10 @@ final class PciInterrupts {
 
   /** Before vectors could be added, the kernel had an array of them, and looked at its end. */
   private boolean isFixed() {
+    return isOld();
+  }
+
+  private boolean isOld() {
     return host.description().era() == KernelEra.LINUX_5_10;
   }
 
