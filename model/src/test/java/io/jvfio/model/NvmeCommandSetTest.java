@@ -113,7 +113,7 @@ class NvmeCommandSetTest {
     assertThat(host.memory.get(LE8, DATA + 25)).as("NLBAF").isEqualTo((byte) 3);
     assertThat(host.memory.get(LE8, DATA + 26)).as("FLBAS").isEqualTo((byte) 3);
     for (int format = 0; format < 4; format++) {
-      assertThat(host.memory.get(LE32, DATA + 128 + 4 * format)).isEqualTo((9 + format) << 16);
+      assertThat(host.memory.get(LE32, DATA + 128 + 4L * format)).isEqualTo((9 + format) << 16);
     }
     assertThat(host.admin.run(new Command(6, 3, DATA, 0, 0, 0, 0)).status()).isZero();
     assertThat(host.memory.get(LE8, DATA + 99)).as("write protected").isEqualTo((byte) 1);
@@ -296,9 +296,11 @@ class NvmeCommandSetTest {
   void hasTheLastOfItsQueues() {
     int size = (NvmeHost.IO_ENTRIES - 1) << 16;
     var last = host.new Queues(255, 0xa000, 0xb000, NvmeHost.IO_ENTRIES);
-    assertThat(host.admin.run(Command.admin(0x05, 255 | size, 3 | (255 << 16)).at(last.cq)).status())
+    assertThat(
+            host.admin.run(Command.admin(0x05, 255 | size, 3 | (255 << 16)).at(last.cq)).status())
         .isZero();
-    assertThat(host.admin.run(Command.admin(0x01, 255 | size, 1 | (255 << 16)).at(last.sq)).status())
+    assertThat(
+            host.admin.run(Command.admin(0x01, 255 | size, 1 | (255 << 16)).at(last.sq)).status())
         .isZero();
     host.signals.clear();
 
