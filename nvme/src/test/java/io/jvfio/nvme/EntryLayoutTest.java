@@ -15,14 +15,16 @@ class EntryLayoutTest {
   void writesASubmissionEntryAsOnTheWire() {
     try (var arena = Arena.ofConfined()) {
       var queue = arena.allocate(128, 8);
-      SubmissionEntry.opcode(queue, 64, Opcode.READ.code());
-      SubmissionEntry.commandId(queue, 64, 0x1234);
-      SubmissionEntry.namespaceId(queue, 64, 1);
-      SubmissionEntry.prp1(queue, 64, 0x1122_3344_5566_7788L);
-      SubmissionEntry.prp2(queue, 64, 0x99aa_bbcc_ddee_ff00L);
-      SubmissionEntry.cdw10(queue, 64, 0x0a0b_0c0d);
-      SubmissionEntry.cdw11(queue, 64, 0x1a1b_1c1d);
-      SubmissionEntry.cdw12(queue, 64, 0x2a2b_2c2d);
+      SubmissionEntry.write(
+          queue,
+          64,
+          Opcode.READ.code() | 0x1234_0000,
+          1,
+          0x1122_3344_5566_7788L,
+          0x99aa_bbcc_ddee_ff00L,
+          SubmissionEntry.pair(0x0a0b_0c0d, 0x1a1b_1c1d),
+          SubmissionEntry.pair(0x2a2b_2c2d, 0x3a3b_3c3d),
+          SubmissionEntry.pair(0x4a4b_4c4d, -1));
 
       byte[] bytes = queue.asSlice(64).toArray(ValueLayout.JAVA_BYTE);
       assertThat(HEX.formatHex(bytes))
@@ -37,9 +39,9 @@ class EntryLayoutTest {
                   + "0d0c0b0a"
                   + "1d1c1b1a"
                   + "2d2c2b2a"
-                  + "00000000"
-                  + "00000000"
-                  + "00000000");
+                  + "3d3c3b3a"
+                  + "4d4c4b4a"
+                  + "ffffffff");
       assertThat(queue.asSlice(0, 64).mismatch(MemorySegment.ofArray(new byte[64]))).isEqualTo(-1);
     }
   }
