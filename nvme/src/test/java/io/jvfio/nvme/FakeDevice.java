@@ -50,6 +50,8 @@ final class FakeDevice implements VfioDevice {
 
   int openRegisters;
 
+  final FakeInterrupts interrupts = new FakeInterrupts();
+
   private final DeviceModel model;
   private volatile boolean hasThread;
 
@@ -59,7 +61,9 @@ final class FakeDevice implements VfioDevice {
         new Port(),
         new InterruptPort() {
           @Override
-          public void signal(int vector) {}
+          public void signal(int vector) {
+            interrupts.signal(vector);
+          }
 
           @Override
           public void line(boolean asserted) {}
@@ -133,7 +137,7 @@ final class FakeDevice implements VfioDevice {
 
   @Override
   public Interrupts interrupts() {
-    throw new UnsupportedOperationException();
+    return interrupts;
   }
 
   @Override
