@@ -91,6 +91,15 @@ final class FakeDevice implements VfioDevice {
     return (model.config().read(PCI_COMMAND, 2) & BUS_MASTER) != 0;
   }
 
+  /** Lets the device do what it does of its own accord. */
+  void poll() {
+    synchronized (model) {
+      while (model.poll()) {
+        accesses++;
+      }
+    }
+  }
+
   /** From now on doorbells are answered by a thread, as by a device that runs on its own. */
   AutoCloseable startThread() {
     hasThread = true;
