@@ -37,8 +37,7 @@ final class Vectors implements AutoCloseable {
 
   /** No interrupts, as the user wants it. */
   static Vectors polled() {
-    return new Vectors(
-        null, new NvmeInterrupts(NvmeInterrupts.Kind.NONE, 0, Optional.empty()));
+    return new Vectors(null, new NvmeInterrupts(NvmeInterrupts.Kind.NONE, 0, Optional.empty()));
   }
 
   /** As many vectors as can be had, up to {@code wanted}. */

@@ -163,7 +163,8 @@ class CommandTest {
             NvmeModel.of(
                 NvmeModelOptions.of("S", NvmeNamespaceOptions.inMemory(1 << 20)).withoutSgl()))) {
       assertThatThrownBy(
-              () -> NvmeController.open(other, NvmeOptions.defaults().withSglUse(NvmeSglUse.ALWAYS)))
+              () ->
+                  NvmeController.open(other, NvmeOptions.defaults().withSglUse(NvmeSglUse.ALWAYS)))
           .hasMessageContaining("SGLs");
       assertThat(other.memory.openBuffers()).isZero();
     }
@@ -193,8 +194,7 @@ class CommandTest {
 
         long at = lba * 512L;
         for (var piece : pieces) {
-          assertThat(
-                  piece.mismatch(source.segment().asSlice(at, piece.byteSize())))
+          assertThat(piece.mismatch(source.segment().asSlice(at, piece.byteSize())))
               .as("round %d", round)
               .isEqualTo(-1);
           at += piece.byteSize();
@@ -375,8 +375,7 @@ class CommandTest {
       assertThatIllegalArgumentException().isThrownBy(() -> features.overTemperatureKelvin(-1));
 
       int result =
-          controller.adminCommand(
-              NvmeCommand.of(0x06, 1, 0), 0, data, Duration.ofSeconds(30));
+          controller.adminCommand(NvmeCommand.of(0x06, 1, 0), 0, data, Duration.ofSeconds(30));
       assertThat(result).isZero();
       assertThat(data.segment().get(ValueLayout.JAVA_SHORT, 0)).isEqualTo((short) 0x1b36);
       assertThat(controller.namespace(1).command(NvmeCommand.of(0x00, 0, 0), null)).isZero();

@@ -50,8 +50,7 @@ class InterruptTest {
         var queue = controller.openQueue();
         var polled = controller.openQueue()) {
       assertThat(controller.interrupts())
-          .isEqualTo(
-              new NvmeInterrupts(NvmeInterrupts.Kind.MSIX, 3, java.util.Optional.empty()));
+          .isEqualTo(new NvmeInterrupts(NvmeInterrupts.Kind.MSIX, 3, java.util.Optional.empty()));
       assertThat(queue.hasInterrupt()).isTrue();
       assertThat(polled.hasInterrupt()).isFalse();
       queue.close();
@@ -226,8 +225,7 @@ class InterruptTest {
   void tellsThatTheHostWantsTheDeviceBack() throws Exception {
     var told = new CountDownLatch(1);
     try (var _ =
-        NvmeController.open(
-            device, NvmeOptions.defaults().withOnReleaseRequest(told::countDown))) {
+        NvmeController.open(device, NvmeOptions.defaults().withOnReleaseRequest(told::countDown))) {
       device.interrupts.release.trigger();
       assertThat(told.await(60, TimeUnit.SECONDS)).isTrue();
     }

@@ -144,8 +144,7 @@ class RecoveryTest {
       statuses.clear();
       finish(other);
 
-      assertThat(statuses)
-          .isEqualTo(List.of(ABORTED_BY_HOST, ABORTED_BY_HOST, ABORTED_BY_HOST, 0));
+      assertThat(statuses).isEqualTo(List.of(ABORTED_BY_HOST, ABORTED_BY_HOST, ABORTED_BY_HOST, 0));
     }
   }
 
