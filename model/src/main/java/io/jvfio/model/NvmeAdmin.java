@@ -14,6 +14,7 @@ final class NvmeAdmin {
   private static final int ASYNC_EVENT_REQUEST = 0x0c;
 
   private static final int CONTIGUOUS = 1;
+  private static final int INTERRUPTS_ENABLED = 1 << 1;
   private static final int RETAIN_EVENT = 1 << 15;
 
   /** Dword 0 of Abort: the command was not aborted. */
@@ -87,10 +88,13 @@ final class NvmeAdmin {
     if (status != NvmeStatus.SUCCESS) {
       return status;
     }
-    if (command.cdw11() >>> 16 >= vectors) {
+    int vector = command.cdw11() >>> 16;
+    if (vector >= vectors) {
       return NvmeStatus.INVALID_INTERRUPT_VECTOR;
     }
-    queues.createCompletionQueue(id, command.prp1(), queueEntries(command));
+    boolean interrupts = (command.cdw11() & INTERRUPTS_ENABLED) != 0;
+    queues.createCompletionQueue(
+        id, command.prp1(), queueEntries(command), interrupts ? vector : NvmeQueues.NO_VECTOR);
     return NvmeStatus.SUCCESS;
   }
 

@@ -12,7 +12,10 @@ import java.util.List;
  * holds before it returns. A command whose data cannot be reached ends with Data Transfer Error; if
  * a queue cannot be reached, the controller fails (CSTS.CFS) until it is reset.
  *
- * <p>Interrupts are not sent; the MSI-X table is there to be programmed.
+ * <p>A completion queue with interrupts signals its vector once for all that a doorbell made it
+ * post. Masks of the MSI-X table are left to the host, as are those of configuration space. While
+ * MSI-X is off the interrupt line is high as long as such a queue, not masked by INTMS, holds
+ * completions that software did not take.
  *
  * <p>Not safe for use by several threads at once; its host calls one method at a time. Source: NVM
  * Express Base Specification 1.4, NVM Express over PCIe Transport Specification.
@@ -40,6 +43,7 @@ public final class NvmeModel implements DeviceModel {
   private final List<Bar> bars = List.of(new Bar(0, BAR0_SIZE, true, false));
   private final Arena arena = Arena.ofShared();
   private final DmaLink dma = new DmaLink();
+  private final NvmeInterrupts interrupts = new NvmeInterrupts(config);
   private final MsixTable msixTable = new MsixTable(VECTORS);
   private final NvmeRegisters registers = new NvmeRegisters();
   private final NvmeFeatures features = new NvmeFeatures(VECTORS);
@@ -54,7 +58,7 @@ public final class NvmeModel implements DeviceModel {
   private NvmeModel(String serial, long byteSize, int blockSize) {
     int blockShift = Integer.numberOfTrailingZeros(blockSize);
     storage = new SparseMemory(byteSize);
-    queues = new NvmeQueues(dma, arena);
+    queues = new NvmeQueues(dma, interrupts, arena);
     logPages = new NvmeLogPages(arena, NvmeIdentifyPages.FIRMWARE);
     var prp = new NvmePrp(dma, arena);
     var identifyPages = new NvmeIdentifyPages(arena, serial, blockShift, byteSize >> blockShift);
@@ -157,8 +161,9 @@ public final class NvmeModel implements DeviceModel {
   }
 
   @Override
-  public void connect(DmaPort port, InterruptPort interrupts) {
-    dma.connect(port);
+  public void connect(DmaPort dmaPort, InterruptPort interruptPort) {
+    dma.connect(dmaPort);
+    interrupts.connect(interruptPort);
   }
 
   @Override
@@ -212,12 +217,13 @@ public final class NvmeModel implements DeviceModel {
       }
       case ENABLE -> {
         queues.createCompletionQueue(
-            0, registers.adminCompletionQueue(), registers.adminCompletionEntries());
+            0, registers.adminCompletionQueue(), registers.adminCompletionEntries(), 0);
         queues.createSubmissionQueue(
             0, registers.adminSubmissionQueue(), registers.adminSubmissionEntries(), 0);
       }
       case RESET -> resetController();
     }
+    queues.updateLine(registers.interruptMask());
   }
 
   private void resetController() {
@@ -249,6 +255,7 @@ public final class NvmeModel implements DeviceModel {
       // A queue is out of reach: there is no way left to tell software but this one.
       registers.fail();
     }
+    queues.updateLine(registers.interruptMask());
   }
 
   private void raiseDoorbellError(int information) {
@@ -274,6 +281,7 @@ public final class NvmeModel implements DeviceModel {
     registers.reset();
     logPages.reset();
     msixTable.reset();
+    queues.updateLine(0);
   }
 
   @Override

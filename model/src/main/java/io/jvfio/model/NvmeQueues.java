@@ -28,9 +28,13 @@ final class NvmeQueues {
 
   static final int MAX_IO_QUEUE_PAIRS = 64;
 
+  /** The vector of a completion queue without interrupts. */
+  static final int NO_VECTOR = -1;
+
   private static final int FETCH_BATCH = 64;
 
   private final DmaPort dma;
+  private final NvmeInterrupts interrupts;
   private final MemorySegment fetched;
   private final MemorySegment completion;
   private final NvmeCommand command = new NvmeCommand();
@@ -39,8 +43,9 @@ final class NvmeQueues {
   private final @Nullable CompletionQueue[] completionQueues =
       new @Nullable CompletionQueue[MAX_IO_QUEUE_PAIRS + 1];
 
-  NvmeQueues(DmaPort dma, Arena arena) {
+  NvmeQueues(DmaPort dma, NvmeInterrupts interrupts, Arena arena) {
     this.dma = dma;
+    this.interrupts = interrupts;
     fetched = arena.allocate((long) FETCH_BATCH * NvmeCommand.SIZE, Long.BYTES);
     completion = arena.allocate(NvmeCompletion.LAYOUT);
   }
@@ -64,13 +69,27 @@ final class NvmeQueues {
   private static final class CompletionQueue {
     final long iova;
     final int entries;
+
+    /** The interrupt vector, or {@link #NO_VECTOR}. */
+    final int vector;
+
     int head;
     int tail;
     boolean phase = true;
 
-    CompletionQueue(long iova, int entries) {
+    /** Something was posted since the last interrupt. */
+    boolean isNew;
+
+    CompletionQueue(long iova, int entries, int vector) {
       this.iova = iova;
       this.entries = entries;
+      this.vector = vector;
+    }
+
+    boolean interrupts(int mask) {
+      return vector != NO_VECTOR
+          && head != tail
+          && (vector >= Integer.SIZE || ((mask >>> vector) & 1) == 0);
     }
 
     int room() {
@@ -78,8 +97,13 @@ final class NvmeQueues {
     }
   }
 
-  void createCompletionQueue(int id, long iova, int entries) {
-    completionQueues[id] = new CompletionQueue(iova, entries);
+  /**
+   * Creates a completion queue.
+   *
+   * @param vector its interrupt vector, or {@link #NO_VECTOR}
+   */
+  void createCompletionQueue(int id, long iova, int entries, int vector) {
+    completionQueues[id] = new CompletionQueue(iova, entries, vector);
   }
 
   void createSubmissionQueue(int id, long iova, int entries, int completionQueueId) {
@@ -193,7 +217,33 @@ final class NvmeQueues {
         post(queue, command.id(), command.result(), status);
       }
     }
+    signal(queue.completions);
     return count;
+  }
+
+  private void signal(CompletionQueue queue) {
+    if (queue.isNew) {
+      queue.isNew = false;
+      if (queue.vector != NO_VECTOR) {
+        interrupts.signal(queue.vector);
+      }
+    }
+  }
+
+  /**
+   * Sets the level of the interrupt line: high while a queue with interrupts holds completions that
+   * software did not take, and its vector is not masked.
+   *
+   * @param mask the vectors 0 to 31 that INTMS masks
+   */
+  void updateLine(int mask) {
+    boolean isAsserted = false;
+    if (interrupts.usesLine()) {
+      for (var queue : completionQueues) {
+        isAsserted |= queue != null && queue.interrupts(mask);
+      }
+    }
+    interrupts.line(isAsserted);
   }
 
   /** Whether the admin queue can take a completion that no command is waiting for right now. */
@@ -207,6 +257,7 @@ final class NvmeQueues {
     var admin = submissionQueues[0];
     if (admin != null) {
       post(admin, commandId, result, status);
+      signal(admin.completions);
     }
   }
 
@@ -227,6 +278,7 @@ final class NvmeQueues {
     dma.write(entry, completion.asSlice(0, half));
     VarHandle.releaseFence();
     dma.write(entry + half, completion.asSlice(half));
+    target.isNew = true;
     target.tail++;
     if (target.tail == target.entries) {
       target.tail = 0;

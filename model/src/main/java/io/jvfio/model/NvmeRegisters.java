@@ -147,6 +147,11 @@ final class NvmeRegisters {
     return (status & (CSTS_RDY | CSTS_CFS)) == CSTS_RDY;
   }
 
+  /** Vectors whose completions do not raise the interrupt line. */
+  int interruptMask() {
+    return interruptMask;
+  }
+
   private int pageSizeField() {
     return (configuration >> 7) & 0xf;
   }

@@ -139,6 +139,12 @@ final class NvmeHost implements AutoCloseable {
   /** How many separate accesses to memory the device made. */
   int accesses;
 
+  /** The vectors signalled, in order. */
+  final List<Integer> signals = new ArrayList<>();
+
+  /** The level of the interrupt line. */
+  boolean line;
+
   Queues admin = new Queues(0, ADMIN_SQ, ADMIN_CQ, ADMIN_ENTRIES);
   Queues io = new Queues(1, IO_SQ, IO_CQ, IO_ENTRIES);
 
@@ -151,10 +157,14 @@ final class NvmeHost implements AutoCloseable {
         new Port(),
         new InterruptPort() {
           @Override
-          public void signal(int vector) {}
+          public void signal(int vector) {
+            signals.add(vector);
+          }
 
           @Override
-          public void line(boolean asserted) {}
+          public void line(boolean asserted) {
+            line = asserted;
+          }
         });
   }
 

@@ -197,7 +197,7 @@ class NvmeRegistersTest {
   }
 
   @Test
-  void keepsTheInterruptTableButDeliversNothing() {
+  void keepsTheInterruptTable() {
     assertThat(host.read(0x200c)).as("masked at first").isEqualTo(1);
     host.write(0x2000 + 64 * 16, 0xfee0_0000);
     host.write(0x2000 + 64 * 16 + 8, 0x41);

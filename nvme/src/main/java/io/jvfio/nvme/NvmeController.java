@@ -1,5 +1,6 @@
 package io.jvfio.nvme;
 
+import io.jvfio.DmaSpace;
 import io.jvfio.VfioDevice;
 import io.jvfio.VfioException;
 import java.time.Duration;
@@ -312,6 +313,22 @@ public final class NvmeController implements AutoCloseable {
     } catch (RuntimeException | Error e) {
       fail(e);
       throw e;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** The device's name. */
+  String name() {
+    return device.name();
+  }
+
+  /** The memory that the device reaches. */
+  DmaSpace dmaSpace() {
+    lock.lock();
+    try {
+      requireUsable();
+      return device.dmaSpace();
     } finally {
       lock.unlock();
     }
