@@ -9,9 +9,9 @@ import java.util.BitSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
-import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -266,7 +266,8 @@ public final class NvmeController implements AutoCloseable {
   public List<ErrorLogEntry> errors() {
     return call(
         () -> {
-          int count = Math.min(identify().errorLogEntries(), PrpList.PAGE_SIZE / ErrorLogEntry.BYTES);
+          int count =
+              Math.min(identify().errorLogEntries(), PrpList.PAGE_SIZE / ErrorLogEntry.BYTES);
           var page = started(admin).logPage(LOG_ERRORS, count * ErrorLogEntry.BYTES);
           return IntStream.range(0, count)
               .mapToObj(i -> ErrorLogEntry.decode(page, (long) i * ErrorLogEntry.BYTES))

@@ -23,6 +23,7 @@ public final class NvmeNamespace {
 
   /** The largest number of blocks of one command. */
   private static final int MAX_BLOCKS = 1 << 16;
+
   private static final int ASYNCHRONOUS_TRANSFER_BYTES = 64 << 10;
   private static final int ASYNCHRONOUS_TRANSFERS = 32;
 

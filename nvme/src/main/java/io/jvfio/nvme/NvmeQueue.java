@@ -104,8 +104,7 @@ public final class NvmeQueue implements AutoCloseable {
     int slot = slots.take(token);
     long pages = memory.slotOffset(slot);
     long prp2 = PrpList.describe(iova, bytes, memory.segment(), pages, memory.iova(pages));
-    submissions.put(
-        opcode | slot << 16, namespace.id(), iova, prp2, lba, blocks - 1, 0);
+    submissions.put(opcode | slot << 16, namespace.id(), iova, prp2, lba, blocks - 1, 0);
     return true;
   }
 

@@ -17,10 +17,7 @@ final class IoEvents {
 
   private record Entry(int bar, long offset, int width, long value, KernelWatch watch) {
     boolean is(int otherBar, long otherOffset, int otherWidth, long otherValue) {
-      return bar == otherBar
-          && offset == otherOffset
-          && width == otherWidth
-          && value == otherValue;
+      return bar == otherBar && offset == otherOffset && width == otherWidth && value == otherValue;
     }
   }
 
