@@ -87,6 +87,13 @@ record BenchResult(
     double iops() {
       return ios / length;
     }
+
+    /** Both, of which the other one follows this. */
+    Sample and(Sample next) {
+      double start = seconds - length / 2;
+      double both = length + next.length;
+      return new Sample(start + both / 2, both, ios + next.ios, bytes + next.bytes);
+    }
   }
 
   /** All jobs as one: from the start of the first to the end of the last. */
