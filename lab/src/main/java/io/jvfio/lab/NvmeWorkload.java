@@ -8,6 +8,7 @@ import io.jvfio.VfioHost;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
+import io.jvfio.nvme.NvmeCompletionMode;
 import io.jvfio.nvme.NvmeController;
 import io.jvfio.nvme.NvmeNamespace;
 import io.jvfio.nvme.NvmeOptions;
@@ -127,7 +128,11 @@ public final class NvmeWorkload {
   }
 
   private static NvmeController open(VfioDevice device) {
-    return NvmeController.open(device, NvmeOptions.defaults().withQueueEntries(ENTRIES));
+    return NvmeController.open(
+        device,
+        NvmeOptions.defaults()
+            .withQueueEntries(ENTRIES)
+            .withCompletionMode(NvmeCompletionMode.INTERRUPTS));
   }
 
   private static List<WorkloadQueue> queues(
