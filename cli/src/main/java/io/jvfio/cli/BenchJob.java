@@ -528,6 +528,7 @@ final class BenchJob implements Runnable, NvmeCompletionHandler {
         endNanos,
         byStatus,
         allocatedBytes,
-        new BenchResult.Verification(verifiedBlocks, wrongBlocks, firstWrong));
+        new BenchResult.Verification(verifiedBlocks, wrongBlocks, firstWrong),
+        queue.hasInterrupt());
   }
 }

@@ -34,6 +34,7 @@ record BenchResult(
    * @param errors how many failed, by status
    * @param allocatedBytes of heap by the thread, or {@link HeapUse#UNKNOWN}
    * @param verification of blocks
+   * @param hasInterrupt whether it waited for interrupts
    */
   record Job(
       Histogram latencies,
@@ -42,7 +43,8 @@ record BenchResult(
       long endNanos,
       Map<Integer, Long> errors,
       long allocatedBytes,
-      Verification verification) {
+      Verification verification,
+      boolean hasInterrupt) {
 
     long nanos() {
       return endNanos - startNanos;
@@ -130,6 +132,7 @@ record BenchResult(
         end,
         errors,
         allocated,
-        new Verification(verified, wrong, firstWrong));
+        new Verification(verified, wrong, firstWrong),
+        jobs.stream().allMatch(Job::hasInterrupt));
   }
 }

@@ -49,7 +49,8 @@ class BenchPlotTest {
                 1 + samples * 100_000_000L,
                 Map.of(),
                 HeapUse.UNKNOWN,
-                new BenchResult.Verification(0, 0, null))),
+                new BenchResult.Verification(0, 0, null),
+                true)),
         IntStream.range(0, samples)
             .mapToObj(
                 i ->

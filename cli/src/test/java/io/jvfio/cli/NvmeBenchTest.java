@@ -97,6 +97,17 @@ class NvmeBenchTest {
     assertThat(sampled).isPositive();
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"x86-6.12", "pseries-6.12"})
+  void waitsForInterruptsWhereItIsToldTo(String host) {
+    var run =
+        bench(host, "--json", "--interrupts", "--jobs", "2", "--size", "256k", "--depth", "2");
+    assertThat(run.err()).isEmpty();
+    assertThat(run.json().get("ios").asLong()).isEqualTo(64);
+    assertThat(run.json().get("jobs"))
+        .allSatisfy(job -> assertThat(job.get("interrupts").asBoolean()).isTrue());
+  }
+
   private static void assertRising(JsonNode latencies) {
     var values =
         List.of("min", "p50", "p90", "p99", "p99.9", "p99.99", "max").stream()
