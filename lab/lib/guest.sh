@@ -9,8 +9,8 @@ run_guest() {
   initramfs "$work"
   cp "$(kernel_dir)/linux" "$work/linux"
   for ((disk = 0; disk < DEVICES; disk++)); do
-    truncate -s 256M "$work/disk$disk"
-    drives+=(-drive "if=none,id=disk$disk,format=raw,cache=unsafe,file=$inside/disk$disk")
+    truncate -s 1280M "$work/disk$disk" # sparse: what is not written takes no room
+    drives+=(-drive "if=none,id=disk$disk,format=raw,cache=writeback,file=$inside/disk$disk") # a flush is one
   done
   # In the background, so that a signal for this shell reaches QEMU at once and not after the guest's end.
   timeout --foreground -k 10 "$TIMEOUT" chroot "$root" "$QEMU_BINARY" "${QEMU[@]}" -m "$MEMORY" \

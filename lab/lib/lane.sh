@@ -69,8 +69,21 @@ run_lane() {
     cat "$out/figures.out"
     return "$(cat "$out/figures.rc")"
   fi
+  for step in "${STEPS[@]}"; do
+    case $step in nvme-io*) check_disk "$work" "$out" "$step" ;; esac
+  done
   if [ -e "$out/probe-text.out" ]; then cat "$out/probe-text.out"; fi
   "$(java_home)/bin/java" --enable-native-access=io.jvfio.linux -p "$LIB" -m io.jvfio.lab/io.jvfio.lab.LaneReport "$LANE" "$out"
+}
+
+# check_disk WORK OUT STEP: looks for what the step says to have written in the image of its disk, as a further step STEP-disk.
+check_disk() {
+  local work=$1 out=$2 step=$3 status=0 number
+  number=$(sed -n 's/^serial jvfio//p' "$out/$step.out")
+  "$(java_home)/bin/java" -p "$LIB" -m io.jvfio.lab/io.jvfio.lab.DiskCheck "$work/disk$number" "$out/$step.out" \
+    >"$out/$step-disk.out" 2>"$out/$step-disk.err" || status=$?
+  echo "$status" >"$out/$step-disk.rc"
+  cat "$out/$step-disk.err"
 }
 
 stop_guest() { if [ -n "$QEMU_PID" ]; then kill "$QEMU_PID" 2>/dev/null || true; wait "$QEMU_PID" 2>/dev/null || true; fi; }

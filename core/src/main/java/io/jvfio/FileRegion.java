@@ -2,6 +2,7 @@ package io.jvfio;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
+import io.jvfio.linux.RegisterOrder;
 import io.jvfio.linux.Registers;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -72,7 +73,7 @@ final class FileRegion implements Region {
   }
 
   @Override
-  public Registers map(MappableArea area) {
+  public Registers map(MappableArea area, RegisterOrder order) {
     if (!areas.contains(area)) {
       throw new IllegalArgumentException(
           area + " is no mappable area of " + info.label() + "; there are " + areas);
@@ -93,12 +94,23 @@ final class FileRegion implements Region {
               ? "Look for its owner in /proc/iomem."
               : "Look for the reason in dmesg.");
     }
-    return device.adopt(new MappedRegion(kernel, subject(area.offset()), address, area.byteSize()));
+    return device.adopt(
+        new MappedRegion(kernel, subject(area.offset()), address, area.byteSize(), order));
   }
 
   @Override
-  public Registers registers() {
+  public IoEventFd ioEventFd(long offset, int width, long value) {
+    Objects.checkFromIndexSize(offset, width, info.byteSize());
+    if (width > Long.BYTES || Integer.bitCount(width) != 1) {
+      throw new IllegalArgumentException("a register has 1, 2, 4 or 8 bytes, not " + width);
+    }
+    return device.adopt(
+        IoEventFd.open(kernel, file, subject(offset), fileOffset + offset, width, value));
+  }
+
+  @Override
+  public Registers registers(RegisterOrder order) {
     var whole = new MappableArea(0, info.byteSize());
-    return areas.contains(whole) ? map(whole) : device.adopt(new FileRegisters(this));
+    return areas.contains(whole) ? map(whole, order) : device.adopt(new FileRegisters(this));
   }
 }

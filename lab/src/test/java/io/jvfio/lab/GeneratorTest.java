@@ -93,6 +93,7 @@ class GeneratorTest {
         0,
         resources.hugePageBytes(),
         resources.openDevices(),
+        resources.interrupts(),
         resources.attachedGroups(),
         resources.drivers());
   }

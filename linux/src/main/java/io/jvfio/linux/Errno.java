@@ -82,6 +82,12 @@ public record Errno(int number, String symbol, String text) {
   /** Numerical result out of range. */
   public static final Errno ERANGE = new Errno(34, "ERANGE", "Numerical result out of range");
 
+  /** Too many levels of symbolic links; of sets of descriptors, for epoll. */
+  public static final Errno ELOOP = new Errno(40, "ELOOP", "Too many levels of symbolic links");
+
+  /** No message of desired type: for a stream of migration data, no more for now. */
+  public static final Errno ENOMSG = new Errno(42, "ENOMSG", "No message of desired type");
+
   /** Value too large for defined data type. */
   public static final Errno EOVERFLOW =
       new Errno(75, "EOVERFLOW", "Value too large for defined data type");
@@ -123,6 +129,8 @@ public record Errno(int number, String symbol, String text) {
               ENOTTY,
               ENOSPC,
               ERANGE,
+              ELOOP,
+              ENOMSG,
               EOVERFLOW,
               EBADFD,
               EMSGSIZE,

@@ -219,8 +219,8 @@ public final class LinuxKernel implements Kernel {
   }
 
   @Override
-  public Registers registers(long address, long byteSize) {
-    return RegisterMapping.at(address, byteSize);
+  public Registers registers(long address, long byteSize, RegisterOrder order) {
+    return RegisterMapping.at(address, byteSize, order);
   }
 
   @Override

@@ -53,6 +53,11 @@ final class CharacterDevice extends OpenFile implements DeviceUser {
   }
 
   @Override
+  public Iommufd ownIommufd() {
+    return requireNonNull(iommufd).iommufd;
+  }
+
+  @Override
   public void unuse(HostDevice used) {
     requireNonNull(device.bound).unbind();
     device.bound = null;

@@ -6,6 +6,12 @@ import static io.jvfio.linux.uapi.Vfio.VFIO_IRQ_INFO_AUTOMASKED;
 import static io.jvfio.linux.uapi.Vfio.VFIO_IRQ_INFO_EVENTFD;
 import static io.jvfio.linux.uapi.Vfio.VFIO_IRQ_INFO_MASKABLE;
 import static io.jvfio.linux.uapi.Vfio.VFIO_IRQ_INFO_NORESIZE;
+import static io.jvfio.linux.uapi.Vfio.VFIO_IRQ_SET_ACTION_MASK;
+import static io.jvfio.linux.uapi.Vfio.VFIO_IRQ_SET_ACTION_TRIGGER;
+import static io.jvfio.linux.uapi.Vfio.VFIO_IRQ_SET_ACTION_UNMASK;
+import static io.jvfio.linux.uapi.Vfio.VFIO_IRQ_SET_DATA_BOOL;
+import static io.jvfio.linux.uapi.Vfio.VFIO_IRQ_SET_DATA_EVENTFD;
+import static io.jvfio.linux.uapi.Vfio.VFIO_IRQ_SET_DATA_NONE;
 import static io.jvfio.linux.uapi.Vfio.VFIO_PCI_CONFIG_REGION_INDEX;
 import static io.jvfio.linux.uapi.Vfio.VFIO_PCI_ROM_REGION_INDEX;
 import static io.jvfio.linux.uapi.Vfio.VFIO_REGION_INFO_CAP_MSIX_MAPPABLE;
@@ -14,13 +20,14 @@ import static io.jvfio.linux.uapi.Vfio.VFIO_REGION_INFO_FLAG_MMAP;
 import static io.jvfio.linux.uapi.Vfio.VFIO_REGION_INFO_FLAG_READ;
 import static io.jvfio.linux.uapi.Vfio.VFIO_REGION_INFO_FLAG_WRITE;
 
-import io.jvfio.linux.Architecture;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.uapi.VfioDeviceBindIommufd;
 import io.jvfio.linux.uapi.VfioDeviceInfo;
 import io.jvfio.linux.uapi.VfioInfoCapHeader;
+import io.jvfio.linux.uapi.VfioDeviceIoeventfd;
 import io.jvfio.linux.uapi.VfioIrqInfo;
+import io.jvfio.linux.uapi.VfioIrqSet;
 import io.jvfio.linux.uapi.VfioRegionInfo;
 import java.lang.foreign.MemorySegment;
 
@@ -28,11 +35,17 @@ import java.lang.foreign.MemorySegment;
 final class DeviceFile extends OpenFile {
   private static final int REGION_SHIFT = 40;
   private static final int REGIONS = 9;
-  private static final int IRQS = 5;
-  private static final int IRQ_INTX = 0;
-  private static final int IRQ_MSI = 1;
-  private static final int IRQ_MSIX = 2;
-  private static final int IRQ_ERROR = 3;
+  private static final int IRQ_FLAGS =
+      VFIO_IRQ_SET_DATA_NONE
+          | VFIO_IRQ_SET_DATA_BOOL
+          | VFIO_IRQ_SET_DATA_EVENTFD
+          | VFIO_IRQ_SET_ACTION_MASK
+          | VFIO_IRQ_SET_ACTION_UNMASK
+          | VFIO_IRQ_SET_ACTION_TRIGGER;
+  private static final int IRQ_DATA =
+      VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_DATA_EVENTFD;
+  private static final int IOEVENTFD_WIDTHS = 0xf;
+  private static final long IOEVENTFD_MINIMUM = 28;
 
   /** Offset of the last field that every kernel fills in, and the size of what precedes it. */
   private static final int DEVICE_INFO_MINIMUM = 16;
@@ -50,7 +63,7 @@ final class DeviceFile extends OpenFile {
     var open = device.open;
     if (open == null) {
       user.use(device);
-      open = new VfioPci(device);
+      open = new VfioPci(host, device);
       device.open = open;
     }
     open.addFile();
@@ -77,11 +90,17 @@ final class DeviceFile extends OpenFile {
 
   @Override
   int ioctl(int command, UserArgument argument) throws UserFault {
+    pci.wake();
     return switch (command) {
       case VfioCommand.DEVICE_GET_INFO -> info(argument);
       case VfioCommand.DEVICE_GET_REGION_INFO -> regionInfo(argument);
       case VfioCommand.DEVICE_GET_IRQ_INFO -> irqInfo(argument);
+      case VfioCommand.DEVICE_SET_IRQS -> setInterrupts(argument);
       case VfioCommand.DEVICE_RESET -> reset();
+      case VfioCommand.DEVICE_GET_PCI_HOT_RESET_INFO -> hotReset().info(argument);
+      case VfioCommand.DEVICE_PCI_HOT_RESET -> hotReset().reset(argument);
+      case VfioCommand.DEVICE_FEATURE -> new FeatureCall(host, device, pci).answer(argument);
+      case VfioCommand.DEVICE_IOEVENTFD -> setIoEvent(argument);
       case VfioCommand.DEVICE_BIND_IOMMUFD -> bind(argument);
       default -> Errno.ENOTTY.result();
     };
@@ -105,7 +124,7 @@ final class DeviceFile extends OpenFile {
     VfioDeviceInfo.flags(
         info, VFIO_DEVICE_FLAGS_PCI | (pci.canReset() ? VFIO_DEVICE_FLAGS_RESET : 0));
     VfioDeviceInfo.numRegions(info, REGIONS);
-    VfioDeviceInfo.numIrqs(info, IRQS);
+    VfioDeviceInfo.numIrqs(info, PciInterrupts.INDEXES);
     argument.copyOut(0, info, Math.min(argsz, VfioDeviceInfo.SIZE));
     return 0;
   }
@@ -162,38 +181,75 @@ final class DeviceFile extends OpenFile {
     int index = VfioIrqInfo.index(info);
     if (Integer.compareUnsigned(VfioIrqInfo.argsz(info), (int) VfioIrqInfo.SIZE) < 0
         || index < 0
-        || index >= IRQS) {
+        || index >= PciInterrupts.INDEXES) {
       return Errno.EINVAL.result();
     }
-    var hardware = pci.model().config();
-    boolean express = PciConfig.capability(hardware, PciConfig.CAPABILITY_EXPRESS) != 0;
-    if (index == IRQ_ERROR && !express) {
+    var interrupts = pci.interrupts();
+    if (index == PciInterrupts.ERROR && !interrupts.isExpress()) {
       return Errno.EINVAL.result();
     }
-    int msi = PciConfig.capability(hardware, PciConfig.CAPABILITY_MSI);
-    int count =
-        switch (index) {
-          case IRQ_INTX -> hardware.read(PciConfig.INTERRUPT_PIN, 1) == 0 ? 0 : 1;
-          case IRQ_MSI -> msi == 0 ? 0 : 1 << (hardware.read(msi + 2, 2) >> 1 & 7);
-          case IRQ_MSIX -> pci.msixVectors();
-          default -> 1;
-        };
     int flags = VFIO_IRQ_INFO_EVENTFD;
-    if (index == IRQ_INTX) {
+    if (index == PciInterrupts.INTX) {
       flags |= VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED;
-    } else if (index != IRQ_MSIX || !addsVectorsLater()) {
+    } else if (index != PciInterrupts.MSIX || !interrupts.addsVectorsLater()) {
       flags |= VFIO_IRQ_INFO_NORESIZE;
     }
     VfioIrqInfo.flags(info, flags);
-    VfioIrqInfo.count(info, count);
+    VfioIrqInfo.count(info, interrupts.count(index));
     argument.copyOut(0, info, VfioIrqInfo.SIZE);
     return 0;
   }
 
-  /** Of the interrupt controllers here only that of a PC lets its driver do so. */
-  private boolean addsVectorsLater() {
-    return host.description().era() != KernelEra.LINUX_5_10
-        && host.description().architecture() == Architecture.X86_64;
+  private int setInterrupts(UserArgument argument) throws UserFault {
+    var head = argument.copyIn(VfioIrqSet.SIZE, VfioIrqSet.SIZE);
+    long argsz = Integer.toUnsignedLong(VfioIrqSet.argsz(head));
+    int flags = VfioIrqSet.flags(head);
+    int index = VfioIrqSet.index(head);
+    long start = Integer.toUnsignedLong(VfioIrqSet.start(head));
+    long count = Integer.toUnsignedLong(VfioIrqSet.count(head));
+    if (argsz < VfioIrqSet.SIZE
+        || index < 0
+        || index >= PciInterrupts.INDEXES
+        || (flags & ~IRQ_FLAGS) != 0
+        || start >= pci.interrupts().count(index)
+        || start + count > pci.interrupts().count(index)) {
+      return Errno.EINVAL.result();
+    }
+    int width;
+    switch (flags & IRQ_DATA) {
+      case VFIO_IRQ_SET_DATA_NONE -> width = 0;
+      case VFIO_IRQ_SET_DATA_BOOL -> width = Byte.BYTES;
+      case VFIO_IRQ_SET_DATA_EVENTFD -> width = Integer.BYTES;
+      default -> {
+        return Errno.EINVAL.result();
+      }
+    }
+    long size = count * width;
+    if (argsz - VfioIrqSet.SIZE < size) {
+      return Errno.EINVAL.result();
+    }
+    var data = argument.copyIn(VfioIrqSet.SIZE + size, 0).asSlice(VfioIrqSet.SIZE, size);
+    return pci.interrupts().set(flags, index, (int) start, (int) count, data);
+  }
+
+  private int setIoEvent(UserArgument argument) throws UserFault {
+    var event = argument.copyIn(IOEVENTFD_MINIMUM, VfioDeviceIoeventfd.SIZE);
+    int flags = VfioDeviceIoeventfd.flags(event);
+    int fd = VfioDeviceIoeventfd.fd(event);
+    // A width's bit has the value of the width.
+    if (Integer.compareUnsigned(VfioDeviceIoeventfd.argsz(event), (int) IOEVENTFD_MINIMUM) < 0
+        || (flags & ~IOEVENTFD_WIDTHS) != 0
+        || Integer.bitCount(flags) != 1
+        || fd < -1) {
+      return Errno.EINVAL.result();
+    }
+    long offset = VfioDeviceIoeventfd.offset(event);
+    long index = offset >>> REGION_SHIFT;
+    if (index >= VFIO_PCI_ROM_REGION_INDEX) {
+      return Errno.EINVAL.result();
+    }
+    long at = offset & (1L << REGION_SHIFT) - 1;
+    return pci.ioEvents().set((int) index, at, flags, VfioDeviceIoeventfd.data(event), fd);
   }
 
   private int reset() {
@@ -203,8 +259,12 @@ final class DeviceFile extends OpenFile {
     if (device.gone) {
       return Errno.ENOTTY.result(); // no way of resetting it has worked
     }
-    pci.model().reset();
+    pci.reset();
     return 0;
+  }
+
+  private HotReset hotReset() {
+    return new HotReset(host, device, user.ownIommufd());
   }
 
   @Override
@@ -225,6 +285,7 @@ final class DeviceFile extends OpenFile {
     if (data.byteSize() == 0) {
       return 0;
     }
+    pci.wake();
     long at = offset & (1L << REGION_SHIFT) - 1;
     if (index == VFIO_PCI_CONFIG_REGION_INDEX) {
       return pci.configAccess(data, at, write);

@@ -32,7 +32,7 @@ final class DeviceFiles {
   /** The IOMMU that a function is behind, as in {@code /sys/class/iommu}, or null. */
   static @Nullable String iommuName(Host host, HostDescription.Function function) {
     var group = function.group();
-    if (host.description().groups().stream().noneMatch(g -> g.id() == group && !g.isNoIommu())) {
+    if (host.groups().stream().noneMatch(g -> g.id() == group && !g.noIommu)) {
       return null;
     }
     return host.description().platform().instanceFor(function.address(), host.description().era());
@@ -50,6 +50,9 @@ final class DeviceFiles {
   private void addLinks(FileNode.Directory sys, FileNode.Directory directory, String path) {
     var up = "../../../" + "../".repeat(function.parents().size());
     directory.link("subsystem", up + "bus/pci");
+    if (device.physical != null) {
+      directory.link("physfn", "../" + device.physical.address());
+    }
     if (device.group != null) {
       directory.link("iommu_group", up + "kernel/iommu_groups/" + device.group.id());
     }
@@ -83,8 +86,7 @@ final class DeviceFiles {
     directory.text("numa_node", "-1");
     directory.text("local_cpulist", "0");
     directory.text("msi_bus", "1");
-    directory.text(
-        "driver_override", "vfio-pci".equals(function.driver()) ? "vfio-pci" : "(null)");
+    directory.text("driver_override", device.driverOverride().orElse("(null)"));
     directory.text("enable", "0");
     directory.text("resource", resources());
     if (identity.canReset()) {

@@ -3,6 +3,8 @@ package io.jvfio.sim;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
+import java.util.UUID;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,6 +28,8 @@ final class Host {
   private final List<IommuFault> faults = new ArrayList<>();
   private final Releases releases = new Releases(this);
   private HostFiles tree;
+
+  private boolean closed;
 
   /** Bytes that iommufd has pinned: {@code VmPin} of the process. */
   long pinnedByIommufd;
@@ -51,7 +55,16 @@ final class Host {
       add(function);
     }
     for (var sibling : options.siblings()) {
-      add(sibling(sibling));
+      var besides = device(sibling.besides());
+      if (sibling.kind() == HostOptions.Sibling.Kind.SHARES_GROUP) {
+        add(sibling(sibling, besides.description()));
+        continue;
+      }
+      var added = add(controller(sibling, besides.description()));
+      if (sibling.kind() == HostOptions.Sibling.Kind.IS_VIRTUAL) {
+        added.physical = besides;
+        besides.token = UUID.randomUUID();
+      }
     }
     for (var group : groups) {
       group.heldElsewhere = options.holders().containsKey(group.id());
@@ -59,9 +72,60 @@ final class Host {
     this.tree = new HostFiles(this);
   }
 
-  private void add(HostDescription.Function function) {
-    boolean taken = options.vfioLoaded() || !"vfio-pci".equals(function.driver());
+  /** What somebody waits for. */
+  interface Condition {
+    boolean holds();
+  }
+
+  /**
+   * Waits, without holding up anybody else, until a condition holds. As a system call it takes no
+   * notice of an interrupted thread.
+   *
+   * @param timeoutMillis how long; without limit if it is negative
+   * @return false if the time is over, or the host is closed
+   */
+  synchronized boolean await(Condition condition, int timeoutMillis) {
+    long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMillis);
+    boolean interrupted = false;
+    try {
+      while (!closed && !condition.holds()) {
+        long left = deadline - System.nanoTime();
+        if (timeoutMillis >= 0 && left <= 0) {
+          return false;
+        }
+        try {
+          if (timeoutMillis < 0) {
+            wait();
+          } else {
+            TimeUnit.NANOSECONDS.timedWait(this, left);
+          }
+        } catch (InterruptedException _) {
+          interrupted = true;
+        }
+      }
+      return !closed;
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  /** Has all who wait look again. */
+  synchronized void wakeWaiters() {
+    notifyAll();
+  }
+
+  boolean isClosed() {
+    return closed;
+  }
+
+  private HostDevice add(HostDescription.Function function) {
+    boolean taken = options.vfioLoaded() || !HostDevice.isVfio(function.driver());
     var driver = taken ? function.driver() : null;
+    if (HostDevice.isVfio(driver) && options.isMigratable(function.address())) {
+      driver = VariantDriver.NAME;
+    }
     int number = (int) devices.stream().filter(HostDevice::isVfio).count();
     var device =
         new HostDevice(this, function, driver, options.modelFor(function.address()), number);
@@ -72,21 +136,49 @@ final class Host {
       }
     }
     devices.add(device);
+    return device;
+  }
+
+  /** A controller in a group of its own, which has the reserved addresses of another's. */
+  private HostDescription.Function controller(
+      HostOptions.Sibling sibling, HostDescription.Function besides) {
+    int id = 1 + groups.stream().mapToInt(VfioGroup::id).max().orElse(-1);
+    var like =
+        groups.stream().filter(group -> group.id() == besides.group()).findFirst().orElseThrow();
+    groups.add(
+        new VfioGroup(
+            new HostDescription.Group(id, like.description.name(), like.description.reserved()),
+            like.noIommu,
+            description.platform().tables(description.era())));
+    return new HostDescription.Function(
+        sibling.address(),
+        besides.parents(),
+        besides.vendor(),
+        besides.device(),
+        besides.classCode(),
+        besides.revision(),
+        besides.command(),
+        besides.irq(),
+        id,
+        sibling.driver(),
+        "at " + sibling.address(),
+        List.of(),
+        null);
   }
 
   /** A network card of a host driver's, in the group of another device. */
-  private HostDescription.Function sibling(HostOptions.Sibling sibling) {
-    var besides = device(sibling.besides());
+  private static HostDescription.Function sibling(
+      HostOptions.Sibling sibling, HostDescription.Function besides) {
     return new HostDescription.Function(
         sibling.address(),
-        besides.description().parents(),
+        besides.parents(),
         0x8086,
         0x10d3,
         0x020000,
         0,
         0x0107,
         11,
-        besides.description().group(),
+        besides.group(),
         sibling.driver(),
         null,
         List.of(),
@@ -215,10 +307,12 @@ final class Host {
       mapped += iommufd.mappedBytes();
     }
     int open = 0;
+    int interrupts = 0;
     var drivers = new TreeMap<String, String>();
     for (var device : devices) {
       if (device.open != null) {
         open++;
+        interrupts += device.open.interrupts().inUse() + device.open.ioEvents().count();
       }
       drivers.put(device.address(), device.driver == null ? "" : device.driver);
     }
@@ -230,12 +324,15 @@ final class Host {
         locked.bytes(),
         hugePages.takenBytes(),
         open,
+        interrupts,
         attached,
         drivers);
   }
 
   /** Ends the process and its devices. */
-  void close() {
+  synchronized void close() {
+    closed = true;
+    notifyAll();
     files.closeAll();
     memory.unmapAll();
     devices.forEach(HostDevice::close);

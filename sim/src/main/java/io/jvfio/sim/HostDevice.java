@@ -7,13 +7,15 @@ import io.jvfio.model.DmaPort;
 import io.jvfio.model.InterruptPort;
 import io.jvfio.model.NvmeModel;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 import java.util.Set;
+import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
 /** A PCI function of the host: its hardware, its driver, and its way to memory. */
 final class HostDevice implements DmaPort, InterruptPort {
   /** Drivers that leave DMA to the user, or do none. */
-  private static final Set<String> DRIVERS_WITHOUT_DMA = Set.of("vfio-pci", "pci-stub", "pcieport");
+  private static final Set<String> DRIVERS_WITHOUT_DMA = Set.of("pci-stub", "pcieport");
 
   private static final long NAMESPACE_BYTES = 256 << 20;
 
@@ -25,6 +27,7 @@ final class HostDevice implements DmaPort, InterruptPort {
   private final Host host;
   private final HostDescription.Function description;
   private final @Nullable DeviceModel given;
+  private final @Nullable String chosenDriver;
   private @Nullable Hardware hardware;
 
   /** Its place among the devices of VFIO's, by which its own node is called. */
@@ -50,6 +53,15 @@ final class HostDevice implements DmaPort, InterruptPort {
 
   /** Open while this has a value. */
   @Nullable VfioPci open;
+
+  /** The physical function that it is a virtual one of, or null. */
+  @Nullable HostDevice physical;
+
+  /** What users of its virtual functions must know; null without such. */
+  @Nullable UUID token;
+
+  /** How many of its virtual functions are open. */
+  int openVirtualFunctions;
 
   /** What there is of it behind the bus. */
   private record Hardware(@Nullable DeviceModel model, ConfigSpace config) {}
@@ -81,6 +93,7 @@ final class HostDevice implements DmaPort, InterruptPort {
     this.driver = driver;
     this.given = given;
     this.number = number;
+    this.chosenDriver = isVfio(driver) ? driver : null;
   }
 
   /** Made at the first access: whoever only lists devices needs no controller. */
@@ -155,6 +168,11 @@ final class HostDevice implements DmaPort, InterruptPort {
     return hardware().config();
   }
 
+  /** What a vendor's driver can do to migrate it. */
+  int abilities() {
+    return VariantDriver.abilities(host.options());
+  }
+
   /** Whether a register access does not reach it: it is pulled, or its endpoint is stopped. */
   boolean isStopped(boolean write) {
     if (gone) {
@@ -172,6 +190,11 @@ final class HostDevice implements DmaPort, InterruptPort {
     }
   }
 
+  /** The driver that an administrator has chosen for it: this outlives being bound. */
+  Optional<String> driverOverride() {
+    return Optional.ofNullable(chosenDriver);
+  }
+
   /** Whether a driver of VFIO has it, and lets it be opened. */
   boolean isOffered() {
     return isVfio() && !releasing;
@@ -179,19 +202,62 @@ final class HostDevice implements DmaPort, InterruptPort {
 
   /** Whether a driver of VFIO has it. */
   boolean isVfio() {
-    return "vfio-pci".equals(driver);
+    return isVfio(driver);
+  }
+
+  /** Whether a driver is one of VFIO's: the plain one or a vendor's variant of it. */
+  static boolean isVfio(@Nullable String driver) {
+    return driver != null && driver.endsWith("vfio-pci");
   }
 
   /** Whether a driver has it that does DMA itself. */
   boolean hasHostDriver() {
-    return driver != null && !DRIVERS_WITHOUT_DMA.contains(driver);
+    return driver != null && !isVfio() && !DRIVERS_WITHOUT_DMA.contains(driver);
   }
 
   @Override
-  public void signal(int vector) {}
+  public void signal(int vector) {
+    synchronized (host) {
+      var endpoint = group == null ? null : group.endpoint();
+      boolean stopped = endpoint != null && endpoint.stopsDma(true);
+      if (open != null && isBusMaster() && !stopped) {
+        open.interrupts().message(vector);
+      }
+    }
+  }
 
   @Override
-  public void line(boolean asserted) {}
+  public void line(boolean asserted) {
+    synchronized (host) {
+      int status = config().read(PciConfig.STATUS, 2) & ~PciConfig.STATUS_INTX;
+      config().set(PciConfig.STATUS, 2, asserted ? status | PciConfig.STATUS_INTX : status);
+      if (open != null) {
+        open.interrupts().lineChanged();
+      }
+    }
+  }
+
+  boolean isLineAsserted() {
+    return (config().read(PciConfig.STATUS, 2) & PciConfig.STATUS_INTX) != 0;
+  }
+
+  private boolean isBusMaster() {
+    return (config().read(PciConfig.COMMAND, 2) & PciConfig.COMMAND_MASTER) != 0;
+  }
+
+  /** Tells its user that the host wants it back, as the kernel does before it is unbound. */
+  void requestRelease() {
+    if (open != null) {
+      open.interrupts().signalRequest();
+    }
+  }
+
+  /** Tells its user that it had an error that it cannot go on after. */
+  void reportError() {
+    if (open != null) {
+      open.interrupts().signalError();
+    }
+  }
 
   @Override
   public void read(long iova, MemorySegment target) throws DmaFaultException {
@@ -215,6 +281,9 @@ final class HostDevice implements DmaPort, InterruptPort {
           var piece = translation.reach(iova + done, size - done, write);
           if (write) {
             MemorySegment.copy(data, done, piece, 0, piece.byteSize());
+            if (open != null) {
+              open.wrote(iova + done, piece.byteSize());
+            }
           } else {
             MemorySegment.copy(piece, 0, data, done, piece.byteSize());
           }
@@ -228,7 +297,7 @@ final class HostDevice implements DmaPort, InterruptPort {
   }
 
   private DmaTranslation translation(long iova, boolean write) throws DmaBlocked {
-    if ((config().read(PciConfig.COMMAND, 2) & PciConfig.COMMAND_MASTER) == 0) {
+    if (!isBusMaster()) {
       throw new DmaBlocked(iova, "bus mastering is off");
     }
     if (!PciConfig.isPowered(config())) {
@@ -237,6 +306,9 @@ final class HostDevice implements DmaPort, InterruptPort {
     var endpoint = group == null ? null : group.endpoint();
     if (endpoint != null && endpoint.stopsDma(write)) {
       throw new DmaBlocked(iova, "the device's endpoint is stopped");
+    }
+    if (open != null && open.isHalted()) {
+      throw new DmaBlocked(iova, "the device is stopped for migration");
     }
     if (bound != null) {
       return bound;

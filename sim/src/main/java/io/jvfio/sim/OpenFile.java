@@ -44,6 +44,16 @@ abstract class OpenFile {
     return Errno.EINVAL.result();
   }
 
+  /** Reads from where the file is; may wait. */
+  long read(MemorySegment target) {
+    return Errno.EINVAL.result();
+  }
+
+  /** Writes to where the file is; may wait. */
+  long write(MemorySegment source) {
+    return Errno.EINVAL.result();
+  }
+
   /** Maps {@code byteSize} bytes at {@code offset}; both are multiples of the page size. */
   long mmap(long byteSize, int protection, int flags, long offset) {
     return Errno.ENODEV.result();

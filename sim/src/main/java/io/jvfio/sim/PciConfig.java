@@ -15,6 +15,7 @@ final class PciConfig {
   static final int COMMAND_MASTER = 4;
   static final int COMMAND_INTX_OFF = 1 << 10;
   static final int STATUS = 6;
+  static final int STATUS_INTX = 1 << 3;
   static final int STATUS_CAPABILITIES = 1 << 4;
   static final int REVISION = 8;
   static final int CLASS = 9;
@@ -47,9 +48,16 @@ final class PciConfig {
   static final int EXPRESS_CAN_RESET = 1 << 28;
   static final int EXPRESS_RESET = 1 << 15;
 
+  /** In the MSI capability. */
+  static final int MSI_CONTROL = 2;
+
+  static final int MSI_ENABLE = 1;
+
   /** In the MSI-X capability. */
   static final int MSIX_CONTROL = 2;
 
+  static final int MSIX_SIZE = 0x7ff;
+  static final int MSIX_ENABLE = 1 << 15;
   static final int MSIX_TABLE = 4;
   static final int MSIX_CAPABILITY_SIZE = 12;
   static final int MSIX_ENTRY_SIZE = 16;

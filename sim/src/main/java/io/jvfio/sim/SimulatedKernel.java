@@ -5,6 +5,7 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.Kernel;
+import io.jvfio.linux.RegisterOrder;
 import io.jvfio.linux.Registers;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -109,37 +110,92 @@ final class SimulatedKernel implements Kernel {
 
   @Override
   public long read(int fd, MemorySegment target) {
-    return Errno.EINVAL.result();
+    synchronized (host) {
+      var file = host.files().get(fd);
+      if (file == null) {
+        return Errno.EBADF.result();
+      }
+      return target.isReadOnly() ? Errno.EFAULT.result() : file.read(target);
+    }
   }
 
   @Override
   public long write(int fd, MemorySegment source) {
-    return Errno.EINVAL.result();
+    synchronized (host) {
+      var file = host.files().get(fd);
+      return file == null ? Errno.EBADF.result() : file.write(source);
+    }
   }
 
   @Override
   public int eventFd(int initial, int flags) {
-    return Errno.EINVAL.result();
+    synchronized (host) {
+      return EventFile.create(host, initial, flags);
+    }
   }
 
   @Override
   public int epollCreate() {
-    return Errno.EINVAL.result();
+    synchronized (host) {
+      return EpollFile.create(host);
+    }
   }
 
   @Override
   public int epollControl(int epollFd, int operation, int fd, int events) {
-    return Errno.EINVAL.result();
+    synchronized (host) {
+      var set = host.files().get(epollFd);
+      var file = host.files().get(fd);
+      if (set == null || file == null) {
+        return Errno.EBADF.result();
+      }
+      if (!(file instanceof PollableFile pollable)) {
+        return Errno.EPERM.result(); // before it looks at what the set is
+      }
+      return set instanceof EpollFile epoll
+          ? epoll.control(operation, pollable, fd, events)
+          : Errno.EINVAL.result();
+    }
   }
 
   @Override
   public int epollWait(int epollFd, int[] ready, int timeoutMillis) {
-    return Errno.EINVAL.result();
+    synchronized (host) {
+      var set = host.files().get(epollFd);
+      if (ready.length == 0) {
+        return Errno.EINVAL.result();
+      }
+      if (set == null) {
+        return Errno.EBADF.result();
+      }
+      return set instanceof EpollFile epoll
+          ? epoll.await(ready, timeoutMillis)
+          : Errno.EINVAL.result();
+    }
   }
 
   @Override
   public int awaitReadable(int fd, int timeoutMillis) {
-    return Errno.EINVAL.result();
+    synchronized (host) {
+      // A negative descriptor is nothing to wait for; one that is not open has failed.
+      if (fd >= 0 && !(host.files().get(fd) instanceof PollableFile)) {
+        return 1;
+      }
+      var file = fd < 0 ? null : (PollableFile) host.files().get(fd);
+      if (file != null) {
+        file.retain();
+      }
+      try {
+        if (host.await(() -> file != null && file.isReadable(), timeoutMillis)) {
+          return 1;
+        }
+        return host.isClosed() ? Errno.EBADF.result() : 0;
+      } finally {
+        if (file != null) {
+          file.drop();
+        }
+      }
+    }
   }
 
   @Override
@@ -209,7 +265,7 @@ final class SimulatedKernel implements Kernel {
   }
 
   @Override
-  public Registers registers(long address, long byteSize) {
+  public Registers registers(long address, long byteSize, RegisterOrder order) {
     return new SimulatedRegisters(host, address, byteSize);
   }
 

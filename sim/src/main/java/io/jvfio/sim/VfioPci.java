@@ -4,7 +4,6 @@ import static java.util.Objects.requireNonNull;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.model.Bar;
-import io.jvfio.model.ConfigSpace;
 import io.jvfio.model.DeviceModel;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -27,14 +26,22 @@ final class VfioPci {
   private final HostDevice device;
   private final DeviceModel model;
   private final VirtualConfig config;
+  private final PciInterrupts interrupts;
+  private final IoEvents ioEvents;
   private final int msixBar;
   private final long msixStart;
   private final long msixEnd;
   private final int openedCommand;
+  private final @Nullable VariantDriver variant;
   private int files;
 
+  /** The user has let it sleep: it wakes for each call, and its mappings do not answer. */
+  private boolean lowPower;
+
+  private @Nullable EventFile wakeup;
+
   /** Opens it: reset, awake, memory on, bus mastering off. */
-  VfioPci(HostDevice device) {
+  VfioPci(Host host, HostDevice device) {
     this.device = device;
     this.model = requireNonNull(device.model());
     var endpoint = device.group == null ? null : device.group.endpoint();
@@ -52,7 +59,13 @@ final class VfioPci {
     if (VirtualConfig.canReset(hardware)) {
       model.reset();
     }
-    config = new VirtualConfig(model, device);
+    interrupts = new PciInterrupts(host, device, hardware);
+    ioEvents = new IoEvents(host, this);
+    config = new VirtualConfig(this, device);
+    variant = VariantDriver.of(device);
+    if (device.physical != null) {
+      device.physical.openVirtualFunctions++;
+    }
     int msix = PciConfig.capability(hardware, PciConfig.CAPABILITY_MSIX);
     if (msix == 0) {
       msixBar = -1;
@@ -62,7 +75,7 @@ final class VfioPci {
       int table = hardware.read(msix + PciConfig.MSIX_TABLE, 4);
       msixBar = table & 7;
       msixStart = table & ~7;
-      msixEnd = msixStart + (long) msixVectors(hardware) * PciConfig.MSIX_ENTRY_SIZE;
+      msixEnd = msixStart + (long) interrupts.count(PciInterrupts.MSIX) * PciConfig.MSIX_ENTRY_SIZE;
     }
   }
 
@@ -70,10 +83,18 @@ final class VfioPci {
   private void close() {
     var hardware = model.config();
     hardware.set(PciConfig.COMMAND, 2, openedCommand);
+    interrupts.close();
+    ioEvents.close();
     if (VirtualConfig.canReset(hardware) && !device.gone) {
       model.reset();
     }
     PciConfig.setPowerState(hardware, PciConfig.POWER_D3HOT);
+    if (device.physical != null) {
+      device.physical.openVirtualFunctions--;
+    }
+    if (variant != null) {
+      variant.close();
+    }
     device.open = null;
   }
 
@@ -92,7 +113,72 @@ final class VfioPci {
   }
 
   /** The kernel wants the device back: the request notifier is signalled, if there is one. */
-  void askForRelease() {}
+  void askForRelease() {
+    interrupts.signalRequest();
+  }
+
+  /** Resets the function, alone or with its bus; configuration space keeps its values. */
+  void reset() {
+    PciConfig.setPowerState(model.config(), 0);
+    model.reset();
+    interrupts.deviceReset();
+    if (variant != null) {
+      variant.reset();
+    }
+  }
+
+  /** What a vendor's driver adds, or null. */
+  @Nullable VariantDriver variant() {
+    return variant;
+  }
+
+  /** The device has written memory. */
+  void wrote(long iova, long byteSize) {
+    if (variant != null) {
+      variant.log().wrote(iova, byteSize);
+    }
+  }
+
+  /** Whether a migration keeps the device from doing anything. */
+  boolean isHalted() {
+    return variant != null && variant.isHalted();
+  }
+
+  /**
+   * Lets the device sleep until it is needed.
+   *
+   * @param signal what to tell that it has woken, which ends its sleep then; null to have it sleep
+   *     on after each use
+   * @return 0, or a negated errno
+   */
+  int enterLowPower(@Nullable EventFile signal) {
+    if (lowPower) {
+      return Errno.EINVAL.result();
+    }
+    lowPower = true;
+    wakeup = signal;
+    PciConfig.setPowerState(model.config(), 0); // a state that the user had set before is undone
+    return 0;
+  }
+
+  void leaveLowPower() {
+    lowPower = false;
+    wakeup = null;
+  }
+
+  /** A system call needs the device awake. A real one falls asleep only some time after a call. */
+  void wake() {
+    var signal = wakeup;
+    if (signal != null) {
+      leaveLowPower();
+      signal.signal();
+    }
+  }
+
+  /** Whether a mapped BAR answers. */
+  boolean isMemoryReachable() {
+    return !lowPower && config.memoryEnabled();
+  }
 
   /** Whether an access to a BAR does not reach the device. */
   boolean isStopped(boolean write) {
@@ -120,14 +206,24 @@ final class VfioPci {
     return msixBar;
   }
 
-  /** How many MSI-X vectors there are. */
-  int msixVectors() {
-    return msixBar < 0 ? 0 : msixVectors(model.config());
+  /** Whether an access of a BAR would touch the MSI-X table. */
+  boolean isMsixTable(int bar, long offset, int width) {
+    return bar == msixBar && offset + width > msixStart && offset < msixEnd;
   }
 
-  private static int msixVectors(ConfigSpace hardware) {
-    int msix = PciConfig.capability(hardware, PciConfig.CAPABILITY_MSIX);
-    return (hardware.read(msix + PciConfig.MSIX_CONTROL, 2) & 0x7ff) + 1;
+  PciInterrupts interrupts() {
+    return interrupts;
+  }
+
+  IoEvents ioEvents() {
+    return ioEvents;
+  }
+
+  /** A write that the kernel makes for a signal; it is lost while the memory is off. */
+  void writeIfEnabled(int bar, long offset, int width, long value) {
+    if (config.memoryEnabled() && !device.isStopped(true)) {
+      model.write(bar, offset, width, value & (1L << 8 * width) - 1);
+    }
   }
 
   @Nullable Bar bar(int index) {

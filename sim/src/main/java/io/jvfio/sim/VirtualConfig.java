@@ -2,7 +2,6 @@ package io.jvfio.sim;
 
 import io.jvfio.model.Bar;
 import io.jvfio.model.ConfigSpace;
-import io.jvfio.model.DeviceModel;
 
 /**
  * A device's configuration space as its user sees it: BARs and some bits are the kernel's own copy,
@@ -10,22 +9,24 @@ import io.jvfio.model.DeviceModel;
  * drivers/vfio/pci/vfio_pci_config.c}.
  */
 final class VirtualConfig {
-  private final DeviceModel model;
   private final HostDevice device;
+  private final VfioPci pci;
   private final ConfigSpace config;
   private final int[] bars = new int[6];
   private final int[] barMasks = new int[6];
   private final int[] barFlags = new int[6];
+  private final int msi;
   private final int msix;
   private final int express;
   private final int power;
   private boolean intxOff;
   private int interruptLine;
 
-  VirtualConfig(DeviceModel model, HostDevice device) {
-    this.model = model;
+  VirtualConfig(VfioPci pci, HostDevice device) {
+    this.pci = pci;
     this.device = device;
     var function = device.description();
+    var model = pci.model();
     this.config = model.config();
     for (var bar : model.bars()) {
       int index = bar.index();
@@ -42,6 +43,7 @@ final class VirtualConfig {
     for (int i = 0; i < bars.length; i++) {
       bars[i] = config.read(PciConfig.BAR0 + 4 * i, 4) & barMasks[i];
     }
+    msi = PciConfig.capability(config, PciConfig.CAPABILITY_MSI);
     msix = PciConfig.capability(config, PciConfig.CAPABILITY_MSIX);
     express = PciConfig.capability(config, PciConfig.CAPABILITY_EXPRESS);
     power = PciConfig.capability(config, PciConfig.CAPABILITY_POWER);
@@ -127,11 +129,14 @@ final class VirtualConfig {
     } else if (offset == PciConfig.COMMAND + 1) {
       int off = PciConfig.COMMAND_INTX_OFF >> 8;
       intxOff = (value & off) != 0;
+      pci.interrupts().setLineOff(intxOff);
       config.write(offset, 1, value & ~off);
     } else if (offset == PciConfig.INTERRUPT_LINE) {
       interruptLine = value;
     } else if (device.gone) {
       return; // lost on the way
+    } else if (msi != 0 && offset == msi + PciConfig.MSI_CONTROL) {
+      config.write(offset, 1, pci.interrupts().usesMsi() ? value : value & ~PciConfig.MSI_ENABLE);
     } else if (power != 0 && offset == power + PciConfig.POWER_CONTROL) {
       PciConfig.setPowerState(config, value & PciConfig.POWER_STATE);
     } else if (offset >= PciConfig.HEADER_END
@@ -153,7 +158,7 @@ final class VirtualConfig {
     if (written && (value >>> (8 * (control + 1 - offset)) & PciConfig.EXPRESS_RESET >> 8) != 0) {
       config.set(control + 1, 1, config.read(control + 1, 1) & ~(PciConfig.EXPRESS_RESET >> 8));
       if (canReset(config)) {
-        model.reset();
+        pci.reset();
       }
     }
   }

@@ -37,7 +37,9 @@ class VfioHeaderTest {
           "linux/fcntl.h",
           "linux/mman.h",
           "linux/memfd.h",
-          "linux/resource.h");
+          "linux/resource.h",
+          "linux/eventpoll.h",
+          "sys/eventfd.h");
 
   /**
    * Structs that older headers end earlier, or newer ones later: the kernel reads as much as argsz

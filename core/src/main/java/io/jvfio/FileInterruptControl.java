@@ -1,0 +1,38 @@
+package io.jvfio;
+
+import io.jvfio.linux.uapi.Layouts;
+import io.jvfio.linux.uapi.Vfio;
+import io.jvfio.linux.uapi.VfioIrqSet;
+import java.lang.foreign.Arena;
+
+/** Interrupts of a device behind a VFIO device descriptor. */
+final class FileInterruptControl implements InterruptControl {
+  private final OpenFile file;
+
+  FileInterruptControl(OpenFile file) {
+    this.file = file;
+  }
+
+  @Override
+  public String subject() {
+    return file.name();
+  }
+
+  @Override
+  public int set(int flags, int index, int start, int count, int... eventFds) {
+    boolean withEventFds = (flags & Vfio.VFIO_IRQ_SET_DATA_EVENTFD) != 0;
+    long size = VfioIrqSet.SIZE + (withEventFds ? (long) count * Integer.BYTES : 0);
+    try (var arena = Arena.ofConfined()) {
+      var set = arena.allocate(size, Layouts.U32.byteAlignment());
+      VfioIrqSet.argsz(set, (int) size);
+      VfioIrqSet.flags(set, flags);
+      VfioIrqSet.index(set, index);
+      VfioIrqSet.start(set, start);
+      VfioIrqSet.count(set, count);
+      for (int i = 0; withEventFds && i < count; i++) {
+        set.set(Layouts.U32, VfioIrqSet.SIZE + (long) i * Integer.BYTES, eventFds[i]);
+      }
+      return file.ioctl(Vfio.VFIO_DEVICE_SET_IRQS, set);
+    }
+  }
+}
