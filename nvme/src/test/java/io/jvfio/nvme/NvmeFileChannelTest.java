@@ -47,7 +47,7 @@ class NvmeFileChannelTest {
   private static final int SMALL = 8192;
 
   private final FakeDevice device = new FakeDevice(NvmeModel.inMemory("SN", SIZE));
-  private final NvmeController controller = NvmeController.open(device);
+  private final NvmeController controller = NvmeController.open(device, NvmeOptions.defaults().withSharedQueues(1));
   private final NvmeNamespace namespace = controller.namespace(1);
 
   @AfterEach
