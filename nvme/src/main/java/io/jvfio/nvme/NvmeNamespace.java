@@ -316,6 +316,13 @@ public final class NvmeNamespace {
             .formatted(position, id, controller.name(), byteSize()));
   }
 
+  /** What to throw for a command of a channel's queue that ended with an error. */
+  RuntimeException failure(NvmeQueue queue, int status, String command) {
+    return status == NvmeStatusException.ABORTED_BY_HOST
+        ? controller.stopped()
+        : queue.failure(status, command);
+  }
+
   /** Refuses to cut the namespace down. */
   void requireNotLarger(long size) throws IOException {
     if (size < byteSize()) {
