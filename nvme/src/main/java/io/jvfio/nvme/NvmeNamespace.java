@@ -28,6 +28,10 @@ public final class NvmeNamespace {
   static final int MAX_BLOCKS = 1 << 16;
 
   private static final int ASYNCHRONOUS_TRANSFER_BYTES = 64 << 10;
+<<<<<<< HEAD
+=======
+
+>>>>>>> x-nvme
   private static final int ASYNCHRONOUS_TRANSFERS = 32;
 
   private final Controller controller;
@@ -36,9 +40,9 @@ public final class NvmeNamespace {
   private final int id;
   private final IdentifyNamespace identify;
   private final int blockShift;
+  private final long blockCount;
   private final BlockClaims claims = new BlockClaims();
   private final FileLocks locks = new FileLocks();
-  private final long blockCount;
 
   NvmeNamespace(Controller controller, SharedQueues queues, int id, IdentifyNamespace identify) {
     this.controller = controller;

@@ -63,7 +63,7 @@ final class Startup {
           "use SGLs", "The controller does not support them.", "Open it with NvmeSglUse.AUTOMATIC.");
     }
     if (options.shadowDoorbells() && identified.supportsDoorbellBuffers()) {
-      shadow = new ShadowDoorbells(device.dmaSpace(), registers);
+      shadow = queue.shadowDoorbells();
     }
     configureShadow();
     if (options.completionMode() == NvmeCompletionMode.INTERRUPTS) {
@@ -93,7 +93,10 @@ final class Startup {
                   0,
                   0,
                   options.commandTimeout().toNanos());
-      checkStatus(Opcode.DOORBELL_BUFFER_CONFIG, status);
+      if (status != 0) {
+        // They only save time: registers do as well.
+        shadow = null;
+      }
     }
   }
 
@@ -232,9 +235,6 @@ final class Startup {
   /** Frees what the device could reach before, and the registers. */
   void free(CloseSteps steps) {
     steps.run(vectors::close);
-    if (shadow != null) {
-      steps.run(shadow::close);
-    }
     if (admin != null) {
       steps.run(admin::close);
     }

@@ -257,7 +257,7 @@ final class FakeDevice implements VfioDevice {
     }
 
     private long read(long offset, int width) {
-      check("read 0x%x".formatted(offset));
+      check("read");
       if (isGone) {
         return -1;
       }
@@ -267,7 +267,7 @@ final class FakeDevice implements VfioDevice {
     }
 
     private void write(long offset, int width, long value) {
-      check("write 0x%x".formatted(offset));
+      check("write");
       if (offset == 0x14) {
         journal.add("CC 0x%x".formatted(value));
       }
