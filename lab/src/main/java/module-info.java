@@ -6,5 +6,6 @@ module io.jvfio.lab {
   requires io.jvfio.linux;
   requires io.jvfio.nvme;
   requires io.jvfio.sim;
+  requires java.management;
   requires static org.jspecify;
 }

@@ -205,8 +205,7 @@ public final class DeviceFeatures {
       VfioDeviceFeatureDmaBuf.openFlags(data, O_RDWR_CLOEXEC);
       VfioDeviceFeatureDmaBuf.nrRanges(data, parts.size());
       for (int i = 0; i < parts.size(); i++) {
-        var range =
-            data.asSlice(VfioDeviceFeatureDmaBuf.SIZE + i * VfioRegionDmaRange.SIZE);
+        var range = data.asSlice(VfioDeviceFeatureDmaBuf.SIZE + i * VfioRegionDmaRange.SIZE);
         VfioRegionDmaRange.offset(range, parts.get(i).offset());
         VfioRegionDmaRange.length(range, parts.get(i).byteSize());
       }

@@ -61,7 +61,9 @@ public final class DmaLogging implements DirtyTracking {
               .formatted(most, ranges.size(), pageSize));
     }
     var sorted =
-        ranges.stream().sorted(Comparator.comparing(DmaRange::iova, Long::compareUnsigned)).toList();
+        ranges.stream()
+            .sorted(Comparator.comparing(DmaRange::iova, Long::compareUnsigned))
+            .toList();
     for (int i = 0; i < sorted.size(); i++) {
       var range = sorted.get(i);
       if (((range.iova() | range.byteSize()) & pageSize - 1) != 0) {

@@ -534,7 +534,12 @@ final class Explanations {
         case VF_TOKEN ->
             new Explanation(
                 "The device is no physical function with SR-IOV, which alone has a token.", "");
-        case MIGRATION, MIGRATION_STATE, MIGRATION_DATA_SIZE, DMA_LOGGING_START, DMA_LOGGING_STOP, DMA_LOGGING_REPORT ->
+        case MIGRATION,
+            MIGRATION_STATE,
+            MIGRATION_DATA_SIZE,
+            DMA_LOGGING_START,
+            DMA_LOGGING_STOP,
+            DMA_LOGGING_REPORT ->
             new Explanation(
                 "The device's driver has no such feature: plain vfio-pci knows nothing of what is inside a device.",
                 "Bind the device to its vendor's own VFIO driver, such as mlx5-vfio-pci, where the kernel (here "
@@ -554,7 +559,8 @@ final class Explanations {
             Errno.EINVAL,
             switch (feature) {
               case LOW_POWER_ENTRY, LOW_POWER_ENTRY_WITH_WAKEUP ->
-                  new Explanation("The device is in low power already.", "Call exitLowPower first.");
+                  new Explanation(
+                      "The device is in low power already.", "Call exitLowPower first.");
               case MIGRATION_STATE ->
                   new Explanation(
                       "There is no way to that state from the present one, or the device does not take what was written.",
@@ -564,7 +570,8 @@ final class Explanations {
                       "A log is running already, or the device has no such page size.",
                       "Close the other log first.");
               case DMA_LOGGING_REPORT ->
-                  new Explanation("No log is running: a reset of the device ends it.", "Start it again.");
+                  new Explanation(
+                      "No log is running: a reset of the device ends it.", "Start it again.");
               case DMA_BUF ->
                   new Explanation(
                       "The region is none of memory, or the parts are not whole pages of it.", "");
@@ -575,11 +582,11 @@ final class Explanations {
             Errno.ENODEV,
             new Explanation("The device is gone, or has failed.", "Look for the reason in dmesg."),
             Errno.EIO,
-            new Explanation(
-                "The device has failed.", "Reset it; dmesg may tell the reason."),
+            new Explanation("The device has failed.", "Reset it; dmesg may tell the reason."),
             Errno.ENOMEM,
             new Explanation(
-                "The kernel or the device has no memory for it.", "Watch, or migrate, less at a time."),
+                "The kernel or the device has no memory for it.",
+                "Watch, or migrate, less at a time."),
             Errno.EBUSY,
             new Explanation("The device is busy with something else.", "Try again.")));
   }
@@ -598,7 +605,8 @@ final class Explanations {
                 "The device is in no state for it, or does not take such data.",
                 "Look at Migration.state()."),
             Errno.ENOMEM,
-            new Explanation("There are more data than the driver takes.", "Check where they come from."),
+            new Explanation(
+                "There are more data than the driver takes.", "Check where they come from."),
             Errno.EIO,
             new Explanation("The device has failed.", "Reset it; dmesg may tell the reason.")));
   }

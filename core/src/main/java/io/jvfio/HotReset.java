@@ -79,8 +79,7 @@ final class HotReset {
   }
 
   private HotResetScope scope(MemorySegment info, int count) {
-    boolean byNumber =
-        (VfioPciHotResetInfo.flags(info) & Vfio.VFIO_PCI_HOT_RESET_FLAG_DEV_ID) != 0;
+    boolean byNumber = (VfioPciHotResetInfo.flags(info) & Vfio.VFIO_PCI_HOT_RESET_FLAG_DEV_ID) != 0;
     var devices = new ArrayList<HotResetScope.Affected>();
     var obstacles = new ArrayList<HotResetScope.Obstacle>();
     for (int i = 0; i < count; i++) {
@@ -147,7 +146,8 @@ final class HotReset {
     return new HotResetScope.Obstacle(
         where,
         name + " is not open here, and would be reset with it" + holder(device) + ".",
-        "Open its group together with that of %s: VfioHost.openGroups takes both.".formatted(address));
+        "Open its group together with that of %s: VfioHost.openGroups takes both."
+            .formatted(address));
   }
 
   private static String groupOf(HotResetScope.Affected device) {
@@ -193,8 +193,7 @@ final class HotReset {
       VfioPciHotReset.argsz(reset, (int) reset.byteSize());
       VfioPciHotReset.count(reset, groups.size());
       for (int i = 0; i < groups.size(); i++) {
-        reset.set(
-            Layouts.U32, VfioPciHotReset.SIZE + (long) i * Integer.BYTES, groups.get(i).fd());
+        reset.set(Layouts.U32, VfioPciHotReset.SIZE + (long) i * Integer.BYTES, groups.get(i).fd());
       }
       int result = file.ioctl(Vfio.VFIO_DEVICE_PCI_HOT_RESET, reset);
       if (result < 0) {
@@ -204,7 +203,10 @@ final class HotReset {
   }
 
   private static String join(List<String> sentences) {
-    return sentences.stream().filter(one -> !one.isEmpty()).distinct().collect(Collectors.joining(" "));
+    return sentences.stream()
+        .filter(one -> !one.isEmpty())
+        .distinct()
+        .collect(Collectors.joining(" "));
   }
 
   private VfioException refusal(String operation, Errno errno) {

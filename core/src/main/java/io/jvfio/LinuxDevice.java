@@ -60,9 +60,7 @@ final class LinuxDevice implements VfioDevice {
       this.regions = readRegions(kernel, VfioDeviceInfo.numRegions(info));
       this.interrupts =
           new DeviceInterrupts(
-              kernel,
-              new FileInterruptControl(file),
-              readInterrupts(VfioDeviceInfo.numIrqs(info)));
+              kernel, new FileInterruptControl(file), readInterrupts(VfioDeviceInfo.numIrqs(info)));
     }
     this.config = new ConfigRegion(regions.get(Vfio.VFIO_PCI_CONFIG_REGION_INDEX));
   }

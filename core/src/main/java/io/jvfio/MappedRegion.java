@@ -18,7 +18,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * held, and throws the error where the thread next asks for what is pending (a "poll", as for
  * safepoints). That would be anywhere: outside of the try statement here, with a senseless value
  * already in use. So every access is followed by a poll, which code can have by going round a loop
- * that the compiler cannot count. It costs about half a nanosecond; a register on a bus takes hundreds.
+ * that the compiler cannot count. It costs about half a nanosecond; a register on a bus takes
+ * hundreds.
  */
 final class MappedRegion implements Registers {
   private final Kernel kernel;
@@ -34,8 +35,7 @@ final class MappedRegion implements Registers {
   private static int rounds = 1;
 
   /** Takes ownership of the mapping at {@code address}. */
-  MappedRegion(
-      Kernel kernel, String subject, long address, long byteSize, RegisterOrder order) {
+  MappedRegion(Kernel kernel, String subject, long address, long byteSize, RegisterOrder order) {
     this.kernel = kernel;
     this.subject = subject;
     this.address = address;

@@ -120,8 +120,7 @@ public final class Migration {
     } catch (VfioException e) {
       left = "In what state it has left the device cannot be told: " + e.getMessage();
     }
-    return features.failure(
-        DeviceFeature.MIGRATION_STATE, "to " + wanted, errno, left);
+    return features.failure(DeviceFeature.MIGRATION_STATE, "to " + wanted, errno, left);
   }
 
   /**

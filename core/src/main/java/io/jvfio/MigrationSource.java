@@ -41,8 +41,7 @@ public final class MigrationSource implements MigrationStream, ReadableByteChann
     if (!target.hasRemaining()) {
       return 0;
     }
-    long count =
-        kernel.read(file.fd(), piece.asSlice(0, Math.min(PIECE, target.remaining())));
+    long count = kernel.read(file.fd(), piece.asSlice(0, Math.min(PIECE, target.remaining())));
     if (count == Errno.ENOMSG.result()) {
       return 0;
     }

@@ -22,7 +22,10 @@ final class ListsFiles {
     var nvme = host.devices().stream().filter(one -> one.isBoundToVfio()).findFirst().orElseThrow();
     try (var device = host.open(nvme.address());
         var controller = NvmeController.open(device);
-        var disk = controller.namespace(1).openChannel(StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+        var disk =
+            controller
+                .namespace(1)
+                .openChannel(StandardOpenOption.READ, StandardOpenOption.WRITE)) {
       if (arguments.length > 1) {
         try (var image = FileChannel.open(Path.of(arguments[1]))) {
           image.transferTo(0, image.size(), disk);

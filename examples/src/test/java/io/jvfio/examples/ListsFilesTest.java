@@ -35,7 +35,9 @@ class ListsFilesTest {
               .lines()
               .map(line -> line.split("  ", 2)[1])
               .toList();
-      assertThat(lines).extracting(line -> line.substring(13)).containsExactlyInAnyOrderElementsOf(paths);
+      assertThat(lines)
+          .extracting(line -> line.substring(13))
+          .containsExactlyInAnyOrderElementsOf(paths);
     }
     assertThat(lines).contains("          26 README.TXT", "           0 EMPTY");
   }

@@ -8,6 +8,7 @@ import io.jvfio.VfioHost;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
+import io.jvfio.nvme.NvmeCompletionMode;
 import io.jvfio.nvme.NvmeController;
 import io.jvfio.nvme.NvmeNamespace;
 import io.jvfio.nvme.NvmeOptions;
@@ -127,7 +128,11 @@ public final class NvmeWorkload {
   }
 
   private static NvmeController open(VfioDevice device) {
-    return NvmeController.open(device, NvmeOptions.defaults().withQueueEntries(ENTRIES));
+    return NvmeController.open(
+        device,
+        NvmeOptions.defaults()
+            .withQueueEntries(ENTRIES)
+            .withCompletionMode(NvmeCompletionMode.INTERRUPTS));
   }
 
   private static List<WorkloadQueue> queues(
@@ -143,8 +148,7 @@ public final class NvmeWorkload {
     return queues;
   }
 
-  private void writeAndRead(
-      NvmeNamespace namespace, List<WorkloadQueue> queues, WorkloadPlan plan)
+  private void writeAndRead(NvmeNamespace namespace, List<WorkloadQueue> queues, WorkloadPlan plan)
       throws InterruptedException {
     long written = pass("write", WRITING, queues, plan);
     long begin = System.nanoTime();
@@ -163,8 +167,7 @@ public final class NvmeWorkload {
   }
 
   /** All threads go through the region once; returns the checksum of what they transferred. */
-  private static long pass(
-      String name, int round, List<WorkloadQueue> queues, WorkloadPlan plan)
+  private static long pass(String name, int round, List<WorkloadQueue> queues, WorkloadPlan plan)
       throws InterruptedException {
     var requests = plan.requests(round);
     long bytes = queues.stream().mapToLong(WorkloadQueue::bytes).sum();
@@ -206,8 +209,7 @@ public final class NvmeWorkload {
     var workers = new ArrayList<Worker>();
     int blocks = plan.blockCount() / queues.size();
     for (int i = 0; i < queues.size(); i++) {
-      var part =
-          new WorkloadPlan(plan.seed(), plan.firstBlock() + (long) i * blocks, blocks);
+      var part = new WorkloadPlan(plan.seed(), plan.firstBlock() + (long) i * blocks, blocks);
       var queue = queues.get(i);
       workers.add(new Worker(queue, () -> goOn(queue, part)));
     }
@@ -282,8 +284,7 @@ public final class NvmeWorkload {
 
   /** How often each of the device's vectors was signalled, as the kernel has counted. */
   private String interrupts() {
-    var line =
-        Pattern.compile(" *\\d+:(( +\\d+)+) .*vfio-msix?\\[\\d+]\\(" + address + "\\).*");
+    var line = Pattern.compile(" *\\d+:(( +\\d+)+) .*vfio-msix?\\[\\d+]\\(" + address + "\\).*");
     try (var lines = Files.lines(Path.of("/proc/interrupts"))) {
       return lines
           .map(line::matcher)

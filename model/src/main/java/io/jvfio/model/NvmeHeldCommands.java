@@ -21,8 +21,7 @@ final class NvmeHeldCommands {
   }
 
   /** A command and when it is due, in nanoseconds of {@link System#nanoTime}. */
-  private record Held(
-      NvmeCommand command, List<NvmeFault.Effect> effects, long since, long delay) {
+  private record Held(NvmeCommand command, List<NvmeFault.Effect> effects, long since, long delay) {
     boolean isDue(long now) {
       return now - since >= delay;
     }

@@ -80,9 +80,9 @@ final class NvmeMemoryBuffer {
 
   /** CMBSTS: whether the address that software chose cannot be one. */
   int status() {
-    return (control & ENABLE_SPACE) != 0 && base() + memory.byteSize() < base()
-        ? INVALID_ADDRESS
-        : 0;
+    long last = base() + memory.byteSize() - 1;
+    boolean wraps = Long.compareUnsigned(last, base()) < 0;
+    return (control & ENABLE_SPACE) != 0 && wraps ? INVALID_ADDRESS : 0;
   }
 
   private long base() {

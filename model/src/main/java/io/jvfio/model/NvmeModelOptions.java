@@ -5,8 +5,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What an {@link NvmeModel} is made with. Immutable; each {@code with} method returns a changed copy.
- * The defaults look like the controller that QEMU emulates.
+ * What an {@link NvmeModel} is made with. Immutable; each {@code with} method returns a changed
+ * copy. The defaults look like the controller that QEMU emulates.
  */
 public final class NvmeModelOptions {
   static final int DOORBELL_PAIRS = 255;

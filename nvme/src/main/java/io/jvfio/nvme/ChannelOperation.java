@@ -45,8 +45,7 @@ final class ChannelOperation {
    *
    * @param count bytes from the position of {@code buffer} on, at least 1
    */
-  ChannelOperation(
-      boolean isWrite, ByteBuffer buffer, long position, int count, Outcome outcome) {
+  ChannelOperation(boolean isWrite, ByteBuffer buffer, long position, int count, Outcome outcome) {
     this.isWrite = isWrite;
     this.buffer = buffer;
     this.position = position;

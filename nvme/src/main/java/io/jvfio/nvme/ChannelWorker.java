@@ -88,8 +88,7 @@ final class ChannelWorker {
     this.isSynchronous = isSynchronous;
     blockMask = namespace.blockSize() - 1;
     blockShift = Integer.numberOfTrailingZeros(namespace.blockSize());
-    thread =
-        Thread.ofPlatform().name("nvme-channel-" + queue.id()).daemon().unstarted(this::work);
+    thread = Thread.ofPlatform().name("nvme-channel-" + queue.id()).daemon().unstarted(this::work);
   }
 
   void start() {
@@ -108,10 +107,7 @@ final class ChannelWorker {
       var claim =
           namespace
               .claims()
-              .claim(
-                  operation.position >> blockShift,
-                  last >> blockShift,
-                  () -> arrive(operation));
+              .claim(operation.position >> blockShift, last >> blockShift, () -> arrive(operation));
       operation.claim = claim;
       claim.request();
     } else {
@@ -146,7 +142,8 @@ final class ChannelWorker {
   }
 
   /**
-   * Ends all operations, and waits for the thread to be done, unless it is the caller's. Idempotent.
+   * Ends all operations, and waits for the thread to be done, unless it is the caller's.
+   * Idempotent.
    *
    * @throws NvmeIoException if the queue or the memory could not be given back
    */

@@ -60,10 +60,7 @@ public final class NvmeAsynchronousFileChannel extends AsynchronousFileChannel {
   // --- outcomes ---
 
   private <V, A extends @Nullable Object> void tell(
-      CompletionHandler<V, ? super A> handler,
-      A attachment,
-      @Nullable Throwable cause,
-      V result) {
+      CompletionHandler<V, ? super A> handler, A attachment, @Nullable Throwable cause, V result) {
     Runnable task =
         () -> {
           if (cause == null) {
@@ -263,8 +260,7 @@ public final class NvmeAsynchronousFileChannel extends AsynchronousFileChannel {
 
   // --- locks ---
 
-  private FileLock addLock(long position, long size, boolean shared)
-      throws ClosedChannelException {
+  private FileLock addLock(long position, long size, boolean shared) throws ClosedChannelException {
     var locks = namespace.locks();
     long length = size == 0 ? Long.MAX_VALUE - position : size;
     var lock = locks.add(new NvmeFileLock(locks, this, position, length, shared));

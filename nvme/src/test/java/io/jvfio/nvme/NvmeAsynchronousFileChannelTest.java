@@ -27,6 +27,7 @@ import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.AfterEach;
@@ -187,7 +188,8 @@ class NvmeAsynchronousFileChannelTest {
   void handlersAreToldByTheExecutor() throws Exception {
     var told = new Told<Integer>();
     try (var pool = Executors.newSingleThreadExecutor(task -> new Thread(task, "handlers"))) {
-      try (var channel = namespace.openAsynchronousChannel(NvmeChannelOptions.of(READ, WRITE), pool)) {
+      try (var channel =
+          namespace.openAsynchronousChannel(NvmeChannelOptions.of(READ, WRITE), pool)) {
         var data = ByteBuffer.allocate(10);
         channel.write(data, 5, "wrote", told);
         assertThat(told.told.take()).isEqualTo("wrote 10");
@@ -209,9 +211,9 @@ class NvmeAsynchronousFileChannelTest {
   @Test
   void aHandlerMayGoOnAndMayCloseTheChannel() throws Exception {
     int buffers = device.memory.openBuffers();
-    for (var handlers : List.<java.util.concurrent.Executor>of(Runnable::run, Thread::startVirtualThread)) {
-      var channel =
-          namespace.openAsynchronousChannel(NvmeChannelOptions.of(READ, WRITE), handlers);
+    for (var handlers :
+        List.<Executor>of(Runnable::run, Thread::startVirtualThread)) {
+      var channel = namespace.openAsynchronousChannel(NvmeChannelOptions.of(READ, WRITE), handlers);
       var told = new Told<Integer>();
       channel.read(
           ByteBuffer.allocate(1),
@@ -337,8 +339,7 @@ class NvmeAsynchronousFileChannelTest {
         .hasCauseInstanceOf(ClosedChannelException.class);
     assertThatThrownBy(channel::size).isInstanceOf(ClosedChannelException.class);
     assertThatThrownBy(() -> channel.force(true)).isInstanceOf(ClosedChannelException.class);
-    assertThatThrownBy(() -> channel.lock().get())
-        .hasCauseInstanceOf(ClosedChannelException.class);
+    assertThatThrownBy(() -> channel.lock().get()).hasCauseInstanceOf(ClosedChannelException.class);
   }
 
   // --- what is refused ---
@@ -367,7 +368,9 @@ class NvmeAsynchronousFileChannelTest {
         var other = namespace.openChannel(READ, WRITE)) {
       var told = new Told<FileLock>();
       one.lock(10, 10, false, "locked", told);
-      assertThat(told.told.take().toString()).startsWith("locked").contains("10:10 exclusive valid");
+      assertThat(told.told.take().toString())
+          .startsWith("locked")
+          .contains("10:10 exclusive valid");
       assertThatThrownBy(() -> other.lock(15, 1, false))
           .isInstanceOf(OverlappingFileLockException.class);
       one.close();

@@ -42,8 +42,7 @@ final class FeatureCall {
   private static final int GET = VFIO_DEVICE_FEATURE_GET;
 
   private static final int SET = VFIO_DEVICE_FEATURE_SET;
-  private static final int KNOWN =
-      VFIO_DEVICE_FEATURE_MASK | GET | SET | VFIO_DEVICE_FEATURE_PROBE;
+  private static final int KNOWN = VFIO_DEVICE_FEATURE_MASK | GET | SET | VFIO_DEVICE_FEATURE_PROBE;
 
   /** Big-endian, as the text of an UUID is. */
   private static final ValueLayout.OfLong BIG =
@@ -112,8 +111,7 @@ final class FeatureCall {
   }
 
   /** What only a vendor's driver has. */
-  private int answer(
-      UserArgument argument, VariantDriver variant, int index, int flags, long argsz)
+  private int answer(UserArgument argument, VariantDriver variant, int index, int flags, long argsz)
       throws UserFault {
     return switch (index) {
       case VFIO_DEVICE_FEATURE_MIGRATION ->
@@ -209,9 +207,7 @@ final class FeatureCall {
     if (file == null) {
       return Errno.EBADF.result();
     }
-    return file instanceof EventFile event
-        ? pci.enterLowPower(event)
-        : Errno.EINVAL.result();
+    return file instanceof EventFile event ? pci.enterLowPower(event) : Errno.EINVAL.result();
   }
 
   private int state(UserArgument argument, VariantDriver variant, boolean set) throws UserFault {

@@ -104,8 +104,7 @@ final class MigrationFile extends OpenFile {
     if (count == 0) {
       return target.byteSize() > 0 && driver.isCopyingWhileRunning() ? Errno.ENOMSG.result() : 0;
     }
-    MemorySegment.copy(
-        content.toByteArray(), position, target, ValueLayout.JAVA_BYTE, 0, count);
+    MemorySegment.copy(content.toByteArray(), position, target, ValueLayout.JAVA_BYTE, 0, count);
     position += count;
     return count;
   }
