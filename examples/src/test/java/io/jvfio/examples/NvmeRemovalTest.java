@@ -29,7 +29,7 @@ class NvmeRemovalTest {
       NvmeOptions.defaults().withCommandTimeout(Duration.ofSeconds(2));
 
   @ParameterizedTest
-  @EnumSource(names = {"BLOCKING", "CHANNEL"})
+  @EnumSource
   void ioFailsWhenTheDeviceIsPulledOut(Face face) throws Exception {
     try (var host = SimulatedHosts.open("x86-6.12")) {
       var before = host.resources();
@@ -57,7 +57,7 @@ class NvmeRemovalTest {
   }
 
   @ParameterizedTest
-  @EnumSource(names = {"BLOCKING", "CHANNEL"})
+  @EnumSource
   void theDeviceIsGivenBackWhileThereIsIo(Face face) throws Exception {
     try (var host = SimulatedHosts.open("x86-6.12")) {
       var before = host.resources();
