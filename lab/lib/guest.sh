@@ -9,8 +9,11 @@ run_guest() {
   initramfs "$work"
   cp "$(kernel_dir)/linux" "$work/linux"
   for ((disk = 0; disk < DEVICES; disk++)); do
-    truncate -s 256M "$work/disk$disk"
-    drives+=(-drive "if=none,id=disk$disk,format=raw,cache=unsafe,file=$inside/disk$disk")
+    truncate -s 1280M "$work/disk$disk" # sparse: what is not written takes no room
+    drives+=(-drive "if=none,id=disk$disk,format=raw,cache=writeback,file=$inside/disk$disk") # a flush is one
+  done
+  for ((disk = 0; disk < ${#NULLS[@]}; disk++)); do
+    drives+=(-drive "if=none,id=null$disk,driver=null-co,size=1G,read-zeroes=on")
   done
   # In the background, so that a signal for this shell reaches QEMU at once and not after the guest's end.
   timeout --foreground -k 10 "$TIMEOUT" chroot "$root" "$QEMU_BINARY" "${QEMU[@]}" -m "$MEMORY" \
@@ -42,7 +45,9 @@ initramfs() {
   if [ -n "$SHELL_STEPS" ]; then cp "$SHELL_STEPS" "$add/jvfio/shell-steps"; fi
   cp -r "$LIB/." "$add/jvfio/lib"
   if [ -n "$FIGURES" ]; then
-    "$(cross_prefix)gcc" -O2 -Wall -Werror -shared -fPIC -o "$add/jvfio/libremap.so" "$LAB/src/main/c/remap.c"
+    for name in remap nvmeperf; do
+      "$(cross_prefix)gcc" -O2 -Wall -Werror -shared -fPIC -o "$add/jvfio/lib$name.so" "$LAB/src/main/c/$name.c"
+    done
   fi
   echo root:x:0:0:root:/root:/bin/sh >"$add/etc/passwd"
   echo nobody:x:65534:65534:nobody:/tmp:/bin/sh >>"$add/etc/passwd"
@@ -50,7 +55,8 @@ initramfs() {
   {
     echo "LANE='$LANE'"
     echo "CHANNEL='$CHANNEL'"
-    echo "DEVICES='$DEVICES'"
+    echo "DEVICES='$((DEVICES + ${#NULLS[@]}))'"
+    echo "NULLS='${NULLS[*]}'"
     echo "STEPS='${STEPS[*]}'"
     echo "STEP_TIMEOUT='$((TIMEOUT * 3 / 4))'"
   } >"$add/jvfio/lane"

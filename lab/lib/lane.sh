@@ -5,7 +5,8 @@ load_lane() {
   LANE=$1
   ARCH='' KERNEL='' KERNEL_PACKAGE='' KERNEL_SOURCE='' KERNEL_OPTIONS='' APPEND='' MEMORY=2G
   DEVICES=2 # NVMe controllers, each with a disk of its own: disk0, disk1 …
-  KERNEL_SUITES=() KERNEL_SHA256=() MODULES=() QEMU=() STEPS=()
+  NULLS=() # PCI addresses of controllers whose disks hold nothing and take no time: null0, null1 …; there when NVMe figures are measured
+  KERNEL_SUITES=() KERNEL_SHA256=() MODULES=() QEMU=() NULL_QEMU=() STEPS=()
   [ -f "$LAB/lanes/$LANE" ] || die "no such lane: $LANE (there are: $(cd "$LAB/lanes" && echo *))"
   # shellcheck source=/dev/null
   source "$LAB/lanes/$LANE"
@@ -26,7 +27,15 @@ prepare_lane() {
 run_lane() {
   load_lane "$1"
   local out=$RESULTS/$LANE root work started=$SECONDS step
-  if [ -n "$FIGURES" ]; then STEPS=(figures); fi
+  if [ -n "$FIGURES" ]; then STEPS=("$FIGURES"); fi
+  case $FIGURES in
+    nvme-*)
+      [ ${#NULLS[@]} -gt 0 ] || die "lane $LANE has no controllers for figures of NVMe"
+      QEMU+=("${NULL_QEMU[@]}")
+      if [ ${#MODULES[@]} -gt 0 ]; then MODULES+=(nvme); fi
+      ;;
+    *) NULLS=() ;;
+  esac
   if [ -n "$SHELL_STEPS" ]; then STEPS=(shell dmesg); fi
   STEPS=(bind "${STEPS[@]}")
   rm -rf "$out"
@@ -66,11 +75,24 @@ run_lane() {
     return "$(cat "$out/shell.rc")"
   fi
   if [ -n "$FIGURES" ]; then
-    cat "$out/figures.out"
-    return "$(cat "$out/figures.rc")"
+    cat "$out/$FIGURES.out"
+    return "$(cat "$out/$FIGURES.rc")"
   fi
+  for step in "${STEPS[@]}"; do
+    case $step in nvme-io*) check_disk "$work" "$out" "$step" ;; esac
+  done
   if [ -e "$out/probe-text.out" ]; then cat "$out/probe-text.out"; fi
   "$(java_home)/bin/java" --enable-native-access=io.jvfio.linux -p "$LIB" -m io.jvfio.lab/io.jvfio.lab.LaneReport "$LANE" "$out"
+}
+
+# check_disk WORK OUT STEP: looks for what the step says to have written in the image of its disk, as a further step STEP-disk.
+check_disk() {
+  local work=$1 out=$2 step=$3 status=0 number
+  number=$(sed -n 's/^serial jvfio//p' "$out/$step.out")
+  "$(java_home)/bin/java" -p "$LIB" -m io.jvfio.lab/io.jvfio.lab.DiskCheck "$work/disk$number" "$out/$step.out" \
+    >"$out/$step-disk.out" 2>"$out/$step-disk.err" || status=$?
+  echo "$status" >"$out/$step-disk.rc"
+  cat "$out/$step-disk.err"
 }
 
 stop_guest() { if [ -n "$QEMU_PID" ]; then kill "$QEMU_PID" 2>/dev/null || true; wait "$QEMU_PID" 2>/dev/null || true; fi; }

@@ -4,6 +4,8 @@ module io.jvfio.lab {
   requires com.fasterxml.jackson.core;
   requires io.jvfio.cli;
   requires io.jvfio.linux;
+  requires io.jvfio.nvme;
   requires io.jvfio.sim;
+  requires java.management;
   requires static org.jspecify;
 }

@@ -11,6 +11,9 @@ final class Text {
 
   private static final String[] SPAN_UNITS = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
 
+  private static final String[] DECIMAL_UNITS = {"bytes", "kB", "MB", "GB", "TB", "PB", "EB"};
+  private static final String[] LATENCY_UNITS = {"ns", "\u00b5s", "ms", "s"};
+
   private Text() {}
 
   /** Prints {@code text} in lines of at most 110 columns, all moved right by {@code indent}. */
@@ -49,19 +52,28 @@ final class Text {
     return span(unsigned(last - start) + 1);
   }
 
-  /** A number of bytes to about three digits. */
+  /** A number of bytes to about three digits, in binary units. */
   static String span(double size) {
-    double value = size;
+    return scaled(size, 1024, SPAN_UNITS);
+  }
+
+  /** A number of bytes to about three digits, in the units that makers of disks use. */
+  static String decimalSpan(double size) {
+    return scaled(size, 1000, DECIMAL_UNITS);
+  }
+
+  private static String scaled(double number, int factor, String[] units) {
+    double value = number;
     int unit = 0;
-    while (rounded(value) >= 1024 && unit < SPAN_UNITS.length - 1) {
-      value /= 1024;
+    while (rounded(value) >= factor && unit < units.length - 1) {
+      value /= factor;
       unit++;
     }
     double rounded = rounded(value);
     return (rounded == Math.rint(rounded) ? "%.0f" : rounded >= 10 ? "%.1f" : "%.2f")
             .formatted(rounded)
         + " "
-        + SPAN_UNITS[unit];
+        + units[unit];
   }
 
   private static double rounded(double value) {
@@ -97,5 +109,20 @@ final class Text {
   /** A rate, such as {@code 512.3 MiB/s}. */
   static String rate(long byteCount, long nanos) {
     return "%.1f MiB/s".formatted(byteCount / (double) (1 << 20) / (nanos / 1e9));
+  }
+
+  /** A latency to about three digits, such as {@code 12.3 µs}. */
+  static String latency(double nanos) {
+    return scaled(nanos, 1000, LATENCY_UNITS);
+  }
+
+  /** A latency as the clock told it. */
+  static String latency(long nanos) {
+    return latency((double) nanos);
+  }
+
+  /** A time in seconds to two digits, such as {@code 10.00 s}. */
+  static String seconds(long nanos) {
+    return "%.2f s".formatted(nanos / 1e9);
   }
 }

@@ -27,6 +27,15 @@ public final class LaneReport {
   private static final String VERIFIED_BYTES = "67108864";
   private static final String VERIFIED_WITHOUT_IOMMU = "4194304";
   private static final String LANE_WITH_NO_IOMMU = "x86-6.12-iommufd";
+  private static final String LANE_WITH_BOTH_VERSIONS = "pseries-6.12";
+  private static final String WORKLOAD_BLOCKS = "2097152";
+  private static final int WORKLOAD_QUEUES = 4;
+  private static final String WORKLOAD_DEPTH = "64";
+  private static final String KILLED = "137";
+
+  /** The driver's own time-out; what is in flight must have ended by then. */
+  private static final long LONGEST_END_MILLIS = 30_000;
+
   private static final String CONTROLLER = "0x010802";
   private static final int MINIMUM_CALLS = 400;
   private static final int MINIMUM_GENERATED_CALLS = 5000;
@@ -34,6 +43,7 @@ public final class LaneReport {
   private static final Pattern DEVICE_WRITE =
       Pattern.compile("IOVA 0x([0-9a-f]+): (\\p{XDigit}{16}), then (?!\\2)\\p{XDigit}{16}");
   private static final int DEVICE_WRITES = 3;
+  private static final Pattern NUMBER = Pattern.compile("\\d+");
   private static final String NO_WINDOWS = "The hypervisor offers no Dynamic DMA Windows";
   private static final Pattern POISON = Pattern.compile("failed DDW|Failed to|ddw-applicable");
 
@@ -104,6 +114,12 @@ public final class LaneReport {
       report.checkRoundTrip("nvme", report.expectation.chosen().get(), VERIFIED_BYTES);
       if (lane.equals(LANE_WITH_NO_IOMMU)) {
         report.checkRoundTrip("nvme-noiommu", "noiommu", VERIFIED_WITHOUT_IOMMU);
+      }
+      report.checkTakenAway();
+      report.checkKilled();
+      report.checkWorkload("nvme-io", report.expectation.chosen().get());
+      if (lane.equals(LANE_WITH_BOTH_VERSIONS)) {
+        report.checkWorkload("nvme-io-spapr-tce", "spapr-tce");
       }
       report.checkExample();
     } else {
@@ -310,6 +326,106 @@ public final class LaneReport {
             .formatted(bytes, document.get().at("controller").at("serial").text(), iommu));
   }
 
+  /** 1 GiB by four queues and their interrupts: in the guest, and on the disk after its end. */
+  private void checkWorkload(String step, String type) throws IOException {
+    var output = output(step);
+    var disk = output(step + "-disk");
+    if (output.isEmpty() || disk.isEmpty()) {
+      return;
+    }
+    var text = output.get();
+    var written = figure(text, "checksum-written");
+    var read = figure(text, "checksum-read");
+    check(
+        status(step).equals("0")
+            && figure(text, "iommu").equals(type)
+            && figure(text, "blocks").equals(WORKLOAD_BLOCKS)
+            && figure(text, "queues").equals(Integer.toString(WORKLOAD_QUEUES))
+            && figure(text, "deepest").equals(WORKLOAD_DEPTH)
+            && !written.isEmpty()
+            && read.equals(written),
+        step + ": written and read back",
+        "%s commands on %s queues, %s deep, through %s; %s MB/s, %s MB/s; checksums %s, %s; status %s"
+            .formatted(
+                figure(text, "commands"),
+                figure(text, "queues"),
+                figure(text, "deepest"),
+                figure(text, "iommu"),
+                figure(text, "write-mb-per-second"),
+                figure(text, "read-mb-per-second"),
+                written,
+                read,
+                status(step)));
+    var interrupts = figure(text, "interrupts");
+    check(
+        NUMBER.matcher(interrupts).results().filter(count -> !count.group().equals("0")).count()
+            >= WORKLOAD_QUEUES,
+        step + ": interrupts",
+        "by vector " + interrupts);
+    var found = figure(disk.get(), "checksum");
+    check(
+        status(step + "-disk").equals("0")
+            && figure(disk.get(), "blocks").equals(WORKLOAD_BLOCKS)
+            && !found.isEmpty()
+            && found.equals(written),
+        step + ": on the disk",
+        "%s blocks after power-off, checksum %s, first different %s"
+            .formatted(figure(disk.get(), "blocks"), found, figure(disk.get(), "different")));
+  }
+
+  /** The device was unbound while it was in use. */
+  private void checkTakenAway() throws IOException {
+    var output = output("nvme-unbind");
+    if (output.isEmpty()) {
+      return;
+    }
+    var text = output.get();
+    var errors = figures(text, "ended-by");
+    var commands = figures(text, "ended-commands").stream().mapToLong(Long::parseLong).sum();
+    var millis = figure(text, "ended-after-ms");
+    check(
+        figure(text, "status").equals(Integer.toString(NvmeWorkload.ENDED))
+            && Set.of("1", "2").contains(figure(text, "release-request"))
+            && errors.size() == WORKLOAD_QUEUES
+            && errors.stream().allMatch(error -> error.contains("Exception: "))
+            && commands > 0
+            && !millis.isEmpty()
+            && Long.parseLong(millis) <= LONGEST_END_MILLIS,
+        "nvme-unbind: I/O ended",
+        "%d commands, within %s ms, by %s; status %s"
+            .formatted(
+                commands,
+                millis,
+                errors.isEmpty() ? "nothing" : errors.getFirst(),
+                figure(text, "status")));
+    check(
+        figure(text, "left").equals("nothing")
+            && figure(text, "bound-to").isEmpty()
+            && figure(text, "again").equals("0"),
+        "nvme-unbind: given back",
+        "left %s; unbound after %s s; used again: status %s"
+            .formatted(
+                figure(text, "left"),
+                figure(text, "unbound-after-seconds"),
+                figure(text, "again")));
+  }
+
+  /** The program was killed while it used the device. */
+  private void checkKilled() throws IOException {
+    var output = output("nvme-kill");
+    if (output.isEmpty()) {
+      return;
+    }
+    var text = output.get();
+    check(
+        figure(text, "status").equals(KILLED)
+            && !figure(text, "running").isEmpty()
+            && figure(text, "again").equals("0"),
+        "nvme-kill: used again",
+        "killed: status %s; used again: status %s"
+            .formatted(figure(text, "status"), figure(text, "again")));
+  }
+
   private void checkExample() throws IOException {
     var output = output("example");
     if (output.isEmpty()) {
@@ -392,13 +508,18 @@ public final class LaneReport {
     }
   }
 
-  private static String figure(String output, String name) {
+  /** What a program printed after this name; empty when it did not. */
+  static String figure(String output, String name) {
+    var figures = figures(output, name);
+    return figures.isEmpty() ? "" : figures.getFirst();
+  }
+
+  private static List<String> figures(String output, String name) {
     return output
         .lines()
         .filter(line -> line.startsWith(name + " "))
         .map(line -> line.substring(name.length()).strip())
-        .findFirst()
-        .orElse("");
+        .toList();
   }
 
   private void checkMessages() throws IOException {

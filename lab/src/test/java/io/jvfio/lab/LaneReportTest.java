@@ -11,6 +11,7 @@ import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -19,6 +20,26 @@ import org.junit.jupiter.api.io.TempDir;
 class LaneReportTest {
   private static final String LANE = "pseries-5.10";
   private static final String NODDW = "pseries-6.12-noddw";
+
+  private static final String TAKEN_AWAY =
+      """
+      unbound-after-seconds 1
+      bound-to\s
+      status 3
+      running 77
+      release-request 1
+      ended-after-ms 120
+      ended-commands 64
+      ended-by io.jvfio.nvme.NvmeStatusException: Read of block 7
+      ended-commands 0
+      ended-by java.lang.IllegalStateException: the queue is closed
+      ended-commands 63
+      ended-by io.jvfio.nvme.NvmeStatusException: Read of block 8
+      ended-commands 64
+      ended-by io.jvfio.nvme.NvmeStatusException: Write of block 9
+      left nothing
+      again 0
+      """;
 
   @TempDir Path directory;
 
@@ -46,6 +67,9 @@ class LaneReportTest {
          "controller": {"model": "QEMU NVMe Ctrl", "serial": "jvfio0", "firmware": "11.1"},
          "bytesVerified": 67108864}
         """);
+    step("nvme-unbind", 0, TAKEN_AWAY);
+    step("nvme-kill", 0, "status 137\nrunning 77\nagain 0\n");
+    workload("nvme-io", "spapr-tce");
     step(
         "example",
         0,
@@ -63,6 +87,31 @@ class LaneReportTest {
   private void step(String name, int status, String output) throws IOException {
     Files.writeString(directory.resolve(name + ".out"), output);
     Files.writeString(directory.resolve(name + ".rc"), status + "\n");
+  }
+
+  private void workload(String name, String type) throws IOException {
+    step(
+        name,
+        0,
+        """
+        iommu %s
+        serial jvfio0
+        blocks 2097152
+        queues 4
+        commands 16863
+        deepest 64
+        checksum-written ce1b16d01e0488bf
+        checksum-read ce1b16d01e0488bf
+        interrupts [9, 2000, 1, 30, 4]
+        """
+            .formatted(type));
+    step(name + "-disk", 0, "blocks 2097152\nchecksum ce1b16d01e0488bf\ndifferent none\n");
+  }
+
+  private void replace(String step, String text, String other) throws IOException {
+    var file = directory.resolve(step + ".out");
+    assertThat(file).content().contains(text);
+    Files.writeString(file, Files.readString(file).replace(text, other));
   }
 
   private static String conformance(int calls, int differences) {
@@ -175,6 +224,72 @@ class LaneReportTest {
   }
 
   @Test
+  void aWorkloadThatIsNotWhatWasAskedForFails() throws Exception {
+    assertThat(line(report(LANE, true), "nvme-io: written")).contains("16863 commands on 4 queues");
+    for (var change :
+        List.of(
+            "iommu spapr-tce>iommu spapr-tce-v2",
+            "blocks 2097152>blocks 1024",
+            "queues 4>queues 1",
+            "deepest 64>deepest 63",
+            "checksum-read ce>checksum-read cf")) {
+      workload("nvme-io", "spapr-tce");
+      var parts = change.split(">", -1);
+      replace("nvme-io", parts[0], parts[1]);
+      assertThat(line(report(LANE, false), "nvme-io: written")).as(change).startsWith("FAIL");
+    }
+  }
+
+  @Test
+  void aWorkloadWithoutInterruptsFails() throws Exception {
+    replace("nvme-io", "[9, 2000, 1, 30, 4]", "[0, 10, 4, 9, 0]");
+
+    assertThat(line(report(LANE, false), "nvme-io: interrupts")).startsWith("FAIL");
+  }
+
+  @Test
+  void otherBytesOnTheDiskFail() throws Exception {
+    replace("nvme-io-disk", "checksum ce", "checksum cf");
+    assertThat(line(report(LANE, false), "nvme-io: on the disk")).startsWith("FAIL");
+
+    workload("nvme-io", "spapr-tce");
+    Files.writeString(directory.resolve("nvme-io-disk.rc"), "1\n");
+    assertThat(line(report(LANE, false), "nvme-io: on the disk")).startsWith("FAIL");
+
+    Files.delete(directory.resolve("nvme-io-disk.rc"));
+    assertThat(line(report(LANE, false), "nvme-io-disk")).contains("did not run");
+  }
+
+  @Test
+  void aDeviceTakenAwayMustEndTheProgramAsItShould() throws Exception {
+    for (var change :
+        List.of(
+            "status 3>status 134",
+            "release-request 1>release-request 0",
+            "ended-after-ms 120>ended-after-ms 30001",
+            "ended-by java.lang.IllegalStateException: the queue is closed>ended-by null",
+            "64\n>0\n")) {
+      step("nvme-unbind", 0, TAKEN_AWAY.replace("63\n", "0\n"));
+      var parts = change.split(">", -1);
+      replace("nvme-unbind", parts[0], parts[1]);
+      assertThat(line(report(LANE, false), "nvme-unbind: I/O ended")).as(change).startsWith("FAIL");
+    }
+    for (var change : List.of("left nothing>left [anon_inode:[vfio-device]]", "again 0>again 1")) {
+      step("nvme-unbind", 0, TAKEN_AWAY);
+      var parts = change.split(">", -1);
+      replace("nvme-unbind", parts[0], parts[1]);
+      assertThat(line(report(LANE, false), "nvme-unbind: given")).as(change).startsWith("FAIL");
+    }
+  }
+
+  @Test
+  void aDeviceThatCannotBeUsedAfterAKillFails() throws Exception {
+    replace("nvme-kill", "again 0", "again 1");
+
+    assertThat(line(report(LANE, false), "nvme-kill")).startsWith("FAIL");
+  }
+
+  @Test
   void aDeviceThatDidNotWriteFails() throws Exception {
     var example = directory.resolve("example.out");
     var written = Files.readString(example);
@@ -247,6 +362,8 @@ class LaneReportTest {
     Files.writeString(nvme, Files.readString(nvme).replace("spapr-tce", "spapr-tce-v2"));
     var example = directory.resolve("example.out");
     Files.writeString(example, Files.readString(example).replace("spapr-tce", "spapr-tce-v2"));
+    workload("nvme-io", "spapr-tce-v2");
+    workload("nvme-io-spapr-tce", "spapr-tce");
     step(
         "dmesg",
         0,

@@ -104,6 +104,19 @@ public record Errno(int number, String symbol, String text) {
   /** Address already in use. */
   public static final Errno EADDRINUSE = new Errno(98, "EADDRINUSE", "Address already in use");
 
+  /** Software caused connection abort. */
+  public static final Errno ECONNABORTED =
+      new Errno(103, "ECONNABORTED", "Software caused connection abort");
+
+  /** Connection reset by peer. */
+  public static final Errno ECONNRESET = new Errno(104, "ECONNRESET", "Connection reset by peer");
+
+  /** Connection refused. */
+  public static final Errno ECONNREFUSED = new Errno(111, "ECONNREFUSED", "Connection refused");
+
+  /** Broken pipe. */
+  public static final Errno EPIPE = new Errno(32, "EPIPE", "Broken pipe");
+
   private static final Map<Integer, Errno> KNOWN =
       List.of(
               EPERM,
@@ -135,7 +148,11 @@ public record Errno(int number, String symbol, String text) {
               EBADFD,
               EMSGSIZE,
               EOPNOTSUPP,
-              EADDRINUSE)
+              EADDRINUSE,
+              ECONNABORTED,
+              ECONNRESET,
+              ECONNREFUSED,
+              EPIPE)
           .stream()
           .collect(Collectors.toUnmodifiableMap(Errno::number, Function.identity()));
 

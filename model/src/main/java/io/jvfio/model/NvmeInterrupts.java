@@ -43,8 +43,7 @@ final class NvmeInterrupts {
     }
     isAsserted = asserted;
     int status = config.read(STATUS, 2);
-    config.set(
-        STATUS, 2, asserted ? status | STATUS_INTERRUPT : status & ~STATUS_INTERRUPT);
+    config.set(STATUS, 2, asserted ? status | STATUS_INTERRUPT : status & ~STATUS_INTERRUPT);
     if (port != null) {
       port.line(asserted);
     }

@@ -119,7 +119,12 @@ final class NvmeHost implements AutoCloseable {
 
     /** Sends one command and returns its completion. */
     Completion run(Command command) {
-      put(command);
+      return run(command, 0);
+    }
+
+    /** Sends one command with flags, such as 0x40 for an SGL, and returns its completion. */
+    Completion run(Command command, int flags) {
+      put(command, flags);
       ring();
       var taken = takeAll();
       acknowledge();
@@ -149,6 +154,10 @@ final class NvmeHost implements AutoCloseable {
   Queues io = new Queues(1, IO_SQ, IO_CQ, IO_ENTRIES);
 
   private final Arena arena = Arena.ofConfined();
+
+  NvmeHost(NvmeModelOptions options) {
+    this(NvmeModel.of(options));
+  }
 
   NvmeHost(NvmeModel model) {
     this.model = model;

@@ -231,7 +231,7 @@ class NvmeRegistersTest {
     assertThatIllegalArgumentException().isThrownBy(() -> NvmeModel.inMemory("ä", 512));
     assertThatIllegalArgumentException().isThrownBy(() -> NvmeModel.inMemory("S", 0));
     assertThatIllegalArgumentException().isThrownBy(() -> NvmeModel.inMemory("S", 513));
-    assertThatIllegalArgumentException().isThrownBy(() -> NvmeModel.inMemory("S", 1L << 41));
+    assertThatIllegalArgumentException().isThrownBy(() -> NvmeModel.inMemory("S", 1L << 45));
     assertThatIllegalArgumentException().isThrownBy(() -> NvmeModel.inMemory("S", 4096, 256));
     assertThatIllegalArgumentException().isThrownBy(() -> NvmeModel.inMemory("S", 4096, 1000));
   }

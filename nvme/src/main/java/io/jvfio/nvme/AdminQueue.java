@@ -1,116 +1,186 @@
 package io.jvfio.nvme;
 
+import io.jvfio.DmaMapping;
+import io.jvfio.DmaSpace;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+import java.util.Deque;
 
 /**
- * Admin commands, one at a time. Source: NVM Express Base Specification, "Admin Command Set".
+ * The admin queue pair: one command at a time, which is waited for, and the requests for
+ * asynchronous events, which stay with the controller until it has something to tell. Source: NVM
+ * Express Base Specification, "Admin Command Set", "Asynchronous Event Request command".
  *
  * <p>Not safe for use by several threads at once.
  */
 final class AdminQueue implements AutoCloseable {
-  static final int CNS_NAMESPACE = 0x00;
-  static final int CNS_CONTROLLER = 0x01;
-  static final int CNS_ACTIVE_NAMESPACES = 0x02;
+  /** Entries of both queues. */
+  static final int ENTRIES = 32;
 
-  /** Entries of both queues; commands go one at a time. */
-  static final int ENTRIES = 16;
+  /** More requests than this do not tell more: the controller keeps what it could not tell. */
+  static final int MAX_EVENT_REQUESTS = 4;
 
-  private static final int FEATURE_NUMBER_OF_QUEUES = 0x07;
-  private static final int CONTIGUOUS = 1;
+  private static final int DATA_PAGE = 0;
+  private static final int LIST_PAGE = 1;
+  private static final int SHADOW_PAGES = 2;
+  private static final long COMMAND = 0;
+  private static final long EVENT_REQUEST = 1;
 
-  private final QueuePair queue;
-  private final String device;
+  /** A look at CSTS costs as much as many looks at memory. */
+  private static final int LOOKS_PER_HEALTH_CHECK = 1024;
 
-  AdminQueue(QueuePair queue, String device) {
-    this.queue = queue;
-    this.device = device;
+  private final ControllerRegisters registers;
+  private final QueueMemory memory;
+  private final SubmissionRing submissions;
+  private final CompletionRing completions;
+  private final Deque<Integer> events = new ArrayDeque<>();
+
+  private CommandSlots slots = new CommandSlots(ENTRIES - 1);
+  private int completedSlot;
+  private int completedStatus;
+  private int completedResult;
+  private int eventRequests;
+
+  /** Allocates the queues, without telling the controller of them. */
+  AdminQueue(DmaSpace dmaSpace, ControllerRegisters registers) {
+    this.registers = registers;
+    memory = new QueueMemory(dmaSpace, ENTRIES, 1);
+    submissions =
+        new SubmissionRing(
+            memory.segment(), QueueMemory.SUBMISSION_RING, ENTRIES, registers.submissionTail(0));
+    completions =
+        new CompletionRing(
+            memory.segment(), memory.completionRing(), ENTRIES, registers.completionHead(0));
+  }
+
+  /** Begins anew, and tells the controller, which is disabled, where the queues are. */
+  void restart() {
+    slots = new CommandSlots(ENTRIES - 1);
+    submissions.restart();
+    completions.restart();
+    eventRequests = 0;
+    registers.adminQueues(memory.submissionIova(), memory.completionIova(), ENTRIES);
+  }
+
+  /** A page for the data of the command that is sent next, or was sent last. */
+  MemorySegment data() {
+    return memory.segment().asSlice(memory.slotOffset(DATA_PAGE), PrpList.PAGE_SIZE);
+  }
+
+  /** {@link #data()} as the device sees it. */
+  long dataIova() {
+    return memory.iova(memory.slotOffset(DATA_PAGE));
+  }
+
+  /** Doorbells in the memory of this queue, which no command of its own needs. */
+  ShadowDoorbells shadowDoorbells() {
+    long pages = memory.slotOffset(SHADOW_PAGES);
+    return new ShadowDoorbells(
+        memory.segment().asSlice(pages, ShadowDoorbells.BYTES), memory.iova(pages), registers);
+  }
+
+  /** PRP entry 2 for a buffer of the caller's, whose address is PRP entry 1. */
+  long describe(DmaMapping buffer) {
+    long pages = memory.slotOffset(LIST_PAGE);
+    return PrpList.describe(
+        buffer.iova(), buffer.byteSize(), memory.segment(), pages, memory.iova(pages));
   }
 
   /**
-   * Identify.
+   * Sends a command and waits for it.
    *
-   * @return the data structure; overwritten by the next command
+   * @return its status; dword 0 is in {@link #completedResult()} until the next
+   * @throws io.jvfio.VfioException if it does not come back in time, or the controller failed or is
+   *     gone
    */
-  MemorySegment identify(int namespaceId, int structure) {
-    int slot = queue.takeSlot();
-    queue.put(slot, Opcode.IDENTIFY, namespaceId, queue.pageIova(slot), 0, structure, 0, 0);
-    complete(Opcode.IDENTIFY, structure == CNS_NAMESPACE ? "namespace " + namespaceId : "");
-    return queue.memory().asSlice(queue.pageOffset(slot), PrpList.PAGE_SIZE);
-  }
-
-  /**
-   * Get Log Page, for all namespaces.
-   *
-   * @param byteSize a multiple of 4, at most a page
-   * @return the data; overwritten by the next command
-   */
-  MemorySegment logPage(int page, int byteSize) {
-    int slot = queue.takeSlot();
-    int cdw10 = page | (byteSize / 4 - 1) << 16;
-    queue.put(slot, Opcode.GET_LOG_PAGE, -1, queue.pageIova(slot), 0, cdw10, 0, 0);
-    complete(Opcode.GET_LOG_PAGE, "log page 0x%02x".formatted(page));
-    return queue.memory().asSlice(queue.pageOffset(slot), byteSize);
-  }
-
-  /**
-   * Set Features: asks for {@code pairs} I/O queue pairs.
-   *
-   * @return how many the controller grants, at least one
-   */
-  int requestQueuePairs(int pairs) {
-    int value = (pairs - 1) | ((pairs - 1) << 16);
-    simple(Opcode.SET_FEATURES, 0, FEATURE_NUMBER_OF_QUEUES, value, "the number of queues");
-    int granted = queue.completedResult();
-    return Math.min(granted & 0xffff, granted >>> 16) + 1;
-  }
-
-  /** Create I/O Completion Queue, without interrupts. */
-  void createCompletionQueue(int id, long iova, int entries) {
-    simple(
-        Opcode.CREATE_COMPLETION_QUEUE,
-        iova,
-        id | ((entries - 1) << 16),
-        CONTIGUOUS,
-        "queue " + id);
-  }
-
-  /** Create I/O Submission Queue, which completes to the queue of the same number. */
-  void createSubmissionQueue(int id, long iova, int entries) {
-    simple(
-        Opcode.CREATE_SUBMISSION_QUEUE,
-        iova,
-        id | ((entries - 1) << 16),
-        CONTIGUOUS | (id << 16),
-        "queue " + id);
-  }
-
-  /** Delete I/O Submission Queue. */
-  void deleteSubmissionQueue(int id) {
-    simple(Opcode.DELETE_SUBMISSION_QUEUE, 0, id, 0, "queue " + id);
-  }
-
-  /** Delete I/O Completion Queue; its submission queues have to be deleted before. */
-  void deleteCompletionQueue(int id) {
-    simple(Opcode.DELETE_COMPLETION_QUEUE, 0, id, 0, "queue " + id);
-  }
-
-  private void simple(Opcode opcode, long prp1, int cdw10, int cdw11, String object) {
-    queue.put(queue.takeSlot(), opcode, 0, prp1, 0, cdw10, cdw11, 0);
-    complete(opcode, object);
-  }
-
-  private void complete(Opcode opcode, String object) {
-    queue.ring();
-    queue.await();
-    queue.acknowledge();
-    if (queue.completedStatus() != QueuePair.SUCCESS) {
-      String subject = object.isEmpty() ? device : object + " of " + device;
-      throw new NvmeStatusException(opcode.label(), subject, queue.completedStatus());
+  int execute(
+      int opcode,
+      int namespaceId,
+      long prp1,
+      long prp2,
+      long cdw10and11,
+      long cdw12and13,
+      long cdw14and15,
+      long timeoutNanos) {
+    int slot = slots.take(COMMAND);
+    submissions.put(
+        opcode | slot << 16, namespaceId, prp1, prp2, cdw10and11, cdw12and13, cdw14and15);
+    submissions.show();
+    completedSlot = -1;
+    var backoff = Backoff.patient(timeoutNanos);
+    int looks = 0;
+    while (true) {
+      boolean expired = backoff.isExpired();
+      takeCompletions();
+      if (completedSlot == slot) {
+        return completedStatus;
+      }
+      looks++;
+      if (expired || looks % LOOKS_PER_HEALTH_CHECK == 0) {
+        registers.checkAlive("wait for a command");
+      }
+      if (expired) {
+        throw registers.commandTimeout(
+            "admin command 0x%02x".formatted(opcode & 0xff), timeoutNanos);
+      }
+      backoff.pause();
     }
   }
 
+  /** Takes the completions there are: events, and that of the command being waited for. */
+  void takeCompletions() {
+    long last = completions.peek();
+    if (last == CompletionRing.NONE) {
+      return;
+    }
+    while (last != CompletionRing.NONE) {
+      int slot = CompletionEntry.commandId((int) last);
+      if (!slots.isInFlight(slot)) {
+        throw registers.unknownCompletion(0, slot);
+      }
+      int status = CompletionEntry.status((int) last);
+      int result = completions.result();
+      completions.take();
+      slots.give(slot);
+      if (slots.token(slot) == COMMAND) {
+        completedSlot = slot;
+        completedStatus = status;
+        completedResult = result;
+      } else {
+        eventRequests--;
+        if (status == 0) {
+          events.add(result);
+        }
+      }
+      last = completions.peek();
+    }
+    completions.acknowledge();
+  }
+
+  /** Sends requests for events until the controller has {@code count}. */
+  void requestEvents(int count) {
+    int wanted = Math.min(count, MAX_EVENT_REQUESTS);
+    while (eventRequests < wanted) {
+      int slot = slots.take(EVENT_REQUEST);
+      submissions.put(Opcode.ASYNC_EVENT_REQUEST.code() | slot << 16, 0, 0, 0, 0, 0, 0);
+      eventRequests++;
+    }
+    submissions.show();
+  }
+
+  /** The events told and not taken yet, as dword 0 of their completions. */
+  Deque<Integer> events() {
+    return events;
+  }
+
+  /** Dword 0 of the completion of the last command. */
+  int completedResult() {
+    return completedResult;
+  }
+
+  /** Frees the memory; the controller must not use it any more. */
   @Override
   public void close() {
-    queue.close();
+    memory.close();
   }
 }

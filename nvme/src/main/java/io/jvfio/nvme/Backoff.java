@@ -1,24 +1,41 @@
 package io.jvfio.nvme;
 
+import java.util.concurrent.locks.LockSupport;
+
 /**
- * Waits for a device by looking again and again: busily at first, for a fast device, and giving way
- * to other threads after that, for a machine with few or emulated processors.
+ * Waits for a device by looking again and again: busily at first, for a fast device; giving way to
+ * other threads after that, for a machine with few or emulated processors; and with pauses in the
+ * end, where the device is known to be slow.
  */
 final class Backoff {
   private static final int BUSY_SPINS = 256;
+  private static final int YIELDS = 2048;
+  private static final long PAUSE_NANOS = 50_000;
 
-  private final long nanos;
+  private final boolean mayPause;
+  private long nanos;
   private long start;
   private int spins;
 
-  /** Waits for {@code nanos} from now, or from the last {@link #restart()}. */
-  Backoff(long nanos) {
-    this.nanos = nanos;
-    restart();
+  private Backoff(boolean mayPause) {
+    this.mayPause = mayPause;
   }
 
-  /** There was progress: the time starts again. */
-  void restart() {
+  /** For what takes microseconds: never sleeps. */
+  static Backoff busy() {
+    return new Backoff(false);
+  }
+
+  /** For what can take long: sleeps between looks after the first. */
+  static Backoff patient(long nanos) {
+    var backoff = new Backoff(true);
+    backoff.restart(nanos);
+    return backoff;
+  }
+
+  /** The wait begins now, and takes {@code waitNanos} at most. */
+  void restart(long waitNanos) {
+    nanos = waitNanos;
     spins = 0;
     start = 0;
   }
@@ -44,8 +61,11 @@ final class Backoff {
     if (spins < BUSY_SPINS) {
       spins++;
       Thread.onSpinWait();
-    } else {
+    } else if (!mayPause || spins < BUSY_SPINS + YIELDS) {
+      spins = mayPause ? spins + 1 : spins;
       Thread.yield();
+    } else {
+      LockSupport.parkNanos(PAUSE_NANOS);
     }
   }
 }

@@ -32,6 +32,21 @@ final class BlockClaims {
       return first <= other.last && other.first <= last;
     }
 
+    /**
+     * Asks for the blocks, once, and returns at once: {@code onGranted} is called once they are the
+     * caller's, by this call if they are free, by the thread that releases them otherwise.
+     */
+    void request() {
+      synchronized (claims) {
+        isGranted = claims.stream().noneMatch(this::overlaps);
+        claims.add(this);
+        if (!isGranted) {
+          return;
+        }
+      }
+      onGranted.run();
+    }
+
     /** Gives the blocks to who waits for them; gives up waiting where they are not granted. */
     void release() {
       List<Claim> granted;
@@ -56,29 +71,16 @@ final class BlockClaims {
     return granted;
   }
 
-  /**
-   * Claims blocks, and returns at once.
-   *
-   * @param onGranted called once, when the blocks are the caller's: by this call if they are free,
-   *     by the thread that releases them otherwise
-   */
+  /** A claim, to be requested. */
   Claim claim(long first, long last, Runnable onGranted) {
-    var claim = new Claim(first, last, onGranted);
-    synchronized (claims) {
-      claim.isGranted = claims.stream().noneMatch(claim::overlaps);
-      claims.add(claim);
-      if (!claim.isGranted) {
-        return claim;
-      }
-    }
-    onGranted.run();
-    return claim;
+    return new Claim(first, last, onGranted);
   }
 
   /** Claims blocks, and waits until they are the caller's. */
   Claim await(long first, long last) {
     var granted = new Semaphore(0);
     var claim = claim(first, last, granted::release);
+    claim.request();
     granted.acquireUninterruptibly();
     return claim;
   }

@@ -93,6 +93,17 @@ final class BounceBuffers {
     }
   }
 
+  /** Frees all pieces at once: nobody uses those that are taken, and nobody takes any. */
+  void closeUnused() {
+    lock.lock();
+    try {
+      free.set(0, count);
+    } finally {
+      lock.unlock();
+    }
+    close();
+  }
+
   /** Hands out no more pieces, waits for those that are taken, and frees all. Idempotent. */
   void close() {
     lock.lock();

@@ -5,19 +5,33 @@ import java.util.Arrays;
 /**
  * The commands of a queue that are in flight. A command takes a slot, whose number is its command
  * identifier, and gives it back when it completes. Not safe for use by several threads at once.
+ *
+ * <p>When the controller was reset, commands are ended: they keep their slots until that was told,
+ * and no completion is theirs any more.
  */
 final class CommandSlots {
+  private static final byte FREE = 0;
+  private static final byte IN_FLIGHT = 1;
+  private static final byte ABORTED = 2;
+  private static final byte ENDED = 3;
+
   private final int[] free;
-  private final boolean[] isTaken;
+  private final byte[] states;
   private final long[] tokens;
+
+  /** When a command was first seen to take its time; 0 before that. */
+  private final long[] seen;
+
   private int freeCount;
+  private int endedCount;
 
   /** {@code count} slots, all free. */
   CommandSlots(int count) {
     free = new int[count];
     Arrays.setAll(free, i -> count - 1 - i);
-    isTaken = new boolean[count];
+    states = new byte[count];
     tokens = new long[count];
+    seen = new long[count];
     freeCount = count;
   }
 
@@ -36,24 +50,72 @@ final class CommandSlots {
   /** Takes a slot; there has to be one. */
   int take(long token) {
     int slot = free[--freeCount];
-    isTaken[slot] = true;
+    states[slot] = IN_FLIGHT;
     tokens[slot] = token;
+    seen[slot] = 0;
     return slot;
   }
 
-  /** Whether a command has this identifier, which may be any number that is not negative. */
-  boolean isTaken(int slot) {
-    return slot < isTaken.length && isTaken[slot];
+  /** Whether the controller has a command of this identifier, any number that is not negative. */
+  boolean isInFlight(int slot) {
+    return slot < states.length && (states[slot] == IN_FLIGHT || states[slot] == ABORTED);
   }
 
   /** Gives a taken slot back. */
   void give(int slot) {
-    isTaken[slot] = false;
+    states[slot] = FREE;
     free[freeCount++] = slot;
   }
 
   /** What was given with the command that has or had the slot last. */
   long token(int slot) {
     return tokens[slot];
+  }
+
+  /** The controller has none of the commands any more. */
+  void endAll() {
+    for (int slot = 0; slot < states.length; slot++) {
+      if (isInFlight(slot)) {
+        states[slot] = ENDED;
+        endedCount++;
+      }
+    }
+  }
+
+  boolean hasEnded() {
+    return endedCount > 0;
+  }
+
+  /** Gives back the slot of an ended command; there has to be one. */
+  int giveEnded() {
+    int slot = 0;
+    while (states[slot] != ENDED) {
+      slot++;
+    }
+    endedCount--;
+    give(slot);
+    return slot;
+  }
+
+  /**
+   * How long a command has been in flight, from the first time that this was asked.
+   *
+   * @param now {@link System#nanoTime()}, which is not 0
+   */
+  long age(int slot, long now) {
+    if (seen[slot] == 0) {
+      seen[slot] = now;
+    }
+    return now - seen[slot];
+  }
+
+  /** Notes that the controller was asked to abort a command; its age begins again. */
+  void aborted(int slot) {
+    states[slot] = ABORTED;
+    seen[slot] = 0;
+  }
+
+  boolean isAborted(int slot) {
+    return states[slot] == ABORTED;
   }
 }

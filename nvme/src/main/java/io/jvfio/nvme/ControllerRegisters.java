@@ -18,7 +18,7 @@ final class ControllerRegisters implements AutoCloseable {
   private static final long AQA = 0x24;
   private static final long ASQ = 0x28;
   private static final long ACQ = 0x30;
-  private static final long DOORBELLS = 0x1000;
+  static final long DOORBELLS = 0x1000;
 
   private static final int CC_EN = 1;
   private static final int CC_SHN_MASK = 3 << 14;
@@ -88,12 +88,22 @@ final class ControllerRegisters implements AutoCloseable {
 
   /** The submission queue's tail doorbell. */
   Doorbell submissionTail(int queue) {
-    return new Doorbell(registers, submissionDoorbell(queue));
+    return doorbell(submissionDoorbell(queue));
   }
 
   /** The completion queue's head doorbell. */
   Doorbell completionHead(int queue) {
-    return new Doorbell(registers, completionDoorbell(queue));
+    return doorbell(completionDoorbell(queue));
+  }
+
+  /** A doorbell register. */
+  Doorbell doorbell(long offset) {
+    return new Doorbell(registers, offset);
+  }
+
+  /** The registers themselves. */
+  Registers registers() {
+    return registers;
   }
 
   /** Where the submission queue's tail doorbell is. */
@@ -109,11 +119,6 @@ final class ControllerRegisters implements AutoCloseable {
   /** CAP.DSTRD. */
   private int doorbellShift() {
     return 2 + ((int) (capabilities >> 32) & 0xf);
-  }
-
-  /** Rings a doorbell, after all that this thread did before. */
-  void ring(long doorbell, int value) {
-    registers.write32Release(doorbell, value);
   }
 
   /** Tells the controller where its admin queues are; it has to be disabled. */
@@ -159,7 +164,7 @@ final class ControllerRegisters implements AutoCloseable {
   }
 
   private void await(String step, int mask, int expected, long nanos, boolean failOnFatal) {
-    var backoff = new Backoff(nanos);
+    var backoff = Backoff.patient(nanos);
     while (true) {
       // The time is read before the status: a late look at the clock fails no one.
       boolean expired = backoff.isExpired();
@@ -202,6 +207,23 @@ final class ControllerRegisters implements AutoCloseable {
           "All its registers read as ones: the device is gone, asleep, or does not decode memory.",
           "Look for it in lspci and dmesg.");
     }
+  }
+
+  /** A completion for a command that was not given, or was completed before. */
+  VfioException unknownCompletion(int queue, int commandId) {
+    return failure(
+        "take a completion",
+        "The controller completed command %d of queue %d, which it was not given."
+            .formatted(commandId, queue),
+        "Its firmware or its memory is faulty.");
+  }
+
+  /** A command that did not come back. */
+  VfioException commandTimeout(String command, long nanos) {
+    return failure(
+        "wait for a command",
+        "The controller did not complete %s within %d ms.".formatted(command, nanos / 1_000_000),
+        "Allow it more time (NvmeOptions.commandTimeout), if it is not broken.");
   }
 
   private VfioException fatal(String step) {

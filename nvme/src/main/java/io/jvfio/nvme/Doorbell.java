@@ -3,7 +3,7 @@ package io.jvfio.nvme;
 import io.jvfio.linux.Registers;
 
 /** A doorbell register. Source: NVM Express over PCIe Transport Specification, "Doorbells". */
-final class Doorbell {
+class Doorbell {
   private final Registers registers;
   private final long offset;
 
@@ -12,8 +12,11 @@ final class Doorbell {
     this.offset = offset;
   }
 
-  /** Writes the doorbell, after all that this thread did before. */
+  /** Tells the controller of a new tail or head, after all that this thread did before. */
   void ring(int value) {
     registers.write32Release(offset, value);
   }
+
+  /** The queue was deleted at the controller: its next value is told as the first. */
+  void restart() {}
 }

@@ -7,6 +7,7 @@ import static io.jvfio.nvme.LittleEndian.LE8;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 
 /**
  * What a controller says of itself. Source: NVM Express Base Specification, "Identify Controller
@@ -24,6 +25,14 @@ import java.nio.charset.StandardCharsets;
  * @param volatileWriteCache whether written data can be lost with power before a flush
  * @param shutdownMicros how long an orderly shutdown can take, in microseconds; 0 if not reported
  * @param errorLogEntries errors that it remembers at most
+ * @param maxAsyncEvents requests for asynchronous events that it holds at most
+ * @param optionalAdminCommands OACS: a bit for each kind of optional admin command
+ * @param optionalIoCommands ONCS: a bit for each kind of optional I/O command
+ * @param optionalAsyncEvents OAES: a bit for each optional asynchronous event
+ * @param logPageAttributes LPA: what its log pages can do
+ * @param sglSupport SGLS: whether and which SGLs it takes
+ * @param retryDelays CRDT1 to CRDT3: what a status means that asks for a delay before the next
+ *     attempt, in units of 100 ms
  * @param subsystemName NVMe qualified name of the NVM subsystem; empty if not reported
  */
 public record IdentifyController(
@@ -39,7 +48,22 @@ public record IdentifyController(
     boolean volatileWriteCache,
     long shutdownMicros,
     int errorLogEntries,
+    int maxAsyncEvents,
+    int optionalAdminCommands,
+    int optionalIoCommands,
+    int optionalAsyncEvents,
+    int logPageAttributes,
+    int sglSupport,
+    List<Integer> retryDelays,
     String subsystemName) {
+
+  private static final int SGLS_SUPPORTED = 3;
+  private static final int OACS_FORMAT = 1 << 1;
+  private static final int OACS_DOORBELL_BUFFERS = 1 << 8;
+  private static final int LPA_EXTENDED_DATA = 1 << 2;
+  private static final int STATUS_DELAY_SHIFT = 11;
+  private static final int STATUS_DELAY_MASK = 3;
+  private static final long RETRY_DELAY_NANOS = 100_000_000;
 
   private static final long VID = 0;
   private static final long SSVID = 2;
@@ -53,9 +77,16 @@ public record IdentifyController(
   private static final long CNTLID = 78;
   private static final long VER = 80;
   private static final long RTD3E = 88;
+  private static final long OAES = 92;
+  private static final long CRDT1 = 128;
+  private static final long OACS = 256;
+  private static final long AERL = 259;
+  private static final long LPA = 261;
   private static final long ELPE = 262;
   private static final long NN = 516;
+  private static final long ONCS = 520;
   private static final long VWC = 525;
+  private static final long SGLS = 536;
   private static final long SUBNQN = 768;
   private static final int SUBNQN_LENGTH = 256;
 
@@ -81,7 +112,44 @@ public record IdentifyController(
         (page.get(LE8, VWC) & 1) != 0,
         Integer.toUnsignedLong(page.get(LE32, RTD3E)),
         Byte.toUnsignedInt(page.get(LE8, ELPE)) + 1,
+        Byte.toUnsignedInt(page.get(LE8, AERL)) + 1,
+        Short.toUnsignedInt(page.get(LE16, OACS)),
+        Short.toUnsignedInt(page.get(LE16, ONCS)),
+        page.get(LE32, OAES),
+        Byte.toUnsignedInt(page.get(LE8, LPA)),
+        page.get(LE32, SGLS),
+        List.of(delay(page, 0), delay(page, 1), delay(page, 2)),
         text(page, SUBNQN, SUBNQN_LENGTH));
+  }
+
+  private static int delay(MemorySegment page, int index) {
+    return Short.toUnsignedInt(page.get(LE16, CRDT1 + 2L * index));
+  }
+
+  /** Whether it takes SGLs for the data of I/O commands. */
+  public boolean supportsSgls() {
+    return (sglSupport & SGLS_SUPPORTED) != 0;
+  }
+
+  /** Whether it can be told of doorbells in memory. */
+  public boolean supportsDoorbellBuffers() {
+    return (optionalAdminCommands & OACS_DOORBELL_BUFFERS) != 0;
+  }
+
+  /** Whether it can format namespaces. */
+  public boolean supportsFormat() {
+    return (optionalAdminCommands & OACS_FORMAT) != 0;
+  }
+
+  /** Whether log pages can be read from the middle. */
+  public boolean supportsLogOffsets() {
+    return (logPageAttributes & LPA_EXTENDED_DATA) != 0;
+  }
+
+  /** How long to wait before the next attempt, as a failed command's status asks for. */
+  long retryDelayNanos(int status) {
+    int which = (status >> STATUS_DELAY_SHIFT) & STATUS_DELAY_MASK;
+    return which == 0 ? 0 : retryDelays.get(which - 1) * RETRY_DELAY_NANOS;
   }
 
   private static String versionText(int version) {

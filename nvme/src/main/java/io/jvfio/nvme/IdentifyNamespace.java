@@ -1,5 +1,6 @@
 package io.jvfio.nvme;
 
+import static io.jvfio.nvme.LittleEndian.LE16;
 import static io.jvfio.nvme.LittleEndian.LE32;
 import static io.jvfio.nvme.LittleEndian.LE64;
 import static io.jvfio.nvme.LittleEndian.LE8;
@@ -18,6 +19,9 @@ import java.util.stream.IntStream;
  * @param formats the LBA formats that the namespace can have
  * @param formatIndex which of them it has
  * @param metadataInline whether metadata follows the data of each block, rather than being apart
+ * @param copyRangeBlocks MSSRL: blocks that one source range of a Copy can have
+ * @param copyBlocks MCL: blocks that a Copy can copy
+ * @param copyRanges MSRC: source ranges that a Copy can have
  */
 public record IdentifyNamespace(
     long sizeBlocks,
@@ -25,13 +29,19 @@ public record IdentifyNamespace(
     long utilisationBlocks,
     List<LbaFormat> formats,
     int formatIndex,
-    boolean metadataInline) {
+    boolean metadataInline,
+    int copyRangeBlocks,
+    long copyBlocks,
+    int copyRanges) {
 
   private static final long NSZE = 0;
   private static final long NCAP = 8;
   private static final long NUSE = 16;
   private static final long NLBAF = 25;
   private static final long FLBAS = 26;
+  private static final long MSSRL = 74;
+  private static final long MCL = 76;
+  private static final long MSRC = 80;
   private static final long LBAF0 = 128;
   private static final int MAX_FORMATS = 64;
 
@@ -58,7 +68,10 @@ public record IdentifyNamespace(
             .mapToObj(i -> LbaFormat.of(page.get(LE32, LBAF0 + (long) i * Integer.BYTES)))
             .toList(),
         index,
-        (current & 0x10) != 0);
+        (current & 0x10) != 0,
+        Short.toUnsignedInt(page.get(LE16, MSSRL)),
+        Integer.toUnsignedLong(page.get(LE32, MCL)),
+        Byte.toUnsignedInt(page.get(LE8, MSRC)) + 1);
   }
 
   /** The LBA format that the namespace has. */

@@ -61,8 +61,7 @@ public record NvmeChannelOptions(Set<OpenOption> openOptions, int transferBytes,
 
   /** Four pieces of 256 KiB. */
   public static NvmeChannelOptions of(OpenOption... openOptions) {
-    return new NvmeChannelOptions(
-        Set.of(openOptions), DEFAULT_TRANSFER_BYTES, DEFAULT_TRANSFERS);
+    return new NvmeChannelOptions(Set.of(openOptions), DEFAULT_TRANSFER_BYTES, DEFAULT_TRANSFERS);
   }
 
   /** The same with pieces of another size. */

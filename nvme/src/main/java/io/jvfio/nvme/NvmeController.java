@@ -1,22 +1,18 @@
 package io.jvfio.nvme;
 
-import io.jvfio.DmaSpace;
+import io.jvfio.DmaMapping;
+import io.jvfio.Interrupt;
 import io.jvfio.VfioDevice;
 import io.jvfio.VfioException;
+import java.lang.foreign.MemorySegment;
 import java.time.Duration;
-import java.time.temporal.ChronoUnit;
-import java.util.BitSet;
-import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Set;
-import java.util.function.Supplier;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.IntStream;
-import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An NVMe controller, driven over a VFIO device: an admin queue pair and one I/O queue pair,
- * polled.
+ * An NVMe controller, driven over a VFIO device.
  *
  * <pre>{@code
  * try (var device = host.open(address);
@@ -28,57 +24,44 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
+ * <p>There are two faces. {@link NvmeNamespace} blocks: several threads work in parallel on a few
+ * queue pairs that they share. {@link #openQueue()} makes a queue pair for one thread, with many
+ * commands in flight and nothing waited for.
+ *
+ * <p><b>When the controller fails.</b> A command that takes longer than {@link
+ * NvmeOptions#commandTimeout()} is aborted; if it does not come back then, or the controller
+ * reports a fatal error, or completes what it was not given, it is reset. First it is stopped, so
+ * that it reaches no memory any more; then all commands in flight, of all queues, end with status
+ * Command Aborted By Host, which blocking calls make a {@link VfioException} of; what they did is
+ * not known. After that the controller works again, and queues with it; features that were not
+ * saved are as after power-on. A controller that cannot be reset, or is gone, fails all commands
+ * from then on with {@link VfioException} and can only be closed.
+ *
  * <p>Closing deletes the queues, tells the controller to shut down, stops it, takes bus mastering
- * away and frees the queue memory last. The device itself stays open.
+ * away and frees the queue memory last. The device itself stays open. It may be closed while other
+ * threads use it: they get an {@link IllegalStateException} once the device reaches no memory any
+ * more.
  *
- * <p>A controller that does not complete a command in time is stopped at once, so that it cannot
- * write to memory that is given back later; all further I/O fails, and it can only be closed.
- *
- * <p>Safe for use by several threads: one call at a time goes to the controller, the others wait.
- * Source: NVM Express Base Specification, "Memory-based Controller Initialization", "Controller
- * Shutdown".
+ * <p>Safe for use by several threads. Source: NVM Express Base Specification, "Memory-based
+ * Controller Initialization", "Controller Shutdown".
  */
 public final class NvmeController implements AutoCloseable {
-  private static final int IO_QUEUE = 1;
+  private final Controller controller;
+  private final AdminCommands commands;
+  private final NvmeFeatures features;
+  private final AsyncEvents events;
+  private final SharedQueues queues;
+  private final @Nullable Interrupt releaseRequest;
+  private final AtomicBoolean isClosed = new AtomicBoolean();
 
-  /** Asked of the controller. */
-  private static final int MAX_PAIRS = 128;
-
-  private static final int LOG_ERRORS = 0x01;
-  private static final int LOG_SMART = 0x02;
-  private static final int MAX_NAMESPACES = 1024;
-
-  /** For controllers that do not say how long a shutdown takes. */
-  private static final Duration SHORTEST_SHUTDOWN = Duration.ofSeconds(10);
-
-  private final ReentrantLock lock = new ReentrantLock();
-  private final VfioDevice device;
-  private final NvmeOptions options;
-  private final ControllerRegisters registers;
-
-  /** Queue identifiers in use beyond the first. */
-  private final BitSet queueIds = new BitSet();
-
-  private final Set<NvmeQueue> queues = new LinkedHashSet<>();
-  private int pairs;
-  private long maxTransfer;
-  private @Nullable AdminQueue admin;
-  private @Nullable IoQueue io;
-  private @Nullable IdentifyController identify;
-  private boolean isBusMaster;
-  private boolean isEnabled;
-  private boolean hasCompletionQueue;
-  private boolean hasSubmissionQueue;
-
-  /** Why the controller was stopped before it was closed. */
-  private @Nullable Throwable failure;
-
-  private boolean isClosed;
-
-  private NvmeController(VfioDevice device, NvmeOptions options, ControllerRegisters registers) {
-    this.device = device;
-    this.options = options;
-    this.registers = registers;
+  private NvmeController(
+      Controller controller, NvmeQueue first, @Nullable Interrupt releaseRequest) {
+    this.controller = controller;
+    this.releaseRequest = releaseRequest;
+    commands = new AdminCommands(controller);
+    features = new NvmeFeatures(controller);
+    events = new AsyncEvents(controller);
+    queues = new SharedQueues(controller, first);
   }
 
   /** Opens the controller with {@link NvmeOptions#defaults()}. */
@@ -87,8 +70,8 @@ public final class NvmeController implements AutoCloseable {
   }
 
   /**
-   * Resets and starts the controller, identifies it, and creates its I/O queues. If that fails,
-   * everything opened is closed again and the controller is stopped.
+   * Resets and starts the controller, identifies it, and creates its first I/O queue pair. If that
+   * fails, everything opened is closed again and the controller is stopped.
    *
    * @param device an open NVMe device, to be kept open until the controller is closed
    * @throws VfioException if there is no memory for the queues, or the controller does not start
@@ -96,62 +79,66 @@ public final class NvmeController implements AutoCloseable {
    */
   public static NvmeController open(VfioDevice device, NvmeOptions options) {
     var registers = new ControllerRegisters(device.region(0).registers(), device.name());
-    var controller = new NvmeController(device, options, registers);
+    var controller = new Controller(device, options, registers);
     try {
-      controller.start();
-      return controller;
+      var first = controller.start();
+      return new NvmeController(controller, first, listen(device, options.onReleaseRequest()));
     } catch (RuntimeException | Error e) {
-      controller.release().suppressInto(e);
+      controller.abandonStart(e);
       throw e;
     }
   }
 
-  private void start() {
-    // This lets the device decode its registers, too; so it comes before the first look at them.
-    isBusMaster = true;
-    device.enableBusMaster();
-    registers.readCapabilities();
-    registers.disable();
-    long timeout = options.commandTimeout().toNanos();
-    var adminPair = new QueuePair(device.dmaSpace(), registers, 0, AdminQueue.ENTRIES, timeout);
-    var newAdmin = new AdminQueue(adminPair, device.name());
-    admin = newAdmin;
-    registers.adminQueues(
-        adminPair.submissionIova(), adminPair.completionIova(), adminPair.entries());
-    registers.enable();
-    isEnabled = true;
-
-    var identity =
-        IdentifyController.decode(
-            newAdmin.identify(0, AdminQueue.CNS_CONTROLLER),
-            registers.version(),
-            PrpList.PAGE_SIZE);
-    identify = identity;
-    pairs = newAdmin.requestQueuePairs(MAX_PAIRS);
-    int entries = Math.min(options.queueEntries(), registers.maxQueueEntries());
-    var pair = new QueuePair(device.dmaSpace(), registers, IO_QUEUE, entries, timeout);
-    long limit = identity.mdtsBytes() == 0 ? Long.MAX_VALUE : identity.mdtsBytes();
-    maxTransfer = Math.min(limit, PrpList.MAX_TRANSFER);
-    io = new IoQueue(pair, device.name(), maxTransfer);
-    newAdmin.createCompletionQueue(IO_QUEUE, pair.completionIova(), entries);
-    hasCompletionQueue = true;
-    newAdmin.createSubmissionQueue(IO_QUEUE, pair.submissionIova(), entries);
-    hasSubmissionQueue = true;
+  private static @Nullable Interrupt listen(VfioDevice device, @Nullable Runnable action) {
+    if (action == null) {
+      return null;
+    }
+    var interrupt = device.interrupts().releaseRequest();
+    interrupt.handle(_ -> action.run());
+    return interrupt;
   }
 
   /** What the controller said of itself when it was opened. */
   public IdentifyController identify() {
-    lock.lock();
-    try {
-      requireOpen();
-      return started(identify);
-    } finally {
-      lock.unlock();
+    controller.requireOpen();
+    return controller.startup().identity();
+  }
+
+  /** The numbers of the active namespaces, in order. */
+  public List<Integer> namespaces() {
+    return commands.activeNamespaces();
+  }
+
+  /**
+   * What the controller says of a namespace, whether or not this driver can use it.
+   *
+   * @param id the namespace's number, from 1
+   * @throws NvmeStatusException if the controller has no such namespace
+   */
+  public IdentifyNamespace identifyNamespace(int id) {
+    checkId(id);
+    return commands.namespace(id);
+  }
+
+  /**
+   * What a namespace is called all over the world.
+   *
+   * @param id the namespace's number, from 1
+   * @throws NvmeStatusException if the controller has no such namespace, or does not tell
+   */
+  public NamespaceIdentifiers namespaceIdentifiers(int id) {
+    checkId(id);
+    return commands.identifiers(id);
+  }
+
+  private static void checkId(int id) {
+    if (id < 1) {
+      throw new IllegalArgumentException("namespaces are numbered from 1, not " + id);
     }
   }
 
   /**
-   * Identifies a namespace.
+   * Opens a namespace.
    *
    * @param id the namespace's number, from 1
    * @throws VfioException if the namespace is not active, or its blocks carry metadata, which this
@@ -159,311 +146,166 @@ public final class NvmeController implements AutoCloseable {
    * @throws NvmeStatusException if the controller has no such namespace
    */
   public NvmeNamespace namespace(int id) {
-    if (id < 1) {
-      throw new IllegalArgumentException("namespaces are numbered from 1, not " + id);
-    }
     IdentifyNamespace identity = identifyNamespace(id);
     if (identity.sizeBlocks() == 0) {
-      throw registers.failure(
+      throw controller.failure(
           "open namespace " + id,
           "The controller has no active namespace of this number.",
           "Create it and attach it to the controller.");
     }
-    if (identity.format().dataBytes() == 0 || identity.format().metadataBytes() != 0) {
-      throw registers.failure(
+    var format = identity.format();
+    if (format.dataBytes() == 0 || format.metadataBytes() != 0) {
+      throw controller.failure(
           "open namespace " + id,
-          "Its blocks have %d bytes of data and %d of metadata, which this driver cannot transfer."
-              .formatted(identity.format().dataBytes(), identity.format().metadataBytes()),
+          "Its blocks have %d bytes of data and %d of metadata%s, which this driver cannot transfer."
+              .formatted(
+                  format.dataBytes(),
+                  format.metadataBytes(),
+                  identity.metadataInline() ? " behind them" : ""),
           "Format it without metadata.");
     }
-    return new NvmeNamespace(this, id, identity);
+    return new NvmeNamespace(controller, queues, id, identity);
   }
 
   /**
    * Creates an I/O queue pair for one thread, with entries as {@link NvmeOptions} says.
    *
-   * @throws VfioException if the controller or its interrupt vectors allow no more
+   * @throws VfioException if the controller allows no more; it is not harmed by that
+   * @throws NvmeStatusException if the controller refuses
    */
   public NvmeQueue openQueue() {
-    return call(this::createQueue);
+    return controller.openQueue();
   }
 
-  private NvmeQueue createQueue() {
-    int id = Math.max(queueIds.nextClearBit(0), IO_QUEUE + 1);
-    if (id > pairs) {
-      throw registers.failure(
-          "open a queue",
-          "The controller has %d queue pairs, and all are in use.".formatted(pairs),
-          "Close one of them.");
-    }
-    int entries = Math.min(options.queueEntries(), registers.maxQueueEntries());
-    var memory = new QueueMemory(device.dmaSpace(), entries, 1);
-    var queue =
-        new NvmeQueue(
-            this,
-            id,
-            maxTransfer,
-            memory,
-            new SubmissionRing(
-                memory.segment(),
-                QueueMemory.SUBMISSION_RING,
-                entries,
-                registers.submissionTail(id)),
-            new CompletionRing(
-                memory.segment(), memory.completionRing(), entries, registers.completionHead(id)),
-            new CommandSlots(entries - 1));
-    var commands = started(admin);
-    try {
-      commands.createCompletionQueue(id, memory.completionIova(), entries);
-      commands.createSubmissionQueue(id, memory.submissionIova(), entries);
-    } catch (NvmeStatusException e) {
-      memory.close();
-      throw e;
-    }
-    queueIds.set(0, id + 1);
-    queues.add(queue);
-    return queue;
+  /** The interrupts that completions are noticed by, and why it is not the best kind. */
+  public NvmeInterrupts interrupts() {
+    return controller.startup().vectors().description();
   }
 
-  /** Deletes a queue, then frees its memory. */
-  void closeQueue(NvmeQueue queue, QueueMemory memory) {
-    lock.lock();
-    try {
-      if (queues.remove(queue)) {
-        var commands = started(admin);
-        if (failure == null) {
-          commands.deleteSubmissionQueue(queue.id());
-          commands.deleteCompletionQueue(queue.id());
-        }
-        memory.close();
-        queueIds.clear(queue.id());
-      }
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  /** A completion for a command that was not given. */
-  VfioException unknownCompletion(int commandId) {
-    return registers.failure(
-        "take a completion",
-        "The controller completed command %d, which it was not given.".formatted(commandId),
-        "Its firmware or its memory is faulty.");
-  }
-
-  /** A command of a queue that failed. */
-  NvmeStatusException failure(String command, int queue, int status) {
-    return new NvmeStatusException(
-        command, "queue %d of %s".formatted(queue, device.name()), status);
+  /** How often the controller was reset since it was opened, since it had failed. */
+  public int resets() {
+    return controller.resets();
   }
 
   /** How the controller is doing. */
   public SmartLog smart() {
-    return call(() -> SmartLog.decode(started(admin).logPage(LOG_SMART, SmartLog.BYTES)));
+    return SmartLog.decode(log(AdminCommands.LOG_SMART, SmartLog.BYTES));
   }
 
   /** The errors that the controller remembers, the newest first. */
   public List<ErrorLogEntry> errors() {
-    return call(
-        () -> {
-          int count = Math.min(identify().errorLogEntries(), PrpList.PAGE_SIZE / ErrorLogEntry.BYTES);
-          var page = started(admin).logPage(LOG_ERRORS, count * ErrorLogEntry.BYTES);
-          return IntStream.range(0, count)
-              .mapToObj(i -> ErrorLogEntry.decode(page, (long) i * ErrorLogEntry.BYTES))
-              .filter(entry -> entry.errorCount() != 0)
-              .toList();
-        });
+    int most =
+        identify().supportsLogOffsets()
+            ? Integer.MAX_VALUE
+            : PrpList.PAGE_SIZE / ErrorLogEntry.BYTES;
+    int count = Math.min(identify().errorLogEntries(), most);
+    var page = log(AdminCommands.LOG_ERRORS, count * ErrorLogEntry.BYTES);
+    return IntStream.range(0, count)
+        .mapToObj(i -> ErrorLogEntry.decode(page, (long) i * ErrorLogEntry.BYTES))
+        .filter(entry -> entry.errorCount() != 0)
+        .toList();
   }
 
-  /** The numbers of the active namespaces, in order. */
-  public List<Integer> namespaces() {
-    return call(
-        () -> {
-          var page = started(admin).identify(0, AdminQueue.CNS_ACTIVE_NAMESPACES);
-          return IntStream.range(0, MAX_NAMESPACES)
-              .map(i -> page.get(LittleEndian.LE32, (long) i * Integer.BYTES))
-              .takeWhile(namespace -> namespace != 0)
-              .boxed()
-              .toList();
-        });
+  /** The firmware that the controller has. */
+  public FirmwareSlots firmwareSlots() {
+    return FirmwareSlots.decode(log(AdminCommands.LOG_FIRMWARE, FirmwareSlots.BYTES));
   }
 
-  private <T> T call(Supplier<T> command) {
-    lock.lock();
-    try {
-      requireUsable();
-      return command.get();
-    } catch (NvmeStatusException e) {
-      throw e;
-    } catch (RuntimeException | Error e) {
-      fail(e);
-      throw e;
-    } finally {
-      lock.unlock();
-    }
+  /** The commands that the controller supports, and what they do to it. */
+  public CommandEffects commandEffects() {
+    return CommandEffects.decode(log(AdminCommands.LOG_EFFECTS, CommandEffects.BYTES));
   }
 
-  private IdentifyNamespace identifyNamespace(int id) {
-    lock.lock();
-    try {
-      requireUsable();
-      return IdentifyNamespace.decode(started(admin).identify(id, AdminQueue.CNS_NAMESPACE));
-    } catch (NvmeStatusException e) {
-      throw e;
-    } catch (RuntimeException | Error e) {
-      fail(e);
-      throw e;
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  /** The device's name. */
-  String name() {
-    return device.name();
-  }
-
-  /** The memory that the device reaches. */
-  DmaSpace dmaSpace() {
-    lock.lock();
-    try {
-      requireUsable();
-      return device.dmaSpace();
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  /** Reads or writes blocks; the arguments are checked. */
-  void transfer(
-      Opcode opcode, int namespaceId, int blockShift, long block, long blocks, long iova) {
-    lock.lock();
-    try {
-      requireUsable();
-      started(io).transfer(opcode, namespaceId, blockShift, block, blocks, iova);
-    } catch (NvmeStatusException e) {
-      throw e;
-    } catch (RuntimeException | Error e) {
-      fail(e);
-      throw e;
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  /** Flushes a namespace. */
-  void flush(int namespaceId) {
-    lock.lock();
-    try {
-      requireUsable();
-      started(io).flush(namespaceId);
-    } catch (NvmeStatusException e) {
-      throw e;
-    } catch (RuntimeException | Error e) {
-      fail(e);
-      throw e;
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  private static <T> T started(@Nullable T part) {
-    if (part == null) {
-      throw new IllegalStateException("the controller is not started");
-    }
-    return part;
-  }
-
-  private void requireOpen() {
-    if (isClosed) {
-      throw new IllegalStateException("the NVMe controller " + device.name() + " is closed");
-    }
-  }
-
-  private void requireUsable() {
-    requireOpen();
-    if (failure != null) {
-      throw registers.failure(
-          "send a command",
-          "The controller was stopped after an earlier failure: " + failure.getMessage(),
-          "Close it and open it again.");
-    }
-  }
-
-  /** Stops a controller that does not answer: from now on it reaches no memory. */
-  private void fail(Throwable cause) {
-    if (isClosed || failure != null) {
-      return;
-    }
-    failure = cause;
-    isEnabled = false;
-    hasCompletionQueue = false;
-    hasSubmissionQueue = false;
-    var steps = new CloseSteps();
-    steps.run(registers::disable);
-    steps.run(device::disableBusMaster);
-    steps.suppressInto(cause);
-  }
-
-  private void deleteQueues() {
-    var queue = started(admin);
-    if (hasSubmissionQueue) {
-      queue.deleteSubmissionQueue(IO_QUEUE);
-    }
-    queue.deleteCompletionQueue(IO_QUEUE);
-  }
-
-  private void shutDown() {
-    var reported =
-        identify == null
-            ? Duration.ZERO
-            : Duration.of(identify.shutdownMicros(), ChronoUnit.MICROS);
-    registers.shutDown(reported.compareTo(SHORTEST_SHUTDOWN) < 0 ? SHORTEST_SHUTDOWN : reported);
-  }
-
-  /** Undoes what was done so far; memory is freed last, once the device cannot reach it. */
-  private CloseSteps release() {
-    isClosed = true;
-    var open = List.copyOf(queues);
-    var steps = new CloseSteps();
-    for (var queue : open) {
-      steps.run(queue::close);
-    }
-    if (hasCompletionQueue) {
-      steps.run(this::deleteQueues);
-    }
-    if (isEnabled) {
-      steps.run(this::shutDown);
-    }
-    if (isBusMaster) {
-      steps.run(registers::disable);
-      steps.run(device::disableBusMaster);
-    }
-    if (io != null) {
-      steps.run(io::close);
-    }
-    if (admin != null) {
-      steps.run(admin::close);
-    }
-    steps.run(registers::close);
-    return steps;
+  private MemorySegment log(int page, int byteSize) {
+    byte[] bytes = commands.logPage(page, AdminCommands.ALL_NAMESPACES, 0, byteSize);
+    // A segment over longs, so that fields of any width are aligned.
+    var aligned = MemorySegment.ofArray(new long[byteSize / Long.BYTES]);
+    return aligned.copyFrom(MemorySegment.ofArray(bytes));
   }
 
   /**
-   * Stops the controller and frees its queues, after the call of another thread that is under way.
-   * Every step is taken even if one before it failed. Idempotent.
+   * Reads any log page, as it is.
+   *
+   * @param page the log page, 0 to 255
+   * @param namespaceId the namespace it is of; -1 for the controller
+   * @param offset where in it, a multiple of 4
+   * @param byteSize how much of it, a multiple of 4
+   * @throws UnsupportedOperationException if it is more than the controller can give
+   */
+  public byte[] logPage(int page, int namespaceId, long offset, int byteSize) {
+    if (page < 0 || page > 0xff) {
+      throw new IllegalArgumentException("log page %d, not 0 to 255".formatted(page));
+    }
+    return commands.logPage(page, namespaceId, offset, byteSize);
+  }
+
+  /** The controller's settings. */
+  public NvmeFeatures features() {
+    return features;
+  }
+
+  /**
+   * Has the controller tell what happens to it. The handler is called by interrupt where the
+   * controller was opened with interrupts and the admin queue has a vector ({@link
+   * NvmeCompletionMode#INTERRUPTS}), otherwise by {@link #pollEvents()} only. A handler that is
+   * there is replaced.
+   */
+  public void onEvent(NvmeEventHandler handler) {
+    events.handle(handler);
+  }
+
+  /**
+   * Tells the handler of the events that have come in.
+   *
+   * @return how many
+   */
+  public int pollEvents() {
+    controller.requireUsable();
+    return events.poll();
+  }
+
+  /**
+   * Formats a namespace: all its data is lost. It has to be opened again.
+   *
+   * @param namespaceId the namespace; -1 for all
+   * @param formatIndex which of {@link IdentifyNamespace#formats()}, 0 to 15
+   * @param timeout how long it may take: minutes, for a disk that overwrites its data
+   * @throws UnsupportedOperationException if the controller does not offer it
+   */
+  public void format(int namespaceId, int formatIndex, NvmeSecureErase erase, Duration timeout) {
+    commands.format(namespaceId, formatIndex, erase, timeout);
+  }
+
+  /**
+   * Carries out any admin command, as it is: a way to what this driver has no method for. Commands
+   * that create or delete queues, or change the number of them, break what this driver knows.
+   *
+   * @param namespaceId the namespace; 0 for none, -1 for all
+   * @param buffer the data, from its first byte to its last, at most 2 MiB; null for a command
+   *     without data
+   * @param timeout how long it may take
+   * @return dword 0 of the completion
+   */
+  public int adminCommand(
+      NvmeCommand command, int namespaceId, @Nullable DmaMapping buffer, Duration timeout) {
+    return commands.raw(command, namespaceId, buffer, timeout);
+  }
+
+  /**
+   * Stops the controller and frees its queues. Every step is taken even if one before it failed.
+   * Idempotent.
    *
    * @throws VfioException if the controller did not shut down or stop as it should
    */
   @Override
   public void close() {
-    lock.lock();
-    try {
-      if (!isClosed) {
-        release().rethrow();
+    if (!isClosed.getAndSet(true)) {
+      // Before the lock: these wait for a handler, which may be waiting for the lock.
+      events.close();
+      if (releaseRequest != null) {
+        releaseRequest.unhandle();
       }
-    } finally {
-      lock.unlock();
     }
+    controller.close();
   }
 }

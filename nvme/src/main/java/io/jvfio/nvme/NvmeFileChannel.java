@@ -35,8 +35,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Safe for use by several threads. Operations at a given position run beside each other, as many
  * as {@link NvmeChannelOptions#transfers()}. Closing waits for commands at the controller, ends the
- * operations with {@link AsynchronousCloseException}, and gives the memory back.
- * Close the channel before the controller.
+ * operations with {@link AsynchronousCloseException}, and gives the memory back. Close the channel
+ * before the controller.
  */
 public final class NvmeFileChannel extends FileChannel {
   /** How much goes to or from another channel at a time. */
@@ -96,7 +96,9 @@ public final class NvmeFileChannel extends FileChannel {
 
   /** What an operation does between the checks and the answer. */
   private interface Operation {
-    /** Returns bytes, or -1 at the end; throws {@link ClosedChannelException} when closed midway. */
+    /**
+     * Returns bytes, or -1 at the end; throws {@link ClosedChannelException} when closed midway.
+     */
     long run(BufferSequence buffers, long position) throws IOException;
   }
 
@@ -175,8 +177,7 @@ public final class NvmeFileChannel extends FileChannel {
     if (count <= 0) {
       throw namespace.noSpace(at);
     }
-    var claim =
-        namespace.claims().await(at >> blockShift, (at + count - 1) >> blockShift);
+    var claim = namespace.claims().await(at >> blockShift, (at + count - 1) >> blockShift);
     try {
       int piece = takePiece();
       try {
@@ -342,8 +343,7 @@ public final class NvmeFileChannel extends FileChannel {
   // --- other channels ---
 
   @Override
-  public long transferTo(long position, long count, WritableByteChannel target)
-      throws IOException {
+  public long transferTo(long position, long count, WritableByteChannel target) throws IOException {
     requireReadable();
     if (!target.isOpen()) {
       throw new ClosedChannelException();
@@ -366,8 +366,7 @@ public final class NvmeFileChannel extends FileChannel {
   }
 
   @Override
-  public long transferFrom(ReadableByteChannel src, long position, long count)
-      throws IOException {
+  public long transferFrom(ReadableByteChannel src, long position, long count) throws IOException {
     requireWritable();
     if (!src.isOpen()) {
       throw new ClosedChannelException();

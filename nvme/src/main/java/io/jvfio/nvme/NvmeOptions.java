@@ -1,17 +1,58 @@
 package io.jvfio.nvme;
 
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How a controller is driven.
  *
- * @param commandTimeout how long to wait for the next completion before the controller is given up;
- *     positive
+ * @param commandTimeout how long a command may take before it is aborted, and the controller reset
+ *     if that does not help; positive
  * @param queueEntries entries of the I/O queues, 2 to 1024; the controller may support fewer
+ * @param completionMode how completions are noticed
+ * @param sharedQueues queue pairs that the blocking methods use at most, 1 to 64; the first is
+ *     created when the controller is opened, another when all are busy
+ * @param sglUse when data is described by SGLs rather than PRP lists
+ * @param maxTransferBytes bytes that one command transfers at most, a multiple of 4096 from 4096 to
+ *     1 GiB; the controller may support fewer. Beyond 2 MiB each command of a queue has more than a
+ *     page of its own for lists
+ * @param shadowDoorbells whether doorbells in memory are used where the controller offers them,
+ *     which spares an emulated controller most of the register writes
+ * @param controllerMemory whether submission queues are put into the controller's memory buffer
+ *     where it has one that can take them
+ * @param retries how often a blocking call repeats a command that failed with a status that allows
+ *     it, 0 to 100
+ * @param onReleaseRequest called on the device's interrupt thread when the host wants the device
+ *     back: the controller should be closed soon, by another thread; null if nobody is told
  */
-public record NvmeOptions(Duration commandTimeout, int queueEntries) {
+public record NvmeOptions(
+    Duration commandTimeout,
+    int queueEntries,
+    NvmeCompletionMode completionMode,
+    int sharedQueues,
+    NvmeSglUse sglUse,
+    long maxTransferBytes,
+    boolean shadowDoorbells,
+    boolean controllerMemory,
+    int retries,
+    @Nullable Runnable onReleaseRequest) {
+
   private static final int MAX_QUEUE_ENTRIES = 1024;
-  private static final NvmeOptions DEFAULTS = new NvmeOptions(Duration.ofSeconds(30), 64);
+  private static final int MAX_SHARED_QUEUES = 64;
+  private static final long MAX_TRANSFER = 1 << 30;
+  private static final int MAX_RETRIES = 100;
+  private static final NvmeOptions DEFAULTS =
+      new NvmeOptions(
+          Duration.ofSeconds(30),
+          64,
+          NvmeCompletionMode.POLLED,
+          Math.min(Runtime.getRuntime().availableProcessors(), 4),
+          NvmeSglUse.AUTOMATIC,
+          PrpList.MAX_TRANSFER,
+          true,
+          true,
+          3,
+          null);
 
   /**
    * Checks the ranges.
@@ -22,24 +63,178 @@ public record NvmeOptions(Duration commandTimeout, int queueEntries) {
     if (!commandTimeout.isPositive()) {
       throw new IllegalArgumentException("a command time-out of " + commandTimeout);
     }
-    if (queueEntries < 2 || queueEntries > MAX_QUEUE_ENTRIES) {
+    checkRange("queue entries", queueEntries, 2, MAX_QUEUE_ENTRIES);
+    checkRange("shared queues", sharedQueues, 1, MAX_SHARED_QUEUES);
+    checkRange("retries", retries, 0, MAX_RETRIES);
+    checkRange("bytes of a transfer", maxTransferBytes, PrpList.PAGE_SIZE, MAX_TRANSFER);
+    if (maxTransferBytes % PrpList.PAGE_SIZE != 0) {
       throw new IllegalArgumentException(
-          "%d queue entries, not 2 to %d".formatted(queueEntries, MAX_QUEUE_ENTRIES));
+          "%d bytes of a transfer, not a multiple of 4096".formatted(maxTransferBytes));
     }
   }
 
-  /** 30 seconds and 64 entries. */
+  private static void checkRange(String what, long value, long least, long most) {
+    if (value < least || value > most) {
+      throw new IllegalArgumentException("%d %s, not %d to %d".formatted(value, what, least, most));
+    }
+  }
+
+  /**
+   * 30 seconds, 64 entries, polled, up to 4 shared queues (no more than processors), SGLs where
+   * they are better, 2 MiB a command, shadow doorbells and controller memory where there are, 3
+   * retries, nobody told of release requests.
+   */
   public static NvmeOptions defaults() {
     return DEFAULTS;
   }
 
   /** The same with another time-out. */
   public NvmeOptions withCommandTimeout(Duration timeout) {
-    return new NvmeOptions(timeout, queueEntries);
+    return new NvmeOptions(
+        timeout,
+        queueEntries,
+        completionMode,
+        sharedQueues,
+        sglUse,
+        maxTransferBytes,
+        shadowDoorbells,
+        controllerMemory,
+        retries,
+        onReleaseRequest);
   }
 
   /** The same with another number of queue entries. */
   public NvmeOptions withQueueEntries(int entries) {
-    return new NvmeOptions(commandTimeout, entries);
+    return new NvmeOptions(
+        commandTimeout,
+        entries,
+        completionMode,
+        sharedQueues,
+        sglUse,
+        maxTransferBytes,
+        shadowDoorbells,
+        controllerMemory,
+        retries,
+        onReleaseRequest);
+  }
+
+  /** The same with another way to notice completions. */
+  public NvmeOptions withCompletionMode(NvmeCompletionMode mode) {
+    return new NvmeOptions(
+        commandTimeout,
+        queueEntries,
+        mode,
+        sharedQueues,
+        sglUse,
+        maxTransferBytes,
+        shadowDoorbells,
+        controllerMemory,
+        retries,
+        onReleaseRequest);
+  }
+
+  /** The same with another number of queue pairs for the blocking methods. */
+  public NvmeOptions withSharedQueues(int count) {
+    return new NvmeOptions(
+        commandTimeout,
+        queueEntries,
+        completionMode,
+        count,
+        sglUse,
+        maxTransferBytes,
+        shadowDoorbells,
+        controllerMemory,
+        retries,
+        onReleaseRequest);
+  }
+
+  /** The same with another use of SGLs. */
+  public NvmeOptions withSglUse(NvmeSglUse use) {
+    return new NvmeOptions(
+        commandTimeout,
+        queueEntries,
+        completionMode,
+        sharedQueues,
+        use,
+        maxTransferBytes,
+        shadowDoorbells,
+        controllerMemory,
+        retries,
+        onReleaseRequest);
+  }
+
+  /** The same with another limit for one command. */
+  public NvmeOptions withMaxTransferBytes(long bytes) {
+    return new NvmeOptions(
+        commandTimeout,
+        queueEntries,
+        completionMode,
+        sharedQueues,
+        sglUse,
+        bytes,
+        shadowDoorbells,
+        controllerMemory,
+        retries,
+        onReleaseRequest);
+  }
+
+  /** The same with or without shadow doorbells. */
+  public NvmeOptions withShadowDoorbells(boolean use) {
+    return new NvmeOptions(
+        commandTimeout,
+        queueEntries,
+        completionMode,
+        sharedQueues,
+        sglUse,
+        maxTransferBytes,
+        use,
+        controllerMemory,
+        retries,
+        onReleaseRequest);
+  }
+
+  /** The same with or without queues in the controller's memory. */
+  public NvmeOptions withControllerMemory(boolean use) {
+    return new NvmeOptions(
+        commandTimeout,
+        queueEntries,
+        completionMode,
+        sharedQueues,
+        sglUse,
+        maxTransferBytes,
+        shadowDoorbells,
+        use,
+        retries,
+        onReleaseRequest);
+  }
+
+  /** The same with another number of retries. */
+  public NvmeOptions withRetries(int count) {
+    return new NvmeOptions(
+        commandTimeout,
+        queueEntries,
+        completionMode,
+        sharedQueues,
+        sglUse,
+        maxTransferBytes,
+        shadowDoorbells,
+        controllerMemory,
+        count,
+        onReleaseRequest);
+  }
+
+  /** The same with somebody told of release requests. */
+  public NvmeOptions withOnReleaseRequest(@Nullable Runnable action) {
+    return new NvmeOptions(
+        commandTimeout,
+        queueEntries,
+        completionMode,
+        sharedQueues,
+        sglUse,
+        maxTransferBytes,
+        shadowDoorbells,
+        controllerMemory,
+        retries,
+        action);
   }
 }

@@ -12,7 +12,19 @@ import java.io.Serial;
 public final class NvmeStatusException extends RuntimeException {
   @Serial private static final long serialVersionUID = 1;
 
+  /** Status type 3, code 0x71: how this driver ends commands when the controller was stopped. */
+  static final int ABORTED_BY_HOST = 0x371;
+
   private static final int DO_NOT_RETRY = 1 << 14;
+  private static final int TYPE_AND_CODE = 0x7ff;
+  private static final int GENERIC = 0;
+  private static final int MEDIA = 2;
+  private static final int COMPARE_FAILURE = 0x285;
+
+  /** Command Abort Requested, and the three that follow: someone wanted the command to end. */
+  private static final int FIRST_ABORT = 0x007;
+
+  private static final int LAST_ABORT = 0x00a;
 
   private final String command;
   private final String subject;
@@ -70,6 +82,21 @@ public final class NvmeStatusException extends RuntimeException {
     return (status & DO_NOT_RETRY) != 0;
   }
 
+  /** Whether a Compare found a difference. */
+  boolean isCompareFailure() {
+    return (status & TYPE_AND_CODE) == COMPARE_FAILURE;
+  }
+
+  /** Whether a command that ended with this may do better the second time. */
+  static boolean isRetryable(int status) {
+    int typeAndCode = status & TYPE_AND_CODE;
+    return (status & DO_NOT_RETRY) == 0
+        && typeAndCode != 0
+        && typeAndCode != COMPARE_FAILURE
+        && (typeAndCode < FIRST_ABORT || typeAndCode > LAST_ABORT)
+        && (type(status) == GENERIC || type(status) == MEDIA);
+  }
+
   private static int type(int status) {
     return (status >> 8) & 0x7;
   }
@@ -79,7 +106,7 @@ public final class NvmeStatusException extends RuntimeException {
   }
 
   static String name(int status) {
-    return switch (status & 0x7ff) {
+    return switch (status & TYPE_AND_CODE) {
       case 0x000 -> "Successful Completion";
       case 0x001 -> "Invalid Command Opcode";
       case 0x002 -> "Invalid Field in Command";
@@ -114,6 +141,8 @@ public final class NvmeStatusException extends RuntimeException {
       case 0x020 -> "Namespace is Write Protected";
       case 0x021 -> "Command Interrupted";
       case 0x022 -> "Transient Transport Error";
+      case 0x023 -> "Command Prohibited by Command and Feature Lockdown";
+      case 0x024 -> "Admin Command Media Not Ready";
       case 0x080 -> "LBA Out of Range";
       case 0x081 -> "Capacity Exceeded";
       case 0x082 -> "Namespace Not Ready";
@@ -135,9 +164,30 @@ public final class NvmeStatusException extends RuntimeException {
       case 0x10e -> "Feature Not Changeable";
       case 0x10f -> "Feature Not Namespace Specific";
       case 0x110 -> "Firmware Activation Requires NVM Subsystem Reset";
+      case 0x111 -> "Firmware Activation Requires Controller Level Reset";
+      case 0x112 -> "Firmware Activation Requires Maximum Time Violation";
+      case 0x113 -> "Firmware Activation Prohibited";
+      case 0x114 -> "Overlapping Range";
+      case 0x115 -> "Namespace Insufficient Capacity";
+      case 0x116 -> "Namespace Identifier Unavailable";
+      case 0x118 -> "Namespace Already Attached";
+      case 0x119 -> "Namespace Is Private";
+      case 0x11a -> "Namespace Not Attached";
+      case 0x11b -> "Thin Provisioning Not Supported";
+      case 0x11c -> "Controller List Invalid";
+      case 0x11d -> "Device Self-test In Progress";
+      case 0x11e -> "Boot Partition Write Prohibited";
+      case 0x11f -> "Invalid Controller Identifier";
+      case 0x120 -> "Invalid Secondary Controller State";
+      case 0x121 -> "Invalid Number of Controller Resources";
+      case 0x122 -> "Invalid Resource Identifier";
+      case 0x123 -> "Sanitize Prohibited While Persistent Memory Region is Enabled";
+      case 0x124 -> "ANA Group Identifier Invalid";
+      case 0x125 -> "ANA Attach Failed";
       case 0x180 -> "Conflicting Attributes";
       case 0x181 -> "Invalid Protection Information";
       case 0x182 -> "Attempted Write to Read Only Range";
+      case 0x183 -> "Command Size Limit Exceeded";
       case 0x280 -> "Write Fault";
       case 0x281 -> "Unrecovered Read Error";
       case 0x282 -> "End-to-end Guard Check Error";
@@ -146,6 +196,14 @@ public final class NvmeStatusException extends RuntimeException {
       case 0x285 -> "Compare Failure";
       case 0x286 -> "Access Denied";
       case 0x287 -> "Deallocated or Unwritten Logical Block";
+      case 0x288 -> "End-to-End Storage Tag Check Error";
+      case 0x300 -> "Internal Path Error";
+      case 0x301 -> "Asymmetric Access Persistent Loss";
+      case 0x302 -> "Asymmetric Access Inaccessible";
+      case 0x303 -> "Asymmetric Access Transition";
+      case 0x360 -> "Controller Pathing Error";
+      case 0x370 -> "Host Pathing Error";
+      case ABORTED_BY_HOST -> "Command Aborted By Host";
       default ->
           switch (type(status)) {
             case 0 -> "Generic Command Status";

@@ -11,13 +11,20 @@ enum Opcode {
   CREATE_COMPLETION_QUEUE("Create I/O Completion Queue", 0x05),
   GET_LOG_PAGE("Get Log Page", 0x02),
   IDENTIFY("Identify", 0x06),
+  ABORT("Abort", 0x08),
   SET_FEATURES("Set Features", 0x09),
+  GET_FEATURES("Get Features", 0x0a),
+  ASYNC_EVENT_REQUEST("Asynchronous Event Request", 0x0c),
+  DOORBELL_BUFFER_CONFIG("Doorbell Buffer Config", 0x7c),
+  FORMAT_NVM("Format NVM", 0x80),
   FLUSH("Flush", 0x00),
   WRITE("Write", 0x01),
   READ("Read", 0x02),
   COMPARE("Compare", 0x05),
   WRITE_ZEROES("Write Zeroes", 0x08),
-  VERIFY("Verify", 0x0c);
+  DATASET_MANAGEMENT("Dataset Management", 0x09),
+  VERIFY("Verify", 0x0c),
+  COPY("Copy", 0x19);
 
   private final String label;
   private final int code;

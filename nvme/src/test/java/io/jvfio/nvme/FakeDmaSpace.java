@@ -128,6 +128,9 @@ final class FakeDmaSpace implements DmaSpace {
 
       @Override
       public long iova() {
+        if (isClosed) {
+          throw new IllegalStateException("the buffer is closed");
+        }
         return iova;
       }
 

@@ -119,7 +119,8 @@ class IdentifyTest {
     assertThat(options.commandTimeout()).isEqualTo(Duration.ofSeconds(30));
     assertThat(options.queueEntries()).isEqualTo(64);
     assertThat(options.withQueueEntries(2).withCommandTimeout(Duration.ofMillis(1)))
-        .isEqualTo(new NvmeOptions(Duration.ofMillis(1), 2));
+        .isEqualTo(
+            NvmeOptions.defaults().withCommandTimeout(Duration.ofMillis(1)).withQueueEntries(2));
     assertThatIllegalArgumentException().isThrownBy(() -> options.withQueueEntries(1));
     assertThatIllegalArgumentException().isThrownBy(() -> options.withQueueEntries(1025));
     assertThatIllegalArgumentException()

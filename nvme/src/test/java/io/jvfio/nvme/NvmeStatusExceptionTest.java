@@ -28,7 +28,7 @@ class NvmeStatusExceptionTest {
     "0x2285, 2, 133, Compare Failure", // with More
     "0x00c7, 0, 199, Generic Command Status",
     "0x01c7, 1, 199, Command Specific Status",
-    "0x0302, 3, 2, Path Related Status",
+    "0x0305, 3, 5, Path Related Status",
     "0x0701, 7, 1, Vendor Specific Status",
     "0x0501, 5, 1, Reserved Status"
   })

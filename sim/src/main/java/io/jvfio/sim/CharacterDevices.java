@@ -35,7 +35,8 @@ final class CharacterDevices {
     var uevent = "";
     if (host.description().iommufd() != null && has(device)) {
       directory.text("dev", MAJOR + ":" + device.number);
-      uevent = "MAJOR=" + MAJOR + "\nMINOR=" + device.number + "\nDEVNAME=vfio/devices/" + name + "\n";
+      uevent =
+          "MAJOR=" + MAJOR + "\nMINOR=" + device.number + "\nDEVNAME=vfio/devices/" + name + "\n";
     }
     directory.bytes("uevent", ProcFiles.ascii(uevent));
     sys.directory("class/vfio-dev").link(name, "../../" + path + "/vfio-dev/" + name);

@@ -12,6 +12,9 @@ import org.jspecify.annotations.Nullable;
  * the lock of everything; system calls, register accesses and DMA all hold it.
  */
 final class Host {
+  /** The bridge above controllers that are added below one. */
+  private static final String BRIDGE = "0000:00:1e.0";
+
   private final HostDescription description;
   private final HostOptions options;
   private final FileTable files;
@@ -152,7 +155,9 @@ final class Host {
             description.platform().tables(description.era())));
     return new HostDescription.Function(
         sibling.address(),
-        besides.parents(),
+        sibling.kind() == HostOptions.Sibling.Kind.BELOW_BRIDGE
+            ? List.of(BRIDGE)
+            : besides.parents(),
         besides.vendor(),
         besides.device(),
         besides.classCode(),

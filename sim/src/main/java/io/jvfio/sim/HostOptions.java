@@ -65,6 +65,8 @@ public final class HostOptions {
       SHARES_GROUP,
       /** On the other's bus, in a group of its own. */
       SHARES_BUS,
+      /** Behind the same IOMMU as the other, below a bridge, in a group of its own. */
+      BELOW_BRIDGE,
       /** A virtual function of the other. */
       IS_VIRTUAL
     }
@@ -229,6 +231,16 @@ public final class HostOptions {
    */
   public HostOptions withNeighbour(String address, String besides, String driver) {
     return with(new Sibling(address, besides, driver, Sibling.Kind.SHARES_BUS));
+  }
+
+  /**
+   * With one more NVMe controller for {@code vfio-pci}, below a bridge that can reset its bus.
+   *
+   * @param address its address, such as {@code 0000:02:00.0}
+   * @param like the address of a device that is behind the same IOMMU
+   */
+  public HostOptions withControllerBelowBridge(String address, String like) {
+    return with(new Sibling(address, like, "vfio-pci", Sibling.Kind.BELOW_BRIDGE));
   }
 
   /**

@@ -34,14 +34,17 @@ final class MigrationData {
     var state = new byte[0];
     try {
       do {
-        if (rest.getLong() != MARK
-            || rest.getInt() != model.config().byteSize()
-            || rest.getInt(rest.position()) < 0
-            || rest.getInt(rest.position()) > rest.remaining()) {
+        long mark = rest.getLong();
+        int configBytes = rest.getInt();
+        int stateBytes = rest.getInt();
+        if (mark != MARK
+            || configBytes != model.config().byteSize()
+            || stateBytes < 0
+            || stateBytes > rest.remaining()) {
           return false;
         }
-        state = new byte[rest.getInt()];
-        config = new byte[model.config().byteSize()];
+        state = new byte[stateBytes];
+        config = new byte[configBytes];
         rest.get(config).get(state);
       } while (rest.hasRemaining());
       if (!isSameDevice(model.config(), config)) {

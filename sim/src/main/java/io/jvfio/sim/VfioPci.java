@@ -217,7 +217,7 @@ final class VfioPci {
   /** A write that the kernel makes for a signal; it is lost while the memory is off. */
   void writeIfEnabled(int bar, long offset, int width, long value) {
     if (config.memoryEnabled() && !device.isStopped(true)) {
-      model.write(bar, offset, width, value & (1L << 8 * width) - 1);
+      model.write(bar, offset, width, value & -1L >>> (Long.SIZE - 8 * width));
     }
   }
 

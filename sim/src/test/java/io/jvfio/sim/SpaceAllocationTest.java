@@ -13,7 +13,6 @@ import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.RegisterOrder;
-import io.jvfio.linux.RegisterOrder;
 import io.jvfio.linux.Registers;
 import io.jvfio.linux.uapi.Vfio;
 import java.lang.foreign.Arena;

@@ -1,0 +1,345 @@
+package io.jvfio.nvme;
+
+import io.jvfio.DmaSpace;
+import io.jvfio.VfioDevice;
+import io.jvfio.VfioException;
+import java.util.List;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What all parts of an open controller share: its state, its admin queue, and the lock around both.
+ *
+ * <p>The lock is held for each admin command, for creating and deleting queues, and for a reset; no
+ * I/O command takes it. A failure of the controller itself (a command that does not come back, a
+ * fatal error, a completion of nothing) leads to {@link #recover}, whoever notices it.
+ */
+final class Controller {
+  private enum Phase {
+    STARTING,
+    RUNNING,
+    RECOVERING,
+    DEAD,
+    CLOSED
+  }
+
+  private final ReentrantLock lock = new ReentrantLock();
+  private final VfioDevice device;
+  private final NvmeOptions options;
+  private final ControllerRegisters registers;
+  private final Startup startup;
+  private final QueueTable queues;
+  private volatile Phase phase = Phase.STARTING;
+
+  /** Why the controller was reset last, or is dead. */
+  private volatile @Nullable Throwable failure;
+
+  private volatile int resets;
+
+  Controller(VfioDevice device, NvmeOptions options, ControllerRegisters registers) {
+    this.device = device;
+    this.options = options;
+    this.registers = registers;
+    startup = new Startup(device, options, registers);
+    queues = new QueueTable(this);
+  }
+
+  VfioDevice device() {
+    return device;
+  }
+
+  NvmeOptions options() {
+    return options;
+  }
+
+  ControllerRegisters registers() {
+    return registers;
+  }
+
+  Startup startup() {
+    return startup;
+  }
+
+  QueueTable queues() {
+    return queues;
+  }
+
+  String name() {
+    return device.name();
+  }
+
+  /** The memory that the device reaches. */
+  DmaSpace dmaSpace() {
+    requireUsable();
+    return device.dmaSpace();
+  }
+
+  /** Creates an I/O queue pair. */
+  NvmeQueue openQueue() {
+    return call(queues::open);
+  }
+
+  boolean isStarting() {
+    return phase == Phase.STARTING;
+  }
+
+  int resets() {
+    return resets;
+  }
+
+  /**
+   * Brings the controller up, from power-on or whatever state it is in.
+   *
+   * @return the first I/O queue pair
+   */
+  NvmeQueue start() {
+    startup.start();
+    var first = queues.open();
+    phase = Phase.RUNNING;
+    return first;
+  }
+
+  /** Does something that takes admin commands. */
+  <T> T call(Supplier<T> action) {
+    lock.lock();
+    try {
+      requireUsable();
+      return action.get();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** As {@link #call} for what returns nothing. */
+  void run(Runnable action) {
+    lock.lock();
+    try {
+      requireUsable();
+      action.run();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * Does something if no other thread holds the lock, and the controller is usable.
+   *
+   * @return whether it was done
+   */
+  boolean tryRun(Runnable action) {
+    if (!lock.tryLock()) {
+      return false;
+    }
+    try {
+      if (phase == Phase.RUNNING) {
+        action.run();
+      }
+      return true;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * Sends an admin command and waits for it; with the lock. A command that does not come back ends
+   * in a reset.
+   *
+   * @return dword 0 of the completion
+   * @throws NvmeStatusException if the controller completes it with an error
+   */
+  int execute(
+      int opcode,
+      String label,
+      String object,
+      int namespaceId,
+      long prp1,
+      long prp2,
+      long cdw10and11,
+      long cdw12and13,
+      long cdw14and15,
+      long timeoutNanos) {
+    var admin = startup.admin();
+    int status;
+    try {
+      status =
+          admin.execute(
+              opcode, namespaceId, prp1, prp2, cdw10and11, cdw12and13, cdw14and15, timeoutNanos);
+    } catch (RuntimeException | Error e) {
+      recover(e);
+      throw e;
+    }
+    if (status != 0) {
+      String subject = object.isEmpty() ? name() : object + " of " + name();
+      throw new NvmeStatusException(label, subject, status);
+    }
+    return admin.completedResult();
+  }
+
+  /** An admin command with no data or a page of it, and the usual time. */
+  int execute(Opcode opcode, String object, int namespaceId, long prp1, long cdw10and11) {
+    return execute(
+        opcode.code(),
+        opcode.label(),
+        object,
+        namespaceId,
+        prp1,
+        0,
+        cdw10and11,
+        0,
+        0,
+        options.commandTimeout().toNanos());
+  }
+
+  /** Takes the events that the controller has told, and asks for more; none if it is closed. */
+  List<Integer> takeEvents() {
+    lock.lock();
+    try {
+      if (phase != Phase.RUNNING) {
+        return List.of();
+      }
+      var admin = startup.admin();
+      admin.takeCompletions();
+      startup.requestEvents();
+      var events = List.copyOf(admin.events());
+      admin.events().clear();
+      return events;
+    } catch (RuntimeException | Error e) {
+      recover(e);
+      throw e;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  void requireOpen() {
+    if (phase == Phase.CLOSED) {
+      throw new IllegalStateException("the NVMe controller " + name() + " is closed");
+    }
+  }
+
+  void requireUsable() {
+    requireOpen();
+    var cause = failure;
+    if (phase == Phase.DEAD && cause != null) {
+      var e =
+          registers.failure(
+              "send a command",
+              "The controller was stopped after an earlier failure: " + cause.getMessage(),
+              "Close it and open it again.");
+      e.initCause(cause);
+      throw e;
+    }
+  }
+
+  /**
+   * What to throw where a command ended with {@link NvmeStatusException#ABORTED_BY_HOST}: not the
+   * command failed, but the controller.
+   */
+  RuntimeException stopped() {
+    requireOpen();
+    var cause = failure;
+    if (cause == null) {
+      return new IllegalStateException("the queue is closed");
+    }
+    boolean isDead = phase == Phase.DEAD;
+    var e =
+        registers.failure(
+            "wait for a command",
+            "The controller was %s before it completed: %s"
+                .formatted(isDead ? "stopped" : "reset", cause.getMessage()),
+            isDead ? "" : "It works again; what the command did is not known.");
+    e.initCause(cause);
+    return e;
+  }
+
+  /** The same from whichever thread notices it, without the lock. */
+  void recoverFrom(Throwable cause, int resetsBefore) {
+    lock.lock();
+    try {
+      // Another thread may have been faster.
+      if (resets == resetsBefore) {
+        recover(cause);
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * Resets a controller that does not do what it should, and ends all commands; with the lock. The
+   * order is what matters: first the controller reaches no memory any more, then its commands are
+   * told as ended, since their memory may be freed by then.
+   */
+  void recover(Throwable cause) {
+    if (phase != Phase.RUNNING) {
+      return;
+    }
+    phase = Phase.RECOVERING;
+    failure = cause;
+    resets++;
+    try {
+      startup.stop();
+      queues.endAll();
+      startup.restart();
+      phase = Phase.RUNNING;
+    } catch (RuntimeException | Error e) {
+      if (!e.equals(cause)) {
+        cause.addSuppressed(e);
+      }
+      startup.abandon().suppressInto(cause);
+      phase = Phase.DEAD;
+      queues.endAll();
+    }
+  }
+
+  /** Deletes a queue and frees its memory. */
+  void close(NvmeQueue queue) {
+    lock.lock();
+    try {
+      queues.close(queue);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Closes everything, whatever state it is in; without effect the second time. */
+  void close() {
+    lock.lock();
+    try {
+      if (phase == Phase.CLOSED) {
+        return;
+      }
+      var steps = new CloseSteps();
+      if (phase == Phase.RUNNING) {
+        // A failure on the way is told, and what comes next stops the controller anyway.
+        phase = Phase.CLOSED;
+        queues.deleteAll(steps);
+        startup.shutDown(steps);
+      }
+      phase = Phase.CLOSED;
+      startup.stopForGood(steps);
+      queues.closeAll(steps);
+      startup.free(steps);
+      steps.rethrow();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Undoes a start that failed. */
+  void abandonStart(Throwable cause) {
+    phase = Phase.CLOSED;
+    var steps = new CloseSteps();
+    startup.shutDown(steps);
+    startup.stopForGood(steps);
+    queues.closeAll(steps);
+    startup.free(steps);
+    steps.suppressInto(cause);
+  }
+
+  /** A failure of this device; the kernel was not asked. */
+  VfioException failure(String operation, String meaning, String nextStep) {
+    return registers.failure(operation, meaning, nextStep);
+  }
+}

@@ -1,0 +1,13 @@
+package io.jvfio.nvme;
+
+/** When the memory of a transfer is described by a Scatter Gather List rather than PRP entries. */
+public enum NvmeSglUse {
+  /** Where the controller supports SGLs and they are shorter: transfers of three pages and more. */
+  AUTOMATIC,
+
+  /** Never: PRP entries and lists. */
+  NEVER,
+
+  /** For all data of I/O commands; opening fails if the controller does not support SGLs. */
+  ALWAYS
+}

@@ -1,0 +1,245 @@
+package io.jvfio.nvme;
+
+import io.jvfio.VfioDevice;
+import java.time.Duration;
+import java.time.temporal.ChronoUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Brings a controller up, again after a reset, and down. Source: NVM Express Base Specification,
+ * "Memory-based Controller Initialization", "Controller Shutdown". Not safe for use by several
+ * threads at once.
+ */
+final class Startup {
+  /** Asked of the controller. */
+  private static final int MAX_PAIRS = 128;
+
+  /** More vectors than this are not asked of the host. */
+  private static final int MAX_VECTORS = 33;
+
+  /** For controllers that do not say how long a shutdown takes. */
+  private static final Duration SHORTEST_SHUTDOWN = Duration.ofSeconds(10);
+
+  private final VfioDevice device;
+  private final NvmeOptions options;
+  private final ControllerRegisters registers;
+
+  private @Nullable AdminQueue admin;
+  private @Nullable IdentifyController identity;
+  private @Nullable ShadowDoorbells shadow;
+  private Vectors vectors = Vectors.polled();
+  private int pairs;
+  private int eventRequests;
+  private int eventsEnabled;
+  private int eventsConfigured;
+  private boolean isBusMaster;
+  private boolean isEnabled;
+
+  Startup(VfioDevice device, NvmeOptions options, ControllerRegisters registers) {
+    this.device = device;
+    this.options = options;
+    this.registers = registers;
+  }
+
+  /** Takes the controller from whatever state it is in. */
+  void start() {
+    // This lets the device decode its registers, too; so it comes before the first look at them.
+    isBusMaster = true;
+    device.enableBusMaster();
+    registers.readCapabilities();
+    registers.disable();
+    var queue = new AdminQueue(device.dmaSpace(), registers);
+    admin = queue;
+    queue.restart();
+    registers.enable();
+    isEnabled = true;
+    command(Opcode.IDENTIFY, queue.dataIova(), AdminCommands.CNS_CONTROLLER, 0);
+    var identified =
+        IdentifyController.decode(queue.data(), registers.version(), PrpList.PAGE_SIZE);
+    identity = identified;
+    requestPairs();
+    if (options.sglUse() == NvmeSglUse.ALWAYS && !identified.supportsSgls()) {
+      throw registers.failure(
+          "use SGLs",
+          "The controller does not support them.",
+          "Open it with NvmeSglUse.AUTOMATIC.");
+    }
+    if (options.shadowDoorbells() && identified.supportsDoorbellBuffers()) {
+      shadow = queue.shadowDoorbells();
+    }
+    configureShadow();
+    if (options.completionMode() == NvmeCompletionMode.INTERRUPTS) {
+      vectors = Vectors.open(device, Math.min(pairs + 1, MAX_VECTORS));
+    }
+  }
+
+  private void requestPairs() {
+    int value = (MAX_PAIRS - 1) | (MAX_PAIRS - 1) << 16;
+    command(Opcode.SET_FEATURES, 0, NvmeFeatures.NUMBER_OF_QUEUES, value);
+    int granted = admin().completedResult();
+    pairs = Math.min(Math.min(granted & 0xffff, granted >>> 16) + 1, MAX_PAIRS);
+  }
+
+  private void configureShadow() {
+    var buffers = shadow;
+    if (buffers != null) {
+      buffers.clear();
+      int status =
+          admin()
+              .execute(
+                  Opcode.DOORBELL_BUFFER_CONFIG.code(),
+                  0,
+                  buffers.shadowIova(),
+                  buffers.eventIndexIova(),
+                  0,
+                  0,
+                  0,
+                  options.commandTimeout().toNanos());
+      if (status != 0) {
+        // They only save time: registers do as well.
+        shadow = null;
+      }
+    }
+  }
+
+  private void command(Opcode opcode, long prp1, int cdw10, int cdw11) {
+    int status =
+        admin()
+            .execute(
+                opcode.code(),
+                0,
+                prp1,
+                0,
+                SubmissionEntry.pair(cdw10, cdw11),
+                0,
+                0,
+                options.commandTimeout().toNanos());
+    checkStatus(opcode, status);
+  }
+
+  private void checkStatus(Opcode opcode, int status) {
+    if (status != 0) {
+      throw new NvmeStatusException(opcode.label(), device.name(), status);
+    }
+  }
+
+  /**
+   * Has the controller reach no memory any more.
+   *
+   * @throws RuntimeException if it does not stop; it is not a bus master then
+   */
+  void stop() {
+    isEnabled = false;
+    try {
+      registers.disable();
+    } catch (RuntimeException e) {
+      registers.checkAlive("reset");
+      device.disableBusMaster();
+      device.reset();
+      device.enableBusMaster();
+      registers.disable();
+    }
+  }
+
+  /** After {@link #stop()}: as it was, but without I/O queues. */
+  void restart() {
+    admin().restart();
+    registers.enable();
+    isEnabled = true;
+    requestPairs();
+    configureShadow();
+    eventsConfigured = 0;
+    requestEvents();
+  }
+
+  /** Gives the controller up: it reaches no memory any more, as far as that can be had. */
+  CloseSteps abandon() {
+    isEnabled = false;
+    var steps = new CloseSteps();
+    steps.run(registers::disable);
+    steps.run(device::disableBusMaster);
+    return steps;
+  }
+
+  /** Has events told: {@code count} requests stay with the controller, after resets too. */
+  void requestEvents(int count, int events) {
+    eventRequests = count;
+    eventsEnabled = events;
+    requestEvents();
+  }
+
+  /** Gives the controller new requests for those that it has used. */
+  void requestEvents() {
+    if (eventRequests > 0) {
+      if (eventsEnabled != eventsConfigured) {
+        command(Opcode.SET_FEATURES, 0, NvmeFeatures.ASYNC_EVENTS, eventsEnabled);
+        eventsConfigured = eventsEnabled;
+      }
+      admin().requestEvents(eventRequests);
+    }
+  }
+
+  AdminQueue admin() {
+    return started(admin);
+  }
+
+  IdentifyController identity() {
+    return started(identity);
+  }
+
+  Vectors vectors() {
+    return vectors;
+  }
+
+  /** How many I/O queue pairs the controller grants. */
+  int pairs() {
+    return pairs;
+  }
+
+  /** The doorbell of an I/O queue. */
+  Doorbell doorbell(int queue, boolean isCompletion) {
+    long offset =
+        isCompletion ? registers.completionDoorbell(queue) : registers.submissionDoorbell(queue);
+    var buffers = shadow;
+    return buffers != null && buffers.covers(offset)
+        ? buffers.doorbell(offset)
+        : registers.doorbell(offset);
+  }
+
+  private static <T> T started(@Nullable T part) {
+    if (part == null) {
+      throw new IllegalStateException("the controller is not started");
+    }
+    return part;
+  }
+
+  /** Tells the controller to bring its data to safety. */
+  void shutDown(CloseSteps steps) {
+    if (isEnabled) {
+      isEnabled = false;
+      var reported =
+          identity == null
+              ? Duration.ZERO
+              : Duration.of(identity.shutdownMicros(), ChronoUnit.MICROS);
+      var timeout = reported.compareTo(SHORTEST_SHUTDOWN) < 0 ? SHORTEST_SHUTDOWN : reported;
+      steps.run(() -> registers.shutDown(timeout));
+    }
+  }
+
+  /** Has the device reach no memory any more. */
+  void stopForGood(CloseSteps steps) {
+    if (isBusMaster) {
+      steps.run(registers::disable);
+      steps.run(device::disableBusMaster);
+    }
+  }
+
+  /** Frees what the device could reach before, and the registers. */
+  void free(CloseSteps steps) {
+    steps.run(vectors::close);
+    if (admin != null) {
+      steps.run(admin::close);
+    }
+    steps.run(registers::close);
+  }
+}
