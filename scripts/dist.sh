@@ -36,6 +36,7 @@ build_dist() {
   cat >"$dist/java.options" <<OPTIONS
 --module-path "$dist/lib"
 --enable-native-access=io.jvfio.linux
+--add-modules java.desktop
 -XX:+UseSerialGC
 -XX:TieredStopAtLevel=1
 -XX:-UsePerfData

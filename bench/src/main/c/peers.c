@@ -1,6 +1,7 @@
 /* The same work as the benchmarks', in C: loops of the same shape, called from the same JVM. */
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 /* Sums the answers, so that none of the calls can be left out. */
@@ -354,5 +355,178 @@ void peer_iova_replace(
     uint64_t *start = &starts[which[i]];
     if (*start && iova_free(tree, *start) != tree) abort();
     *start = iova_allocate(tree, sizes[i], alignment, 0, UINT64_MAX, tree);
+  }
+}
+
+/*
+ * NVMe queues: a driver's side with slots, tokens, PRPs and doorbells, and a controller that completes what it is shown.
+ * IO virtual addresses are those of this process.
+ */
+struct submission {
+  uint32_t command, namespace_id;
+  uint64_t reserved, metadata, prp1, prp2, start;
+  uint32_t length, cdw13;
+  uint64_t cdw14;
+};
+
+struct completion {
+  uint32_t result, reserved, head, last;
+};
+
+struct rings {
+  struct submission *submissions;
+  struct completion *completions;
+  uint32_t entries;
+  uint32_t submission_doorbell, completion_doorbell;
+  uint32_t head, tail, phase; /* the controller's */
+};
+
+struct nvme {
+  struct rings driven, bare;
+  uint64_t *lists; /* a page for each slot */
+  char *buffer;
+  uint64_t buffer_bytes, blocks;
+  uint32_t *free_slots;
+  uint64_t *tokens;
+  uint8_t *taken;
+  uint32_t free_count, tail, head, phase, bare_tail;
+};
+
+enum { PAGE = 4096, BLOCK = 512, MOST_BYTES = 131072, MOST_IN_FLIGHT = 32 };
+
+static void *zeroed(size_t bytes) {
+  size_t rounded = (bytes + PAGE - 1) & -(size_t)PAGE;
+  void *memory = aligned_alloc(PAGE, rounded);
+  if (!memory) abort();
+  return memset(memory, 0, rounded);
+}
+
+static void rings_init(struct rings *rings, uint32_t entries) {
+  *rings = (struct rings){
+      .submissions = zeroed(entries * sizeof(struct submission)),
+      .completions = zeroed(entries * sizeof(struct completion)),
+      .entries = entries,
+      .phase = 1};
+}
+
+void *peer_nvme_new(int32_t entries) {
+  struct nvme *n = zeroed(sizeof *n);
+  rings_init(&n->driven, entries);
+  rings_init(&n->bare, entries);
+  n->lists = zeroed((size_t)entries * PAGE);
+  n->buffer_bytes = (uint64_t)MOST_IN_FLIGHT * MOST_BYTES;
+  n->buffer = zeroed(n->buffer_bytes);
+  n->blocks = 1 << 20;
+  n->free_slots = zeroed(entries * sizeof *n->free_slots);
+  n->tokens = zeroed(entries * sizeof *n->tokens);
+  n->taken = zeroed(entries);
+  n->free_count = entries - 1;
+  for (uint32_t i = 0; i < n->free_count; i++) n->free_slots[i] = n->free_count - 1 - i;
+  n->phase = 1;
+  return n;
+}
+
+void peer_nvme_delete(struct nvme *n) {
+  free(n->driven.submissions);
+  free(n->driven.completions);
+  free(n->bare.submissions);
+  free(n->bare.completions);
+  free(n->lists);
+  free(n->buffer);
+  free(n->free_slots);
+  free(n->tokens);
+  free(n->taken);
+  free(n);
+}
+
+static void complete(struct rings *rings) {
+  uint32_t tail = __atomic_load_n(&rings->submission_doorbell, __ATOMIC_ACQUIRE);
+  while (rings->head != tail) {
+    uint32_t command = rings->submissions[rings->head].command >> 16;
+    if (++rings->head == rings->entries) rings->head = 0;
+    struct completion *entry = &rings->completions[rings->tail];
+    entry->result = 0;
+    entry->head = rings->head;
+    __atomic_store_n(&entry->last, command | rings->phase << 16, __ATOMIC_RELEASE);
+    if (++rings->tail == rings->entries) {
+      rings->tail = 0;
+      rings->phase ^= 1;
+    }
+  }
+}
+
+static uint64_t describe(struct nvme *n, uint32_t slot, uint64_t address, uint64_t bytes) {
+  uint64_t second = (address | (PAGE - 1)) + 1;
+  int64_t left = (int64_t)(bytes - (second - address));
+  if (left <= 0) return 0;
+  if (left <= PAGE) return second;
+  uint64_t *list = n->lists + (size_t)slot * (PAGE / sizeof *list);
+  uint64_t entries = ((uint64_t)left + PAGE - 1) / PAGE;
+  for (uint64_t i = 0; i < entries; i++) list[i] = second + i * PAGE;
+  return (uint64_t)list;
+}
+
+static int put_read(struct nvme *n, uint64_t lba, uint32_t blocks, uint64_t offset, uint64_t token) {
+  uint64_t bytes = (uint64_t)blocks * BLOCK;
+  if (blocks < 1 || lba > n->blocks || blocks > n->blocks - lba || (offset & 3) || bytes > MOST_BYTES ||
+      offset > n->buffer_bytes || bytes > n->buffer_bytes - offset)
+    abort();
+  if (!n->free_count) return 0;
+  uint32_t slot = n->free_slots[--n->free_count];
+  n->taken[slot] = 1;
+  n->tokens[slot] = token;
+  uint64_t address = (uint64_t)n->buffer + offset;
+  n->driven.submissions[n->tail] = (struct submission){
+      .command = 2 | slot << 16,
+      .namespace_id = 1,
+      .prp1 = address,
+      .prp2 = describe(n, slot, address, bytes),
+      .start = lba,
+      .length = blocks - 1};
+  if (++n->tail == n->driven.entries) n->tail = 0;
+  return 1;
+}
+
+static void take(struct nvme *n, int64_t *tokens, uint32_t *failed) {
+  struct rings *rings = &n->driven;
+  int any = 0;
+  for (;;) {
+    struct completion *entry = &rings->completions[n->head];
+    uint32_t last = __atomic_load_n(&entry->last, __ATOMIC_ACQUIRE);
+    if ((last >> 16 & 1) != n->phase) break;
+    uint32_t slot = last & 0xffff;
+    if (slot >= rings->entries - 1 || !n->taken[slot]) abort();
+    if (++n->head == rings->entries) {
+      n->head = 0;
+      n->phase ^= 1;
+    }
+    n->taken[slot] = 0;
+    n->free_slots[n->free_count++] = slot;
+    any = 1;
+    *tokens += n->tokens[slot];
+    *failed |= last >> 17;
+  }
+  if (any) __atomic_store_n(&rings->completion_doorbell, n->head, __ATOMIC_RELEASE);
+}
+
+/* Reads, `depth` at a time; the sum of their tokens, or -1 if one failed. */
+int64_t peer_nvme_reads(struct nvme *n, int64_t count, int32_t depth, int32_t blocks) {
+  int64_t tokens = 0;
+  uint32_t failed = 0;
+  for (int64_t i = 0; i < count; i += depth) {
+    for (int32_t j = 0; j < depth; j++) put_read(n, i + j, blocks, (uint64_t)j * blocks * BLOCK, j);
+    __atomic_store_n(&n->driven.submission_doorbell, n->tail, __ATOMIC_RELEASE);
+    complete(&n->driven);
+    take(n, &tokens, &failed);
+  }
+  return failed ? -1 : tokens;
+}
+
+/* What the controller does in peer_nvme_reads, and nothing else. */
+void peer_nvme_completions(struct nvme *n, int64_t count, int32_t depth) {
+  for (int64_t i = 0; i < count; i += depth) {
+    n->bare_tail = (n->bare_tail + depth) % n->bare.entries;
+    __atomic_store_n(&n->bare.submission_doorbell, n->bare_tail, __ATOMIC_RELEASE);
+    complete(&n->bare);
   }
 }

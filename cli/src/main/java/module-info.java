@@ -7,6 +7,11 @@ module io.jvfio.cli {
   requires info.picocli;
   requires io.jvfio.nvme;
   requires io.jvfio.sim;
+  requires HdrHistogram;
+  requires java.management;
+  // Only for pictures as PNG, and for counting what is allocated: a small Java runtime has neither.
+  requires static java.desktop;
+  requires static jdk.management;
 
   opens io.jvfio.cli to
       info.picocli; // it reads the options of command classes by reflection

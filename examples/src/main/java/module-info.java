@@ -2,6 +2,8 @@
 @org.jspecify.annotations.NullMarked
 module io.jvfio.examples {
   requires static org.jspecify;
+  // An example reads a file system with it; the others run without it.
+  requires static fat32.lib;
   requires io.jvfio.nvme;
   requires io.jvfio.sim;
 }

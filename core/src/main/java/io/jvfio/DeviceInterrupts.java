@@ -49,9 +49,7 @@ final class DeviceInterrupts implements Interrupts {
   static VfioException failure(String subject, IrqInfo index, int result) {
     var errno = result < 0 ? Errno.ofResult(result) : null;
     var why =
-        errno == null
-            ? Explanations.tooManyVectors(result)
-            : Explanations.interrupts(index, errno);
+        errno == null ? Explanations.tooManyVectors(result) : Explanations.interrupts(index, errno);
     return new VfioException(
         "%s(%s)".formatted(Vfio.VFIO_DEVICE_SET_IRQS.name(), index.label()),
         subject,

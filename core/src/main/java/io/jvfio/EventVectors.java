@@ -105,8 +105,7 @@ final class EventVectors implements InterruptVectors {
     if (count < before.size() || count > index.count()) {
       throw new IllegalArgumentException(
           "%s has %d %s vectors, of which %d are in use; it cannot have %d"
-              .formatted(
-                  control.subject(), index.count(), index.label(), before.size(), count));
+              .formatted(control.subject(), index.count(), index.label(), before.size(), count));
     }
     if (count == before.size()) {
       return count;
@@ -176,8 +175,7 @@ final class EventVectors implements InterruptVectors {
               Vfio.VFIO_DEVICE_SET_IRQS.name(),
               control.subject(),
               null,
-              "The host has only %d vectors left; %d were in use."
-                  .formatted(usable, before.size()),
+              "The host has only %d vectors left; %d were in use.".formatted(usable, before.size()),
               "Close other devices, and enable the interrupts of this one again.");
       owner.lost(this);
       throw fewer;

@@ -112,8 +112,8 @@ final class Explanations {
                     + " iommufd with allow_unsafe_interrupts=1."),
             Errno.EACCES,
             new Explanation(
-                "The device is a virtual function and its physical function asks for a token.",
-                "Ask the owner of the physical function for its VF token."),
+                "The device is a virtual function, and the VF token is missing or another one.",
+                "Ask the owner of the physical function for it, and give it with VfioHost.withVfToken."),
             Errno.EADDRINUSE,
             new Explanation(
                 "Memory is mapped at addresses that this device reserves, such as those of its interrupts.",
@@ -363,17 +363,28 @@ final class Explanations {
                 "The device is not in the group, or not bound to a VFIO driver.",
                 bind(device.toString())),
             Errno.EACCES,
-            new Explanation(
-                "The device is a virtual function and its physical function asks for a token.",
-                "Ask the owner of the physical function for its VF token."),
+            token(device),
             Errno.EBUSY,
             new Explanation(
                 "The device is in use, or its BARs belong to somebody else.",
                 "Look at /proc/iomem."),
             Errno.EINVAL,
             new Explanation(
-                "The kernel cannot open the device: its container has no IOMMU, or it could not be enabled.",
-                "Look for the reason in dmesg.")));
+                facts.token(device).isPresent()
+                    ? "The device asks for no VF token and was given one, or it could not be enabled."
+                    : "The kernel cannot open the device: its container has no IOMMU, or it could not be enabled.",
+                facts.token(device).isPresent()
+                    ? "Open it without VfioHost.withVfToken."
+                    : "Look for the reason in dmesg.")));
+  }
+
+  /** A device that asks for a token. */
+  private Explanation token(PciAddress device) {
+    return new Explanation(
+        "The device is a virtual function, or a physical one whose virtual functions are open, and the VF token is "
+            + (facts.token(device).isPresent() ? "another than the one given." : "missing."),
+        "Ask the owner of the physical function for it, and give it with VfioHost.withVfToken(%s, TOKEN)."
+            .formatted(device));
   }
 
   /** Making, waiting for, reading or closing an eventfd. */
@@ -489,6 +500,115 @@ final class Explanations {
             Errno.ERANGE,
             new Explanation(
                 "This platform cannot inject such an error.", "On pSeries use one of memory.")));
+  }
+
+  /** A hot reset, or the question whom it would reach. */
+  static Explanation hotReset(Errno errno) {
+    return explain(
+        errno,
+        Map.of(
+            Errno.EPERM,
+            new Explanation(
+                "A device on the bus has no IOMMU group, so it cannot be told whose it is.",
+                "Bind all devices of the bus to vfio-pci."),
+            Errno.EINVAL,
+            new Explanation(
+                "A device on the bus, or its driver, has changed since it was looked at.",
+                "Ask hotResetScope() who is there now."),
+            Errno.EBUSY,
+            new Explanation(
+                "The memory of a device on the bus is being used or reset by another thread.",
+                "Stop using the devices of hotResetScope(), and try again."),
+            Errno.EAGAIN,
+            new Explanation(
+                "Somebody else holds the locks of a device on the bus: another reset, sysfs, or a driver being bound.",
+                "Try again; nothing was changed."),
+            Errno.ENODEV,
+            new Explanation("Neither bus nor slot can be reset any more.", "")));
+  }
+
+  /** {@code VFIO_DEVICE_FEATURE}. */
+  static Explanation feature(DeviceFeature feature, Errno errno, String release) {
+    if (errno.equals(Errno.ENOTTY)) {
+      return switch (feature) {
+        case VF_TOKEN ->
+            new Explanation(
+                "The device is no physical function with SR-IOV, which alone has a token.", "");
+        case MIGRATION,
+            MIGRATION_STATE,
+            MIGRATION_DATA_SIZE,
+            DMA_LOGGING_START,
+            DMA_LOGGING_STOP,
+            DMA_LOGGING_REPORT ->
+            new Explanation(
+                "The device's driver has no such feature: plain vfio-pci knows nothing of what is inside a device.",
+                "Bind the device to its vendor's own VFIO driver, such as mlx5-vfio-pci, where the kernel (here "
+                    + release
+                    + ") has one.");
+        case LOW_POWER_ENTRY, LOW_POWER_ENTRY_WITH_WAKEUP, LOW_POWER_EXIT, DMA_BUF ->
+            new Explanation(
+                "This kernel (%s) or the device's driver has no such feature.".formatted(release),
+                feature == DeviceFeature.DMA_BUF
+                    ? "Linux 6.19 and later have it."
+                    : "Linux 6.1 and later have it.");
+      };
+    }
+    return explain(
+        errno,
+        Map.of(
+            Errno.EINVAL,
+            switch (feature) {
+              case LOW_POWER_ENTRY, LOW_POWER_ENTRY_WITH_WAKEUP ->
+                  new Explanation(
+                      "The device is in low power already.", "Call exitLowPower first.");
+              case MIGRATION_STATE ->
+                  new Explanation(
+                      "There is no way to that state from the present one, or the device does not take what was written.",
+                      "Look at state(); reset the device if it is ERROR.");
+              case DMA_LOGGING_START ->
+                  new Explanation(
+                      "A log is running already, or the device has no such page size.",
+                      "Close the other log first.");
+              case DMA_LOGGING_REPORT ->
+                  new Explanation(
+                      "No log is running: a reset of the device ends it.", "Start it again.");
+              case DMA_BUF ->
+                  new Explanation(
+                      "The region is none of memory, or the parts are not whole pages of it.", "");
+              default -> unexpected();
+            },
+            Errno.EOPNOTSUPP,
+            new Explanation("The device cannot do it, though its driver could.", ""),
+            Errno.ENODEV,
+            new Explanation("The device is gone, or has failed.", "Look for the reason in dmesg."),
+            Errno.EIO,
+            new Explanation("The device has failed.", "Reset it; dmesg may tell the reason."),
+            Errno.ENOMEM,
+            new Explanation(
+                "The kernel or the device has no memory for it.",
+                "Watch, or migrate, less at a time."),
+            Errno.EBUSY,
+            new Explanation("The device is busy with something else.", "Try again.")));
+  }
+
+  /** Reading or writing migration data. */
+  static Explanation migrationData(Errno errno) {
+    return explain(
+        errno,
+        Map.of(
+            Errno.ENODEV,
+            new Explanation(
+                "The device has left the state that these data belong to.",
+                "Enter the state again for a new stream."),
+            Errno.EINVAL,
+            new Explanation(
+                "The device is in no state for it, or does not take such data.",
+                "Look at Migration.state()."),
+            Errno.ENOMEM,
+            new Explanation(
+                "There are more data than the driver takes.", "Check where they come from."),
+            Errno.EIO,
+            new Explanation("The device has failed.", "Reset it; dmesg may tell the reason.")));
   }
 
   /** What to say of an error that the table does not know. */

@@ -2,6 +2,7 @@ package io.jvfio;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
+import io.jvfio.linux.RegisterOrder;
 import io.jvfio.linux.Registers;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -72,7 +73,7 @@ final class FileRegion implements Region {
   }
 
   @Override
-  public Registers map(MappableArea area) {
+  public Registers map(MappableArea area, RegisterOrder order) {
     if (!areas.contains(area)) {
       throw new IllegalArgumentException(
           area + " is no mappable area of " + info.label() + "; there are " + areas);
@@ -93,7 +94,8 @@ final class FileRegion implements Region {
               ? "Look for its owner in /proc/iomem."
               : "Look for the reason in dmesg.");
     }
-    return device.adopt(new MappedRegion(kernel, subject(area.offset()), address, area.byteSize()));
+    return device.adopt(
+        new MappedRegion(kernel, subject(area.offset()), address, area.byteSize(), order));
   }
 
   @Override
@@ -107,8 +109,8 @@ final class FileRegion implements Region {
   }
 
   @Override
-  public Registers registers() {
+  public Registers registers(RegisterOrder order) {
     var whole = new MappableArea(0, info.byteSize());
-    return areas.contains(whole) ? map(whole) : device.adopt(new FileRegisters(this));
+    return areas.contains(whole) ? map(whole, order) : device.adopt(new FileRegisters(this));
   }
 }

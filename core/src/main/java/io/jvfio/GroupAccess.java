@@ -22,6 +22,9 @@ sealed interface GroupAccess extends AutoCloseable permits OpenContainer, OpenIo
    */
   boolean join(IommuGroup group);
 
+  /** The file of a group, where groups have any: what proves to a hot reset that it is ours. */
+  Optional<OpenFile> groupFile(int group);
+
   /** The file for operations on the endpoint of the group, where the kernel has such. */
   Optional<OpenFile> eeh();
 

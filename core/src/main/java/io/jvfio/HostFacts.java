@@ -6,8 +6,11 @@ import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.UUID;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -23,9 +26,36 @@ final class HostFacts {
       Pattern.compile("0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16}) (\\S+)");
 
   private final Kernel kernel;
+  private final Map<PciAddress, UUID> tokens;
 
-  HostFacts(Kernel kernel) {
+  HostFacts(Kernel kernel, Map<PciAddress, UUID> tokens) {
     this.kernel = kernel;
+    this.tokens = Map.copyOf(tokens);
+  }
+
+  /** What to show when a virtual function is opened, where the user has given something. */
+  Optional<UUID> token(PciAddress device) {
+    return Optional.ofNullable(tokens.get(device));
+  }
+
+  Map<PciAddress, UUID> tokens() {
+    return tokens;
+  }
+
+  /** The driver that is bound to a device; empty where there is none. */
+  Optional<String> driver(PciAddress device) {
+    return link("/sys/bus/pci/devices/" + device + "/driver").map(HostFacts::lastName);
+  }
+
+  /** The group of a device; empty where it has none. */
+  OptionalInt group(PciAddress device) {
+    return link("/sys/bus/pci/devices/" + device + "/iommu_group")
+        .map(target -> OptionalInt.of(Integer.parseInt(lastName(target))))
+        .orElse(OptionalInt.empty());
+  }
+
+  private static String lastName(String target) {
+    return target.substring(target.lastIndexOf('/') + 1);
   }
 
   Kernel kernel() {

@@ -8,6 +8,7 @@ import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.linux.uapi.VfioDeviceInfo;
 import io.jvfio.linux.uapi.VfioIrqInfo;
 import io.jvfio.linux.uapi.VfioRegionInfo;
+import io.jvfio.linux.uapi.VfioRegionInfoCapType;
 import io.jvfio.linux.uapi.VfioRegionSparseMmapArea;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -59,9 +60,7 @@ final class LinuxDevice implements VfioDevice {
       this.regions = readRegions(kernel, VfioDeviceInfo.numRegions(info));
       this.interrupts =
           new DeviceInterrupts(
-              kernel,
-              new FileInterruptControl(file),
-              readInterrupts(VfioDeviceInfo.numIrqs(info)));
+              kernel, new FileInterruptControl(file), readInterrupts(VfioDeviceInfo.numIrqs(info)));
     }
     this.config = new ConfigRegion(regions.get(Vfio.VFIO_PCI_CONFIG_REGION_INDEX));
   }
@@ -158,6 +157,7 @@ final class LinuxDevice implements VfioDevice {
     long size = VfioRegionInfo.size(info);
     boolean mappable = (flags & Vfio.VFIO_REGION_INFO_FLAG_MMAP) != 0;
     boolean msixMappable = false;
+    Optional<RegionType> type = Optional.empty();
     var areas = mappable ? List.of(new MappableArea(0, size)) : List.<MappableArea>of();
     if ((flags & Vfio.VFIO_REGION_INFO_FLAG_CAPS) != 0) {
       try {
@@ -166,7 +166,8 @@ final class LinuxDevice implements VfioDevice {
             case Vfio.VFIO_REGION_INFO_CAP_SPARSE_MMAP ->
                 areas = sparseAreas(capability.content(), size);
             case Vfio.VFIO_REGION_INFO_CAP_MSIX_MAPPABLE -> msixMappable = true;
-            default -> {} // types of device-specific regions: nothing that access depends on
+            case Vfio.VFIO_REGION_INFO_CAP_TYPE -> type = Optional.of(regionType(capability));
+            default -> {} // newer than jvfio: nothing that access depends on
           }
         }
       } catch (MalformedInfoException e) {
@@ -185,9 +186,16 @@ final class LinuxDevice implements VfioDevice {
             (flags & Vfio.VFIO_REGION_INFO_FLAG_READ) != 0,
             (flags & Vfio.VFIO_REGION_INFO_FLAG_WRITE) != 0,
             mappable,
-            msixMappable),
+            msixMappable,
+            type),
         VfioRegionInfo.offset(info),
         areas);
+  }
+
+  private static RegionType regionType(InfoCapability capability) throws MalformedInfoException {
+    var content = capability.require(VfioRegionInfoCapType.SIZE);
+    return new RegionType(
+        VfioRegionInfoCapType.type(content), VfioRegionInfoCapType.subtype(content));
   }
 
   private static List<MappableArea> sparseAreas(MemorySegment capability, long regionSize)
@@ -312,12 +320,35 @@ final class LinuxDevice implements VfioDevice {
           file.name(),
           null,
           "The device has no way to reset this function alone.",
-          "A reset of its whole bus would reach its neighbours too.");
+          "hotResetScope() tells whom a reset of its whole bus would reach, and whether it can be done.");
     }
     int result = file.ioctl(Vfio.VFIO_DEVICE_RESET, 0);
+    if (result == Errno.EAGAIN.result()) {
+      throw new VfioException(
+          Vfio.VFIO_DEVICE_RESET.name(),
+          file.name(),
+          Errno.EAGAIN,
+          "Somebody else holds the locks of the device: another reset, sysfs, or a driver being bound.",
+          "Try again; nothing was changed.");
+    }
     if (result < 0) {
       throw deviceFailure(Vfio.VFIO_DEVICE_RESET.name(), file.name(), Errno.ofResult(result));
     }
+  }
+
+  @Override
+  public HotResetScope hotResetScope() {
+    return new HotReset(address, file, owner).scope();
+  }
+
+  @Override
+  public void hotReset() {
+    new HotReset(address, file, owner).perform();
+  }
+
+  @Override
+  public DeviceFeatures features() {
+    return new DeviceFeatures(owner.facts(), file, this::adopt);
   }
 
   /** Keeps registers of this device, to be closed with it. */

@@ -4,7 +4,6 @@ import static java.util.Objects.requireNonNull;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -34,11 +33,11 @@ final class MappedSpace implements DmaSpace {
   private static final long HUGE_PAGE = 2 << 20;
 
   private final HostFacts facts;
-  private final Explanations explanations;
   private final String subject;
   private final IommuDomain[] domains;
   private final long entryLimit;
-  private final boolean limitsLocking;
+  private final AllDomains all;
+  private final LockBudget locking;
 
   private final Addresses addresses;
   private final List<Runnable> orphans = new ArrayList<>();
@@ -67,13 +66,13 @@ final class MappedSpace implements DmaSpace {
           "a DMA space has at most %d domains, not %d".formatted(Long.SIZE, domains.size()));
     }
     this.facts = facts;
-    this.explanations = new Explanations(facts);
     this.subject = subject;
     this.domains = domains.toArray(IommuDomain[]::new);
     this.addresses = new Addresses(reserved);
     this.entryLimit =
         Arrays.stream(this.domains).mapToLong(IommuDomain::entryLimit).min().orElseThrow();
-    this.limitsLocking = facts.lockableMemory().isPresent();
+    this.all = new AllDomains(this.domains);
+    this.locking = new LockBudget(facts, this.domains);
     addresses.learnWindows(this.domains);
   }
 
@@ -140,7 +139,7 @@ final class MappedSpace implements DmaSpace {
       changes.add(addresses.noRoom(byteSize, options).text());
       return estimate(false, OptionalLong.empty(), byteSize, changes);
     }
-    long locked = domains[0].lockedBytes(size) * timesLocked();
+    long locked = locking.bytes(size);
     OptionalLong iova = OptionalLong.empty();
     if (!domains[0].translates()) {
       if (options.iova().isPresent()) {
@@ -168,10 +167,9 @@ final class MappedSpace implements DmaSpace {
     if (entries >= entryLimit) {
       changes.add(noEntries().text());
     }
-    var lockable = lockable();
-    if (lockable.isPresent() && locked > lockable.getAsLong()) {
-      changes.add(tooMuchLocked(locked, lockable.getAsLong(), "this mapping").text());
-    }
+    locking
+        .shortfall(locked, mappedBytes, "this mapping")
+        .ifPresent(shortfall -> changes.add(shortfall.text()));
     return estimate(changes.isEmpty(), iova, locked, changes);
   }
 
@@ -180,33 +178,12 @@ final class MappedSpace implements DmaSpace {
         fits,
         iova,
         locked,
-        lockable(),
+        locking.lockable(mappedBytes),
         1,
         entryLimit == IommuDomain.NO_LIMIT
             ? OptionalLong.empty()
             : OptionalLong.of(Math.max(0, entryLimit - entries)),
         changes);
-  }
-
-  /** What may still be locked; empty where no limit binds this process. */
-  private OptionalLong lockable() {
-    if (!limitsLocking) {
-      return OptionalLong.empty();
-    }
-    var lockable = facts.lockableMemory();
-    // At least our own share is known of what no file tells.
-    return lockable.isPresent() && domains[0].locksUntold()
-        ? OptionalLong.of(
-            Math.min(
-                lockable.getAsLong(),
-                Math.max(0, facts.kernel().lockedMemoryLimit() - mappedBytes)))
-        : lockable;
-  }
-
-  /** {@code needed} bytes are to be locked, where only {@code lockable} may be. */
-  private Explanation tooMuchLocked(long needed, long lockable, String purpose) {
-    long locked = facts.kernel().lockedMemoryLimit() - lockable;
-    return explanations.lockedMemory(needed, Math.max(0, locked), purpose);
   }
 
   private Explanation noEntries() {
@@ -292,7 +269,7 @@ final class MappedSpace implements DmaSpace {
     try {
       requireOpen();
       checkEntries();
-      checkLocking(mapping.address, mapping.byteSize, 0, "this mapping");
+      locking.check(mapping.address, mapping.byteSize, 0, mappedBytes, "this mapping");
       if (domains[0].translates()) {
         growth = address(mapping, options, backing);
         acquire(mapping);
@@ -339,7 +316,12 @@ final class MappedSpace implements DmaSpace {
     if (found.isEmpty()) {
       growth = hasDynamicWindows() ? windowing().growth(byteSize, usable, options) : null;
       if (growth != null) {
-        checkLocking(mapping.address, byteSize, growth.lockedBytes(), "this mapping and a window");
+        locking.check(
+            mapping.address,
+            byteSize,
+            growth.lockedBytes(),
+            mappedBytes,
+            "this mapping and a window");
         windowing().make(growth);
         found = addresses.choose(byteSize, options, usable, mapping);
       }
@@ -404,59 +386,9 @@ final class MappedSpace implements DmaSpace {
     }
   }
 
-  private void checkLocking(long address, long byteSize, long extra, String purpose)
-      throws Refusal {
-    var lockable = lockable();
-    if (lockable.isEmpty()) {
-      return;
-    }
-    long needed = extra + domains[0].lockedBytes(address, byteSize) * timesLocked();
-    if (needed > lockable.getAsLong()) {
-      throw Refusal.lacking("map", tooMuchLocked(needed, lockable.getAsLong(), purpose));
-    }
-  }
-
-  /** How often memory is charged: what is locked ahead is so for all containers of a process. */
-  private int timesLocked() {
-    return domains[0].locksAhead() ? 1 : domains.length;
-  }
-
   private void acquire(Mapping mapping) throws Refusal {
-    acquire(mapping.address, mapping.byteSize);
+    all.acquire(mapping.address, mapping.byteSize);
     mapping.locked = true;
-  }
-
-  /** Locks memory with every domain, or with none. */
-  private void acquire(long address, long byteSize) throws Refusal {
-    int done = 0;
-    try {
-      for (; done < domains.length; done++) {
-        domains[done].acquire(address, byteSize);
-      }
-    } catch (Refusal refusal) {
-      while (done-- > 0) {
-        try {
-          domains[done].release(address, byteSize);
-        } catch (Refusal another) {
-          refusal.addSuppressed(another);
-        }
-      }
-      throw refusal;
-    }
-  }
-
-  private void release(long address, long byteSize) throws Refusal {
-    @Nullable Refusal first = null;
-    for (var domain : domains) {
-      try {
-        domain.release(address, byteSize);
-      } catch (Refusal refusal) {
-        first = firstOf(first, refusal);
-      }
-    }
-    if (first != null) {
-      throw first;
-    }
   }
 
   /** Maps in every domain that does not have the mapping, or in none of them. */
@@ -497,7 +429,7 @@ final class MappedSpace implements DmaSpace {
         }
         setReach(mapping, mapping.reach & ~Long.lowestOneBit(rest));
       } catch (Refusal refusal) {
-        first = firstOf(first, refusal);
+        first = Refusal.firstOf(first, refusal);
       }
     }
     return first;
@@ -510,14 +442,6 @@ final class MappedSpace implements DmaSpace {
       mappedBytes += change * mapping.byteSize;
     }
     mapping.reach = reach;
-  }
-
-  private static Refusal firstOf(@Nullable Refusal first, Refusal next) {
-    if (first == null) {
-      return next;
-    }
-    first.addSuppressed(next);
-    return first;
   }
 
   void requireOpen() {
@@ -554,9 +478,10 @@ final class MappedSpace implements DmaSpace {
       requireOpen();
       try {
         if (domains[0].locksAhead()) {
-          checkLocking(segment.address(), segment.byteSize(), 0, "registering this memory");
+          locking.check(
+              segment.address(), segment.byteSize(), 0, mappedBytes, "registering this memory");
         }
-        acquire(segment.address(), segment.byteSize());
+        all.acquire(segment.address(), segment.byteSize());
       } catch (Refusal e) {
         throw e.of(subject);
       }
@@ -578,41 +503,13 @@ final class MappedSpace implements DmaSpace {
                   "Dirty pages of this space are tracked already, and a page that one reads is clean for the other.",
                   "Share that tracking, or close it first."));
         }
-        startTracking();
+        all.startTracking();
       } catch (Refusal e) {
         throw e.of(subject);
       }
       tracksDirtyPages = true;
     }
     return new Tracking();
-  }
-
-  private void startTracking() throws Refusal {
-    int done = 0;
-    try {
-      for (; done < domains.length; done++) {
-        domains[done].trackDirtyPages(true);
-      }
-    } catch (Refusal refusal) {
-      var another = stopTracking(done);
-      if (another != null) {
-        refusal.addSuppressed(another);
-      }
-      throw refusal;
-    }
-  }
-
-  /** Stops it in the first {@code count} domains, whatever some of them answer. */
-  private @Nullable Refusal stopTracking(int count) {
-    @Nullable Refusal first = null;
-    for (int i = count - 1; i >= 0; i--) {
-      try {
-        domains[i].trackDirtyPages(false);
-      } catch (Refusal refusal) {
-        first = firstOf(first, refusal);
-      }
-    }
-    return first;
   }
 
   @Override
@@ -776,37 +673,12 @@ final class MappedSpace implements DmaSpace {
           if (refusal.isPresent()) {
             throw Refusal.notAsked("rebase", refusal.get());
           }
-          exchangeInAll(other.address());
+          all.exchange(address, other.address(), iova, byteSize);
         } catch (Refusal e) {
           throw e.of(subject + ", " + this);
         }
         memory = other;
         address = other.address();
-      }
-    }
-
-    /** Exchanges the memory in every domain, or in none. */
-    private void exchangeInAll(long other) throws Refusal {
-      int done = 0;
-      try {
-        for (; done < domains.length; done++) {
-          if (!domains[done].exchange(address, other, iova, byteSize)) {
-            throw Refusal.notAsked(
-                "rebase",
-                new Explanation(
-                    "IOMMU type %s cannot exchange the address of mapped memory.".formatted(type()),
-                    "Unmap the memory and map the other."));
-          }
-        }
-      } catch (Refusal refusal) {
-        while (done-- > 0) {
-          try {
-            domains[done].exchange(other, address, iova, byteSize);
-          } catch (Refusal another) {
-            refusal.addSuppressed(another);
-          }
-        }
-        throw refusal;
       }
     }
 
@@ -851,7 +723,7 @@ final class MappedSpace implements DmaSpace {
           }
           if (locked) {
             locked = false;
-            release(address, byteSize);
+            all.release(address, byteSize);
           }
         } catch (Refusal refusal) {
           // What the kernel keeps must not become other memory's while a device may reach it.
@@ -936,7 +808,7 @@ final class MappedSpace implements DmaSpace {
         ended = true;
         registered.remove(this);
         try {
-          release(memory.address(), memory.byteSize());
+          all.release(memory.address(), memory.byteSize());
         } catch (Refusal e) {
           throw e.of(subject);
         }
@@ -994,17 +866,8 @@ final class MappedSpace implements DmaSpace {
                 "read dirty pages",
                 new Explanation("The mapping is not mapped now.", "Read before it is unmapped."));
           }
-          for (var domain : domains) {
-            var part = arena.allocate(byteSize, Long.BYTES);
-            domain.readDirtyPages(mapping.iova(), mapping.byteSize(), part);
-            for (long at = 0; at < byteSize; at += Long.BYTES) {
-              bitmap.set(
-                  ValueLayout.JAVA_LONG_UNALIGNED,
-                  at,
-                  bitmap.get(ValueLayout.JAVA_LONG_UNALIGNED, at)
-                      | part.get(ValueLayout.JAVA_LONG, at));
-            }
-          }
+          all.readDirtyPages(
+              mapping.iova(), mapping.byteSize(), bitmap, arena.allocate(byteSize, Long.BYTES));
         } catch (Refusal e) {
           throw e.of(subject);
         }
@@ -1022,9 +885,10 @@ final class MappedSpace implements DmaSpace {
         if (closed) {
           return; // tracking ended with the space
         }
-        var refusal = stopTracking(domains.length);
-        if (refusal != null) {
-          throw refusal.of(subject);
+        try {
+          all.stopTracking();
+        } catch (Refusal e) {
+          throw e.of(subject);
         }
       }
     }

@@ -199,8 +199,13 @@ final class OpenContainer implements GroupAccess {
             // The kernel knows best what is in a group, and says so.
             .orElseGet(() -> groups.values().iterator().next());
     try (var arena = Arena.ofConfined()) {
-      int fd =
-          groupFile.ioctl(Vfio.VFIO_GROUP_GET_DEVICE_FD, arena.allocateFrom(address.toString()));
+      var name =
+          explanations
+              .facts()
+              .token(address)
+              .map(token -> address + " vf_token=" + token)
+              .orElse(address.toString());
+      int fd = groupFile.ioctl(Vfio.VFIO_GROUP_GET_DEVICE_FD, arena.allocateFrom(name));
       if (fd < 0) {
         var errno = Errno.ofResult(fd);
         throw failure(
@@ -211,6 +216,14 @@ final class OpenContainer implements GroupAccess {
       }
       return new OpenFile(kernel, "device " + address, fd);
     }
+  }
+
+  @Override
+  public Optional<OpenFile> groupFile(int group) {
+    return groups.entrySet().stream()
+        .filter(entry -> entry.getKey().id() == group)
+        .map(Map.Entry::getValue)
+        .findFirst();
   }
 
   /** The kernel asks all endpoints of a container at once, which means nothing for several. */

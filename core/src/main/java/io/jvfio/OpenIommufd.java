@@ -9,9 +9,11 @@ import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.linux.uapi.VfioDeviceAttachIommufdPt;
 import io.jvfio.linux.uapi.VfioDeviceBindIommufd;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.UUID;
 
 /**
  * An iommufd with one IOAS, and the devices bound to it through character devices of their own.
@@ -116,14 +118,28 @@ final class OpenIommufd implements GroupAccess {
         var arena = Arena.ofConfined()) {
       var device = new OpenFile(facts.kernel(), "device " + address, fd);
       undo.add(device::close);
-      var bind = VfioDeviceBindIommufd.allocate(arena);
-      VfioDeviceBindIommufd.iommufd(bind, file.fd());
-      check(Vfio.VFIO_DEVICE_BIND_IOMMUFD, device.ioctl(Vfio.VFIO_DEVICE_BIND_IOMMUFD, bind), node);
+      var bind = bindStruct(arena, facts.token(address));
+      int result = device.ioctl(Vfio.VFIO_DEVICE_BIND_IOMMUFD, bind);
+      if (result == Errno.EINVAL.result() && facts.token(address).isPresent()) {
+        // Linux before 6.17 neither takes a token here nor asks for one.
+        bind = bindStruct(arena, Optional.empty());
+        result = device.ioctl(Vfio.VFIO_DEVICE_BIND_IOMMUFD, bind);
+      }
+      check(Vfio.VFIO_DEVICE_BIND_IOMMUFD, result, node);
       var made = new Bound(address, device, VfioDeviceBindIommufd.outDevid(bind));
       attach(made, ioas);
       undo.release();
       return made;
     }
+  }
+
+  private MemorySegment bindStruct(Arena arena, Optional<UUID> token) {
+    var bind =
+        token
+            .map(uuid -> VfioDeviceBindIommufd.allocate(arena, DeviceFeatures.bytes(arena, uuid)))
+            .orElseGet(() -> VfioDeviceBindIommufd.allocate(arena));
+    VfioDeviceBindIommufd.iommufd(bind, file.fd());
+    return bind;
   }
 
   private void check(Ioctl command, int result, String node) throws Refusal {
@@ -213,6 +229,11 @@ final class OpenIommufd implements GroupAccess {
     } catch (Refusal refusal) {
       throw refusal.of("device " + address);
     }
+  }
+
+  @Override
+  public Optional<OpenFile> groupFile(int group) {
+    return Optional.empty(); // ownership is the iommufd's
   }
 
   @Override

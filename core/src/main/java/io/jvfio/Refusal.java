@@ -4,6 +4,7 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.Ioctl;
 import java.io.Serial;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** The kernel, or a rule of ours that spares it the question, refused one call of the backend. */
 final class Refusal extends Exception {
@@ -41,6 +42,15 @@ final class Refusal extends Exception {
   /** A call that was not made for want of something that the user can give. */
   static Refusal lacking(String call, Explanation explanation) {
     return new Refusal(call, 0, true, explanation);
+  }
+
+  /** The first of two, which knows of the other. */
+  static Refusal firstOf(@Nullable Refusal first, Refusal next) {
+    if (first == null) {
+      return next;
+    }
+    first.addSuppressed(next);
+    return first;
   }
 
   String call() {

@@ -1,5 +1,6 @@
 package io.jvfio;
 
+import io.jvfio.linux.RegisterOrder;
 import io.jvfio.linux.Registers;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -28,20 +29,38 @@ public interface Region {
   /** The parts that can be mapped: the whole region, some of it, or none. */
   List<MappableArea> mappableAreas();
 
+  /** {@link #map(MappableArea, RegisterOrder)}, opaque. */
+  default Registers map(MappableArea area) {
+    return map(area, RegisterOrder.OPAQUE);
+  }
+
   /**
    * Maps one mappable area. Offsets in the result count from the start of the area. The mapping
    * ends with the device at the latest.
    *
+   * <p>An access that the device does not answer with an error on the bus throws {@link
+   * VfioException}: its memory decoding is off, it is asleep, or on some machines it is gone. On
+   * others a device that is gone reads as all ones; {@code PciDevice.isPresent()} tells that apart
+   * from a register that has this value.
+   *
+   * @param order of the accesses
    * @throws VfioException if the kernel refuses
    * @throws IllegalArgumentException if {@code area} is not one of {@link #mappableAreas()}
    */
-  Registers map(MappableArea area);
+  Registers map(MappableArea area, RegisterOrder order);
+
+  /** {@link #registers(RegisterOrder)}, opaque. */
+  default Registers registers() {
+    return registers(RegisterOrder.OPAQUE);
+  }
 
   /**
    * The whole region as registers: mapped where all of it can be, through the kernel otherwise. To
    * be closed by the caller, and closed with the device at the latest.
+   *
+   * @param order of the accesses; those through the kernel are always ordered
    */
-  Registers registers();
+  Registers registers(RegisterOrder order);
 
   /**
    * Has the kernel write a register whenever an eventfd is signalled: a doorbell for who has only a

@@ -1,5 +1,7 @@
 package io.jvfio;
 
+import java.util.Optional;
+
 /**
  * What the kernel says of a region. Source: {@code struct vfio_region_info}.
  *
@@ -9,6 +11,7 @@ package io.jvfio;
  * @param writable whether it can be written
  * @param mappable whether some of it can be mapped
  * @param msixMappable whether a mapping may cover the MSI-X table
+ * @param type what a region beyond the standard ones is; empty for those
  */
 public record RegionInfo(
     int index,
@@ -16,7 +19,19 @@ public record RegionInfo(
     boolean readable,
     boolean writable,
     boolean mappable,
-    boolean msixMappable) {
+    boolean msixMappable,
+    Optional<RegionType> type) {
+
+  /** One of the standard regions, which the index alone tells. */
+  public RegionInfo(
+      int index,
+      long byteSize,
+      boolean readable,
+      boolean writable,
+      boolean mappable,
+      boolean msixMappable) {
+    this(index, byteSize, readable, writable, mappable, msixMappable, Optional.empty());
+  }
 
   /** The region's name as PCI people know it. */
   public String label() {
@@ -25,7 +40,7 @@ public record RegionInfo(
       case 6 -> "ROM";
       case 7 -> "config";
       case 8 -> "VGA";
-      default -> "region " + index;
+      default -> type.map(RegionType::label).orElse("region " + index);
     };
   }
 }

@@ -62,9 +62,43 @@ public interface VfioDevice extends AutoCloseable {
   /**
    * Resets the function; configuration space keeps its values.
    *
-   * @throws VfioException if the device has no function reset, or it failed
+   * @throws VfioException if the device has no function reset, or it failed; with EAGAIN while
+   *     somebody else holds the device's locks
    */
   void reset();
+
+  /**
+   * Whom a reset of the whole bus or slot would reach, and whether it can be done now: what there
+   * is where the function cannot be reset alone.
+   *
+   * @throws VfioException if the kernel does not tell
+   * @throws UnsupportedOperationException if this is no device of the kernel's
+   */
+  default HotResetScope hotResetScope() {
+    throw new UnsupportedOperationException(name() + ": no device of the kernel's");
+  }
+
+  /**
+   * Resets the whole bus or slot, and so all devices of {@link #hotResetScope()}; configuration
+   * spaces keep their values. All of them must be in groups that were opened together with this
+   * device's.
+   *
+   * @throws VfioException if it cannot be done, naming the devices that stand in the way
+   * @throws UnsupportedOperationException if this is no device of the kernel's
+   */
+  default void hotReset() {
+    throw new UnsupportedOperationException(name() + ": no device of the kernel's");
+  }
+
+  /**
+   * What this device, its driver and this kernel can do beyond the rest: low power, tokens of
+   * virtual functions, migration, logs of writes.
+   *
+   * @throws UnsupportedOperationException if this is no device of the kernel's
+   */
+  default DeviceFeatures features() {
+    throw new UnsupportedOperationException(name() + ": no device of the kernel's");
+  }
 
   /** Stops the device, then gives back all that it used. Idempotent. */
   @Override

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -202,6 +203,18 @@ public final class VfioGroups implements AutoCloseable {
     var device = LinuxDevice.open(facts.kernel(), holder, space, address, this, alone);
     devices.add(device);
     return device;
+  }
+
+  HostFacts facts() {
+    return facts;
+  }
+
+  /** The file of a group of these, where groups have any. */
+  Optional<OpenFile> groupFile(int group) {
+    return access.values().stream()
+        .distinct()
+        .flatMap(one -> one.groupFile(group).stream())
+        .findFirst();
   }
 
   /** Takes a device off the list; it closes itself. */

@@ -6,9 +6,12 @@ import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.UUID;
 import java.util.regex.Pattern;
 
 /**
@@ -25,10 +28,10 @@ public final class VfioHost {
   private final Kernel kernel;
   private final HostFacts facts;
 
-  private VfioHost(String name, Kernel kernel) {
+  private VfioHost(String name, Kernel kernel, Map<PciAddress, UUID> tokens) {
     this.name = name;
     this.kernel = kernel;
-    this.facts = new HostFacts(kernel);
+    this.facts = new HostFacts(kernel, tokens);
   }
 
   /**
@@ -37,12 +40,26 @@ public final class VfioHost {
    * @throws UnsupportedOperationException on an architecture whose user API jvfio does not know
    */
   public static VfioHost local() {
-    return new VfioHost("local", LinuxKernel.instance());
+    return new VfioHost("local", LinuxKernel.instance(), Map.of());
   }
 
   /** A machine whose kernel is {@code kernel}. */
   public static VfioHost of(String name, Kernel kernel) {
-    return new VfioHost(name, kernel);
+    return new VfioHost(name, kernel, Map.of());
+  }
+
+  /**
+   * The same machine, and a token to show when {@code device} is opened: a virtual function whose
+   * physical function has a VFIO driver asks for the token of the latter's owner ({@link
+   * DeviceFeatures#setVfToken}), and a physical function takes it for its own as long as none of
+   * its virtual functions is open.
+   *
+   * @param device the virtual or the physical function; others are refused with a token
+   */
+  public VfioHost withVfToken(PciAddress device, UUID token) {
+    var tokens = new HashMap<>(facts.tokens());
+    tokens.put(device, token);
+    return new VfioHost(name, kernel, tokens);
   }
 
   /** What it is called on the command line: {@code local} or {@code sim:NAME}. */

@@ -18,8 +18,12 @@ public class Pair {
   public long operations;
 
   void add(long operations, long begin, long between, long end) {
+    add(operations, between - begin, end - between);
+  }
+
+  void add(long operations, long javaNanos, long cNanos) {
     this.operations += operations;
-    java += between - begin;
-    c += end - between;
+    java += javaNanos;
+    c += cNanos;
   }
 }

@@ -59,6 +59,25 @@ final class Peers {
   private static final MethodHandle IOVA_DELETE =
       link("peer_iova_delete", FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG));
 
+  private static final MethodHandle NVME_NEW =
+      link("peer_nvme_new", FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT));
+  private static final MethodHandle NVME_READS =
+      link(
+          "peer_nvme_reads",
+          FunctionDescriptor.of(
+              ValueLayout.JAVA_LONG,
+              ValueLayout.JAVA_LONG,
+              ValueLayout.JAVA_LONG,
+              ValueLayout.JAVA_INT,
+              ValueLayout.JAVA_INT));
+  private static final MethodHandle NVME_COMPLETIONS =
+      link(
+          "peer_nvme_completions",
+          FunctionDescriptor.ofVoid(
+              ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT));
+  private static final MethodHandle NVME_DELETE =
+      link("peer_nvme_delete", FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG));
+
   private Peers() {}
 
   // SAFETY: the library is this project's own; the descriptors are those of peers.c.
@@ -137,6 +156,38 @@ final class Peers {
   static void deleteIovaTree(long tree) {
     try {
       IOVA_DELETE.invokeExact(tree);
+    } catch (Throwable t) {
+      throw new AssertionError(t);
+    }
+  }
+
+  static long newNvme(int entries) {
+    try {
+      return (long) NVME_NEW.invokeExact(entries);
+    } catch (Throwable t) {
+      throw new AssertionError(t);
+    }
+  }
+
+  static long nvmeReads(long nvme, long count, int depth, int blocks) {
+    try {
+      return (long) NVME_READS.invokeExact(nvme, count, depth, blocks);
+    } catch (Throwable t) {
+      throw new AssertionError(t);
+    }
+  }
+
+  static void nvmeCompletions(long nvme, long count, int depth) {
+    try {
+      NVME_COMPLETIONS.invokeExact(nvme, count, depth);
+    } catch (Throwable t) {
+      throw new AssertionError(t);
+    }
+  }
+
+  static void deleteNvme(long nvme) {
+    try {
+      NVME_DELETE.invokeExact(nvme);
     } catch (Throwable t) {
       throw new AssertionError(t);
     }

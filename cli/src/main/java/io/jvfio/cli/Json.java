@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
+import java.math.BigInteger;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -56,6 +57,7 @@ final class Json {
       case Boolean truth -> to.writeBoolean(truth);
       case Integer number -> to.writeNumber(number);
       case Long number -> to.writeNumber(number);
+      case BigInteger number -> to.writeNumber(number);
       case Double number -> to.writeNumber(number);
       case List<?> list -> {
         to.writeStartArray();

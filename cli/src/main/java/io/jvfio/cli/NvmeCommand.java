@@ -2,8 +2,10 @@ package io.jvfio.cli;
 
 import io.jvfio.PciAddress;
 import io.jvfio.VfioDevice;
+import io.jvfio.VfioException;
 import io.jvfio.nvme.NvmeController;
 import io.jvfio.nvme.NvmeNamespace;
+import io.jvfio.nvme.NvmeOptions;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -13,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -32,9 +35,11 @@ import picocli.CommandLine.Spec;
     synopsisSubcommandLabel = "COMMAND",
     subcommands = {
       NvmeCommand.Identify.class,
+      NvmeSmart.class,
       NvmeCommand.Read.class,
       NvmeCommand.Write.class,
-      NvmeCommand.Verify.class
+      NvmeCommand.Verify.class,
+      NvmeBench.class
     })
 final class NvmeCommand implements Runnable {
   private static final long CHUNK = 1 << 20;
@@ -46,7 +51,7 @@ final class NvmeCommand implements Runnable {
   public void run() {
     throw new ParameterException(
         Objects.requireNonNull(spec).commandLine(),
-        "a command is missing: identify, read, write or verify");
+        "a command is missing: identify, smart, read, write, verify or bench");
   }
 
   /** What all commands share: the device, and how its IOMMU is chosen. */
@@ -66,9 +71,14 @@ final class NvmeCommand implements Runnable {
       var iommuPolicy = policy.policy();
       try (var opened = command.openHost();
           var device = opened.host().open(Objects.requireNonNull(address), iommuPolicy);
-          var controller = NvmeController.open(device)) {
+          var controller = NvmeController.open(device, options())) {
         run(command.output(), opened.host().name(), device, controller);
       }
+    }
+
+    /** How the controller is driven. */
+    NvmeOptions options() {
+      return NvmeOptions.defaults();
     }
 
     abstract void run(Output output, String host, VfioDevice device, NvmeController controller);
@@ -96,8 +106,7 @@ final class NvmeCommand implements Runnable {
   }
 
   /** What every JSON document of this command starts with. */
-  private static Map<String, Object> json(
-      String host, VfioDevice device, NvmeController controller) {
+  static Map<String, Object> json(String host, VfioDevice device, NvmeController controller) {
     var identity = controller.identify();
     return Json.object(
         "host", host,
@@ -110,7 +119,7 @@ final class NvmeCommand implements Runnable {
                 "firmware", identity.firmware()));
   }
 
-  private static String title(VfioDevice device, NvmeController controller) {
+  static String title(VfioDevice device, NvmeController controller) {
     var identity = controller.identify();
     return "%s  %s, serial %s, firmware %s, IOMMU %s"
         .formatted(
@@ -124,29 +133,53 @@ final class NvmeCommand implements Runnable {
   /** {@code jvfio nvme identify}. */
   @Command(
       name = "identify",
-      description = "Show the controller and its first namespace.",
+      description = "Show the controller and its namespaces.",
       mixinStandardHelpOptions = true)
   static final class Identify extends OnController {
     @Override
     void run(Output output, String host, VfioDevice device, NvmeController controller) {
-      var namespace = controller.namespace(1);
+      var namespaces = controller.namespaces();
       if (output.isJson()) {
         var document = json(host, device, controller);
-        document.put(
-            "namespace",
-            Json.object(
-                "id", 1,
-                "blockSize", namespace.blockSize(),
-                "blocks", namespace.blockCount(),
-                "bytes", namespace.byteSize()));
+        var all = namespaces.stream().map(id -> describe(controller, id)).toList();
+        // The first by itself, for those who know of one only.
+        document.put("namespace", all.isEmpty() ? Optional.empty() : all.getFirst());
+        document.put("namespaces", all);
         output.json(document);
         return;
       }
       output.line(title(device, controller));
-      output.line(
-          "namespace 1: %s in %,d blocks of %d bytes"
-              .formatted(
-                  Text.bytes(namespace.byteSize()), namespace.blockCount(), namespace.blockSize()));
+      if (namespaces.isEmpty()) {
+        output.line("It has no active namespace.");
+      }
+      for (int id : namespaces) {
+        output.line("namespace %d: %s".formatted(id, line(controller, id)));
+      }
+    }
+
+    /** One namespace that this driver cannot drive hides none of the others. */
+    private static String line(NvmeController controller, int id) {
+      try {
+        var namespace = controller.namespace(id);
+        return "%s in %,d blocks of %d bytes"
+            .formatted(
+                Text.bytes(namespace.byteSize()), namespace.blockCount(), namespace.blockSize());
+      } catch (VfioException e) {
+        return e.getMessage();
+      }
+    }
+
+    private static Map<String, Object> describe(NvmeController controller, int id) {
+      try {
+        var namespace = controller.namespace(id);
+        return Json.object(
+            "id", id,
+            "blockSize", namespace.blockSize(),
+            "blocks", namespace.blockCount(),
+            "bytes", namespace.byteSize());
+      } catch (VfioException e) {
+        return Json.object("id", id, "refused", e.getMessage());
+      }
     }
   }
 
@@ -293,7 +326,7 @@ final class NvmeCommand implements Runnable {
         NvmeNamespace namespace) {
       long start = seed == null ? new SplittableRandom().nextLong() : seed;
       var trip = new RoundTrip(namespace, firstBlock, byteSize, start);
-      if (!overwrite && !trip.isBlank(device.dmaSpace())) {
+      if (!overwrite && !trip.isBlank(device.dmaSpace(), _ -> {})) {
         throw new CommandFailure(
             "the blocks of %s hold data, which verify would destroy; choose others with --block, or give --overwrite"
                 .formatted(device.name()));

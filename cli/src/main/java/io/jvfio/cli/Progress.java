@@ -14,13 +14,19 @@ final class Progress implements AutoCloseable {
   private final long total;
   private final boolean visible;
   private long lastShown = System.nanoTime();
-  private boolean shown;
+  private int shownLength;
 
+  /** Work of which it is known how much there is. */
   Progress(Output output, String what, long total) {
     this.err = output.err();
     this.what = what;
     this.total = total;
     this.visible = !output.isJson() && isTerminal();
+  }
+
+  /** Work whose end is not known; see {@link #show}. */
+  Progress(Output output) {
+    this(output, "", 1);
   }
 
   @SuppressWarnings("SystemConsoleNull") // JDK 25 answers null again where there is no terminal
@@ -34,16 +40,23 @@ final class Progress implements AutoCloseable {
     long now = System.nanoTime();
     if (visible && now - lastShown >= INTERVAL_NANOS) {
       lastShown = now;
-      shown = true;
-      err.print("\r%s %3d %%".formatted(what, done * 100 / total));
+      show("%s %3d %%".formatted(what, done * 100 / total));
+    }
+  }
+
+  /** Shows a line of text instead of the one before. */
+  void show(String text) {
+    if (visible) {
+      err.print("\r" + text + " ".repeat(Math.max(0, shownLength - text.length())));
       err.flush();
+      shownLength = text.length();
     }
   }
 
   @Override
   public void close() {
-    if (shown) {
-      err.print("\r" + " ".repeat(what.length() + 6) + "\r");
+    if (shownLength > 0) {
+      err.print("\r" + " ".repeat(shownLength) + "\r");
       err.flush();
     }
   }

@@ -53,8 +53,12 @@ final class RoundTrip {
    */
   record Result(long writeNanos, long readNanos) {}
 
-  /** Whether the blocks hold nothing but zeros yet. */
-  boolean isBlank(DmaSpace space) {
+  /**
+   * Whether the blocks hold nothing but zeros yet.
+   *
+   * @param progress told the number of bytes looked at so far
+   */
+  boolean isBlank(DmaSpace space, LongConsumer progress) {
     var zeros = MemorySegment.ofArray(new long[LONGS]);
     try (var buffer = space.allocate(CHUNK)) {
       for (long done = 0; done < byteSize; done += CHUNK) {
@@ -62,6 +66,7 @@ final class RoundTrip {
         if (zeros.asSlice(0, data.byteSize()).mismatch(data) >= 0) {
           return false;
         }
+        progress.accept(done);
       }
       return true;
     }

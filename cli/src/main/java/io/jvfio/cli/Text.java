@@ -11,6 +11,8 @@ final class Text {
 
   private static final String[] SPAN_UNITS = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
 
+  private static final String[] LATENCY_UNITS = {"ns", "\u00b5s", "ms", "s"};
+
   private Text() {}
 
   /** Prints {@code text} in lines of at most 110 columns, all moved right by {@code indent}. */
@@ -97,5 +99,30 @@ final class Text {
   /** A rate, such as {@code 512.3 MiB/s}. */
   static String rate(long byteCount, long nanos) {
     return "%.1f MiB/s".formatted(byteCount / (double) (1 << 20) / (nanos / 1e9));
+  }
+
+  /** A latency to about three digits, such as {@code 12.3 µs}. */
+  static String latency(double nanos) {
+    double value = nanos;
+    int unit = 0;
+    while (rounded(value) >= 1000 && unit < LATENCY_UNITS.length - 1) {
+      value /= 1000;
+      unit++;
+    }
+    double rounded = rounded(value);
+    return (rounded == Math.rint(rounded) ? "%.0f" : rounded >= 10 ? "%.1f" : "%.2f")
+            .formatted(rounded)
+        + " "
+        + LATENCY_UNITS[unit];
+  }
+
+  /** A latency as the clock told it. */
+  static String latency(long nanos) {
+    return latency((double) nanos);
+  }
+
+  /** A time in seconds to two digits, such as {@code 10.00 s}. */
+  static String seconds(long nanos) {
+    return "%.2f s".formatted(nanos / 1e9);
   }
 }

@@ -5,9 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.jvfio.VfioException;
 import io.jvfio.sim.SimulatedHosts;
-import java.io.ByteArrayOutputStream;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
+import java.io.IOException;
 import java.util.List;
 import java.util.Set;
 import java.util.regex.MatchResult;
@@ -26,16 +24,8 @@ class DeviceWritesTest {
     return SimulatedHosts.names().stream().filter(name -> !NOTHING_USABLE.contains(name));
   }
 
-  private static List<String> run(String host) {
-    var out = new ByteArrayOutputStream();
-    var standard = System.out;
-    System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
-    try {
-      DeviceWrites.main(new String[] {"sim:" + host});
-    } finally {
-      System.setOut(standard);
-    }
-    return out.toString(StandardCharsets.UTF_8).lines().toList();
+  private static List<String> run(String host) throws IOException {
+    return Output.of(() -> DeviceWrites.main(new String[] {"sim:" + host}));
   }
 
   private static MatchResult match(String regex, String line) {
@@ -46,7 +36,7 @@ class DeviceWritesTest {
 
   @ParameterizedTest
   @MethodSource("hosts")
-  void theDeviceWritesFromTheFirstByteToTheLast(String host) {
+  void theDeviceWritesFromTheFirstByteToTheLast(String host) throws IOException {
     var lines = run(host);
 
     assertThat(lines).hasSize(4);

@@ -85,7 +85,7 @@ final class DeviceCalls implements Subject {
     menu.add(10, () -> config(draft, device(draft)));
     menu.add(6, () -> bar(draft));
     menu.add(3, () -> mapping(draft));
-    menu.add(2, () -> draft.steps.reset(device(draft)));
+    menu.add(4, () -> draft.steps.reset(device(draft)));
     menu.add(1, () -> draft.steps.command(device(draft), draft.oneOf(NOT_OF_DEVICES)));
     menu.add(1, () -> draft.steps.badAddress(device(draft), draft.oneOf(COMMANDS_WITH_STRUCT)));
     menu.add(4, () -> close(draft));

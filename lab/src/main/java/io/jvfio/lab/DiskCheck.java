@@ -38,11 +38,9 @@ public final class DiskCheck {
       var disk = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
       long offset = plan.firstBlock() * WorkloadPlan.BLOCK;
       int different = plan.firstDifference(disk, offset, 0, plan.blockCount());
-      long beyond =
-          firstNonZero(disk, offset + (long) plan.blockCount() * WorkloadPlan.BLOCK);
+      long beyond = firstNonZero(disk, offset + (long) plan.blockCount() * WorkloadPlan.BLOCK);
       out.println("blocks " + plan.blockCount());
-      out.printf(
-          "checksum %016x%n", WorkloadPlan.checksum(disk, offset, plan.blockCount()));
+      out.printf("checksum %016x%n", WorkloadPlan.checksum(disk, offset, plan.blockCount()));
       out.println("different " + (different < 0 ? "none" : plan.firstBlock() + different));
       out.println("beyond " + (beyond < 0 ? "zero" : beyond));
       return different < 0 && beyond < 0;

@@ -3,11 +3,13 @@ package io.jvfio.lab;
 import static io.jvfio.lab.Operand.number;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedCollection;
+import java.util.SequencedSet;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.Predicate;
@@ -47,6 +49,15 @@ final class Draft {
 
   /** The names of all objects of all iommufds that there are or were. */
   final List<String> objects = new ArrayList<>();
+
+  /** The open eventfds. */
+  final SequencedSet<String> events = new LinkedHashSet<>();
+
+  /** Whether there is a set of files to wait for. */
+  boolean hasEventSet;
+
+  /** Which of INTx, MSI and MSI-X devices use, by the device. */
+  final Map<String, Integer> interrupts = new HashMap<>();
 
   /** Whether there is memory for bitmaps of dirty pages. */
   boolean hasBitmap;

@@ -27,7 +27,7 @@ final class Generator {
   private static final int CONTAINER_PERCENT = 25;
 
   private static final List<Subject> IOMMUFD_SUBJECTS =
-      List.of(new MemoryCalls(), new IommufdCalls());
+      List.of(new MemoryCalls(), new IommufdCalls(), new InterruptCalls());
 
   private static final List<Subject> CONTAINER_SUBJECTS =
       List.of(
@@ -35,7 +35,9 @@ final class Generator {
           new MemoryCalls(),
           new Type1Calls(),
           new SpaprCalls(),
-          new DeviceCalls());
+          new DeviceCalls(),
+          new InterruptCalls(),
+          new FeatureCalls());
 
   private final Ground ground;
 

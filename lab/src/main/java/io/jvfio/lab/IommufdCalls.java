@@ -122,6 +122,7 @@ final class IommufdCalls implements Subject {
     menu.add(3, () -> closeNode(draft));
     menu.add(5, () -> DeviceCalls.information(draft, node(draft)));
     menu.add(4, () -> DeviceCalls.config(draft, node(draft)));
+    menu.add(3, () -> FeatureCalls.call(draft, node(draft)));
     menu.add(1, () -> draft.steps.badAddress(node(draft), draft.oneOf(NODE_COMMANDS)));
     menu.add(1, () -> draft.steps.command(node(draft), draft.oneOf(NOT_OF_NODES)));
   }

@@ -381,8 +381,7 @@ public final class LaneReport {
     }
     var text = output.get();
     var errors = figures(text, "ended-by");
-    var commands =
-        figures(text, "ended-commands").stream().mapToLong(Long::parseLong).sum();
+    var commands = figures(text, "ended-commands").stream().mapToLong(Long::parseLong).sum();
     var millis = figure(text, "ended-after-ms");
     check(
         figure(text, "status").equals(Integer.toString(NvmeWorkload.ENDED))

@@ -58,7 +58,14 @@ public final class NvmeFigures {
         new NvmeFigures(Path.of(arguments[0]), arguments.length > 3 ? arguments[3] : null);
     System.out.printf(
         "%-12s %5s %5s %11s %11s %7s %11s %7s %9s%n",
-        "Java reads", "bytes", "depth", "Java IOPS", "C IOPS", "ratio", "kernel IOPS", "ratio",
+        "Java reads",
+        "bytes",
+        "depth",
+        "Java IOPS",
+        "C IOPS",
+        "ratio",
+        "kernel IOPS",
+        "ratio",
         "heap B/op");
     figures.measure(arguments[1], arguments[2]);
     figures.measure(arguments[2], arguments[1]);

@@ -131,7 +131,9 @@ public final class NvmeWorkload {
   }
 
   private static NvmeController open(VfioDevice device) {
-    return NvmeController.open(device, NvmeOptions.defaults()
+    return NvmeController.open(
+        device,
+        NvmeOptions.defaults()
             .withQueueEntries(ENTRIES)
             .withCompletionMode(NvmeCompletionMode.INTERRUPTS));
   }
@@ -149,8 +151,7 @@ public final class NvmeWorkload {
     return queues;
   }
 
-  private void writeAndRead(
-      NvmeNamespace namespace, List<WorkloadQueue> queues, WorkloadPlan plan)
+  private void writeAndRead(NvmeNamespace namespace, List<WorkloadQueue> queues, WorkloadPlan plan)
       throws InterruptedException {
     var before = interrupts();
     long written = pass("write", WRITING, queues, plan);
@@ -174,8 +175,7 @@ public final class NvmeWorkload {
   }
 
   /** All threads go through the region once; returns the checksum of what they transferred. */
-  private static long pass(
-      String name, int round, List<WorkloadQueue> queues, WorkloadPlan plan)
+  private static long pass(String name, int round, List<WorkloadQueue> queues, WorkloadPlan plan)
       throws InterruptedException {
     var requests = plan.requests(round);
     long bytes = queues.stream().mapToLong(WorkloadQueue::bytes).sum();
@@ -217,8 +217,7 @@ public final class NvmeWorkload {
     var workers = new ArrayList<Worker>();
     int blocks = plan.blockCount() / queues.size();
     for (int i = 0; i < queues.size(); i++) {
-      var part =
-          new WorkloadPlan(plan.seed(), plan.firstBlock() + (long) i * blocks, blocks);
+      var part = new WorkloadPlan(plan.seed(), plan.firstBlock() + (long) i * blocks, blocks);
       var queue = queues.get(i);
       workers.add(new Worker(queue, () -> goOn(queue, part)));
     }
@@ -293,8 +292,7 @@ public final class NvmeWorkload {
 
   /** How often each of the device's vectors was signalled, as the kernel has counted. */
   private List<Long> interrupts() {
-    var line =
-        Pattern.compile(" *\\d+:(( +\\d+)+) .*vfio-msix?\\[\\d+]\\(" + address + "\\).*");
+    var line = Pattern.compile(" *\\d+:(( +\\d+)+) .*vfio-msix?\\[\\d+]\\(" + address + "\\).*");
     try (var lines = Files.lines(Path.of("/proc/interrupts"))) {
       return lines
           .map(line::matcher)

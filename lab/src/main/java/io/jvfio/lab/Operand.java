@@ -38,6 +38,11 @@ sealed interface Operand {
     return new Literal(value);
   }
 
+  /** The number of an open file. */
+  static Operand descriptor(String file) {
+    return new Descriptor(file);
+  }
+
   static Operand memory(String memory) {
     return new Address(memory, 0);
   }

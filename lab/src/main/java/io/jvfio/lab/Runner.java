@@ -3,6 +3,8 @@ package io.jvfio.lab;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
+import io.jvfio.linux.uapi.Vfio;
+import io.jvfio.linux.uapi.VfioIrqSet;
 import io.jvfio.sim.HarmfulCallException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -239,6 +241,39 @@ final class Runner {
             yield Outcome.of(kernel.pwrite(file(write.file()), bytes, number(write.offset())));
           }
         }
+        case Step.EventFd event ->
+            opened(event.file(), kernel.eventFd(event.initial(), event.flags()));
+        case Step.Epoll epoll -> opened(epoll.file(), kernel.epollCreate());
+        case Step.Watch watch ->
+            Outcome.of(
+                kernel.epollControl(
+                    file(watch.set()), watch.operation(), file(watch.file()), watch.events()));
+        case Step.Ready ready -> {
+          var found = new int[ready.most()];
+          int count = kernel.epollWait(file(ready.set()), found, 0);
+          var names = new StringJoiner(" ");
+          for (int i = 0; i < count; i++) {
+            names.add(nameOf(found[i]));
+          }
+          yield new Outcome(Outcome.text(count), names.toString());
+        }
+        case Step.Poll poll -> Outcome.of(kernel.awaitReadable(file(poll.file()), 0));
+        case Step.Take take -> {
+          try (var arena = Arena.ofConfined()) {
+            var bytes = arena.allocate(Math.max(1, take.byteSize())).asSlice(0, take.byteSize());
+            long result = kernel.read(file(take.file()), bytes);
+            yield new Outcome(
+                Outcome.text(result), result > 0 ? hex(bytes.asSlice(0, result)) : "");
+          }
+        }
+        case Step.Put put -> {
+          try (var arena = Arena.ofConfined()) {
+            var content = HexFormat.of().parseHex(put.bytes());
+            yield Outcome.of(
+                kernel.write(file(put.file()), arena.allocateFrom(ValueLayout.JAVA_BYTE, content)));
+          }
+        }
+        case Step.SetIrqs set -> setIrqs(set);
         case Step.MapDevice map -> {
           long address =
               kernel.mmap(
@@ -268,6 +303,37 @@ final class Runner {
               : Outcome.of(kernel.munmap(mapping.address(), mapping.byteSize()));
         }
       };
+    }
+
+    private Outcome setIrqs(Step.SetIrqs step) {
+      long needed = VfioIrqSet.SIZE + (long) step.data().size() * step.width();
+      try (var arena = Arena.ofConfined()) {
+        var set = arena.allocate(Math.max(needed, Math.min(step.argsz(), 4096)), Long.BYTES);
+        VfioIrqSet.argsz(set, (int) step.argsz());
+        VfioIrqSet.flags(set, step.flags());
+        VfioIrqSet.index(set, (int) step.index());
+        VfioIrqSet.start(set, (int) step.start());
+        VfioIrqSet.count(set, (int) step.count());
+        for (int i = 0; i < step.data().size(); i++) {
+          long value = number(step.data().get(i));
+          long offset = VfioIrqSet.SIZE + (long) i * step.width();
+          if (step.width() == 1) {
+            set.set(ValueLayout.JAVA_BYTE, offset, (byte) value);
+          } else {
+            set.set(ValueLayout.JAVA_INT, offset, (int) value);
+          }
+        }
+        return Outcome.of(kernel.ioctl(file(step.file()), Vfio.VFIO_DEVICE_SET_IRQS, set));
+      }
+    }
+
+    private String nameOf(int fd) {
+      for (var file : files.entrySet()) {
+        if (file.getValue() == fd) {
+          return file.getKey();
+        }
+      }
+      return "unnamed";
     }
 
     private Outcome opened(String name, int result) {

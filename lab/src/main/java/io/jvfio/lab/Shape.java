@@ -19,7 +19,9 @@ import io.jvfio.linux.uapi.VfioBitmap;
 import io.jvfio.linux.uapi.VfioDeviceAttachIommufdPt;
 import io.jvfio.linux.uapi.VfioDeviceBindIommufd;
 import io.jvfio.linux.uapi.VfioDeviceDetachIommufdPt;
+import io.jvfio.linux.uapi.VfioDeviceFeature;
 import io.jvfio.linux.uapi.VfioDeviceInfo;
+import io.jvfio.linux.uapi.VfioDeviceIoeventfd;
 import io.jvfio.linux.uapi.VfioEehPeOp;
 import io.jvfio.linux.uapi.VfioGroupStatus;
 import io.jvfio.linux.uapi.VfioIommuSpaprRegisterMemory;
@@ -32,6 +34,9 @@ import io.jvfio.linux.uapi.VfioIommuType1DmaMap;
 import io.jvfio.linux.uapi.VfioIommuType1DmaUnmap;
 import io.jvfio.linux.uapi.VfioIommuType1Info;
 import io.jvfio.linux.uapi.VfioIrqInfo;
+import io.jvfio.linux.uapi.VfioPciDependentDevice;
+import io.jvfio.linux.uapi.VfioPciHotReset;
+import io.jvfio.linux.uapi.VfioPciHotResetInfo;
 import io.jvfio.linux.uapi.VfioRegionInfo;
 import java.lang.foreign.GroupLayout;
 import java.lang.foreign.MemoryLayout;
@@ -48,6 +53,7 @@ enum Shape {
   DEVICE_INFO(VfioDeviceInfo.LAYOUT, "argsz", "flags", "num_regions", "num_irqs", "cap_offset"),
   REGION_INFO(VfioRegionInfo.LAYOUT, "argsz", "flags", "cap_offset", "size", "offset"),
   IRQ_INFO(VfioIrqInfo.LAYOUT, "flags", "count"),
+  IOEVENTFD(VfioDeviceIoeventfd.LAYOUT),
   TYPE1_INFO(VfioIommuType1Info.LAYOUT, "argsz", "flags", "iova_pgsizes", "cap_offset"),
   DMA_MAP(VfioIommuType1DmaMap.LAYOUT),
   DMA_UNMAP(VfioIommuType1DmaUnmap.LAYOUT, "size"),
@@ -70,6 +76,33 @@ enum Shape {
   TCE_CREATE(VfioIommuSpaprTceCreate.LAYOUT, "start_addr"),
   TCE_REMOVE(VfioIommuSpaprTceRemove.LAYOUT),
   EEH_OPERATION(VfioEehPeOp.LAYOUT),
+  /** With room for two devices. */
+  HOT_RESET_INFO(
+      joined(
+          VfioPciHotResetInfo.LAYOUT,
+          List.of(
+              VfioPciDependentDevice.LAYOUT.withName("first"),
+              VfioPciDependentDevice.LAYOUT.withName("second"))),
+      "flags",
+      "count",
+      "first.group_id",
+      "first.segment",
+      "first.bus",
+      "first.devfn"),
+  /** With room for the files of two groups. */
+  HOT_RESET(
+      joined(
+          VfioPciHotReset.LAYOUT,
+          List.of(Layouts.U32.withName("fd0"), Layouts.U32.withName("fd1")))),
+  /** With as much data as the longest feature has. */
+  DEVICE_FEATURE(
+      joined(
+          VfioDeviceFeature.LAYOUT,
+          List.of(
+              Layouts.U64.withName("data0"),
+              Layouts.U64.withName("data1"),
+              Layouts.U64.withName("data2"),
+              Layouts.U64.withName("data3")))),
   BIND_IOMMUFD(VfioDeviceBindIommufd.LAYOUT, "out_devid"),
   ATTACH_IOMMUFD(VfioDeviceAttachIommufdPt.LAYOUT),
   DETACH_IOMMUFD(VfioDeviceDetachIommufdPt.LAYOUT),

@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.StringJoiner;
 
 /** One system call, described as data. Its text is what a recording calls it by. */
 sealed interface Step {
@@ -152,6 +153,114 @@ sealed interface Step {
     @Override
     public String toString() {
       return "pwrite(%s,%s,%s)".formatted(file, offset, bytes);
+    }
+  }
+
+  /** Makes an eventfd. */
+  record EventFd(String file, int initial, int flags) implements Step {
+    @Override
+    public String toString() {
+      return "%s=eventfd(%d,0x%x)".formatted(file, initial, flags);
+    }
+  }
+
+  /** Makes a set of files to wait for. */
+  record Epoll(String file) implements Step {
+    @Override
+    public String toString() {
+      return "%s=epoll()".formatted(file);
+    }
+  }
+
+  /** Adds a file to a set, or removes it. */
+  record Watch(String set, int operation, String file, int events) implements Step {
+    @Override
+    public String toString() {
+      return "epoll_ctl(%s,%d,%s,%d)".formatted(set, operation, file, events);
+    }
+  }
+
+  /** Asks, without waiting, which files of a set are ready; shows their names. */
+  record Ready(String set, int most) implements Step {
+    @Override
+    public String toString() {
+      return "epoll_wait(%s,%d)".formatted(set, most);
+    }
+  }
+
+  /** Asks, without waiting, whether a file can be read. */
+  record Poll(String file) implements Step {
+    @Override
+    public String toString() {
+      return "poll(%s)".formatted(file);
+    }
+  }
+
+  /** Reads from where a file is. It must not be one that would wait. */
+  record Take(String file, int byteSize) implements Step {
+    @Override
+    public String toString() {
+      return "read(%s,%d)".formatted(file, byteSize);
+    }
+  }
+
+  /**
+   * Writes to where a file is.
+   *
+   * @param bytes the bytes in hexadecimal
+   */
+  record Put(String file, String bytes) implements Step {
+    @Override
+    public String toString() {
+      return "write(%s,%s)".formatted(file, bytes);
+    }
+  }
+
+  /**
+   * {@code VFIO_DEVICE_SET_IRQS}.
+   *
+   * @param data what follows the struct, a number for each interrupt
+   * @param width the bytes of each: 1 or 4
+   */
+  record SetIrqs(
+      String file,
+      long argsz,
+      int flags,
+      long index,
+      long start,
+      long count,
+      List<Operand> data,
+      int width)
+      implements Step {
+    public SetIrqs {
+      data = List.copyOf(data);
+    }
+
+    @Override
+    public String toString() {
+      return "ioctl(%s,VFIO_DEVICE_SET_IRQS,{argsz=%d flags=0x%x index=%d start=%d count=%d%s})"
+          .formatted(
+              file,
+              argsz,
+              flags,
+              index,
+              start,
+              count,
+              data.isEmpty() ? "" : " " + (width == 1 ? "bools=" : "fds=") + runs());
+    }
+
+    /** The numbers, with those that are repeated told once. */
+    private String runs() {
+      var text = new StringJoiner(",", "[", "]");
+      for (int i = 0; i < data.size(); ) {
+        int end = i + 1;
+        while (end < data.size() && data.get(end).equals(data.get(i))) {
+          end++;
+        }
+        text.add(data.get(i) + (end - i > 1 ? "*" + (end - i) : ""));
+        i = end;
+      }
+      return text.toString();
     }
   }
 

@@ -5,6 +5,7 @@ import static io.jvfio.lab.Operand.number;
 import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.uapi.Vfio;
+import io.jvfio.linux.uapi.VfioIrqSet;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -132,6 +133,15 @@ final class Steps {
     return ready(type).device("d0", "g0", 0);
   }
 
+  /** Five steps: the device that no IOMMU covers. */
+  Steps unprotectedDevice() {
+    return container("c")
+        .open("n", "/dev/vfio/noiommu-{n0}")
+        .setContainer("n", "c")
+        .setIommu("c", Vfio.VFIO_NOIOMMU_IOMMU)
+        .device("d", "n", "{u0}");
+  }
+
   Steps device(String device, String group, int ordinal) {
     return device(device, group, "{d" + ordinal + "}");
   }
@@ -175,8 +185,159 @@ final class Steps {
         fields -> fields.put("index", number(index)));
   }
 
+  /** An eventfd that answers EAGAIN where it would wait. */
+  Steps eventFd(String file) {
+    return eventFd(file, 0, Kernel.EFD_NONBLOCK);
+  }
+
+  Steps eventFd(String file, int initial, int flags) {
+    return add(new Step.EventFd(file, initial, flags));
+  }
+
+  Steps epoll(String file) {
+    return add(new Step.Epoll(file));
+  }
+
+  Steps watch(String set, String file) {
+    return watch(set, Kernel.EPOLL_CTL_ADD, file, Kernel.EPOLLIN);
+  }
+
+  Steps unwatch(String set, String file) {
+    return watch(set, Kernel.EPOLL_CTL_DEL, file, 0);
+  }
+
+  Steps watch(String set, int operation, String file, int events) {
+    return add(new Step.Watch(set, operation, file, events));
+  }
+
+  Steps readyFiles(String set, int most) {
+    return add(new Step.Ready(set, most));
+  }
+
+  Steps poll(String file) {
+    return add(new Step.Poll(file));
+  }
+
+  /** What an eventfd counted. */
+  Steps take(String file) {
+    return take(file, Long.BYTES);
+  }
+
+  Steps take(String file, int byteSize) {
+    return add(new Step.Take(file, byteSize));
+  }
+
+  Steps put(String file, String bytes) {
+    return add(new Step.Put(file, bytes));
+  }
+
+  /** Has interrupts signal eventfds, or nothing where a descriptor is -1. */
+  Steps signalTo(String device, int index, int start, Operand... descriptors) {
+    return setIrqs(
+        device,
+        Vfio.VFIO_IRQ_SET_ACTION_TRIGGER | Vfio.VFIO_IRQ_SET_DATA_EVENTFD,
+        index,
+        start,
+        descriptors.length,
+        descriptors);
+  }
+
+  /** Turns an index off. */
+  Steps turnOff(String device, int index) {
+    return setIrqs(
+        device, Vfio.VFIO_IRQ_SET_ACTION_TRIGGER | Vfio.VFIO_IRQ_SET_DATA_NONE, index, 0, 0);
+  }
+
+  /** Signals interrupts by software. */
+  Steps trigger(String device, int index, int start, int count) {
+    return setIrqs(
+        device,
+        Vfio.VFIO_IRQ_SET_ACTION_TRIGGER | Vfio.VFIO_IRQ_SET_DATA_NONE,
+        index,
+        start,
+        count);
+  }
+
+  /** With an argsz that fits. */
+  Steps setIrqs(String device, int flags, long index, long start, long count, Operand... data) {
+    boolean bools = (flags & Vfio.VFIO_IRQ_SET_DATA_BOOL) != 0;
+    int width = bools ? Byte.BYTES : Integer.BYTES;
+    return setIrqs(
+        device,
+        VfioIrqSet.SIZE + (long) data.length * width,
+        flags,
+        index,
+        start,
+        count,
+        List.of(data));
+  }
+
+  Steps setIrqs(
+      String device,
+      long argsz,
+      int flags,
+      long index,
+      long start,
+      long count,
+      List<Operand> data) {
+    boolean bools = (flags & Vfio.VFIO_IRQ_SET_DATA_BOOL) != 0;
+    return add(
+        new Step.SetIrqs(
+            device, argsz, flags, index, start, count, data, bools ? Byte.BYTES : Integer.BYTES));
+  }
+
+  /** Has an eventfd make a write to a BAR. */
+  Steps ioEventFd(
+      String device, int flags, Operand offset, long data, Operand descriptor, long argsz) {
+    return sized(
+        device,
+        Vfio.VFIO_DEVICE_IOEVENTFD,
+        Shape.IOEVENTFD,
+        argsz,
+        fields -> {
+          fields.put("flags", number(flags));
+          fields.put("offset", offset);
+          fields.put("data", number(data));
+          fields.put("fd", descriptor);
+        });
+  }
+
   Steps reset(String device) {
     return command(device, Vfio.VFIO_DEVICE_RESET);
+  }
+
+  /** Whom a hot reset would reach. */
+  Steps hotResetInfo(String device, long argsz) {
+    return sized(
+        device, Vfio.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, Shape.HOT_RESET_INFO, argsz, fields -> {});
+  }
+
+  /** A hot reset, with two descriptors of which {@code count} are meant. */
+  Steps hotReset(String device, long argsz, int flags, long count, Operand one, Operand other) {
+    return sized(
+        device,
+        Vfio.VFIO_DEVICE_PCI_HOT_RESET,
+        Shape.HOT_RESET,
+        argsz,
+        fields -> {
+          fields.put("flags", number(flags));
+          fields.put("count", number(count));
+          fields.put("fd0", one);
+          fields.put("fd1", other);
+        });
+  }
+
+  /** A feature of a device, and the first eight bytes of its data. */
+  Steps feature(String device, long flags, long argsz, long data) {
+    return sized(
+        device,
+        Vfio.VFIO_DEVICE_FEATURE,
+        Shape.DEVICE_FEATURE,
+        argsz,
+        fields -> {
+          fields.put("flags", number(flags));
+          fields.put("data0", number(data));
+        });
   }
 
   Steps writeAt(String file, long offset, String bytes) {

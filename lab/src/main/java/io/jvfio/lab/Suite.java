@@ -57,6 +57,8 @@ final class Suite {
             LifeCycleSequences.refused(
                 "type1-nesting-refused", VFIO_TYPE1_NESTING_IOMMU, VFIO_TYPE1v2_IOMMU));
         all.addAll(DeviceSequences.all(VFIO_TYPE1v2_IOMMU));
+        all.addAll(InterruptSequences.all(VFIO_TYPE1v2_IOMMU));
+        all.addAll(FeatureSequences.all(VFIO_TYPE1v2_IOMMU));
         all.addAll(Type1Sequences.all("type1", VFIO_TYPE1_IOMMU));
         all.addAll(Type1Sequences.all("type1v2", VFIO_TYPE1v2_IOMMU));
         if (lane.equals("x86-6.12-iommufd")) {
@@ -64,6 +66,8 @@ final class Suite {
           all.addAll(IommufdSequences.onIommufd(onContainers));
           all.addAll(IommufdSequences.all());
           all.addAll(IommufdSequences.unprotected());
+          all.addAll(FeatureSequences.ofNodes());
+          all.addAll(FeatureSequences.belowABridge());
         }
       }
       case "pseries-5.10" -> {
@@ -73,6 +77,8 @@ final class Suite {
             LifeCycleSequences.refused(
                 "spapr-v2-refused", VFIO_SPAPR_TCE_v2_IOMMU, VFIO_SPAPR_TCE_IOMMU));
         all.addAll(DeviceSequences.all(VFIO_SPAPR_TCE_IOMMU));
+        all.addAll(InterruptSequences.all(VFIO_SPAPR_TCE_IOMMU));
+        all.addAll(FeatureSequences.all(VFIO_SPAPR_TCE_IOMMU));
         all.addAll(SpaprSequences.v1());
         all.addAll(SpaprSequences.v1Windows());
       }
@@ -81,6 +87,8 @@ final class Suite {
         all.addAll(LifeCycleSequences.typed("spapr-v1", VFIO_SPAPR_TCE_IOMMU));
         all.addAll(LifeCycleSequences.typed("spapr-v2", VFIO_SPAPR_TCE_v2_IOMMU));
         all.addAll(DeviceSequences.all(VFIO_SPAPR_TCE_v2_IOMMU));
+        all.addAll(InterruptSequences.all(VFIO_SPAPR_TCE_v2_IOMMU));
+        all.addAll(FeatureSequences.all(VFIO_SPAPR_TCE_v2_IOMMU));
         all.addAll(SpaprSequences.v1());
         all.addAll(SpaprSequences.v2());
         // Without Dynamic DMA Windows, the first of these poisons the device; hence last.

@@ -94,11 +94,7 @@ final class WorkloadQueue implements NvmeCompletionHandler {
    * @throws RuntimeException the first failure, when all that was in flight has ended
    */
   void run(
-      WorkloadPlan newPlan,
-      boolean reading,
-      WorkloadPlan.Request[] requests,
-      int first,
-      int step) {
+      WorkloadPlan newPlan, boolean reading, WorkloadPlan.Request[] requests, int first, int step) {
     plan = newPlan;
     isReading = reading;
     checksum = 0;

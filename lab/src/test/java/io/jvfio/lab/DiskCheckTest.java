@@ -79,8 +79,9 @@ class DiskCheckTest {
       int largest = 0;
       for (var request : PLAN.requests(round)) {
         assertThat(request.blocks()).isPositive();
-        assertThat(seen.nextSetBit(request.block()) < 0
-                || seen.nextSetBit(request.block()) >= request.block() + request.blocks())
+        assertThat(
+                seen.nextSetBit(request.block()) < 0
+                    || seen.nextSetBit(request.block()) >= request.block() + request.blocks())
             .isTrue();
         seen.set(request.block(), request.block() + request.blocks());
         largest = Math.max(largest, request.blocks());

@@ -5,6 +5,7 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.NativeMemory;
+import io.jvfio.linux.RegisterOrder;
 import io.jvfio.linux.Registers;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -151,7 +152,7 @@ class FakeKernel implements Kernel {
   }
 
   @Override
-  public Registers registers(long address, long byteSize) {
+  public Registers registers(long address, long byteSize, RegisterOrder order) {
     throw new UnsupportedOperationException();
   }
 

@@ -85,6 +85,9 @@ public record Errno(int number, String symbol, String text) {
   /** Too many levels of symbolic links; of sets of descriptors, for epoll. */
   public static final Errno ELOOP = new Errno(40, "ELOOP", "Too many levels of symbolic links");
 
+  /** No message of desired type: for a stream of migration data, no more for now. */
+  public static final Errno ENOMSG = new Errno(42, "ENOMSG", "No message of desired type");
+
   /** Value too large for defined data type. */
   public static final Errno EOVERFLOW =
       new Errno(75, "EOVERFLOW", "Value too large for defined data type");
@@ -100,6 +103,19 @@ public record Errno(int number, String symbol, String text) {
 
   /** Address already in use. */
   public static final Errno EADDRINUSE = new Errno(98, "EADDRINUSE", "Address already in use");
+
+  /** Software caused connection abort. */
+  public static final Errno ECONNABORTED =
+      new Errno(103, "ECONNABORTED", "Software caused connection abort");
+
+  /** Connection reset by peer. */
+  public static final Errno ECONNRESET = new Errno(104, "ECONNRESET", "Connection reset by peer");
+
+  /** Connection refused. */
+  public static final Errno ECONNREFUSED = new Errno(111, "ECONNREFUSED", "Connection refused");
+
+  /** Broken pipe. */
+  public static final Errno EPIPE = new Errno(32, "EPIPE", "Broken pipe");
 
   private static final Map<Integer, Errno> KNOWN =
       List.of(
@@ -127,11 +143,16 @@ public record Errno(int number, String symbol, String text) {
               ENOSPC,
               ERANGE,
               ELOOP,
+              ENOMSG,
               EOVERFLOW,
               EBADFD,
               EMSGSIZE,
               EOPNOTSUPP,
-              EADDRINUSE)
+              EADDRINUSE,
+              ECONNABORTED,
+              ECONNRESET,
+              ECONNREFUSED,
+              EPIPE)
           .stream()
           .collect(Collectors.toUnmodifiableMap(Errno::number, Function.identity()));
 

@@ -198,8 +198,20 @@ public interface Kernel {
    */
   MemorySegment memory(long address, long byteSize, Arena lifetime);
 
-  /** Device memory from {@link #mmap}; closing it ends access and does not unmap. */
-  Registers registers(long address, long byteSize);
+  /** {@link #registers(long, long, RegisterOrder)}, opaque. */
+  default Registers registers(long address, long byteSize) {
+    return registers(address, byteSize, RegisterOrder.OPAQUE);
+  }
+
+  /**
+   * Device memory from {@link #mmap}; closing it ends access and does not unmap.
+   *
+   * <p>An access that the device does not answer throws {@link InternalError}; where the code is
+   * compiled that may be a little later, with a senseless value returned first.
+   *
+   * @param order of the accesses
+   */
+  Registers registers(long address, long byteSize, RegisterOrder order);
 
   /** The soft {@code RLIMIT_MEMLOCK} of this process in bytes, or {@link #NO_LIMIT}. */
   long lockedMemoryLimit();

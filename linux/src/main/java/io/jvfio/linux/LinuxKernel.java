@@ -219,8 +219,8 @@ public final class LinuxKernel implements Kernel {
   }
 
   @Override
-  public Registers registers(long address, long byteSize) {
-    return RegisterMapping.at(address, byteSize);
+  public Registers registers(long address, long byteSize, RegisterOrder order) {
+    return RegisterMapping.at(address, byteSize, order);
   }
 
   @Override
@@ -277,7 +277,7 @@ public final class LinuxKernel implements Kernel {
    * What all calls share: the linker, and errno, which the JVM itself may change right after a
    * call.
    */
-  private static final class Native {
+  static final class Native {
     static final Linker LINKER = Linker.nativeLinker();
     static final Linker.Option CAPTURE = Linker.Option.captureCallState("errno");
     private static final StructLayout CAPTURE_LAYOUT = Linker.Option.captureStateLayout();

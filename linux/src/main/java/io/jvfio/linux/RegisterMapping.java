@@ -18,14 +18,16 @@ import java.lang.invoke.MethodType;
  *
  * @param registers the memory
  * @param lifetime ends access to it, in all threads
+ * @param order of the accesses
  */
-record RegisterMapping(MemorySegment registers, Arena lifetime) {
+record RegisterMapping(MemorySegment registers, Arena lifetime, RegisterOrder order) {
   private static final byte[] TEMPLATE = template();
 
   /** The registers at {@code address}. The caller vouches for the mapping until they are closed. */
-  static Registers at(long address, long byteSize) {
+  static Registers at(long address, long byteSize, RegisterOrder order) {
     var lifetime = Arena.ofShared();
-    var mapping = new RegisterMapping(NativeMemory.at(address, byteSize, lifetime), lifetime);
+    var mapping =
+        new RegisterMapping(NativeMemory.at(address, byteSize, lifetime), lifetime, order);
     try {
       var lookup = MethodHandles.lookup().defineHiddenClassWithClassData(TEMPLATE, mapping, true);
       var constructor =

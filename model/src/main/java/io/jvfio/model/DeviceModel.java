@@ -37,6 +37,17 @@ public interface DeviceModel extends AutoCloseable {
   /** Writes a register; parameters as for {@link #read}. */
   void write(int bar, long offset, int width, long value);
 
+  /**
+   * Lets the device do what it does of its own accord: look at memory that software may have
+   * changed without touching a register, finish what takes time. A host may call this whenever it
+   * likes; a device that has nothing of the kind need not be polled.
+   *
+   * @return whether there was anything to do, so that there may be more
+   */
+  default boolean poll() {
+    return false;
+  }
+
   /** Function reset: everything but configuration space is as after power-on. */
   void reset();
 

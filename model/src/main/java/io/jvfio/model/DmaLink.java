@@ -3,9 +3,17 @@ package io.jvfio.model;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
-/** The way to the host's memory, once there is a host. */
+/**
+ * The controller's way to memory: to its own, if it has some and the address is there, else to the
+ * host's, once there is a host.
+ */
 final class DmaLink implements DmaPort {
+  private final @Nullable NvmeMemoryBuffer buffer;
   private @Nullable DmaPort port;
+
+  DmaLink(@Nullable NvmeMemoryBuffer buffer) {
+    this.buffer = buffer;
+  }
 
   void connect(DmaPort dma) {
     port = dma;
@@ -20,11 +28,31 @@ final class DmaLink implements DmaPort {
 
   @Override
   public void read(long iova, MemorySegment target) throws DmaFaultException {
-    port(iova).read(iova, target);
+    read(iova, target, 0, target.byteSize());
   }
 
   @Override
   public void write(long iova, MemorySegment source) throws DmaFaultException {
-    port(iova).write(iova, source);
+    write(iova, source, 0, source.byteSize());
+  }
+
+  @Override
+  public void read(long iova, MemorySegment target, long offset, long length)
+      throws DmaFaultException {
+    if (buffer != null && buffer.holds(iova)) {
+      buffer.read(iova, target, offset, length);
+    } else {
+      port(iova).read(iova, target, offset, length);
+    }
+  }
+
+  @Override
+  public void write(long iova, MemorySegment source, long offset, long length)
+      throws DmaFaultException {
+    if (buffer != null && buffer.holds(iova)) {
+      buffer.write(iova, source, offset, length);
+    } else {
+      port(iova).write(iova, source, offset, length);
+    }
   }
 }

@@ -19,4 +19,28 @@ public interface DmaPort {
    *     master
    */
   void write(long iova, MemorySegment source) throws DmaFaultException;
+
+  /**
+   * Reads memory at {@code iova} into a part of {@code target}. A port that can do so without an
+   * object for the part should say how: a device does this for every command.
+   *
+   * @param offset where the part begins, in bytes
+   * @param length of the part, in bytes
+   * @throws DmaFaultException as {@link #read(long, MemorySegment)}
+   */
+  default void read(long iova, MemorySegment target, long offset, long length)
+      throws DmaFaultException {
+    read(iova, target.asSlice(offset, length));
+  }
+
+  /**
+   * Writes a part of {@code source} to memory at {@code iova}; parameters as for {@link #read(long,
+   * MemorySegment, long, long)}.
+   *
+   * @throws DmaFaultException as {@link #write(long, MemorySegment)}
+   */
+  default void write(long iova, MemorySegment source, long offset, long length)
+      throws DmaFaultException {
+    write(iova, source.asSlice(offset, length));
+  }
 }

@@ -15,8 +15,10 @@ final class NvmeAsyncEvents {
   static final int LIMIT = 4;
 
   static final int TYPE_ERROR = 0;
+  static final int TYPE_SMART = 1;
   static final int INVALID_DOORBELL_REGISTER = 0;
   static final int INVALID_DOORBELL_VALUE = 1;
+  static final int TEMPERATURE_THRESHOLD = 1;
 
   private static final int TYPES = 8;
 
@@ -48,21 +50,27 @@ final class NvmeAsyncEvents {
     }
   }
 
-  /** Software read the log page that goes with this type of event. */
-  void unmask(int type) {
-    isMasked[type] = false;
+  /** Software read a log page: it can be told again of events that go with it. */
+  void unmask(int logPage) {
+    switch (logPage) {
+      case NvmeLogPages.ERROR_INFORMATION -> isMasked[TYPE_ERROR] = false;
+      case NvmeLogPages.SMART -> isMasked[TYPE_SMART] = false;
+      default -> {
+        // No event tells to read it.
+      }
+    }
   }
 
   /** Completes aborted requests, and held ones with what is pending, as far as there is room. */
   void deliver(NvmeQueues queues) throws DmaFaultException {
-    while (!abortedCommandIds.isEmpty() && queues.hasAdminRoom()) {
-      queues.completeAdmin(abortedCommandIds.remove(), 0, NvmeStatus.ABORT_REQUESTED);
+    while (!abortedCommandIds.isEmpty() && queues.hasRoom(0)) {
+      queues.complete(0, abortedCommandIds.remove(), 0, NvmeStatus.ABORT_REQUESTED);
     }
     var type = firstPending();
-    while (type.isPresent() && !heldCommandIds.isEmpty() && queues.hasAdminRoom()) {
+    while (type.isPresent() && !heldCommandIds.isEmpty() && queues.hasRoom(0)) {
       isPending[type.getAsInt()] = false;
       isMasked[type.getAsInt()] = true;
-      queues.completeAdmin(heldCommandIds.remove(), pending[type.getAsInt()], NvmeStatus.SUCCESS);
+      queues.complete(0, heldCommandIds.remove(), pending[type.getAsInt()], NvmeStatus.SUCCESS);
       type = firstPending();
     }
   }

@@ -38,8 +38,11 @@ final class NvmeCommand {
 
   static final int SIZE = (int) LAYOUT.byteSize();
 
-  /** Fused operation (bits 1:0) and PRP or SGL (bits 7:6): this model knows neither but PRPs. */
-  private static final int UNSUPPORTED_FLAGS = 0xc3;
+  /** Fused operation (bits 1:0), which this model does not know. */
+  private static final int FUSED = 0x03;
+
+  /** PRP or SGL for Data Transfer. */
+  private static final int POINTER_SHIFT = 6;
 
   private static final long OPCODE_OFFSET = offset("opcode");
   private static final long FLAGS_OFFSET = offset("flags");
@@ -51,6 +54,7 @@ final class NvmeCommand {
   private static final long CDW11_OFFSET = offset("cdw11");
   private static final long CDW12_OFFSET = offset("cdw12");
   private static final long CDW13_OFFSET = offset("cdw13");
+  private static final long CDW14_OFFSET = offset("cdw14");
 
   private int queueId;
   private int opcode;
@@ -63,6 +67,7 @@ final class NvmeCommand {
   private int cdw11;
   private int cdw12;
   private int cdw13;
+  private int cdw14;
   private int result;
 
   private static long offset(String field) {
@@ -82,7 +87,26 @@ final class NvmeCommand {
     cdw11 = entries.get(LE32, base + CDW11_OFFSET);
     cdw12 = entries.get(LE32, base + CDW12_OFFSET);
     cdw13 = entries.get(LE32, base + CDW13_OFFSET);
+    cdw14 = entries.get(LE32, base + CDW14_OFFSET);
     result = 0;
+  }
+
+  /** A copy that lasts. */
+  NvmeCommand copy() {
+    var copy = new NvmeCommand();
+    copy.queueId = queueId;
+    copy.opcode = opcode;
+    copy.flags = flags;
+    copy.id = id;
+    copy.namespaceId = namespaceId;
+    copy.prp1 = prp1;
+    copy.prp2 = prp2;
+    copy.cdw10 = cdw10;
+    copy.cdw11 = cdw11;
+    copy.cdw12 = cdw12;
+    copy.cdw13 = cdw13;
+    copy.cdw14 = cdw14;
+    return copy;
   }
 
   int queueId() {
@@ -93,8 +117,14 @@ final class NvmeCommand {
     return opcode;
   }
 
-  boolean hasUnsupportedFlags() {
-    return (flags & UNSUPPORTED_FLAGS) != 0;
+  /** Whether PRPs or an SGL say where the data is, and it is not a half of a fused command. */
+  boolean hasKnownFlags() {
+    return (flags & FUSED) == 0 && flags >>> POINTER_SHIFT != 3;
+  }
+
+  /** Whether the data is described by an SGL. */
+  boolean usesSgl() {
+    return flags >>> POINTER_SHIFT != 0;
   }
 
   int id() {
@@ -113,6 +143,21 @@ final class NvmeCommand {
     return prp2;
   }
 
+  /** Address in the SGL descriptor, which takes the place of PRP1. */
+  long sglAddress() {
+    return prp1;
+  }
+
+  /** Length in the SGL descriptor, unsigned. */
+  int sglLength() {
+    return (int) prp2;
+  }
+
+  /** Type (bits 7:4) and sub-type (bits 3:0) of the SGL descriptor. */
+  int sglType() {
+    return (int) (prp2 >>> 56);
+  }
+
   int cdw10() {
     return cdw10;
   }
@@ -127,6 +172,10 @@ final class NvmeCommand {
 
   int cdw13() {
     return cdw13;
+  }
+
+  int cdw14() {
+    return cdw14;
   }
 
   /** Dwords 10 and 11 as one value: the starting LBA of an I/O command. */

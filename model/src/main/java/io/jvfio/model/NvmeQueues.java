@@ -1,5 +1,7 @@
 package io.jvfio.model;
 
+import static io.jvfio.model.LittleEndian.LE32;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
@@ -7,15 +9,21 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The submission and completion queues: fetches commands, has them carried out, posts completions.
- * Source: NVM Express Base Specification, "Queue Structures".
+ * Source: NVM Express Base Specification, "Queue Structures", "Doorbell Buffer Config command".
  *
  * <p>Queue 0 is the admin queue pair. A command is fetched only when its completion queue has room,
  * so a full completion queue stalls its submission queues until software moves the head on.
+ *
+ * <p>With shadow doorbells, tails and heads of I/O queues are what memory says; a doorbell only
+ * says that it is time to look. The event index tells software from which value on it has to ring.
  */
 final class NvmeQueues {
   /** Carries out commands. */
   interface Executor {
-    /** Returns a status, or {@link NvmeStatus#NO_COMPLETION}. */
+    /**
+     * Returns a status as it is to be reported, {@link NvmeStatus#NO_COMPLETION}, or {@link
+     * NvmeStatus#STOP} to have no more commands.
+     */
     int execute(NvmeCommand command);
   }
 
@@ -26,23 +34,44 @@ final class NvmeQueues {
     BAD_VALUE,
   }
 
-  static final int MAX_IO_QUEUE_PAIRS = 64;
+  /** The vector of a completion queue without interrupts. */
+  static final int NO_VECTOR = -1;
 
   private static final int FETCH_BATCH = 64;
+  private static final long NO_SHADOW = -1;
+  private static final int NEVER_WRITTEN = -1;
+  private static final int DOORBELL_SIZE = 4;
 
   private final DmaPort dma;
+  private final NvmeInterrupts interrupts;
+  private final boolean isPolled;
   private final MemorySegment fetched;
   private final MemorySegment completion;
+  private final MemorySegment doorbell;
   private final NvmeCommand command = new NvmeCommand();
-  private final @Nullable SubmissionQueue[] submissionQueues =
-      new @Nullable SubmissionQueue[MAX_IO_QUEUE_PAIRS + 1];
-  private final @Nullable CompletionQueue[] completionQueues =
-      new @Nullable CompletionQueue[MAX_IO_QUEUE_PAIRS + 1];
+  private final @Nullable SubmissionQueue[] submissionQueues;
+  private final @Nullable CompletionQueue[] completionQueues;
 
-  NvmeQueues(DmaPort dma, Arena arena) {
+  private long shadowDoorbells = NO_SHADOW;
+  private long eventIndexes;
+  private boolean sawBadShadow;
+  private boolean isStopped;
+
+  /**
+   * No queues yet.
+   *
+   * @param pairs how many I/O queue pairs there can be
+   * @param isPolled whether the host looks at shadow doorbells all the time
+   */
+  NvmeQueues(DmaPort dma, NvmeInterrupts interrupts, Arena arena, int pairs, boolean isPolled) {
     this.dma = dma;
+    this.interrupts = interrupts;
+    this.isPolled = isPolled;
     fetched = arena.allocate((long) FETCH_BATCH * NvmeCommand.SIZE, Long.BYTES);
     completion = arena.allocate(NvmeCompletion.LAYOUT);
+    doorbell = arena.allocate(LE32);
+    submissionQueues = new @Nullable SubmissionQueue[pairs + 1];
+    completionQueues = new @Nullable CompletionQueue[pairs + 1];
   }
 
   private static final class SubmissionQueue {
@@ -53,6 +82,9 @@ final class NvmeQueues {
     int head;
     int tail;
 
+    /** What the event index in memory says. */
+    int eventIndex = NEVER_WRITTEN;
+
     SubmissionQueue(int id, long iova, int entries, CompletionQueue completions) {
       this.id = id;
       this.iova = iova;
@@ -62,24 +94,52 @@ final class NvmeQueues {
   }
 
   private static final class CompletionQueue {
+    final int id;
     final long iova;
     final int entries;
+
+    /** The interrupt vector, or {@link #NO_VECTOR}. */
+    final int vector;
+
     int head;
     int tail;
+    int eventIndex = NEVER_WRITTEN;
     boolean phase = true;
 
-    CompletionQueue(long iova, int entries) {
+    /** Something was posted since the last interrupt. */
+    boolean isNew;
+
+    CompletionQueue(int id, long iova, int entries, int vector) {
+      this.id = id;
       this.iova = iova;
       this.entries = entries;
+      this.vector = vector;
+    }
+
+    boolean interrupts(int mask) {
+      return vector != NO_VECTOR
+          && head != tail
+          && (vector >= Integer.SIZE || ((mask >>> vector) & 1) == 0);
     }
 
     int room() {
-      return Math.floorMod(head - tail - 1, entries);
+      int room = head - tail - 1;
+      return room < 0 ? room + entries : room;
     }
   }
 
-  void createCompletionQueue(int id, long iova, int entries) {
-    completionQueues[id] = new CompletionQueue(iova, entries);
+  /** How many I/O queue pairs there can be. */
+  int pairs() {
+    return submissionQueues.length - 1;
+  }
+
+  /**
+   * Creates a completion queue.
+   *
+   * @param vector its interrupt vector, or {@link #NO_VECTOR}
+   */
+  void createCompletionQueue(int id, long iova, int entries, int vector) {
+    completionQueues[id] = new CompletionQueue(id, iova, entries, vector);
   }
 
   void createSubmissionQueue(int id, long iova, int entries, int completionQueueId) {
@@ -99,8 +159,8 @@ final class NvmeQueues {
   }
 
   boolean hasIoQueues() {
-    for (int id = 1; id <= MAX_IO_QUEUE_PAIRS; id++) {
-      if (hasCompletionQueue(id)) {
+    for (int id = 1; id < completionQueues.length; id++) {
+      if (completionQueues[id] != null) {
         return true;
       }
     }
@@ -125,12 +185,78 @@ final class NvmeQueues {
     completionQueues[id] = null;
   }
 
-  /** Deletes all queues, the admin queues too. */
+  /** Deletes all queues, the admin queues too, and forgets shadow doorbells. */
   void clear() {
-    for (int id = 0; id <= MAX_IO_QUEUE_PAIRS; id++) {
+    for (int id = 0; id < submissionQueues.length; id++) {
       submissionQueues[id] = null;
       completionQueues[id] = null;
     }
+    shadowDoorbells = NO_SHADOW;
+    sawBadShadow = false;
+  }
+
+  /** Doorbells of I/O queues are in memory from now on: one page of them, one of event indexes. */
+  void useShadowDoorbells(long doorbells, long events) {
+    shadowDoorbells = doorbells;
+    eventIndexes = events;
+    for (int id = 0; id < submissionQueues.length; id++) {
+      var submissions = submissionQueues[id];
+      if (submissions != null) {
+        submissions.eventIndex = NEVER_WRITTEN;
+      }
+      var completions = completionQueues[id];
+      if (completions != null) {
+        completions.eventIndex = NEVER_WRITTEN;
+      }
+    }
+  }
+
+  private boolean isShadowed(int id) {
+    return id != 0 && shadowDoorbells != NO_SHADOW;
+  }
+
+  private int readShadow(int number) throws DmaFaultException {
+    dma.read(shadowDoorbells + (long) number * DOORBELL_SIZE, doorbell, 0, DOORBELL_SIZE);
+    return doorbell.get(LE32, 0);
+  }
+
+  private void writeEventIndex(int number, int value) throws DmaFaultException {
+    doorbell.set(LE32, 0, value);
+    dma.write(eventIndexes + (long) number * DOORBELL_SIZE, doorbell, 0, DOORBELL_SIZE);
+    // Software may have moved its doorbell on before it could see this: look again, after it.
+    VarHandle.fullFence();
+  }
+
+  private void refreshTail(SubmissionQueue queue) throws DmaFaultException {
+    int tail = readShadow(2 * queue.id);
+    if (Integer.compareUnsigned(tail, queue.entries) < 0) {
+      queue.tail = tail;
+    } else {
+      sawBadShadow = true;
+    }
+  }
+
+  private void refreshHead(CompletionQueue queue) throws DmaFaultException {
+    int head = readShadow(2 * queue.id + 1);
+    if (moveHead(queue, head) != DoorbellError.NONE) {
+      sawBadShadow = true;
+    }
+  }
+
+  /** Has software ring when it takes a completion; then looks whether it did. */
+  private void watchHead(CompletionQueue queue) throws DmaFaultException {
+    if (queue.eventIndex != queue.head) {
+      queue.eventIndex = queue.head;
+      writeEventIndex(2 * queue.id + 1, queue.head);
+    }
+    refreshHead(queue);
+  }
+
+  /** Whether a shadow doorbell had no proper value since this was last asked. */
+  boolean takeBadShadow() {
+    boolean saw = sawBadShadow;
+    sawBadShadow = false;
+    return saw;
   }
 
   /** Software put commands into a queue. */
@@ -142,7 +268,9 @@ final class NvmeQueues {
     if (tail >= queue.entries) {
       return DoorbellError.BAD_VALUE;
     }
-    queue.tail = tail;
+    if (!isShadowed(id)) {
+      queue.tail = tail;
+    }
     return DoorbellError.NONE;
   }
 
@@ -152,9 +280,16 @@ final class NvmeQueues {
     if (queue == null) {
       return DoorbellError.NO_SUCH_QUEUE;
     }
+    if (isShadowed(id)) {
+      return head < queue.entries ? DoorbellError.NONE : DoorbellError.BAD_VALUE;
+    }
+    return moveHead(queue, head);
+  }
+
+  private static DoorbellError moveHead(CompletionQueue queue, int head) {
     int taken = Math.floorMod(head - queue.head, queue.entries);
     int posted = Math.floorMod(queue.tail - queue.head, queue.entries);
-    if (head >= queue.entries || taken > posted) {
+    if (head < 0 || head >= queue.entries || taken > posted) {
       return DoorbellError.BAD_VALUE;
     }
     queue.head = head;
@@ -162,71 +297,166 @@ final class NvmeQueues {
   }
 
   /**
-   * Carries out whatever can be: all commands of all queues, as long as there is room for their
-   * completions.
+   * Carries out whatever can be of all queues.
    *
+   * @return whether there was anything
    * @throws DmaFaultException if a queue itself cannot be reached; the controller is lost then
    */
-  void process(Executor executor) throws DmaFaultException {
-    for (int id = 0; id <= MAX_IO_QUEUE_PAIRS; id++) {
-      var queue = submissionQueues[id];
-      while (queue != null && processBatch(queue, executor) > 0) {
-        queue = submissionQueues[id];
+  boolean processAll(Executor executor) throws DmaFaultException {
+    boolean worked = false;
+    for (int id = 0; id < submissionQueues.length; id++) {
+      worked |= process(id, executor);
+    }
+    return worked;
+  }
+
+  /** Carries out whatever can be of the queues that post to completion queue {@code id}. */
+  void processPostingTo(int id, Executor executor) throws DmaFaultException {
+    var completions = completionQueues[id];
+    for (int each = 0; each < submissionQueues.length; each++) {
+      var queue = submissionQueues[each];
+      if (queue != null && queue.completions == completions && queue.head != queue.tail) {
+        process(each, executor);
       }
     }
   }
 
-  private int processBatch(SubmissionQueue queue, Executor executor) throws DmaFaultException {
+  /**
+   * Carries out whatever can be of submission queue {@code id}: all commands, as long as there is
+   * room for their completions.
+   *
+   * @return whether there was anything
+   * @throws DmaFaultException if a queue itself cannot be reached; the controller is lost then
+   */
+  boolean process(int id, Executor executor) throws DmaFaultException {
+    boolean worked = false;
+    boolean isShadowed = isShadowed(id);
+    var queue = submissionQueues[id];
+    isStopped = false;
+    do {
+      if (queue != null && isShadowed) {
+        refreshTail(queue);
+      }
+      while (queue != null && processBatch(queue, executor)) {
+        worked = true;
+        queue = submissionQueues[id];
+      }
+    } while (queue != null && isShadowed && !isStopped && mayHaveMore(queue));
+    if (queue != null) {
+      signal(queue.completions);
+    }
+    return worked;
+  }
+
+  /** Arms the event indexes of a queue; true if software was quicker than that. */
+  private boolean mayHaveMore(SubmissionQueue queue) throws DmaFaultException {
+    if (queue.head != queue.tail) {
+      if (isPolled) {
+        refreshHead(queue.completions);
+      } else {
+        watchHead(queue.completions);
+      }
+      return queue.completions.room() > 0;
+    }
+    if (isPolled || queue.eventIndex == queue.tail) {
+      return false;
+    }
+    queue.eventIndex = queue.tail;
+    writeEventIndex(2 * queue.id, queue.tail);
+    refreshTail(queue);
+    return queue.head != queue.tail;
+  }
+
+  private boolean processBatch(SubmissionQueue queue, Executor executor) throws DmaFaultException {
     int upTo = queue.tail >= queue.head ? queue.tail : queue.entries;
     int count = Math.min(Math.min(upTo - queue.head, FETCH_BATCH), queue.completions.room());
     if (count == 0) {
-      return 0;
+      return false;
     }
     long size = NvmeCommand.SIZE;
-    dma.read(queue.iova + queue.head * size, fetched.asSlice(0, count * size));
-    for (int i = 0; i < count; i++) {
+    dma.read(queue.iova + queue.head * size, fetched, 0, count * size);
+    for (int i = 0; i < count && !isStopped; i++) {
       command.load(queue.id, fetched, i * size);
-      queue.head = (queue.head + 1) % queue.entries;
-      int status =
-          command.hasUnsupportedFlags() ? NvmeStatus.INVALID_FIELD : executor.execute(command);
-      if (status != NvmeStatus.NO_COMPLETION) {
+      queue.head = queue.head + 1 == queue.entries ? 0 : queue.head + 1;
+      int status = executor.execute(command);
+      if (status == NvmeStatus.STOP) {
+        isStopped = true;
+      } else if (status != NvmeStatus.NO_COMPLETION) {
         post(queue, command.id(), command.result(), status);
       }
     }
-    return count;
+    return !isStopped;
   }
 
-  /** Whether the admin queue can take a completion that no command is waiting for right now. */
-  boolean hasAdminRoom() {
-    var admin = completionQueues[0];
-    return admin != null && admin.room() > 0;
+  private void signal(CompletionQueue queue) {
+    if (queue.isNew) {
+      queue.isNew = false;
+      if (queue.vector != NO_VECTOR) {
+        interrupts.signal(queue.vector);
+      }
+    }
   }
 
-  /** Completes a command that was held on the admin queue. */
-  void completeAdmin(int commandId, int result, int status) throws DmaFaultException {
-    var admin = submissionQueues[0];
-    if (admin != null) {
-      post(admin, commandId, result, status);
+  /**
+   * Sets the level of the interrupt line: high while a queue with interrupts holds completions that
+   * software did not take, and its vector is not masked.
+   *
+   * @param mask the vectors 0 to 31 that INTMS masks
+   * @throws DmaFaultException if a shadow doorbell cannot be reached
+   */
+  void updateLine(int mask) throws DmaFaultException {
+    boolean isAsserted = false;
+    if (interrupts.usesLine()) {
+      for (var queue : completionQueues) {
+        if (queue != null && queue.interrupts(mask)) {
+          if (isShadowed(queue.id)) {
+            watchHead(queue);
+          }
+          isAsserted |= queue.interrupts(mask);
+        }
+      }
+    }
+    interrupts.line(isAsserted);
+  }
+
+  /** Whether a command of this submission queue could complete now, besides those to be fetched. */
+  boolean hasRoom(int submissionQueueId) throws DmaFaultException {
+    var queue = submissionQueues[submissionQueueId];
+    if (queue == null) {
+      return false;
+    }
+    var completions = queue.completions;
+    if (completions.room() == 0 && isShadowed(completions.id)) {
+      refreshHead(completions);
+    }
+    return completions.room() > 0;
+  }
+
+  /**
+   * Completes a command that was fetched before; there has to be room.
+   *
+   * @param status as it is to be reported
+   */
+  void complete(int submissionQueueId, int commandId, int result, int status)
+      throws DmaFaultException {
+    var queue = submissionQueues[submissionQueueId];
+    if (queue != null) {
+      post(queue, commandId, result, status);
+      signal(queue.completions);
     }
   }
 
   private void post(SubmissionQueue queue, int commandId, int result, int status)
       throws DmaFaultException {
     var target = queue.completions;
-    NvmeCompletion.fill(
-        completion,
-        result,
-        queue.head,
-        queue.id,
-        commandId,
-        NvmeStatus.reported(status),
-        target.phase);
+    NvmeCompletion.fill(completion, result, queue.head, queue.id, commandId, status, target.phase);
     long entry = target.iova + (long) target.tail * NvmeCompletion.SIZE;
     long half = NvmeCompletion.SECOND_HALF_OFFSET;
     // Software polls the phase tag: all that it stands for has to be in memory before it.
-    dma.write(entry, completion.asSlice(0, half));
+    dma.write(entry, completion, 0, half);
     VarHandle.releaseFence();
-    dma.write(entry + half, completion.asSlice(half));
+    dma.write(entry + half, completion, half, NvmeCompletion.SIZE - half);
+    target.isNew = true;
     target.tail++;
     if (target.tail == target.entries) {
       target.tail = 0;

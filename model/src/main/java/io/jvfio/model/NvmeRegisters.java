@@ -1,5 +1,7 @@
 package io.jvfio.model;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * The controller's registers and what writing them does to its state: disabled, ready, failed, shut
  * down. Source: NVM Express Base Specification, "Controller Registers".
@@ -12,13 +14,12 @@ final class NvmeRegisters {
     ENABLE,
     /** Controller reset: all queues are gone. */
     RESET,
+    /** Shutdown: what is cached has to become persistent. */
+    SHUTDOWN,
   }
 
   static final int SUBMISSION_ENTRY_SHIFT = 6;
   static final int COMPLETION_ENTRY_SHIFT = 4;
-
-  /** Entries of the largest I/O queue. */
-  static final int MAX_QUEUE_ENTRIES = 2048;
 
   static final int VERSION_1_4 = 0x0001_0400;
 
@@ -34,12 +35,20 @@ final class NvmeRegisters {
   private static final int ASQ_HIGH = 0x2c;
   private static final int ACQ = 0x30;
   private static final int ACQ_HIGH = 0x34;
+  private static final int CMBLOC = 0x38;
+  private static final int CMBSZ = 0x3c;
+  private static final int CMBMSC = 0x50;
+  private static final int CMBMSC_HIGH = 0x54;
+  private static final int CMBSTS = 0x58;
 
   private static final int MPS_MAX = 4;
 
   /** Queues contiguous, ready within 7.5 s, NVM command set, pages of 4 KiB to 64 KiB. */
-  private static final long CAP_VALUE =
-      (MAX_QUEUE_ENTRIES - 1) | (1L << 16) | (15L << 24) | (1L << 37) | ((long) MPS_MAX << 52);
+  private static final long CAP_COMMON =
+      (1L << 16) | (15L << 24) | (1L << 37) | ((long) MPS_MAX << 52);
+
+  /** There is a Controller Memory Buffer to be enabled. */
+  private static final long CAP_CMBS = 1L << 57;
 
   private static final int CC_EN = 1;
   private static final int CC_SHN = 3 << 14;
@@ -49,6 +58,8 @@ final class NvmeRegisters {
   private static final int CSTS_SHST = 3 << 2;
   private static final int CSTS_SHST_COMPLETE = 2 << 2;
 
+  private final int queueEntries;
+  private final @Nullable NvmeMemoryBuffer buffer;
   private int interruptMask;
   private int configuration;
   private int status;
@@ -56,10 +67,26 @@ final class NvmeRegisters {
   private long adminSubmissionQueue;
   private long adminCompletionQueue;
 
+  /**
+   * Registers as after power-on.
+   *
+   * @param queueEntries entries of the largest I/O queue
+   * @param buffer the memory buffer, or null if there is none
+   */
+  NvmeRegisters(int queueEntries, @Nullable NvmeMemoryBuffer buffer) {
+    this.queueEntries = queueEntries;
+    this.buffer = buffer;
+  }
+
+  private long capabilities() {
+    boolean hasBuffer = buffer != null && buffer.isAnnounced();
+    return CAP_COMMON | (queueEntries - 1) | (hasBuffer ? CAP_CMBS : 0);
+  }
+
   int read32(int offset) {
     return switch (offset) {
-      case CAP -> (int) CAP_VALUE;
-      case CAP_HIGH -> (int) (CAP_VALUE >>> 32);
+      case CAP -> (int) capabilities();
+      case CAP_HIGH -> (int) (capabilities() >>> 32);
       case VS -> VERSION_1_4;
       case INTMS, INTMC -> interruptMask;
       case CC -> configuration;
@@ -69,6 +96,17 @@ final class NvmeRegisters {
       case ASQ_HIGH -> (int) (adminSubmissionQueue >>> 32);
       case ACQ -> (int) adminCompletionQueue;
       case ACQ_HIGH -> (int) (adminCompletionQueue >>> 32);
+      default -> buffer == null ? 0 : readBuffer(buffer, offset);
+    };
+  }
+
+  private static int readBuffer(NvmeMemoryBuffer buffer, int offset) {
+    return switch (offset) {
+      case CMBLOC -> buffer.location();
+      case CMBSZ -> buffer.size();
+      case CMBMSC -> (int) buffer.control();
+      case CMBMSC_HIGH -> (int) (buffer.control() >>> 32);
+      case CMBSTS -> buffer.status();
       default -> 0;
     };
   }
@@ -86,6 +124,16 @@ final class NvmeRegisters {
       case ASQ_HIGH -> adminSubmissionQueue = withHigh(adminSubmissionQueue, value);
       case ACQ -> adminCompletionQueue = withLow(adminCompletionQueue, value & ~0xfff);
       case ACQ_HIGH -> adminCompletionQueue = withHigh(adminCompletionQueue, value);
+      case CMBMSC -> {
+        if (buffer != null) {
+          buffer.control(withLow(buffer.control(), value));
+        }
+      }
+      case CMBMSC_HIGH -> {
+        if (buffer != null) {
+          buffer.control(withHigh(buffer.control(), value));
+        }
+      }
       default -> {
         // Read-only or reserved.
       }
@@ -97,7 +145,7 @@ final class NvmeRegisters {
     boolean wasEnabled = (configuration & CC_EN) != 0;
     boolean isEnabled = (value & CC_EN) != 0;
     if (wasEnabled && !isEnabled) {
-      // All but AQA, ASQ and ACQ go back to their defaults.
+      // All but AQA, ASQ, ACQ and CMBMSC go back to their defaults.
       configuration = 0;
       status = 0;
       interruptMask = 0;
@@ -106,12 +154,13 @@ final class NvmeRegisters {
     if ((value & CC_SHN) == 0) {
       status &= ~CSTS_SHST;
     } else {
-      // Nothing is cached and commands complete at once: a shutdown is done when it is asked for.
+      // Commands complete at once: a shutdown is done before software can look.
       status = (status & ~CSTS_SHST) | CSTS_SHST_COMPLETE;
     }
+    boolean isShutdown = (value & CC_SHN) != 0 && (configuration & CC_SHN) == 0;
     configuration = value;
     if (wasEnabled || !isEnabled) {
-      return Transition.NONE;
+      return isShutdown ? Transition.SHUTDOWN : Transition.NONE;
     }
     if (!canStart()) {
       status |= CSTS_CFS;
@@ -145,6 +194,16 @@ final class NvmeRegisters {
 
   boolean isReady() {
     return (status & (CSTS_RDY | CSTS_CFS)) == CSTS_RDY;
+  }
+
+  /** Entries of the largest I/O queue. */
+  int queueEntries() {
+    return queueEntries;
+  }
+
+  /** Vectors whose completions do not raise the interrupt line. */
+  int interruptMask() {
+    return interruptMask;
   }
 
   private int pageSizeField() {
@@ -186,6 +245,9 @@ final class NvmeRegisters {
     adminQueueAttributes = 0;
     adminSubmissionQueue = 0;
     adminCompletionQueue = 0;
+    if (buffer != null) {
+      buffer.reset();
+    }
   }
 
   private static long withLow(long value, int low) {

@@ -234,7 +234,7 @@ class NvmeAdminTest {
   void refusesFeaturesAndValuesThatItDoesNotHave() {
     assertThat(status(Command.admin(0x0a, 0x80, 0))).isEqualTo(0x002 | DNR);
     assertThat(status(Command.admin(0x09, 0x80, 0))).isEqualTo(0x002 | DNR);
-    assertThat(status(Command.admin(0x0a, 0x06 | (1 << 8), 0))).isEqualTo(0x002 | DNR);
+    assertThat(status(Command.admin(0x0a, 0x06 | (4 << 8), 0))).isEqualTo(0x002 | DNR);
     assertThat(status(Command.admin(0x09, 0x02, 1))).as("power state 1").isEqualTo(0x002 | DNR);
   }
 

@@ -119,7 +119,12 @@ final class NvmeHost implements AutoCloseable {
 
     /** Sends one command and returns its completion. */
     Completion run(Command command) {
-      put(command);
+      return run(command, 0);
+    }
+
+    /** Sends one command with flags, such as 0x40 for an SGL, and returns its completion. */
+    Completion run(Command command, int flags) {
+      put(command, flags);
       ring();
       var taken = takeAll();
       acknowledge();
@@ -139,10 +144,20 @@ final class NvmeHost implements AutoCloseable {
   /** How many separate accesses to memory the device made. */
   int accesses;
 
+  /** The vectors signalled, in order. */
+  final List<Integer> signals = new ArrayList<>();
+
+  /** The level of the interrupt line. */
+  boolean line;
+
   Queues admin = new Queues(0, ADMIN_SQ, ADMIN_CQ, ADMIN_ENTRIES);
   Queues io = new Queues(1, IO_SQ, IO_CQ, IO_ENTRIES);
 
   private final Arena arena = Arena.ofConfined();
+
+  NvmeHost(NvmeModelOptions options) {
+    this(NvmeModel.of(options));
+  }
 
   NvmeHost(NvmeModel model) {
     this.model = model;
@@ -151,10 +166,14 @@ final class NvmeHost implements AutoCloseable {
         new Port(),
         new InterruptPort() {
           @Override
-          public void signal(int vector) {}
+          public void signal(int vector) {
+            signals.add(vector);
+          }
 
           @Override
-          public void line(boolean asserted) {}
+          public void line(boolean asserted) {
+            line = asserted;
+          }
         });
   }
 

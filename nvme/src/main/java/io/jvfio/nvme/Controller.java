@@ -1,5 +1,6 @@
 package io.jvfio.nvme;
 
+import io.jvfio.DmaSpace;
 import io.jvfio.VfioDevice;
 import io.jvfio.VfioException;
 import java.util.List;
@@ -66,6 +67,17 @@ final class Controller {
 
   String name() {
     return device.name();
+  }
+
+  /** The memory that the device reaches. */
+  DmaSpace dmaSpace() {
+    requireUsable();
+    return device.dmaSpace();
+  }
+
+  /** Creates an I/O queue pair. */
+  NvmeQueue openQueue() {
+    return call(queues::open);
   }
 
   boolean isStarting() {

@@ -174,7 +174,7 @@ public final class NvmeController implements AutoCloseable {
    * @throws NvmeStatusException if the controller refuses
    */
   public NvmeQueue openQueue() {
-    return controller.call(() -> controller.queues().open());
+    return controller.openQueue();
   }
 
   /** The interrupts that completions are noticed by, and why it is not the best kind. */

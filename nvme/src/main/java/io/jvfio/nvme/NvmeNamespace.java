@@ -2,7 +2,10 @@ package io.jvfio.nvme;
 
 import io.jvfio.DmaMapping;
 import io.jvfio.VfioException;
+import java.io.IOException;
+import java.nio.file.OpenOption;
 import java.util.Objects;
+import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,7 +18,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Safe for use by several threads, which work in parallel as far as there are {@linkplain
  * NvmeOptions#sharedQueues() queue pairs} for it. A command that the controller does not offer is
  * an {@link UnsupportedOperationException} before anything is sent. What fails with a status that
- * allows it is tried again, {@link NvmeOptions#retries()} times. After the controller is closed, all I/O throws {@link IllegalStateException}.
+ * allows it is tried again, {@link NvmeOptions#retries()} times. After the controller is closed,
+ * all I/O throws {@link IllegalStateException}.
  */
 public final class NvmeNamespace {
   /** PRP1 has to be a multiple of a dword. */
@@ -24,6 +28,10 @@ public final class NvmeNamespace {
   /** The largest number of blocks of one command. */
   static final int MAX_BLOCKS = 1 << 16;
 
+  private static final int ASYNCHRONOUS_TRANSFER_BYTES = 64 << 10;
+
+  private static final int ASYNCHRONOUS_TRANSFERS = 32;
+
   private final Controller controller;
   private final SharedQueues queues;
   private final int optionalCommands;
@@ -31,6 +39,8 @@ public final class NvmeNamespace {
   private final IdentifyNamespace identify;
   private final int blockShift;
   private final long blockCount;
+  private final BlockClaims claims = new BlockClaims();
+  private final FileLocks locks = new FileLocks();
 
   NvmeNamespace(Controller controller, SharedQueues queues, int id, IdentifyNamespace identify) {
     this.controller = controller;
@@ -228,6 +238,92 @@ public final class NvmeNamespace {
           pair -> pair.command(command, id, buffer, 0));
     } finally {
       queue.release();
+    }
+  }
+
+  /** Opens the namespace as a file channel with {@link NvmeChannelOptions#of}. */
+  public NvmeFileChannel openChannel(OpenOption... options) {
+    return openChannel(NvmeChannelOptions.of(options));
+  }
+
+  /**
+   * Opens the namespace as a file channel. To be closed before the controller.
+   *
+   * @throws VfioException if its memory cannot be allocated or mapped
+   * @throws IllegalStateException if the controller is closed
+   */
+  public NvmeFileChannel openChannel(NvmeChannelOptions options) {
+    return new NvmeFileChannel(this, options);
+  }
+
+  /**
+   * Opens the namespace as an asynchronous file channel with 32 pieces of 64 KiB, whose completion
+   * handlers are run by virtual threads.
+   */
+  public NvmeAsynchronousFileChannel openAsynchronousChannel(OpenOption... options) {
+    return openAsynchronousChannel(
+        NvmeChannelOptions.of(options)
+            .withTransferBytes(ASYNCHRONOUS_TRANSFER_BYTES)
+            .withTransfers(ASYNCHRONOUS_TRANSFERS),
+        task -> Thread.ofVirtual().name("nvme-channel-handler").start(task));
+  }
+
+  /**
+   * Opens the namespace as an asynchronous file channel. To be closed before the controller.
+   *
+   * @param handlers runs the completion handlers; one that does so in the calling thread keeps the
+   *     channel waiting meanwhile
+   * @throws VfioException if the controller has no queue left, or memory cannot be allocated or
+   *     mapped
+   * @throws NvmeStatusException if the controller does not create a queue
+   * @throws IllegalStateException if the controller is closed
+   */
+  public NvmeAsynchronousFileChannel openAsynchronousChannel(
+      NvmeChannelOptions options, Executor handlers) {
+    var queue = controller.openQueue();
+    try {
+      int bytes = (int) Math.min(pieceBytes(options), queue.maxTransferBytes());
+      var pieces = new BounceBuffers(controller.dmaSpace(), options.transfers(), bytes);
+      return new NvmeAsynchronousFileChannel(this, options, queue, pieces, handlers);
+    } catch (RuntimeException | Error e) {
+      var closing = new CloseSteps();
+      closing.run(queue::close);
+      closing.suppressInto(e);
+      throw e;
+    }
+  }
+
+  private int pieceBytes(NvmeChannelOptions options) {
+    return Math.max(options.transferBytes(), blockSize());
+  }
+
+  /** Which blocks the channels of this object are writing. */
+  BlockClaims claims() {
+    return claims;
+  }
+
+  /** The locks that the channels of this object hold. */
+  FileLocks locks() {
+    return locks;
+  }
+
+  BounceBuffers bounceBuffers(NvmeChannelOptions options) {
+    return new BounceBuffers(controller.dmaSpace(), options.transfers(), pieceBytes(options));
+  }
+
+  /** What to throw for a write at or beyond the end. */
+  IOException noSpace(long position) {
+    return new IOException(
+        "No space at %d: namespace %d of %s ends at %d, and its size is fixed."
+            .formatted(position, id, controller.name(), byteSize()));
+  }
+
+  /** Refuses to cut the namespace down. */
+  void requireNotLarger(long size) throws IOException {
+    if (size < byteSize()) {
+      throw new IOException(
+          "Cannot truncate namespace %d of %s to %d bytes: its size is fixed at %d."
+              .formatted(id, controller.name(), size, byteSize()));
     }
   }
 

@@ -60,7 +60,9 @@ final class Startup {
     requestPairs();
     if (options.sglUse() == NvmeSglUse.ALWAYS && !identified.supportsSgls()) {
       throw registers.failure(
-          "use SGLs", "The controller does not support them.", "Open it with NvmeSglUse.AUTOMATIC.");
+          "use SGLs",
+          "The controller does not support them.",
+          "Open it with NvmeSglUse.AUTOMATIC.");
     }
     if (options.shadowDoorbells() && identified.supportsDoorbellBuffers()) {
       shadow = new ShadowDoorbells(device.dmaSpace(), registers);

@@ -36,8 +36,7 @@ final class Vectors implements AutoCloseable {
 
   /** No interrupts, as the user wants it. */
   static Vectors polled() {
-    return new Vectors(
-        null, new NvmeInterrupts(NvmeInterrupts.Kind.NONE, 0, Optional.empty()));
+    return new Vectors(null, new NvmeInterrupts(NvmeInterrupts.Kind.NONE, 0, Optional.empty()));
   }
 
   /** As many vectors as can be had, up to {@code wanted}. */
@@ -54,12 +53,10 @@ final class Vectors implements AutoCloseable {
     if (msi != null) {
       return new Vectors(
           msi,
-          new NvmeInterrupts(
-              NvmeInterrupts.Kind.MSI, msi.count(), Optional.of(reason.toString())));
+          new NvmeInterrupts(NvmeInterrupts.Kind.MSI, msi.count(), Optional.of(reason.toString())));
     }
     return new Vectors(
-        null,
-        new NvmeInterrupts(NvmeInterrupts.Kind.NONE, 0, Optional.of(reason.toString())));
+        null, new NvmeInterrupts(NvmeInterrupts.Kind.NONE, 0, Optional.of(reason.toString())));
   }
 
   private static @Nullable InterruptVectors enable(

@@ -7,6 +7,7 @@ import io.jvfio.PciConfigSpace;
 import io.jvfio.Region;
 import io.jvfio.RegionInfo;
 import io.jvfio.VfioDevice;
+import io.jvfio.linux.RegisterOrder;
 import io.jvfio.linux.Registers;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.DmaFaultException;
@@ -233,12 +234,12 @@ final class FakeDevice implements VfioDevice {
     }
 
     @Override
-    public Registers map(MappableArea area) {
+    public Registers map(MappableArea area, RegisterOrder order) {
       throw new UnsupportedOperationException();
     }
 
     @Override
-    public Registers registers() {
+    public Registers registers(RegisterOrder order) {
       access("map BAR0");
       openRegisters++;
       return new ModelRegisters();

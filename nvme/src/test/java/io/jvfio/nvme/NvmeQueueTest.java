@@ -148,8 +148,7 @@ class NvmeQueueTest {
       var queue = controller.openQueue();
       queue.close();
 
-      assertThatIllegalStateException()
-          .isThrownBy(() -> queue.read(namespace, 0, 1, data, 0, 0));
+      assertThatIllegalStateException().isThrownBy(() -> queue.read(namespace, 0, 1, data, 0, 0));
       assertThatIllegalStateException().isThrownBy(queue::ring);
       assertThatIllegalStateException().isThrownBy(() -> queue.poll((_, _, _) -> {}));
     }

@@ -30,6 +30,7 @@ final class CharacterDevice extends OpenFile implements DeviceUser {
     this.host = host;
     this.device = device;
     this.path = path;
+    device.holders++;
   }
 
   @Override
@@ -42,12 +43,18 @@ final class CharacterDevice extends OpenFile implements DeviceUser {
     if (opened != null) {
       opened.drop();
     }
+    device.holders--;
   }
 
   @Override
   public void use(HostDevice used) {
     group().characterDevices++;
     requireNonNull(iommufd).retain();
+  }
+
+  @Override
+  public Iommufd ownIommufd() {
+    return requireNonNull(iommufd).iommufd;
   }
 
   @Override

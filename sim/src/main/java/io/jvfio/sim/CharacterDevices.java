@@ -7,24 +7,13 @@ final class CharacterDevices {
   private CharacterDevices() {}
 
   /** The name of a device of vfio's, counted in the order in which they were bound. */
-  static String name(Host host, HostDevice device) {
-    return "vfio" + number(host, device);
-  }
-
-  private static int number(Host host, HostDevice device) {
-    int number = 0;
-    for (var other : host.devices()) {
-      if (other == device) {
-        break;
-      }
-      number += other.isVfio() ? 1 : 0;
-    }
-    return number;
+  static String name(HostDevice device) {
+    return "vfio" + device.number;
   }
 
   /** Whether it has a node where the kernel gives any: not without an IOMMU. */
   static boolean has(HostDevice device) {
-    return device.isVfio() && device.group != null && !device.group.noIommu;
+    return device.isOffered() && device.group != null && !device.group.noIommu;
   }
 
   /**
@@ -38,16 +27,16 @@ final class CharacterDevices {
       FileNode.Directory sys,
       FileNode.Directory parent,
       String path) {
-    var name = name(host, device);
+    var name = name(device);
     var directory = parent.directory("vfio-dev/" + name);
     directory.link("device", "../../../" + device.address());
     int depth = path.split("/", -1).length + 2;
     directory.link("subsystem", "../".repeat(depth) + "class/vfio-dev");
     var uevent = "";
     if (host.description().iommufd() != null && has(device)) {
-      int number = number(host, device);
-      directory.text("dev", MAJOR + ":" + number);
-      uevent = "MAJOR=" + MAJOR + "\nMINOR=" + number + "\nDEVNAME=vfio/devices/" + name + "\n";
+      directory.text("dev", MAJOR + ":" + device.number);
+      uevent =
+          "MAJOR=" + MAJOR + "\nMINOR=" + device.number + "\nDEVNAME=vfio/devices/" + name + "\n";
     }
     directory.bytes("uevent", ProcFiles.ascii(uevent));
     sys.directory("class/vfio-dev").link(name, "../../" + path + "/vfio-dev/" + name);

@@ -24,8 +24,8 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.uapi.VfioDeviceBindIommufd;
 import io.jvfio.linux.uapi.VfioDeviceInfo;
-import io.jvfio.linux.uapi.VfioInfoCapHeader;
 import io.jvfio.linux.uapi.VfioDeviceIoeventfd;
+import io.jvfio.linux.uapi.VfioInfoCapHeader;
 import io.jvfio.linux.uapi.VfioIrqInfo;
 import io.jvfio.linux.uapi.VfioIrqSet;
 import io.jvfio.linux.uapi.VfioRegionInfo;
@@ -67,6 +67,7 @@ final class DeviceFile extends OpenFile {
       device.open = open;
     }
     open.addFile();
+    device.holders++;
     this.pci = open;
   }
 
@@ -80,6 +81,7 @@ final class DeviceFile extends OpenFile {
     if (pci.removeFile()) {
       user.unuse(device);
     }
+    device.holders--;
   }
 
   VfioPci pci() {
@@ -88,12 +90,16 @@ final class DeviceFile extends OpenFile {
 
   @Override
   int ioctl(int command, UserArgument argument) throws UserFault {
+    pci.wake();
     return switch (command) {
       case VfioCommand.DEVICE_GET_INFO -> info(argument);
       case VfioCommand.DEVICE_GET_REGION_INFO -> regionInfo(argument);
       case VfioCommand.DEVICE_GET_IRQ_INFO -> irqInfo(argument);
       case VfioCommand.DEVICE_SET_IRQS -> setInterrupts(argument);
       case VfioCommand.DEVICE_RESET -> reset();
+      case VfioCommand.DEVICE_GET_PCI_HOT_RESET_INFO -> hotReset().info(argument);
+      case VfioCommand.DEVICE_PCI_HOT_RESET -> hotReset().reset(argument);
+      case VfioCommand.DEVICE_FEATURE -> new FeatureCall(host, device, pci).answer(argument);
       case VfioCommand.DEVICE_IOEVENTFD -> setIoEvent(argument);
       case VfioCommand.DEVICE_BIND_IOMMUFD -> bind(argument);
       default -> Errno.ENOTTY.result();
@@ -250,8 +256,15 @@ final class DeviceFile extends OpenFile {
     if (!pci.canReset()) {
       return Errno.EINVAL.result();
     }
+    if (device.gone) {
+      return Errno.ENOTTY.result(); // no way of resetting it has worked
+    }
     pci.reset();
     return 0;
+  }
+
+  private HotReset hotReset() {
+    return new HotReset(host, device, user.ownIommufd());
   }
 
   @Override
@@ -272,6 +285,7 @@ final class DeviceFile extends OpenFile {
     if (data.byteSize() == 0) {
       return 0;
     }
+    pci.wake();
     long at = offset & (1L << REGION_SHIFT) - 1;
     if (index == VFIO_PCI_CONFIG_REGION_INDEX) {
       return pci.configAccess(data, at, write);

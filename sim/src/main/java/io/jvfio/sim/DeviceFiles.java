@@ -32,7 +32,7 @@ final class DeviceFiles {
   /** The IOMMU that a function is behind, as in {@code /sys/class/iommu}, or null. */
   static @Nullable String iommuName(Host host, HostDescription.Function function) {
     var group = function.group();
-    if (host.description().groups().stream().noneMatch(g -> g.id() == group && !g.isNoIommu())) {
+    if (host.groups().stream().noneMatch(g -> g.id() == group && !g.noIommu)) {
       return null;
     }
     return host.description().platform().instanceFor(function.address(), host.description().era());
@@ -50,6 +50,9 @@ final class DeviceFiles {
   private void addLinks(FileNode.Directory sys, FileNode.Directory directory, String path) {
     var up = "../../../" + "../".repeat(function.parents().size());
     directory.link("subsystem", up + "bus/pci");
+    if (device.physical != null) {
+      directory.link("physfn", "../" + device.physical.address());
+    }
     if (device.group != null) {
       directory.link("iommu_group", up + "kernel/iommu_groups/" + device.group.id());
     }
@@ -60,10 +63,10 @@ final class DeviceFiles {
     if (function.node() != null) {
       directory.link("of_node", up + "firmware/devicetree/base/" + function.node());
     }
-    if (device.isVfio() && host.description().era() != KernelEra.LINUX_5_10) {
+    if (device.isOffered() && host.description().era() != KernelEra.LINUX_5_10) {
       CharacterDevices.addTo(host, device, sys, directory, path);
     }
-    var driver = device.driver;
+    var driver = device.releasing ? null : device.driver;
     if (driver != null) {
       directory.link("driver", up + "bus/pci/drivers/" + driver);
       sys.directory("bus/pci/drivers/" + driver).link(function.address(), "../../../../" + path);
@@ -83,7 +86,7 @@ final class DeviceFiles {
     directory.text("numa_node", "-1");
     directory.text("local_cpulist", "0");
     directory.text("msi_bus", "1");
-    directory.text("driver_override", device.isVfio() ? "vfio-pci" : "(null)");
+    directory.text("driver_override", device.driverOverride().orElse("(null)"));
     directory.text("enable", "0");
     directory.text("resource", resources());
     if (identity.canReset()) {
@@ -153,7 +156,7 @@ final class DeviceFiles {
       var config = device.config();
       var bytes = new byte[options.has(Capability.SYS_ADMIN) ? config.byteSize() : VISIBLE_TO_ALL];
       for (int i = 0; i < bytes.length; i++) {
-        bytes[i] = (byte) config.read(i, 1);
+        bytes[i] = (byte) (device.gone ? -1 : config.read(i, 1));
       }
       return bytes;
     }

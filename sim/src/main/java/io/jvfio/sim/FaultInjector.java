@@ -7,6 +7,7 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.Kernel;
+import io.jvfio.linux.RegisterOrder;
 import io.jvfio.linux.Registers;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -229,8 +230,8 @@ public final class FaultInjector implements Kernel {
   }
 
   @Override
-  public Registers registers(long address, long byteSize) {
-    return kernel.registers(address, byteSize);
+  public Registers registers(long address, long byteSize, RegisterOrder order) {
+    return kernel.registers(address, byteSize, order);
   }
 
   @Override

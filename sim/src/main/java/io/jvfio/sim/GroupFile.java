@@ -5,6 +5,8 @@ import static io.jvfio.linux.uapi.Vfio.VFIO_GROUP_FLAGS_VIABLE;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.uapi.VfioGroupStatus;
+import java.util.UUID;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,6 +14,9 @@ import org.jspecify.annotations.Nullable;
  * drivers/vfio/vfio.c}.
  */
 final class GroupFile extends OpenFile implements DeviceUser {
+  /** What may follow an address: spaces, and one token among them. */
+  private static final Pattern OPTIONS =
+      Pattern.compile(" *(?:vf_token=(\\p{XDigit}{8}(?:-\\p{XDigit}{4}){3}-\\p{XDigit}{12}) *)?");
 
   private final Host host;
   private final VfioGroup group;
@@ -39,6 +44,10 @@ final class GroupFile extends OpenFile implements DeviceUser {
     var file = new GroupFile(host, group);
     group.file = file;
     return file;
+  }
+
+  VfioGroup group() {
+    return group;
   }
 
   @Override
@@ -72,6 +81,9 @@ final class GroupFile extends OpenFile implements DeviceUser {
     if (Integer.compareUnsigned(VfioGroupStatus.argsz(status), (int) VfioGroupStatus.SIZE) < 0) {
       return Errno.EINVAL.result();
     }
+    if (isAbandoned()) {
+      return Errno.ENODEV.result();
+    }
     boolean attached = group.isAttached();
     boolean viable =
         (group.isViable() && group.owner == null)
@@ -81,6 +93,11 @@ final class GroupFile extends OpenFile implements DeviceUser {
         (viable ? VFIO_GROUP_FLAGS_VIABLE : 0) | (attached ? VFIO_GROUP_FLAGS_CONTAINER_SET : 0));
     argument.copyOut(0, status, VfioGroupStatus.SIZE);
     return 0;
+  }
+
+  /** The last of its devices has left VFIO: newer kernels part the file from the group then. */
+  private boolean isAbandoned() {
+    return host.description().era() != KernelEra.LINUX_5_10 && !group.hasVfioDevice();
   }
 
   private int setContainer(int fd) {
@@ -94,6 +111,9 @@ final class GroupFile extends OpenFile implements DeviceUser {
     }
     if (group.isAttached()) {
       return Errno.EINVAL.result();
+    }
+    if (isAbandoned()) {
+      return Errno.ENODEV.result();
     }
     if (file instanceof IommufdFile target) {
       int error = target.iommufd.container().attach(group);
@@ -125,7 +145,8 @@ final class GroupFile extends OpenFile implements DeviceUser {
     return 0;
   }
 
-  private void dropIommufd() {
+  /** Lets the iommufd go that stands in for a container, if there is one. */
+  void dropIommufd() {
     var iommufd = group.iommufd;
     group.iommufd = null;
     if (iommufd != null) {
@@ -147,7 +168,10 @@ final class GroupFile extends OpenFile implements DeviceUser {
     }
     HostDevice found = null;
     for (var device : group.devices) {
-      int match = device.isVfio() ? match(device.address(), name) : 0;
+      boolean known =
+          device.isOffered()
+              || (device.isVfio() && host.description().era() == KernelEra.LINUX_5_10);
+      int match = known ? match(device, name) : 0;
       if (match < 0) {
         return match;
       }
@@ -209,6 +233,11 @@ final class GroupFile extends OpenFile implements DeviceUser {
   }
 
   @Override
+  public @Nullable Iommufd ownIommufd() {
+    return null;
+  }
+
+  @Override
   public void unuse(HostDevice device) {
     if (device.usesContainer) {
       device.usesContainer = false;
@@ -228,24 +257,43 @@ final class GroupFile extends OpenFile implements DeviceUser {
   }
 
   /**
-   * Compares a name, and the options after it, with an address. Source: {@code
-   * drivers/vfio/pci/vfio_pci_core.c}, {@code vfio_pci_core_match}.
+   * Compares a name, and the options after it, with a device: its address, and the token where one
+   * is asked for. Source: {@code drivers/vfio/pci/vfio_pci_core.c}, {@code vfio_pci_core_match}.
    *
    * @return 1 for a match, 0 for none, or a negated errno
    */
-  private static int match(String address, String name) {
-    if (!name.startsWith(address)) {
+  private static int match(HostDevice device, String name) {
+    if (!name.startsWith(device.address())) {
       return 0;
     }
-    var options = name.substring(address.length());
-    if (options.isEmpty()) {
-      return 1;
-    }
-    if (options.charAt(0) != ' ') {
+    var options = name.substring(device.address().length());
+    if (!options.isEmpty() && options.charAt(0) != ' ') {
       return 0;
     }
-    // A token is for virtual functions and their parents, and there are none here: a name may be
-    // followed by spaces only.
-    return options.chars().allMatch(c -> c == ' ') ? 1 : Errno.EINVAL.result();
+    var matcher = OPTIONS.matcher(options);
+    if (!matcher.matches()) {
+      return Errno.EINVAL.result();
+    }
+    var token = matcher.group(1);
+    int error = tokenError(device, token == null ? null : UUID.fromString(token));
+    return error == 0 ? 1 : error;
+  }
+
+  /** What a token, or the lack of one, leads to; a physical function without users takes it. */
+  private static int tokenError(HostDevice device, @Nullable UUID token) {
+    var physical = device.physical;
+    if (physical != null) {
+      return token != null && token.equals(physical.token) ? 0 : Errno.EACCES.result();
+    }
+    if (device.token == null) {
+      return token == null ? 0 : Errno.EINVAL.result();
+    }
+    if (device.openVirtualFunctions > 0) {
+      return device.token.equals(token) ? 0 : Errno.EACCES.result();
+    }
+    if (token != null) {
+      device.token = token;
+    }
+    return 0;
   }
 }

@@ -3,6 +3,7 @@ package io.jvfio.sim;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -11,6 +12,9 @@ import org.jspecify.annotations.Nullable;
  * the lock of everything; system calls, register accesses and DMA all hold it.
  */
 final class Host {
+  /** The bridge above controllers that are added below one. */
+  private static final String BRIDGE = "0000:00:1e.0";
+
   private final HostDescription description;
   private final HostOptions options;
   private final FileTable files;
@@ -25,7 +29,8 @@ final class Host {
   private final List<HostDevice> devices = new ArrayList<>();
   private final List<IommuDriver> iommuDrivers;
   private final List<IommuFault> faults = new ArrayList<>();
-  private final HostFiles tree;
+  private final Releases releases = new Releases(this);
+  private HostFiles tree;
 
   private boolean closed;
 
@@ -53,7 +58,16 @@ final class Host {
       add(function);
     }
     for (var sibling : options.siblings()) {
-      add(sibling(sibling));
+      var besides = device(sibling.besides());
+      if (sibling.kind() == HostOptions.Sibling.Kind.SHARES_GROUP) {
+        add(sibling(sibling, besides.description()));
+        continue;
+      }
+      var added = add(controller(sibling, besides.description()));
+      if (sibling.kind() == HostOptions.Sibling.Kind.IS_VIRTUAL) {
+        added.physical = besides;
+        besides.token = UUID.randomUUID();
+      }
     }
     for (var group : groups) {
       group.heldElsewhere = options.holders().containsKey(group.id());
@@ -109,10 +123,15 @@ final class Host {
     return closed;
   }
 
-  private void add(HostDescription.Function function) {
-    boolean taken = options.vfioLoaded() || !"vfio-pci".equals(function.driver());
+  private HostDevice add(HostDescription.Function function) {
+    boolean taken = options.vfioLoaded() || !HostDevice.isVfio(function.driver());
     var driver = taken ? function.driver() : null;
-    var device = new HostDevice(this, function, driver, options.modelFor(function.address()));
+    if (HostDevice.isVfio(driver) && options.isMigratable(function.address())) {
+      driver = VariantDriver.NAME;
+    }
+    int number = (int) devices.stream().filter(HostDevice::isVfio).count();
+    var device =
+        new HostDevice(this, function, driver, options.modelFor(function.address()), number);
     for (var group : groups) {
       if (group.id() == function.group()) {
         group.devices.add(device);
@@ -120,28 +139,51 @@ final class Host {
       }
     }
     devices.add(device);
+    return device;
+  }
+
+  /** A controller in a group of its own, which has the reserved addresses of another's. */
+  private HostDescription.Function controller(
+      HostOptions.Sibling sibling, HostDescription.Function besides) {
+    int id = 1 + groups.stream().mapToInt(VfioGroup::id).max().orElse(-1);
+    var like =
+        groups.stream().filter(group -> group.id() == besides.group()).findFirst().orElseThrow();
+    groups.add(
+        new VfioGroup(
+            new HostDescription.Group(id, like.description.name(), like.description.reserved()),
+            like.noIommu,
+            description.platform().tables(description.era())));
+    return new HostDescription.Function(
+        sibling.address(),
+        sibling.kind() == HostOptions.Sibling.Kind.BELOW_BRIDGE
+            ? List.of(BRIDGE)
+            : besides.parents(),
+        besides.vendor(),
+        besides.device(),
+        besides.classCode(),
+        besides.revision(),
+        besides.command(),
+        besides.irq(),
+        id,
+        sibling.driver(),
+        "at " + sibling.address(),
+        List.of(),
+        null);
   }
 
   /** A network card of a host driver's, in the group of another device. */
-  private HostDescription.Function sibling(HostOptions.Sibling sibling) {
-    var besides =
-        devices.stream()
-            .filter(device -> device.address().equals(sibling.besides()))
-            .findFirst()
-            .orElseThrow(
-                () ->
-                    new IllegalArgumentException(
-                        "host " + description.name() + " has no device " + sibling.besides()));
+  private static HostDescription.Function sibling(
+      HostOptions.Sibling sibling, HostDescription.Function besides) {
     return new HostDescription.Function(
         sibling.address(),
-        besides.description().parents(),
+        besides.parents(),
         0x8086,
         0x10d3,
         0x020000,
         0,
         0x0107,
         11,
-        besides.description().group(),
+        besides.group(),
         sibling.driver(),
         null,
         List.of(),
@@ -215,6 +257,31 @@ final class Host {
 
   HostFiles tree() {
     return tree;
+  }
+
+  /** What the kernel takes from its drivers at this moment. */
+  Releases releases() {
+    return releases;
+  }
+
+  /** Devices or their drivers have changed. */
+  void rebuildFiles() {
+    tree = new HostFiles(this);
+  }
+
+  /**
+   * A device of this host.
+   *
+   * @throws IllegalArgumentException if there is none at this address
+   */
+  HostDevice device(String address) {
+    return devices.stream()
+        .filter(device -> device.address().equals(address))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "host " + description.name() + " has no device " + address));
   }
 
   void record(IommuFault fault) {

@@ -7,13 +7,15 @@ import io.jvfio.model.DmaPort;
 import io.jvfio.model.InterruptPort;
 import io.jvfio.model.NvmeModel;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 import java.util.Set;
+import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
 /** A PCI function of the host: its hardware, its driver, and its way to memory. */
 final class HostDevice implements DmaPort, InterruptPort {
   /** Drivers that leave DMA to the user, or do none. */
-  private static final Set<String> DRIVERS_WITHOUT_DMA = Set.of("vfio-pci", "pci-stub", "pcieport");
+  private static final Set<String> DRIVERS_WITHOUT_DMA = Set.of("pci-stub", "pcieport");
 
   private static final long NAMESPACE_BYTES = 256 << 20;
 
@@ -25,7 +27,11 @@ final class HostDevice implements DmaPort, InterruptPort {
   private final Host host;
   private final HostDescription.Function description;
   private final @Nullable DeviceModel given;
+  private final @Nullable String chosenDriver;
   private @Nullable Hardware hardware;
+
+  /** Its place among the devices of VFIO's, by which its own node is called. */
+  final int number;
 
   @Nullable VfioGroup group;
   @Nullable String driver;
@@ -36,8 +42,26 @@ final class HostDevice implements DmaPort, InterruptPort {
   /** It is open through a group that is in a container. */
   boolean usesContainer;
 
+  /** It is pulled: nothing answers on the bus, though its user may have it open. */
+  boolean gone;
+
+  /** The kernel takes it from its driver, which waits for the user to close it. */
+  boolean releasing;
+
+  /** Files that its driver waits for before it lets the device go. */
+  int holders;
+
   /** Open while this has a value. */
   @Nullable VfioPci open;
+
+  /** The physical function that it is a virtual one of, or null. */
+  @Nullable HostDevice physical;
+
+  /** What users of its virtual functions must know; null without such. */
+  @Nullable UUID token;
+
+  /** How many of its virtual functions are open. */
+  int openVirtualFunctions;
 
   /** What there is of it behind the bus. */
   private record Hardware(@Nullable DeviceModel model, ConfigSpace config) {}
@@ -56,16 +80,20 @@ final class HostDevice implements DmaPort, InterruptPort {
    * A function of the host.
    *
    * @param given the model that takes the place of the described one, or null
+   * @param number its place among the devices of VFIO's
    */
   HostDevice(
       Host host,
       HostDescription.Function description,
       @Nullable String driver,
-      @Nullable DeviceModel given) {
+      @Nullable DeviceModel given,
+      int number) {
     this.host = host;
     this.description = description;
     this.driver = driver;
     this.given = given;
+    this.number = number;
+    this.chosenDriver = isVfio(driver) ? driver : null;
   }
 
   /** Made at the first access: whoever only lists devices needs no controller. */
@@ -140,8 +168,16 @@ final class HostDevice implements DmaPort, InterruptPort {
     return hardware().config();
   }
 
-  /** Whether Enhanced Error Handling keeps a register access from it. */
+  /** What a vendor's driver can do to migrate it. */
+  int abilities() {
+    return VariantDriver.abilities(host.options());
+  }
+
+  /** Whether a register access does not reach it: it is pulled, or its endpoint is stopped. */
   boolean isStopped(boolean write) {
+    if (gone) {
+      return true;
+    }
     var endpoint = group == null ? null : group.endpoint();
     return endpoint != null && endpoint.stopsRegister(write);
   }
@@ -154,14 +190,29 @@ final class HostDevice implements DmaPort, InterruptPort {
     }
   }
 
+  /** The driver that an administrator has chosen for it: this outlives being bound. */
+  Optional<String> driverOverride() {
+    return Optional.ofNullable(chosenDriver);
+  }
+
+  /** Whether a driver of VFIO has it, and lets it be opened. */
+  boolean isOffered() {
+    return isVfio() && !releasing;
+  }
+
   /** Whether a driver of VFIO has it. */
   boolean isVfio() {
-    return "vfio-pci".equals(driver);
+    return isVfio(driver);
+  }
+
+  /** Whether a driver is one of VFIO's: the plain one or a vendor's variant of it. */
+  static boolean isVfio(@Nullable String driver) {
+    return driver != null && driver.endsWith("vfio-pci");
   }
 
   /** Whether a driver has it that does DMA itself. */
   boolean hasHostDriver() {
-    return driver != null && !DRIVERS_WITHOUT_DMA.contains(driver);
+    return driver != null && !isVfio() && !DRIVERS_WITHOUT_DMA.contains(driver);
   }
 
   @Override
@@ -220,6 +271,9 @@ final class HostDevice implements DmaPort, InterruptPort {
 
   private void transfer(long iova, MemorySegment data, boolean write) throws DmaFaultException {
     synchronized (host) {
+      if (gone) {
+        throw new DmaFaultException(iova, "the device is no longer in its slot");
+      }
       try {
         var translation = translation(iova, write);
         long size = data.byteSize();
@@ -227,6 +281,9 @@ final class HostDevice implements DmaPort, InterruptPort {
           var piece = translation.reach(iova + done, size - done, write);
           if (write) {
             MemorySegment.copy(data, done, piece, 0, piece.byteSize());
+            if (open != null) {
+              open.wrote(iova + done, piece.byteSize());
+            }
           } else {
             MemorySegment.copy(piece, 0, data, done, piece.byteSize());
           }
@@ -243,9 +300,15 @@ final class HostDevice implements DmaPort, InterruptPort {
     if (!isBusMaster()) {
       throw new DmaBlocked(iova, "bus mastering is off");
     }
+    if (!PciConfig.isPowered(config())) {
+      throw new DmaBlocked(iova, "the device is asleep (D3hot)");
+    }
     var endpoint = group == null ? null : group.endpoint();
     if (endpoint != null && endpoint.stopsDma(write)) {
       throw new DmaBlocked(iova, "the device's endpoint is stopped");
+    }
+    if (open != null && open.isHalted()) {
+      throw new DmaBlocked(iova, "the device is stopped for migration");
     }
     if (bound != null) {
       return bound;

@@ -129,7 +129,7 @@ final class HostFiles {
     var devices = nodes.directory("devices");
     for (var device : host.devices()) {
       if (CharacterDevices.has(device)) {
-        devices.put(CharacterDevices.name(host, device), new DeviceNode(host, device));
+        devices.put(CharacterDevices.name(device), new DeviceNode(host, device));
       }
     }
     var dev = tree.root().directory("dev");

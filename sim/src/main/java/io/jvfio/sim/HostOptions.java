@@ -4,10 +4,13 @@ import static java.util.Objects.requireNonNull;
 
 import io.jvfio.linux.Kernel;
 import io.jvfio.model.DeviceModel;
+import io.jvfio.model.MigratableModel;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -39,6 +42,9 @@ public final class HostOptions {
     int interruptVectors = 2048;
     Map<Long, Integer> hugePages = Map.of();
     List<Sibling> siblings = List.of();
+    Set<String> migratable = Set.of();
+    boolean peerToPeer;
+    boolean preCopy;
     Map<Integer, Holder> holders = Map.of();
     @Nullable Function<String, @Nullable DeviceModel> models;
 
@@ -52,8 +58,19 @@ public final class HostOptions {
     }
   }
 
-  /** A further function of a group. */
-  record Sibling(String address, String besides, String driver) {}
+  /** A further function. */
+  record Sibling(String address, String besides, String driver, Kind kind) {
+    enum Kind {
+      /** In the group of the other. */
+      SHARES_GROUP,
+      /** On the other's bus, in a group of its own. */
+      SHARES_BUS,
+      /** Behind the same IOMMU as the other, below a bridge, in a group of its own. */
+      BELOW_BRIDGE,
+      /** A virtual function of the other. */
+      IS_VIRTUAL
+    }
+  }
 
   /** Another process that has a group open. */
   record Holder(int pid, String command) {}
@@ -201,11 +218,67 @@ public final class HostOptions {
    * @param driver the host driver's name
    */
   public HostOptions withSibling(String address, String besides, String driver) {
+    return with(new Sibling(address, besides, driver, Sibling.Kind.SHARES_GROUP));
+  }
+
+  /**
+   * With one more NVMe controller, on the bus of another device and in a group of its own: what a
+   * reset of the bus hits too.
+   *
+   * @param address its address, such as {@code 0000:01:00.1}
+   * @param besides the address of the device on whose bus it is
+   * @param driver its driver, such as {@code vfio-pci} or {@code nvme}
+   */
+  public HostOptions withNeighbour(String address, String besides, String driver) {
+    return with(new Sibling(address, besides, driver, Sibling.Kind.SHARES_BUS));
+  }
+
+  /**
+   * With one more NVMe controller for {@code vfio-pci}, below a bridge that can reset its bus.
+   *
+   * @param address its address, such as {@code 0000:02:00.0}
+   * @param like the address of a device that is behind the same IOMMU
+   */
+  public HostOptions withControllerBelowBridge(String address, String like) {
+    return with(new Sibling(address, like, "vfio-pci", Sibling.Kind.BELOW_BRIDGE));
+  }
+
+  /**
+   * With one more NVMe controller that is a virtual function of another device, both with {@code
+   * vfio-pci}: whoever opens it must know the token of the physical function.
+   *
+   * @param address its address, such as {@code 0000:00:01.4}
+   * @param physical the address of the physical function
+   */
+  public HostOptions withVirtualFunction(String address, String physical) {
+    return with(new Sibling(address, physical, "vfio-pci", Sibling.Kind.IS_VIRTUAL));
+  }
+
+  private HostOptions with(Sibling sibling) {
     return with(
         settings -> {
           var siblings = new ArrayList<>(settings.siblings);
-          siblings.add(new Sibling(address, besides, driver));
+          siblings.add(sibling);
           settings.siblings = List.copyOf(siblings);
+        });
+  }
+
+  /**
+   * With a vendor's own VFIO driver at a device, which can migrate it and log its writes. The
+   * device needs a {@link MigratableModel}, and the host a kernel of 6.8 or later.
+   *
+   * @param address the device's address
+   * @param peerToPeer whether the driver can stop DMA to other devices first
+   * @param preCopy whether it can copy while the device runs; both are the same for all devices
+   */
+  public HostOptions withMigration(String address, boolean peerToPeer, boolean preCopy) {
+    return with(
+        settings -> {
+          var migratable = new TreeSet<>(settings.migratable);
+          migratable.add(address);
+          settings.migratable = Set.copyOf(migratable);
+          settings.peerToPeer = peerToPeer;
+          settings.preCopy = preCopy;
         });
   }
 
@@ -293,6 +366,18 @@ public final class HostOptions {
 
   List<Sibling> siblings() {
     return settings.siblings;
+  }
+
+  boolean isMigratable(String address) {
+    return settings.migratable.contains(address);
+  }
+
+  boolean migratesPeerToPeer() {
+    return settings.peerToPeer;
+  }
+
+  boolean migratesRunning() {
+    return settings.preCopy;
   }
 
   Map<Integer, Holder> holders() {

@@ -17,10 +17,7 @@ final class IoEvents {
 
   private record Entry(int bar, long offset, int width, long value, KernelWatch watch) {
     boolean is(int otherBar, long otherOffset, int otherWidth, long otherValue) {
-      return bar == otherBar
-          && offset == otherOffset
-          && width == otherWidth
-          && value == otherValue;
+      return bar == otherBar && offset == otherOffset && width == otherWidth && value == otherValue;
     }
   }
 
@@ -33,13 +30,18 @@ final class IoEvents {
     return entries.size();
   }
 
+  /** What a kernel of 64 bits can do is not what VFIO lets it. */
+  private boolean writesLongs() {
+    return host.description().era() == KernelEra.LINUX_6_12;
+  }
+
   /** Adds one, or removes it if {@code fd} is -1. */
   int set(int index, long offset, int width, long value, int fd) {
     var bar = pci.bar(index);
     if (bar == null
         || offset + width > bar.byteSize()
         || pci.isMsixTable(index, offset, width)
-        || width == Long.BYTES) {
+        || (width == Long.BYTES && !writesLongs())) {
       return Errno.EINVAL.result();
     }
     for (var entry : entries) {

@@ -41,6 +41,10 @@ final class IommufdDevice extends IommufdObject implements DmaTranslation {
     iommufd.remove(this);
   }
 
+  Iommufd iommufd() {
+    return iommufd;
+  }
+
   HostDevice device() {
     return device;
   }

@@ -13,8 +13,8 @@ import java.util.Map;
  * @param lockedBytes the process's {@code locked_vm}, {@code VmLck} in {@code /proc/self/status}
  * @param hugePageBytes bytes of huge pages that are taken from the machine's pools
  * @param openDevices devices that are open, each counted once
- * @param interrupts signals that the kernel would send or take: vectors, lines and notifiers with an
- *     eventfd, and eventfds that cause writes to a BAR
+ * @param interrupts signals that the kernel would send or take: vectors, lines and notifiers with
+ *     an eventfd, and eventfds that cause writes to a BAR
  * @param attachedGroups groups that are in a container
  * @param drivers the driver of each device by the device's address; an empty string for none
  */

@@ -2,6 +2,7 @@ package io.jvfio.sim;
 
 import io.jvfio.linux.Kernel;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 
 /**
  * A running simulated host, with one process on it: the caller.
@@ -51,6 +52,50 @@ public final class SimulatedHost implements AutoCloseable {
   public Resources resources() {
     synchronized (host) {
       return host.resources();
+    }
+  }
+
+  /**
+   * Pulls a device out of the running host, as by hand.
+   *
+   * <p>At once: its registers read as all ones (on an arm64 host the access is a SIGBUS, which in a
+   * JVM is an {@link InternalError}), what is written to them is lost, it does no DMA and sends no
+   * interrupt, and what the kernel does not keep a copy of in configuration space reads as ones.
+   * Then the kernel takes it from its driver as {@link #unbind} does, and off the list of devices
+   * at the end.
+   *
+   * @param address such as {@code 0000:01:00.0}
+   * @return done when the kernel has let go of it: at once if nobody has it open
+   * @throws IllegalArgumentException if there is no such device
+   */
+  public CompletableFuture<Void> remove(String address) {
+    synchronized (host) {
+      var device = host.device(address);
+      device.gone = true;
+      return host.releases().join(device);
+    }
+  }
+
+  /**
+   * Takes a device from its driver, as who writes its address to the driver's {@code unbind} does.
+   *
+   * <p>A device of vfio-pci that is open stays so until the process has closed it and unmapped its
+   * registers; the kernel signals its request notifier at once and then every ten seconds. Nobody
+   * can open it meanwhile.
+   *
+   * @param address such as {@code 0000:01:00.0}
+   * @return done when the writer of {@code unbind} would go on: at once if nobody has it open
+   * @throws IllegalArgumentException if there is no such device
+   * @throws IllegalStateException if it has no driver, or is being taken from it
+   */
+  public CompletableFuture<Void> unbind(String address) {
+    synchronized (host) {
+      var device = host.device(address);
+      if (device.driver == null || device.releasing) {
+        throw new IllegalStateException(
+            "device " + address + (device.releasing ? " is being unbound" : " has no driver"));
+      }
+      return host.releases().begin(device);
     }
   }
 

@@ -5,6 +5,7 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.Kernel;
+import io.jvfio.linux.RegisterOrder;
 import io.jvfio.linux.Registers;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -48,7 +49,9 @@ final class SimulatedKernel implements Kernel {
   @Override
   public int close(int fd) {
     synchronized (host) {
-      return host.files().close(fd);
+      int result = host.files().close(fd);
+      host.releases().settle();
+      return result;
     }
   }
 
@@ -72,7 +75,9 @@ final class SimulatedKernel implements Kernel {
       return Errno.EBADF.result();
     }
     try {
-      return file.ioctl(VfioCommand.numberOf(command, architecture()), argument);
+      int result = file.ioctl(VfioCommand.numberOf(command, architecture()), argument);
+      host.releases().settle();
+      return result;
     } catch (UserFault e) {
       return Errno.EFAULT.result();
     }
@@ -222,7 +227,9 @@ final class SimulatedKernel implements Kernel {
   @Override
   public int munmap(long address, long byteSize) {
     synchronized (host) {
-      return host.memory().unmap(address, byteSize);
+      int result = host.memory().unmap(address, byteSize);
+      host.releases().settle();
+      return result;
     }
   }
 
@@ -258,7 +265,7 @@ final class SimulatedKernel implements Kernel {
   }
 
   @Override
-  public Registers registers(long address, long byteSize) {
+  public Registers registers(long address, long byteSize, RegisterOrder order) {
     return new SimulatedRegisters(host, address, byteSize);
   }
 

@@ -1,11 +1,13 @@
 package io.jvfio.sim;
 
+import io.jvfio.linux.Architecture;
 import io.jvfio.linux.Registers;
 import io.jvfio.model.DeviceModel;
 
 /**
  * A mapped part of a BAR: each access is one call of the device model. What would be SIGBUS on
- * Linux, and so an {@link InternalError} in a JVM, is that error here.
+ * Linux, and so an {@link InternalError} in a JVM, is that error here. A lock orders all accesses,
+ * so the order that is asked for is always met.
  */
 final class SimulatedRegisters implements Registers {
   private static final long NOTHING_THERE = -1;
@@ -120,11 +122,15 @@ final class SimulatedRegisters implements Registers {
     return mapping;
   }
 
-  private static DeviceModel respondingModel(ProcessMemory.Mapping mapping) {
+  private DeviceModel respondingModel(ProcessMemory.Mapping mapping) {
     var file = mapping.file();
-    if (file == null || !file.pci().config().memoryEnabled()) {
+    if (file == null || !file.pci().isMemoryReachable()) {
       throw new InternalError(
-          "a fault occurred in an unsafe memory access operation: memory decoding is off (SIGBUS)");
+          "a fault occurred in an unsafe memory access operation: the device decodes no memory or sleeps (SIGBUS)");
+    }
+    if (file.pci().isGone() && host.description().architecture() == Architecture.AARCH64) {
+      throw new InternalError(
+          "a fault occurred in an unsafe memory access operation: nobody answered (SIGBUS)");
     }
     return file.pci().model();
   }

@@ -22,6 +22,10 @@ final class VfioCommand {
   static final int DEVICE_GET_IRQ_INFO = 9;
   static final int DEVICE_SET_IRQS = 10;
   static final int DEVICE_RESET = 11;
+  static final int DEVICE_GET_PCI_HOT_RESET_INFO = 12;
+  static final int DEVICE_PCI_HOT_RESET = 13;
+  static final int DEVICE_FEATURE = 17;
+  static final int MIG_GET_PRECOPY_INFO = 21;
   static final int IOMMU_GET_INFO = 12;
   static final int IOMMU_MAP_DMA = 13;
   static final int IOMMU_UNMAP_DMA = 14;

@@ -32,7 +32,13 @@ final class VfioPci {
   private final long msixStart;
   private final long msixEnd;
   private final int openedCommand;
+  private final @Nullable VariantDriver variant;
   private int files;
+
+  /** The user has let it sleep: it wakes for each call, and its mappings do not answer. */
+  private boolean lowPower;
+
+  private @Nullable EventFile wakeup;
 
   /** Opens it: reset, awake, memory on, bus mastering off. */
   VfioPci(Host host, HostDevice device) {
@@ -55,7 +61,11 @@ final class VfioPci {
     }
     interrupts = new PciInterrupts(host, device, hardware);
     ioEvents = new IoEvents(host, this);
-    config = new VirtualConfig(this, device.description());
+    config = new VirtualConfig(this, device);
+    variant = VariantDriver.of(device);
+    if (device.physical != null) {
+      device.physical.openVirtualFunctions++;
+    }
     int msix = PciConfig.capability(hardware, PciConfig.CAPABILITY_MSIX);
     if (msix == 0) {
       msixBar = -1;
@@ -75,10 +85,16 @@ final class VfioPci {
     hardware.set(PciConfig.COMMAND, 2, openedCommand);
     interrupts.close();
     ioEvents.close();
-    if (VirtualConfig.canReset(hardware)) {
+    if (VirtualConfig.canReset(hardware) && !device.gone) {
       model.reset();
     }
     PciConfig.setPowerState(hardware, PciConfig.POWER_D3HOT);
+    if (device.physical != null) {
+      device.physical.openVirtualFunctions--;
+    }
+    if (variant != null) {
+      variant.close();
+    }
     device.open = null;
   }
 
@@ -96,9 +112,82 @@ final class VfioPci {
     return true;
   }
 
+  /** The kernel wants the device back: the request notifier is signalled, if there is one. */
+  void askForRelease() {
+    interrupts.signalRequest();
+  }
+
+  /** Resets the function, alone or with its bus; configuration space keeps its values. */
+  void reset() {
+    PciConfig.setPowerState(model.config(), 0);
+    model.reset();
+    interrupts.deviceReset();
+    if (variant != null) {
+      variant.reset();
+    }
+  }
+
+  /** What a vendor's driver adds, or null. */
+  @Nullable VariantDriver variant() {
+    return variant;
+  }
+
+  /** The device has written memory. */
+  void wrote(long iova, long byteSize) {
+    if (variant != null) {
+      variant.log().wrote(iova, byteSize);
+    }
+  }
+
+  /** Whether a migration keeps the device from doing anything. */
+  boolean isHalted() {
+    return variant != null && variant.isHalted();
+  }
+
+  /**
+   * Lets the device sleep until it is needed.
+   *
+   * @param signal what to tell that it has woken, which ends its sleep then; null to have it sleep
+   *     on after each use
+   * @return 0, or a negated errno
+   */
+  int enterLowPower(@Nullable EventFile signal) {
+    if (lowPower) {
+      return Errno.EINVAL.result();
+    }
+    lowPower = true;
+    wakeup = signal;
+    PciConfig.setPowerState(model.config(), 0); // a state that the user had set before is undone
+    return 0;
+  }
+
+  void leaveLowPower() {
+    lowPower = false;
+    wakeup = null;
+  }
+
+  /** A system call needs the device awake. A real one falls asleep only some time after a call. */
+  void wake() {
+    var signal = wakeup;
+    if (signal != null) {
+      leaveLowPower();
+      signal.signal();
+    }
+  }
+
+  /** Whether a mapped BAR answers. */
+  boolean isMemoryReachable() {
+    return !lowPower && config.memoryEnabled();
+  }
+
   /** Whether an access to a BAR does not reach the device. */
   boolean isStopped(boolean write) {
     return device.isStopped(write);
+  }
+
+  /** Whether the device is pulled. */
+  boolean isGone() {
+    return device.gone;
   }
 
   DeviceModel model() {
@@ -130,16 +219,10 @@ final class VfioPci {
     return ioEvents;
   }
 
-  /** Function reset. What the kernel has configured stays. */
-  void reset() {
-    model.reset();
-    interrupts.deviceReset();
-  }
-
   /** A write that the kernel makes for a signal; it is lost while the memory is off. */
   void writeIfEnabled(int bar, long offset, int width, long value) {
     if (config.memoryEnabled() && !device.isStopped(true)) {
-      model.write(bar, offset, width, value & (1L << 8 * width) - 1);
+      model.write(bar, offset, width, value & -1L >>> (Long.SIZE - 8 * width));
     }
   }
 

@@ -9,6 +9,7 @@ import io.jvfio.model.ConfigSpace;
  * drivers/vfio/pci/vfio_pci_config.c}.
  */
 final class VirtualConfig {
+  private final HostDevice device;
   private final VfioPci pci;
   private final ConfigSpace config;
   private final int[] bars = new int[6];
@@ -21,8 +22,10 @@ final class VirtualConfig {
   private boolean intxOff;
   private int interruptLine;
 
-  VirtualConfig(VfioPci pci, HostDescription.Function function) {
+  VirtualConfig(VfioPci pci, HostDevice device) {
     this.pci = pci;
+    this.device = device;
+    var function = device.description();
     var model = pci.model();
     this.config = model.config();
     for (var bar : model.bars()) {
@@ -83,7 +86,7 @@ final class VirtualConfig {
     if (offset >= PciConfig.ROM_BAR && offset < PciConfig.ROM_BAR + 4) {
       return 0;
     }
-    int value = config.read(offset, 1);
+    int value = device.gone ? remembered(offset) : config.read(offset, 1);
     return switch (offset) {
       case PciConfig.COMMAND + 1 -> intxOff ? value | 4 : value & ~4;
       case PciConfig.INTERRUPT_LINE -> interruptLine;
@@ -91,11 +94,25 @@ final class VirtualConfig {
     };
   }
 
+  /** What the kernel has of a device that does not answer: its copy of what it shows virtually. */
+  private int remembered(int offset) {
+    return switch (offset) {
+      case PciConfig.VENDOR,
+          PciConfig.VENDOR + 1,
+          PciConfig.DEVICE,
+          PciConfig.DEVICE + 1,
+          PciConfig.CAPABILITIES,
+          PciConfig.INTERRUPT_PIN ->
+          config.read(offset, 1);
+      default -> 0xff;
+    };
+  }
+
   void write(int offset, int width, int value) {
     for (int i = 0; i < width; i++) {
       writeByte(offset + i, value >>> (8 * i) & 0xff);
     }
-    if (express != 0) {
+    if (express != 0 && !device.gone) {
       resetIfAsked(offset, width, value);
     }
   }
@@ -116,6 +133,8 @@ final class VirtualConfig {
       config.write(offset, 1, value & ~off);
     } else if (offset == PciConfig.INTERRUPT_LINE) {
       interruptLine = value;
+    } else if (device.gone) {
+      return; // lost on the way
     } else if (msi != 0 && offset == msi + PciConfig.MSI_CONTROL) {
       config.write(offset, 1, pci.interrupts().usesMsi() ? value : value & ~PciConfig.MSI_ENABLE);
     } else if (power != 0 && offset == power + PciConfig.POWER_CONTROL) {

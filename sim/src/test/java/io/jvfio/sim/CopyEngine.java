@@ -2,10 +2,10 @@ package io.jvfio.sim;
 
 import io.jvfio.model.Bar;
 import io.jvfio.model.ConfigSpace;
-import io.jvfio.model.DeviceModel;
 import io.jvfio.model.DmaFaultException;
 import io.jvfio.model.DmaPort;
 import io.jvfio.model.InterruptPort;
+import io.jvfio.model.MigratableModel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * bytes each: 0 IOVA, 8 length, 16 command (1 reads memory, 2 writes it), 24 status (0 done, 1
  * fault), 32 how often it was reset; from 0x100 scratch bytes.
  */
-final class CopyEngine implements DeviceModel {
+final class CopyEngine implements MigratableModel {
   static final long IOVA = 0;
   static final long LENGTH = 8;
   static final long COMMAND = 16;
@@ -31,7 +31,6 @@ final class CopyEngine implements DeviceModel {
   final MemorySegment buffer;
   private final MemorySegment registers = arena.allocate(0x1000, 8);
   private final ConfigSpace config;
-  private final boolean canReset;
   private @Nullable DmaPort dma;
   boolean closed;
 
@@ -40,7 +39,6 @@ final class CopyEngine implements DeviceModel {
   }
 
   CopyEngine(long bufferBytes, boolean canReset) {
-    this.canReset = canReset;
     this.buffer = arena.allocate(bufferBytes, 8);
     this.config = new ConfigSpace(256).set(0, 2, 0x1234).set(2, 2, 0x11e8).set(9, 3, 0xff0000);
     if (canReset) {
@@ -99,12 +97,27 @@ final class CopyEngine implements DeviceModel {
 
   @Override
   public void reset() {
-    if (!canReset) {
-      throw new IllegalStateException("nothing can reset this device");
-    }
     long resets = read(0, RESETS, 8) + 1;
     registers.fill((byte) 0);
     write(0, RESETS, 8, resets);
+  }
+
+  /** Registers, then the buffer. */
+  @Override
+  public byte[] save() {
+    var state = MemorySegment.ofArray(new byte[(int) (registers.byteSize() + buffer.byteSize())]);
+    state.copyFrom(registers).asSlice(registers.byteSize()).copyFrom(buffer);
+    return state.toArray(ValueLayout.JAVA_BYTE);
+  }
+
+  @Override
+  public void restore(byte[] state) {
+    if (state.length != registers.byteSize() + buffer.byteSize()) {
+      throw new IllegalArgumentException("the state of another device");
+    }
+    var from = MemorySegment.ofArray(state);
+    registers.copyFrom(from.asSlice(0, registers.byteSize()));
+    buffer.copyFrom(from.asSlice(registers.byteSize()));
   }
 
   @Override

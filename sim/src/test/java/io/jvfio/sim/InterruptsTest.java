@@ -458,8 +458,7 @@ class InterruptsTest {
     assertThatExceptionOfType(VfioException.class)
         .isThrownBy(() -> device.interrupts().deviceError())
         .withMessageContaining("not PCI Express");
-    assertThat(device.interrupts().releaseRequest())
-        .isSameAs(device.interrupts().releaseRequest());
+    assertThat(device.interrupts().releaseRequest()).isSameAs(device.interrupts().releaseRequest());
   }
 
   @Test

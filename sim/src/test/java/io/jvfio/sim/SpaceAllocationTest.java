@@ -12,6 +12,7 @@ import io.jvfio.linux.Architecture;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.Kernel;
+import io.jvfio.linux.RegisterOrder;
 import io.jvfio.linux.Registers;
 import io.jvfio.linux.uapi.Vfio;
 import java.lang.foreign.Arena;
@@ -192,8 +193,8 @@ class SpaceAllocationTest {
     }
 
     @Override
-    public Registers registers(long address, long byteSize) {
-      return kernel.registers(address, byteSize);
+    public Registers registers(long address, long byteSize, RegisterOrder order) {
+      return kernel.registers(address, byteSize, order);
     }
 
     @Override

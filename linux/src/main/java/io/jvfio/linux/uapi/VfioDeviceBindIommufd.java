@@ -29,6 +29,9 @@ public final class VfioDeviceBindIommufd {
   private static final long OUT_DEVID_OFFSET =
       LAYOUT.byteOffset(PathElement.groupElement("out_devid"));
 
+  /** {@code VFIO_DEVICE_BIND_FLAG_TOKEN}. */
+  private static final int FLAG_TOKEN = 1;
+
   private VfioDeviceBindIommufd() {}
 
   /** Reads {@code argsz}. */
@@ -48,7 +51,19 @@ public final class VfioDeviceBindIommufd {
     return struct;
   }
 
-  /** Reads {@code flags}: must be 0. */
+  /**
+   * A struct as kernels since 6.17 take it: eight bytes longer, with the process address of a VF
+   * token of 16 bytes, and the flag that says so.
+   */
+  public static MemorySegment allocate(SegmentAllocator allocator, MemorySegment token) {
+    var struct = allocator.allocate(SIZE + Long.BYTES, Long.BYTES);
+    argsz(struct, (int) struct.byteSize());
+    flags(struct, FLAG_TOKEN);
+    struct.set(Layouts.U64, SIZE, token.address());
+    return struct;
+  }
+
+  /** Reads {@code flags}: 0, or that there is a token. */
   public static int flags(MemorySegment struct) {
     return struct.get(Layouts.U32, FLAGS_OFFSET);
   }

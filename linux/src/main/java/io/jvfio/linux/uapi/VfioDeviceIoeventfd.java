@@ -19,7 +19,7 @@ public final class VfioDeviceIoeventfd {
               Layouts.U64.withName("offset"),
               Layouts.U64.withName("data"),
               Layouts.U32.withName("fd"),
-              Layouts.U32.withName("reserved"))
+              MemoryLayout.paddingLayout(4))
           .withName("vfio_device_ioeventfd");
 
   /** Size in bytes. */

@@ -37,7 +37,9 @@ class VfioHeaderTest {
           "linux/fcntl.h",
           "linux/mman.h",
           "linux/memfd.h",
-          "linux/resource.h");
+          "linux/resource.h",
+          "linux/eventpoll.h",
+          "sys/eventfd.h");
 
   /**
    * Structs that older headers end earlier, or newer ones later: the kernel reads as much as argsz
@@ -53,10 +55,12 @@ class VfioHeaderTest {
   /** Names that newer headers have no more: 6.18 and later reserve the nesting type. */
   private static final List<String> GONE = List.of("VFIO_TYPE1_NESTING_IOMMU");
 
-  /** Names that the headers of an older distribution lack: iommufd is of 6.2, the rest is later. */
+  /** Names that the headers of an older distribution lack: what came with 6.2 and later. */
   private static final Pattern NEW =
       Pattern.compile(
-          ".*(IOMMU_(DESTROY|IOAS|OPTION|VFIO_IOAS|HWPT|GET_HW|HW_)|struct iommu_|IOMMUFD|iommufd).*");
+          ".*(IOMMU_(DESTROY|IOAS|OPTION|VFIO_IOAS|HWPT|GET_HW|HW_)|struct iommu_|IOMMUFD|iommufd"
+              + "|feature_dma_buf|FEATURE_DMA_BUF|region_dma_range|mig_data_size|MIG_DATA_SIZE"
+              + "|precopy_info|PRECOPY_INFO|PRE_COPY|HOT_RESET_FLAG_DEV_ID|PCI_DEVID_).*");
 
   /** Where newer headers are: a directory with linux/iommufd.h. */
   private static final String NEWER_HEADERS = System.getenv("JVFIO_UAPI_HEADERS");

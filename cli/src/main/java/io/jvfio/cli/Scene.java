@@ -1,0 +1,136 @@
+package io.jvfio.cli;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * A picture before it has a format: shapes in the order in which they are painted, measured in
+ * pixels from the upper left corner.
+ */
+final class Scene {
+  private final String title;
+  private final int width;
+  private final int height;
+  private final List<Shape> shapes = new ArrayList<>();
+
+  /**
+   * An empty picture.
+   *
+   * @param title for those who cannot see it
+   */
+  Scene(String title, int width, int height) {
+    this.title = title;
+    this.width = width;
+    this.height = height;
+  }
+
+  /**
+   * What a thing is painted with; each has a colour on light and one on dark ground.
+   *
+   * <p>Light is what a PNG has; an SVG has the one that its reader prefers.
+   */
+  enum Ink {
+    PAPER(0xffffff, 0x0d1117),
+    STRONG(0x1f2328, 0xe6edf3),
+    SOFT(0x57606a, 0x9aa4af),
+    GRID(0xe4e7eb, 0x262c34),
+    FINE_GRID(0xf1f3f5, 0x1a2027),
+    FRAME(0x8c959f, 0x6e7781),
+    FIRST(0x0072b2, 0x56b4e9),
+    FIRST_AREA(0xdcecf6, 0x13324a),
+    SECOND(0xd55e00, 0xe8873a);
+
+    private final int light;
+    private final int dark;
+
+    Ink(int light, int dark) {
+      this.light = light;
+      this.dark = dark;
+    }
+
+    /** Red, green and blue on light ground. */
+    int light() {
+      return light;
+    }
+
+    /** Red, green and blue on dark ground. */
+    int dark() {
+      return dark;
+    }
+  }
+
+  /** Which side of its place a text is on. */
+  enum Anchor {
+    START,
+    MIDDLE,
+    END
+  }
+
+  /** Something to paint. */
+  sealed interface Shape {}
+
+  /** A filled rectangle. */
+  record Box(double x, double y, double width, double height, Ink ink) implements Shape {}
+
+  /** A filled circle with a thin rim of the paper's colour. */
+  record Dot(double x, double y, double radius, Ink ink) implements Shape {}
+
+  /** A line through points, or the area within. */
+  record Path(List<Point> points, double width, Ink ink, boolean isArea) implements Shape {
+    Path {
+      points = List.copyOf(points);
+    }
+  }
+
+  /** A place. */
+  record Point(double x, double y) {}
+
+  /** A line of text, whose base line is at {@code y}. */
+  record Words(String text, double x, double y, double size, Anchor anchor, boolean bold, Ink ink)
+      implements Shape {}
+
+  void box(double x, double y, double boxWidth, double boxHeight, Ink ink) {
+    shapes.add(new Box(x, y, boxWidth, boxHeight, ink));
+  }
+
+  void dot(double x, double y, double radius, Ink ink) {
+    shapes.add(new Dot(x, y, radius, ink));
+  }
+
+  void line(double lineWidth, Ink ink, Point... points) {
+    line(lineWidth, ink, Arrays.asList(points));
+  }
+
+  void line(double lineWidth, Ink ink, List<Point> points) {
+    shapes.add(new Path(points, lineWidth, ink, false));
+  }
+
+  void area(Ink ink, List<Point> points) {
+    shapes.add(new Path(points, 0, ink, true));
+  }
+
+  void words(String text, double x, double y, double size, Anchor anchor, Ink ink) {
+    shapes.add(new Words(text, x, y, size, anchor, false, ink));
+  }
+
+  void boldWords(String text, double x, double y, double size, Anchor anchor, Ink ink) {
+    shapes.add(new Words(text, x, y, size, anchor, true, ink));
+  }
+
+  String title() {
+    return title;
+  }
+
+  int width() {
+    return width;
+  }
+
+  int height() {
+    return height;
+  }
+
+  List<Shape> shapes() {
+    return List.copyOf(shapes);
+  }
+}

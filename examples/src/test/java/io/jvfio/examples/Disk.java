@@ -1,0 +1,50 @@
+package io.jvfio.examples;
+
+import io.jvfio.VfioDevice;
+import io.jvfio.VfioHost;
+import io.jvfio.model.NvmeModel;
+import io.jvfio.nvme.NvmeController;
+import io.jvfio.nvme.NvmeNamespace;
+import io.jvfio.sim.HostOptions;
+import io.jvfio.sim.SimulatedHost;
+import io.jvfio.sim.SimulatedHosts;
+
+/**
+ * An open namespace of a simulated host.
+ *
+ * @param host the host
+ * @param device the controller's device
+ * @param controller the driver
+ * @param namespace the one namespace
+ */
+record Disk(
+    SimulatedHost host, VfioDevice device, NvmeController controller, NvmeNamespace namespace)
+    implements AutoCloseable {
+  private static final String HOST = "x86-6.12";
+
+  /** A zeroed disk. */
+  static Disk open(long byteSize, int blockSize) {
+    var host =
+        SimulatedHosts.open(
+            HOST,
+            HostOptions.defaults()
+                .withModels(_ -> NvmeModel.inMemory("disk", byteSize, blockSize)));
+    var vfio = VfioHost.of(HOST, host.kernel());
+    var address =
+        vfio.devices().stream()
+            .filter(one -> one.isBoundToVfio())
+            .findFirst()
+            .orElseThrow()
+            .address();
+    var device = vfio.open(address);
+    var controller = NvmeController.open(device);
+    return new Disk(host, device, controller, controller.namespace(1));
+  }
+
+  @Override
+  public void close() {
+    controller.close();
+    device.close();
+    host.close();
+  }
+}
