@@ -315,13 +315,13 @@ public final class NvmeWorkload {
       var path = Path.of("/proc/self/fd", fd);
       if (Files.isSymbolicLink(path)) {
         var file = Files.readSymbolicLink(path).toString();
-        if (file.contains("vfio") || file.contains("iommu") || file.startsWith("anon_inode")) {
+        if (isOfVfio(file) || file.startsWith("anon_inode")) {
           held.add(file);
         }
       }
     }
     try (Stream<String> lines = Files.lines(Path.of("/proc/self/maps"))) {
-      lines.filter(line -> line.contains("vfio")).forEach(held::add);
+      lines.filter(NvmeWorkload::isOfVfio).forEach(held::add);
     }
     try (Stream<String> lines = Files.lines(Path.of("/proc/self/status"))) {
       lines
@@ -330,6 +330,10 @@ public final class NvmeWorkload {
           .forEach(held::add);
     }
     return held;
+  }
+
+  private static boolean isOfVfio(String name) {
+    return name.contains("/dev/vfio") || name.contains("/dev/iommu") || name.contains("[vfio");
   }
 
   private static long usedHeap() {
