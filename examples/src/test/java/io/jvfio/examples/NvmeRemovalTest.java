@@ -85,10 +85,7 @@ class NvmeRemovalTest {
   }
 
   private static List<Future<Throwable>> start(
-      Face face,
-      Disk disk,
-      CountDownLatch working,
-      java.util.concurrent.ExecutorService pool) {
+      Face face, Disk disk, CountDownLatch working, java.util.concurrent.ExecutorService pool) {
     List<Future<Throwable>> ends = new ArrayList<>();
     for (int i = 0; i < THREADS; i++) {
       ends.add(pool.submit(() -> catchThrowable(() -> face.work(disk, working))));
