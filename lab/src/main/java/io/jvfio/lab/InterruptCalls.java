@@ -189,10 +189,8 @@ final class InterruptCalls implements Subject {
     int action = draft.chance(50) ? MASK : UNMASK;
     switch (draft.below(4)) {
       case 0 -> draft.steps.setIrqs(device, action | DATA_NONE, INTX, 0, 1);
-      case 1 ->
-          draft.steps.setIrqs(device, action | DATA_BOOL, INTX, 0, 1, number(draft.below(2)));
-      default ->
-          draft.steps.setIrqs(device, UNMASK | DATA_EVENTFD, INTX, 0, 1, target(draft));
+      case 1 -> draft.steps.setIrqs(device, action | DATA_BOOL, INTX, 0, 1, number(draft.below(2)));
+      default -> draft.steps.setIrqs(device, UNMASK | DATA_EVENTFD, INTX, 0, 1, target(draft));
     }
   }
 

@@ -37,8 +37,7 @@ final class InterruptSequences {
   private static final int MASK_EVENTFD = VFIO_IRQ_SET_ACTION_MASK | VFIO_IRQ_SET_DATA_EVENTFD;
   private static final int UNMASK_NONE = VFIO_IRQ_SET_ACTION_UNMASK | VFIO_IRQ_SET_DATA_NONE;
   private static final int UNMASK_BOOL = VFIO_IRQ_SET_ACTION_UNMASK | VFIO_IRQ_SET_DATA_BOOL;
-  private static final int UNMASK_EVENTFD =
-      VFIO_IRQ_SET_ACTION_UNMASK | VFIO_IRQ_SET_DATA_EVENTFD;
+  private static final int UNMASK_EVENTFD = VFIO_IRQ_SET_ACTION_UNMASK | VFIO_IRQ_SET_DATA_EVENTFD;
 
   /** How many MSI-X vectors the controller has. */
   private static final int VECTORS = 65;

@@ -270,8 +270,7 @@ final class Runner {
           try (var arena = Arena.ofConfined()) {
             var content = HexFormat.of().parseHex(put.bytes());
             yield Outcome.of(
-                kernel.write(
-                    file(put.file()), arena.allocateFrom(ValueLayout.JAVA_BYTE, content)));
+                kernel.write(file(put.file()), arena.allocateFrom(ValueLayout.JAVA_BYTE, content)));
           }
         }
         case Step.SetIrqs set -> setIrqs(set);
@@ -324,8 +323,7 @@ final class Runner {
             set.set(ValueLayout.JAVA_INT, offset, (int) value);
           }
         }
-        return Outcome.of(
-            kernel.ioctl(file(step.file()), Vfio.VFIO_DEVICE_SET_IRQS, set));
+        return Outcome.of(kernel.ioctl(file(step.file()), Vfio.VFIO_DEVICE_SET_IRQS, set));
       }
     }
 

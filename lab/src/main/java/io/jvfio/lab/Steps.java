@@ -251,12 +251,15 @@ final class Steps {
   /** Signals interrupts by software. */
   Steps trigger(String device, int index, int start, int count) {
     return setIrqs(
-        device, Vfio.VFIO_IRQ_SET_ACTION_TRIGGER | Vfio.VFIO_IRQ_SET_DATA_NONE, index, start, count);
+        device,
+        Vfio.VFIO_IRQ_SET_ACTION_TRIGGER | Vfio.VFIO_IRQ_SET_DATA_NONE,
+        index,
+        start,
+        count);
   }
 
   /** With an argsz that fits. */
-  Steps setIrqs(
-      String device, int flags, long index, long start, long count, Operand... data) {
+  Steps setIrqs(String device, int flags, long index, long start, long count, Operand... data) {
     boolean bools = (flags & Vfio.VFIO_IRQ_SET_DATA_BOOL) != 0;
     int width = bools ? Byte.BYTES : Integer.BYTES;
     return setIrqs(
@@ -280,14 +283,7 @@ final class Steps {
     boolean bools = (flags & Vfio.VFIO_IRQ_SET_DATA_BOOL) != 0;
     return add(
         new Step.SetIrqs(
-            device,
-            argsz,
-            flags,
-            index,
-            start,
-            count,
-            data,
-            bools ? Byte.BYTES : Integer.BYTES));
+            device, argsz, flags, index, start, count, data, bools ? Byte.BYTES : Integer.BYTES));
   }
 
   /** Has an eventfd make a write to a BAR. */
@@ -313,11 +309,7 @@ final class Steps {
   /** Whom a hot reset would reach. */
   Steps hotResetInfo(String device, long argsz) {
     return sized(
-        device,
-        Vfio.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO,
-        Shape.HOT_RESET_INFO,
-        argsz,
-        fields -> {});
+        device, Vfio.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, Shape.HOT_RESET_INFO, argsz, fields -> {});
   }
 
   /** A hot reset, with two descriptors of which {@code count} are meant. */
