@@ -60,10 +60,12 @@ final class Startup {
     requestPairs();
     if (options.sglUse() == NvmeSglUse.ALWAYS && !identified.supportsSgls()) {
       throw registers.failure(
-          "use SGLs", "The controller does not support them.", "Open it with NvmeSglUse.AUTOMATIC.");
+          "use SGLs",
+          "The controller does not support them.",
+          "Open it with NvmeSglUse.AUTOMATIC.");
     }
     if (options.shadowDoorbells() && identified.supportsDoorbellBuffers()) {
-      shadow = new ShadowDoorbells(device.dmaSpace(), registers);
+      shadow = queue.shadowDoorbells();
     }
     configureShadow();
     if (options.completionMode() == NvmeCompletionMode.INTERRUPTS) {
@@ -93,7 +95,10 @@ final class Startup {
                   0,
                   0,
                   options.commandTimeout().toNanos());
-      checkStatus(Opcode.DOORBELL_BUFFER_CONFIG, status);
+      if (status != 0) {
+        // They only save time: registers do as well.
+        shadow = null;
+      }
     }
   }
 
@@ -232,9 +237,6 @@ final class Startup {
   /** Frees what the device could reach before, and the registers. */
   void free(CloseSteps steps) {
     steps.run(vectors::close);
-    if (shadow != null) {
-      steps.run(shadow::close);
-    }
     if (admin != null) {
       steps.run(admin::close);
     }
