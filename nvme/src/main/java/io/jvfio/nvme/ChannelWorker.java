@@ -338,10 +338,10 @@ final class ChannelWorker {
   }
 
   private boolean isGood(ChannelOperation operation, int status, String command, long lba) {
-    if (status != QueuePair.SUCCESS && operation.failure == null) {
+    if (status != NvmeStatusException.SUCCESS && operation.failure == null) {
       operation.failure = queue.failure(status, "%s of block %d".formatted(command, lba));
     }
-    return status == QueuePair.SUCCESS;
+    return status == NvmeStatusException.SUCCESS;
   }
 
   /** A piece is free again. */
