@@ -244,8 +244,7 @@ class NvmeFaultTest {
       buffer.segment().fill((byte) 0x11);
       var working = new CountDownLatch(THREADS * 10);
       faults.inject(NvmeFault.strayWrite(STRAY_IOVA, 64).onIo().times(2));
-      faults.inject(
-          NvmeFault.strayWrite(buffer.iova() + buffer.byteSize(), 16).onAdmin().times(1));
+      faults.inject(NvmeFault.strayWrite(buffer.iova() + buffer.byteSize(), 16).onAdmin().times(1));
       var ends = start(face, disk, working, pool);
       working.await();
       disk.controller().smart();

@@ -69,11 +69,12 @@ class NvmeRemovalTest {
         working.await();
         var unbound = host.unbind(disk.address());
         assertThat(unbound).isNotDone();
-        disk.closeDevice();
-        unbound.get(10, TimeUnit.SECONDS);
+        disk.controller().close();
         for (var end : ends) {
           checkFailure(end.get());
         }
+        disk.device().close();
+        unbound.get(10, TimeUnit.SECONDS);
       }
       assertThat(host.faults()).isEmpty();
       assertSame(host.resources(), before);
@@ -86,10 +87,7 @@ class NvmeRemovalTest {
   }
 
   private static List<Future<Throwable>> start(
-      Face face,
-      Disk disk,
-      CountDownLatch working,
-      ExecutorService pool) {
+      Face face, Disk disk, CountDownLatch working, ExecutorService pool) {
     List<Future<Throwable>> ends = new ArrayList<>();
     for (int i = 0; i < THREADS; i++) {
       ends.add(pool.submit(() -> catchThrowable(() -> face.work(disk, working))));
