@@ -19,9 +19,6 @@ import java.util.concurrent.atomic.AtomicBoolean;
 
 /** A device behind a VFIO device descriptor. Source: {@code drivers/vfio/pci/vfio_pci_core.c}. */
 final class LinuxDevice implements VfioDevice {
-  private static final int COMMAND = 4;
-  private static final int COMMAND_MEMORY = 1 << 1;
-  private static final int COMMAND_BUS_MASTER = 1 << 2;
   private static final long LARGEST_INFO = 1 << 20;
   private static final long SPARSE_COUNT_OFFSET = 8;
   private static final long SPARSE_AREAS_OFFSET = 16;
@@ -36,6 +33,7 @@ final class LinuxDevice implements VfioDevice {
   private final List<Region> regions;
   private final DeviceInterrupts interrupts;
   private final PciConfigSpace config;
+  private final DeviceHealth health;
   private final List<AutoCloseable> registers = new ArrayList<>();
   private final AtomicBoolean closed = new AtomicBoolean();
 
@@ -48,7 +46,7 @@ final class LinuxDevice implements VfioDevice {
       Optional<OpenFile> endpoints,
       Kernel kernel) {
     this.address = address;
-    this.eeh = endpoints.map(container -> new EehEndpoint(container, file.name()));
+    this.eeh = endpoints.map(container -> new EehEndpoint(container, file.name(), this::config));
     this.file = file;
     this.space = space;
     this.owner = owner;
@@ -63,6 +61,7 @@ final class LinuxDevice implements VfioDevice {
               kernel, new FileInterruptControl(file), readInterrupts(VfioDeviceInfo.numIrqs(info)));
     }
     this.config = new ConfigRegion(regions.get(Vfio.VFIO_PCI_CONFIG_REGION_INDEX));
+    this.health = new DeviceHealth(config, eeh);
   }
 
   /**
@@ -304,12 +303,17 @@ final class LinuxDevice implements VfioDevice {
 
   @Override
   public void enableBusMaster() {
-    config.write16(COMMAND, config.read16(COMMAND) | COMMAND_MEMORY | COMMAND_BUS_MASTER);
+    config.write16(
+        PciHeader.COMMAND,
+        config.read16(PciHeader.COMMAND)
+            | PciHeader.COMMAND_MEMORY
+            | PciHeader.COMMAND_BUS_MASTER);
   }
 
   @Override
   public void disableBusMaster() {
-    config.write16(COMMAND, config.read16(COMMAND) & ~COMMAND_BUS_MASTER);
+    config.write16(
+        PciHeader.COMMAND, config.read16(PciHeader.COMMAND) & ~PciHeader.COMMAND_BUS_MASTER);
   }
 
   @Override
@@ -359,23 +363,34 @@ final class LinuxDevice implements VfioDevice {
     return opened;
   }
 
-  /** Somebody who is taking the device away, such as by unbinding it, is not waited for. */
-  private void resetForClose() {
+  /** Stops DMA and interrupts: the first step of closing. */
+  void quiesce() {
+    try (var steps = new Cleanup()) {
+      steps.add(interrupts::close);
+      if (resettable) {
+        steps.add(this::resetIfPresent);
+      }
+      steps.add(this::disableBusMaster);
+    }
+  }
+
+  /**
+   * What is pulled out does nothing any more, and no reset of it would succeed. Somebody who is
+   * taking the device away, such as by unbinding it, holds its lock and is not waited for.
+   */
+  private void resetIfPresent() {
+    if (!PciHeader.answers(config)) {
+      return;
+    }
     int result = file.ioctl(Vfio.VFIO_DEVICE_RESET, 0);
     if (result < 0 && result != Errno.EAGAIN.result()) {
       throw deviceFailure(Vfio.VFIO_DEVICE_RESET.name(), file.name(), Errno.ofResult(result));
     }
   }
 
-  /** Stops DMA and interrupts: the first step of closing. */
-  void quiesce() {
-    try (var steps = new Cleanup()) {
-      steps.add(interrupts::close);
-      if (resettable) {
-        steps.add(this::resetForClose);
-      }
-      steps.add(this::disableBusMaster);
-    }
+  /** Why it does not answer. */
+  DeviceHealth health() {
+    return health;
   }
 
   /** Unmaps the registers and closes the descriptor: the last step of closing. */

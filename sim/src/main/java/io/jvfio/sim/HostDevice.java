@@ -173,9 +173,12 @@ final class HostDevice implements DmaPort, InterruptPort {
     return VariantDriver.abilities(host.options());
   }
 
-  /** Whether a register access does not reach it: it is pulled, or its endpoint is stopped. */
+  /**
+   * Whether a register access does not reach it: it is pulled, it decodes no memory since a reset
+   * that its user does not know of, or its endpoint is stopped.
+   */
   boolean isStopped(boolean write) {
-    if (gone) {
+    if (gone || (config().read(PciConfig.COMMAND, 2) & PciConfig.COMMAND_MEMORY) == 0) {
       return true;
     }
     var endpoint = group == null ? null : group.endpoint();
@@ -220,7 +223,7 @@ final class HostDevice implements DmaPort, InterruptPort {
     synchronized (host) {
       var endpoint = group == null ? null : group.endpoint();
       boolean stopped = endpoint != null && endpoint.stopsDma(true);
-      if (open != null && isBusMaster() && !stopped) {
+      if (open != null && isBusMaster() && !stopped && !gone) {
         open.interrupts().message(vector);
       }
     }
@@ -229,6 +232,9 @@ final class HostDevice implements DmaPort, InterruptPort {
   @Override
   public void line(boolean asserted) {
     synchronized (host) {
+      if (gone) {
+        return;
+      }
       int status = config().read(PciConfig.STATUS, 2) & ~PciConfig.STATUS_INTX;
       config().set(PciConfig.STATUS, 2, asserted ? status | PciConfig.STATUS_INTX : status);
       if (open != null) {
