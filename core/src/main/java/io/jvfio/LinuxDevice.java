@@ -305,9 +305,7 @@ final class LinuxDevice implements VfioDevice {
   public void enableBusMaster() {
     config.write16(
         PciHeader.COMMAND,
-        config.read16(PciHeader.COMMAND)
-            | PciHeader.COMMAND_MEMORY
-            | PciHeader.COMMAND_BUS_MASTER);
+        config.read16(PciHeader.COMMAND) | PciHeader.COMMAND_MEMORY | PciHeader.COMMAND_BUS_MASTER);
   }
 
   @Override

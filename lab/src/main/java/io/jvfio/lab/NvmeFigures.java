@@ -15,7 +15,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * {@code NvmeFigures LIBRARY ADDRESS ADDRESS [FILE]}: random reads of two NVMe controllers of the
  * same kind, polled, one by jvfio and one by a C program that uses VFIO in the same way; then the
- * other way round; with doorbells in memory and without. The file is the block device of a third one, which the kernel's own driver has.
+ * other way round; with doorbells in memory and without. The file is the block device of a third
+ * one, which the kernel's own driver has.
  *
  * <p>Batches of each take turns, timed by themselves, so that whatever the machine does meanwhile
  * it does to all. The figures are medians, of the ratios of neighbouring batches too; a ratio above
