@@ -282,13 +282,7 @@ final class CapabilityList {
 
     private PciCapability srIov() {
       return new PciCapability.SrIov(
-          offset,
-          isSet(at16(8), 0),
-          at16(0x0e),
-          at16(0x10),
-          at16(0x14),
-          at16(0x16),
-          at16(0x1a));
+          offset, isSet(at16(8), 0), at16(0x0e), at16(0x10), at16(0x14), at16(0x16), at16(0x1a));
     }
 
     private List<PciCapability.Choice> resizable() {

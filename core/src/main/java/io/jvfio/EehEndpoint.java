@@ -14,8 +14,8 @@ import java.util.function.Supplier;
  *
  * <p>{@link #recover()} brings it back. The single steps are: {@link #state()}, {@link
  * #unfreezeRegisters()} to read the device's logs, {@link #assertReset}, {@link #deassertReset()},
- * {@link #configure()}, and the device's configuration space restored. Source: {@code Documentation/driver-api/vfio.rst}, {@code
- * drivers/vfio/vfio_iommu_spapr_tce.c}.
+ * {@link #configure()}, and the device's configuration space restored. Source: {@code
+ * Documentation/driver-api/vfio.rst}, {@code drivers/vfio/vfio_iommu_spapr_tce.c}.
  *
  * <p>Safe for use by several threads.
  */

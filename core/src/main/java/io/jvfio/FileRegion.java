@@ -122,6 +122,8 @@ final class FileRegion implements Region {
   @Override
   public Registers registers(RegisterOrder order) {
     var whole = new MappableArea(0, info.byteSize());
-    return areas.contains(whole) ? map(whole, order) : device.adopt(new FileRegisters(this, subject(0), device.health()));
+    return areas.contains(whole)
+        ? map(whole, order)
+        : device.adopt(new FileRegisters(this, subject(0), device.health()));
   }
 }

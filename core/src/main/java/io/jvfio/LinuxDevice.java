@@ -361,28 +361,28 @@ final class LinuxDevice implements VfioDevice {
     return opened;
   }
 
-  /** Stops DMA and interrupts: the first step of closing. */
-  void quiesce() {
-    try (var steps = new Cleanup()) {
-      steps.add(interrupts::close);
-      if (resettable) {
-        steps.add(this::resetIfPresent);
-      }
-      steps.add(this::disableBusMaster);
-    }
-  }
-
   /**
    * What is pulled out does nothing any more, and no reset of it would succeed. Somebody who is
-   * taking the device away, such as by unbinding it, holds its lock and is not waited for.
+   * taking the device away, such as by unbinding it, is not waited for.
    */
-  private void resetIfPresent() {
+  private void resetForClose() {
     if (!PciHeader.answers(config)) {
       return;
     }
     int result = file.ioctl(Vfio.VFIO_DEVICE_RESET, 0);
     if (result < 0 && result != Errno.EAGAIN.result()) {
       throw deviceFailure(Vfio.VFIO_DEVICE_RESET.name(), file.name(), Errno.ofResult(result));
+    }
+  }
+
+  /** Stops DMA and interrupts: the first step of closing. */
+  void quiesce() {
+    try (var steps = new Cleanup()) {
+      steps.add(interrupts::close);
+      if (resettable) {
+        steps.add(this::resetForClose);
+      }
+      steps.add(this::disableBusMaster);
     }
   }
 

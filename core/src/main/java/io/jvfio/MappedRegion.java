@@ -73,12 +73,7 @@ final class MappedRegion implements Registers {
   private VfioException gone(InternalError cause) {
     var why = health.whyNoAnswer();
     var failure =
-        new VfioException(
-            "register access",
-            subject,
-            null,
-            why.meaning(),
-            why.nextStep());
+        new VfioException("register access", subject, null, why.meaning(), why.nextStep());
     failure.initCause(cause);
     return failure;
   }

@@ -62,8 +62,8 @@ public sealed interface PciCapability {
   /**
    * A link.
    *
-   * @param megatransfers a second and lane: 2500, 5000, 8000, 16000, 32000 or 64000; 0 where none is
-   *     told
+   * @param megatransfers a second and lane: 2500, 5000, 8000, 16000, 32000 or 64000; 0 where none
+   *     is told
    * @param lanes how many
    */
   record Link(int megatransfers, int lanes) {}
@@ -94,7 +94,15 @@ public sealed interface PciCapability {
    * @param keepsState whether waking from D3hot is no reset
    * @param wakeStates states from which it can wake the host: bit n for Dn, bit 4 for D3cold
    */
-  record PowerManagement(int offset, int version, int powerState, boolean d1, boolean d2, boolean keepsState, int wakeStates) implements PciCapability {
+  record PowerManagement(
+      int offset,
+      int version,
+      int powerState,
+      boolean d1,
+      boolean d2,
+      boolean keepsState,
+      int wakeStates)
+      implements PciCapability {
     @Override
     public int id() {
       return 0x01;
@@ -123,7 +131,9 @@ public sealed interface PciCapability {
    * @param wide whether it can send to 64-bit addresses
    * @param maskable whether vectors can be masked one by one
    */
-  record Msi(int offset, boolean enabled, int vectors, int enabledVectors, boolean wide, boolean maskable) implements PciCapability {
+  record Msi(
+      int offset, boolean enabled, int vectors, int enabledVectors, boolean wide, boolean maskable)
+      implements PciCapability {
     @Override
     public int id() {
       return 0x05;
@@ -172,7 +182,19 @@ public sealed interface PciCapability {
    * @param maxLink the best link that it can have; 0 lanes without one
    * @param link the link that it has now; 0 lanes without one
    */
-  record PciExpress(int offset, int version, PortType portType, int maxPayload, int payload, int readRequest, boolean functionReset, boolean extendedTags, boolean transactionsPending, Link maxLink, Link link) implements PciCapability {
+  record PciExpress(
+      int offset,
+      int version,
+      PortType portType,
+      int maxPayload,
+      int payload,
+      int readRequest,
+      boolean functionReset,
+      boolean extendedTags,
+      boolean transactionsPending,
+      Link maxLink,
+      Link link)
+      implements PciCapability {
     @Override
     public int id() {
       return 0x10;
@@ -193,7 +215,18 @@ public sealed interface PciCapability {
    * @param pendingOffset where in the BAR, in bytes
    * @param pendingSize of the pending bits, in bytes
    */
-  record MsiX(int offset, boolean enabled, boolean masked, int vectors, int tableBar, long tableOffset, int tableSize, int pendingBar, long pendingOffset, int pendingSize) implements PciCapability {
+  record MsiX(
+      int offset,
+      boolean enabled,
+      boolean masked,
+      int vectors,
+      int tableBar,
+      long tableOffset,
+      int tableSize,
+      int pendingBar,
+      long pendingOffset,
+      int pendingSize)
+      implements PciCapability {
     @Override
     public int id() {
       return 0x11;
@@ -207,7 +240,8 @@ public sealed interface PciCapability {
    * @param functionReset whether it can reset one function
    * @param transactionsPending whether it tells of requests under way
    */
-  record Af(int offset, boolean functionReset, boolean transactionsPending) implements PciCapability {
+  record Af(int offset, boolean functionReset, boolean transactionsPending)
+      implements PciCapability {
     @Override
     public int id() {
       return 0x13;
@@ -221,7 +255,8 @@ public sealed interface PciCapability {
    * @param uncorrectable errors recorded that lost something
    * @param correctable errors recorded that lost nothing
    */
-  record AdvancedErrorReporting(int offset, List<String> uncorrectable, List<String> correctable) implements PciCapability {
+  record AdvancedErrorReporting(int offset, List<String> uncorrectable, List<String> correctable)
+      implements PciCapability {
 
     /** Keeps copies of the lists. */
     public AdvancedErrorReporting {
@@ -256,7 +291,8 @@ public sealed interface PciCapability {
    * @param revision of it
    * @param length in bytes, with the header
    */
-  record ExtendedVendorSpecific(int offset, int vendorCapability, int revision, int length) implements PciCapability {
+  record ExtendedVendorSpecific(int offset, int vendorCapability, int revision, int length)
+      implements PciCapability {
     @Override
     public int id() {
       return 0x0b;
@@ -270,7 +306,8 @@ public sealed interface PciCapability {
    * @param supported what it can do
    * @param enabled what of it is on
    */
-  record AccessControlServices(int offset, List<String> supported, List<String> enabled) implements PciCapability {
+  record AccessControlServices(int offset, List<String> supported, List<String> enabled)
+      implements PciCapability {
 
     /** Keeps copies of the lists. */
     public AccessControlServices {
@@ -305,7 +342,8 @@ public sealed interface PciCapability {
    * @param pageAligned whether it asks for whole pages only
    * @param enabled whether it is on
    */
-  record AddressTranslation(int offset, int queueDepth, boolean pageAligned, boolean enabled) implements PciCapability {
+  record AddressTranslation(int offset, int queueDepth, boolean pageAligned, boolean enabled)
+      implements PciCapability {
     @Override
     public int id() {
       return 0x0f;
@@ -323,7 +361,15 @@ public sealed interface PciCapability {
    * @param stride between the routing ids of two
    * @param device device id of the virtual functions
    */
-  record SrIov(int offset, boolean enabled, int totalFunctions, int functions, int firstOffset, int stride, int device) implements PciCapability {
+  record SrIov(
+      int offset,
+      boolean enabled,
+      int totalFunctions,
+      int functions,
+      int firstOffset,
+      int stride,
+      int device)
+      implements PciCapability {
     @Override
     public int id() {
       return 0x10;
@@ -385,7 +431,8 @@ public sealed interface PciCapability {
    * @param privileged whether it can ask as a supervisor
    * @param enabled whether it is on
    */
-  record Pasid(int offset, int width, boolean executable, boolean privileged, boolean enabled) implements PciCapability {
+  record Pasid(int offset, int width, boolean executable, boolean privileged, boolean enabled)
+      implements PciCapability {
     @Override
     public int id() {
       return 0x1b;
@@ -399,7 +446,8 @@ public sealed interface PciCapability {
    * @param supported the states it has
    * @param enabled the states that are on
    */
-  record L1PmSubstates(int offset, List<String> supported, List<String> enabled) implements PciCapability {
+  record L1PmSubstates(int offset, List<String> supported, List<String> enabled)
+      implements PciCapability {
 
     /** Keeps copies of the lists. */
     public L1PmSubstates {
@@ -423,7 +471,14 @@ public sealed interface PciCapability {
    * @param granularityNanos of its clock in ns; 0 where none is told, 255 for more than 254
    * @param enabled whether it is on
    */
-  record Ptm(int offset, boolean requester, boolean responder, boolean root, int granularityNanos, boolean enabled) implements PciCapability {
+  record Ptm(
+      int offset,
+      boolean requester,
+      boolean responder,
+      boolean root,
+      int granularityNanos,
+      boolean enabled)
+      implements PciCapability {
     @Override
     public int id() {
       return 0x1f;
@@ -439,7 +494,8 @@ public sealed interface PciCapability {
    * @param revision of it
    * @param length in bytes, with the header
    */
-  record Dvsec(int offset, int vendor, int vendorCapability, int revision, int length) implements PciCapability {
+  record Dvsec(int offset, int vendor, int vendorCapability, int revision, int length)
+      implements PciCapability {
     @Override
     public int id() {
       return 0x23;
@@ -453,7 +509,8 @@ public sealed interface PciCapability {
    * @param scaledFlowControl whether it can scale flow control
    * @param remoteKnown whether the other end has told what it can do
    */
-  record DataLinkFeature(int offset, boolean scaledFlowControl, boolean remoteKnown) implements PciCapability {
+  record DataLinkFeature(int offset, boolean scaledFlowControl, boolean remoteKnown)
+      implements PciCapability {
     @Override
     public int id() {
       return 0x25;

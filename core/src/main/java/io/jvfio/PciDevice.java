@@ -42,9 +42,9 @@ public final class PciDevice {
   }
 
   /**
-   * Whether it answers: it is in its slot, and has a link to the host. A device that is pulled reads
-   * as all ones, on most machines without any error, so this is what to ask when a register has
-   * that value.
+   * Whether it answers: it is in its slot, and has a link to the host. A device that is pulled
+   * reads as all ones, on most machines without any error, so this is what to ask when a register
+   * has that value.
    */
   public boolean isPresent() {
     return PciHeader.answers(config());

@@ -11,12 +11,7 @@ package io.jvfio;
  * @param revision of the device, 0 to 255
  */
 public record PciIdentity(
-    int vendor,
-    int device,
-    int subsystemVendor,
-    int subsystemDevice,
-    int classCode,
-    int revision) {
+    int vendor, int device, int subsystemVendor, int subsystemDevice, int classCode, int revision) {
 
   static PciIdentity of(PciConfigSpace config) {
     int revisionAndClass = config.read32(PciHeader.CLASS);

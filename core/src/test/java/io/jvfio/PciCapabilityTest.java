@@ -38,8 +38,7 @@ class PciCapabilityTest {
     assertThat(standard(0x05, 0, 0x8b, 0x01))
         .isEqualTo(new PciCapability.Msi(0x40, true, 32, 1, true, true));
     assertThat(standard(0x11, 0, 0x40, 0x80, 0x04, 0x20, 0, 0, 0x05, 0x30, 0, 0))
-        .isEqualTo(
-            new PciCapability.MsiX(0x40, true, false, 65, 4, 0x2000, 1040, 5, 0x3000, 16));
+        .isEqualTo(new PciCapability.MsiX(0x40, true, false, 65, 4, 0x2000, 1040, 5, 0x3000, 16));
   }
 
   @Test
@@ -78,9 +77,7 @@ class PciCapabilityTest {
 
   @Test
   void errorsAndIsolation() {
-    assertThat(
-            extended(
-                0x01, 0x00, 0x40, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x41, 0x20, 0, 0))
+    assertThat(extended(0x01, 0x00, 0x40, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x41, 0x20, 0, 0))
         .isEqualTo(
             new PciCapability.AdvancedErrorReporting(
                 0x100,
@@ -104,8 +101,7 @@ class PciCapabilityTest {
         .isEqualTo(new PciCapability.DeviceSerialNumber(0x100, 0x0807060504030201L));
     assertThat(extended(0x0b, 0x34, 0x12, 0x83, 0x01))
         .isEqualTo(new PciCapability.ExtendedVendorSpecific(0x100, 0x1234, 3, 24));
-    assertThat(extended(0x0e, 0, 3))
-        .isEqualTo(new PciCapability.AlternativeRoutingId(0x100, 3));
+    assertThat(extended(0x0e, 0, 3)).isEqualTo(new PciCapability.AlternativeRoutingId(0x100, 3));
     assertThat(extended(0x0f, 0x20, 0, 0, 0x80))
         .isEqualTo(new PciCapability.AddressTranslation(0x100, 32, true, true));
     assertThat(extended(0x18, 3, 0x10, 1, 0x04))
@@ -136,8 +132,7 @@ class PciCapabilityTest {
   @Test
   void virtualFunctions() {
     config.set(0x108, 1, 0).set(0x10e, 7, 0, 3, 0).set(0x114, 2, 0, 1, 0).set(0x11a, 0x34, 0x12);
-    assertThat(extended(0x10))
-        .isEqualTo(new PciCapability.SrIov(0x100, true, 7, 3, 2, 1, 0x1234));
+    assertThat(extended(0x10)).isEqualTo(new PciCapability.SrIov(0x100, true, 7, 3, 2, 1, 0x1234));
   }
 
   @Test

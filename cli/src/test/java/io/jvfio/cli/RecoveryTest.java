@@ -18,13 +18,14 @@ import org.junit.jupiter.params.provider.CsvSource;
 class RecoveryTest {
   @ParameterizedTest
   @CsvSource({
-    "powernv-6.12, 0, HOT", "powernv-6.12, 6, FUNDAMENTAL", "powernv-5.10, 0, HOT",
+    "powernv-6.12, 0, HOT",
+    "powernv-6.12, 6, FUNDAMENTAL",
+    "powernv-5.10, 0, HOT",
   })
   void aControllerReadsItsDataAfterARecovery(String name, int error, EehEndpoint.Reset kind) {
     var options = HostOptions.defaults().withLockedMemoryLimit(Kernel.NO_LIMIT);
     try (var simulated = SimulatedHosts.open(name, options);
-        var device =
-            VfioHost.of(name, simulated.kernel()).open(PciAddress.parse("0000:01:00.0"));
+        var device = VfioHost.of(name, simulated.kernel()).open(PciAddress.parse("0000:01:00.0"));
         var buffer = device.dmaSpace().allocate(4096)) {
       var memory = buffer.segment().asSlice(0, 4096);
       var endpoint = device.eeh().orElseThrow();

@@ -619,8 +619,9 @@ public final class NvmeQueue implements AutoCloseable {
 
   /**
    * Deletes the queue at the controller and frees its memory after that. Commands in flight are
-   * ended, and told to nobody; after this the device does not touch their memory. A thread in
-   * {@link #await} gets an {@link IllegalStateException}. Idempotent, and safe from another thread.
+   * ended; when this returns, the device does not touch their memory any more. Whoever polls
+   * meanwhile may still be told of some of them, and gets an {@link IllegalStateException} after
+   * that, in {@link #await} too. Idempotent, and safe from another thread.
    */
   @Override
   public void close() {

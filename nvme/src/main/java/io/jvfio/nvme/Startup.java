@@ -65,7 +65,7 @@ final class Startup {
           "Open it with NvmeSglUse.AUTOMATIC.");
     }
     if (options.shadowDoorbells() && identified.supportsDoorbellBuffers()) {
-      shadow = new ShadowDoorbells(device.dmaSpace(), registers);
+      shadow = queue.shadowDoorbells();
     }
     configureShadow();
     if (options.completionMode() == NvmeCompletionMode.INTERRUPTS) {
@@ -95,7 +95,10 @@ final class Startup {
                   0,
                   0,
                   options.commandTimeout().toNanos());
-      checkStatus(Opcode.DOORBELL_BUFFER_CONFIG, status);
+      if (status != 0) {
+        // They only save time: registers do as well.
+        shadow = null;
+      }
     }
   }
 
@@ -234,9 +237,6 @@ final class Startup {
   /** Frees what the device could reach before, and the registers. */
   void free(CloseSteps steps) {
     steps.run(vectors::close);
-    if (shadow != null) {
-      steps.run(shadow::close);
-    }
     if (admin != null) {
       steps.run(admin::close);
     }

@@ -69,5 +69,6 @@ final class SubmissionRing {
   void restart() {
     tail = 0;
     shown = 0;
+    doorbell.restart();
   }
 }

@@ -50,6 +50,8 @@ final class FakeDevice implements VfioDevice {
 
   int openRegisters;
 
+  final FakeInterrupts interrupts = new FakeInterrupts();
+
   private final DeviceModel model;
   private volatile boolean hasThread;
 
@@ -59,7 +61,9 @@ final class FakeDevice implements VfioDevice {
         new Port(),
         new InterruptPort() {
           @Override
-          public void signal(int vector) {}
+          public void signal(int vector) {
+            interrupts.signal(vector);
+          }
 
           @Override
           public void line(boolean asserted) {}
@@ -85,6 +89,15 @@ final class FakeDevice implements VfioDevice {
 
   boolean isBusMaster() {
     return (model.config().read(PCI_COMMAND, 2) & BUS_MASTER) != 0;
+  }
+
+  /** Lets the device do what it does of its own accord. */
+  void poll() {
+    synchronized (model) {
+      while (model.poll()) {
+        accesses++;
+      }
+    }
   }
 
   /** From now on doorbells are answered by a thread, as by a device that runs on its own. */
@@ -133,7 +146,7 @@ final class FakeDevice implements VfioDevice {
 
   @Override
   public Interrupts interrupts() {
-    throw new UnsupportedOperationException();
+    return interrupts;
   }
 
   @Override
@@ -257,7 +270,7 @@ final class FakeDevice implements VfioDevice {
     }
 
     private long read(long offset, int width) {
-      check("read 0x%x".formatted(offset));
+      check("read");
       if (isGone) {
         return -1;
       }
@@ -267,7 +280,7 @@ final class FakeDevice implements VfioDevice {
     }
 
     private void write(long offset, int width, long value) {
-      check("write 0x%x".formatted(offset));
+      check("write");
       if (offset == 0x14) {
         journal.add("CC 0x%x".formatted(value));
       }
