@@ -28,7 +28,7 @@ final class LinuxDevice implements VfioDevice {
   private final DmaSpace space;
   private final VfioGroups owner;
   private final Optional<EehEndpoint> eeh;
-  private final Runnable afterClose;
+  private final boolean alone;
   private final boolean resettable;
   private final List<Region> regions;
   private final DeviceInterrupts interrupts;
@@ -42,7 +42,7 @@ final class LinuxDevice implements VfioDevice {
       OpenFile file,
       DmaSpace space,
       VfioGroups owner,
-      Runnable afterClose,
+      boolean alone,
       Optional<OpenFile> endpoints,
       Kernel kernel) {
     this.address = address;
@@ -50,7 +50,7 @@ final class LinuxDevice implements VfioDevice {
     this.file = file;
     this.space = space;
     this.owner = owner;
-    this.afterClose = afterClose;
+    this.alone = alone;
     try (var arena = Arena.ofConfined()) {
       var info = VfioDeviceInfo.allocate(arena);
       ask(Vfio.VFIO_DEVICE_GET_INFO, info, file.name());
@@ -64,17 +64,22 @@ final class LinuxDevice implements VfioDevice {
     this.health = new DeviceHealth(config, eeh);
   }
 
+  /**
+   * Opens a device.
+   *
+   * @param alone whether the groups were opened for this device, and are to be closed with it
+   */
   static LinuxDevice open(
       Kernel kernel,
       GroupAccess access,
       DmaSpace space,
       PciAddress address,
       VfioGroups owner,
-      Runnable afterClose) {
+      boolean alone) {
     try (var undo = new Cleanup()) {
       var file = access.openDevice(address);
       undo.add(file::close);
-      var device = new LinuxDevice(address, file, space, owner, afterClose, access.eeh(), kernel);
+      var device = new LinuxDevice(address, file, space, owner, alone, access.eeh(), kernel);
       undo.release();
       return device;
     }
@@ -361,21 +366,28 @@ final class LinuxDevice implements VfioDevice {
     return opened;
   }
 
+  /**
+   * What is pulled out does nothing any more, and no reset of it would succeed. Somebody who is
+   * taking the device away, such as by unbinding it, is not waited for.
+   */
+  private void resetForClose() {
+    if (!PciHeader.answers(config)) {
+      return;
+    }
+    int result = file.ioctl(Vfio.VFIO_DEVICE_RESET, 0);
+    if (result < 0 && result != Errno.EAGAIN.result()) {
+      throw deviceFailure(Vfio.VFIO_DEVICE_RESET.name(), file.name(), Errno.ofResult(result));
+    }
+  }
+
   /** Stops DMA and interrupts: the first step of closing. */
   void quiesce() {
     try (var steps = new Cleanup()) {
       steps.add(interrupts::close);
       if (resettable) {
-        steps.add(this::resetIfPresent);
+        steps.add(this::resetForClose);
       }
       steps.add(this::disableBusMaster);
-    }
-  }
-
-  /** What is pulled out does nothing any more, and no reset of it would succeed. */
-  private void resetIfPresent() {
-    if (PciHeader.answers(config)) {
-      reset();
     }
   }
 
@@ -415,9 +427,14 @@ final class LinuxDevice implements VfioDevice {
     if (!closed.compareAndSet(false, true)) {
       return;
     }
-    try (var steps = new Cleanup()) {
-      steps.add(afterClose);
-      if (owner.forget(this)) {
+    if (alone) {
+      // Memory is unmapped before the descriptor is closed: when the device is being unbound, the
+      // kernel takes the IOMMU away with it.
+      owner.close();
+      return;
+    }
+    if (owner.forget(this)) {
+      try (var steps = new Cleanup()) {
         steps.add(this::release);
         steps.add(this::quiesce);
       }

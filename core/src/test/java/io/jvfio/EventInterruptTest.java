@@ -81,11 +81,7 @@ class EventInterruptTest {
     }
   }
 
-  private void signal(
-      MemorySegment one,
-      int times,
-      @Nullable Count count,
-      Duration timeout) {
+  private void signal(MemorySegment one, int times, @Nullable Count count, Duration timeout) {
     int fd = interrupt.fileDescriptor();
     for (int i = 0; i < times; i++) {
       long before = count == null ? 0 : count.total;

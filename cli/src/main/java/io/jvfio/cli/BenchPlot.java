@@ -237,13 +237,7 @@ final class BenchPlot {
     for (double value = 0; value <= end * 1.001; value += second) {
       double x = LEFT + (RIGHT - LEFT) * value / end;
       scene.line(1, Ink.FRAME, new Point(x, RATE_BOTTOM), new Point(x, RATE_BOTTOM + 4));
-      scene.words(
-          number(value) + " s",
-          x,
-          RATE_BOTTOM + 20,
-          SIZE,
-          anchorUnder(x),
-          Ink.SOFT);
+      scene.words(number(value) + " s", x, RATE_BOTTOM + 20, SIZE, anchorUnder(x), Ink.SOFT);
     }
     var line = new ArrayList<Point>();
     line.add(new Point(LEFT, rateY(points.getFirst().y(), top)));

@@ -169,8 +169,7 @@ final class NvmeBench extends NvmeCommand.OnController {
     long commands = depth * Math.ceilDiv(blockSize.largest(), USUAL_TRANSFER);
     return NvmeOptions.defaults()
         .withQueueEntries((int) Math.min(commands, MOST_COMMANDS) + 1)
-        .withCompletionMode(
-            interrupts ? NvmeCompletionMode.INTERRUPTS : NvmeCompletionMode.POLLED);
+        .withCompletionMode(interrupts ? NvmeCompletionMode.INTERRUPTS : NvmeCompletionMode.POLLED);
   }
 
   private BenchPlan plan() {

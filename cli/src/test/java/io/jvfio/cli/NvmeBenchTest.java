@@ -75,8 +75,7 @@ class NvmeBenchTest {
     assertThat(json.get("ios").asLong()).isEqualTo(256);
     assertThat(json.get("bytes").asLong()).isEqualTo(1 << 20);
     double seconds = json.get("elapsedNanos").asLong() / 1e9;
-    assertThat(json.get("iops").asDouble())
-        .isCloseTo(256 / seconds, withPercentage(0.1));
+    assertThat(json.get("iops").asDouble()).isCloseTo(256 / seconds, withPercentage(0.1));
     assertThat(json.get("bytesPerSecond").asDouble())
         .isCloseTo((1 << 20) / seconds, withPercentage(0.1));
     assertRising(json.get("latencyNanos"));
@@ -186,8 +185,7 @@ class NvmeBenchTest {
       assertThat(complaint(same, reading))
           .contains("4,096 are wrong; block 0: it holds nothing that nvme bench wrote");
       assertThat(
-              complaint(
-                  same, "--pattern write --size 2M --range 2M --overwrite --verify --seed 9"))
+              complaint(same, "--pattern write --size 2M --range 2M --overwrite --verify --seed 9"))
           .isEmpty();
       assertThat(complaint(same, reading)).isEmpty();
       assertThat(complaint(same, reading + " --seed 9")).isEmpty();
@@ -214,8 +212,7 @@ class NvmeBenchTest {
   void countsCommandsThatFailedByStatus() {
     var run =
         CommandRun.with(
-            HostOptions.defaults()
-                .withModels(_ -> new LyingModel(4 << 20, LyingModel.failing())),
+            HostOptions.defaults().withModels(_ -> new LyingModel(4 << 20, LyingModel.failing())),
             arguments(HOST, "--json", "--block-size", "512", "--size", "100k"));
     assertThat(run.status()).isEqualTo(1);
     assertThat(run.err()).contains("200 commands failed: Data Transfer Error");
@@ -230,7 +227,16 @@ class NvmeBenchTest {
   void keepsToARate() {
     var run =
         bench(
-            HOST, "--json", "--rate", "1000", "--jobs", "2", "--time", "500ms", "--warmup", "100ms");
+            HOST,
+            "--json",
+            "--rate",
+            "1000",
+            "--jobs",
+            "2",
+            "--time",
+            "500ms",
+            "--warmup",
+            "100ms");
     assertThat(run.err()).isEmpty();
     // A machine that is busy elsewhere makes up for it later, so there is no more than a little
     // beyond the rate, and less only if it never came to it.
@@ -261,7 +267,9 @@ class NvmeBenchTest {
               OptionalLong.empty(),
               1,
               false);
-      var output = new Output(new PrintWriter(new StringWriter()), new PrintWriter(new StringWriter()), false);
+      var output =
+          new Output(
+              new PrintWriter(new StringWriter()), new PrintWriter(new StringWriter()), false);
       var run = new BenchRun(plan, clock, new Progress(output));
       var user =
           Thread.ofPlatform()
@@ -292,9 +300,7 @@ class NvmeBenchTest {
       assertThat(run.status()).isZero();
     }
     var document =
-        DocumentBuilderFactory.newInstance()
-            .newDocumentBuilder()
-            .parse(Files.newInputStream(svg));
+        DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(Files.newInputStream(svg));
     assertThat(document.getDocumentElement().getTagName()).isEqualTo("svg");
     var image = ImageIO.read(png.toFile());
     assertThat(image.getWidth()).isEqualTo(1920);

@@ -11,7 +11,12 @@ class UnitsTest {
 
   @ParameterizedTest
   @CsvSource({
-    "10, PT10S", "1.5s, PT1.5S", "200ms, PT0.2S", "250us, PT0.00025S", "5m, PT5M", "2h, PT2H"
+    "10, PT10S",
+    "1.5s, PT1.5S",
+    "200ms, PT0.2S",
+    "250us, PT0.00025S",
+    "5m, PT5M",
+    "2h, PT2H"
   })
   void readsTimes(String text, Duration time) {
     assertThat(new TimeSpan().convert(text)).isEqualTo(time);

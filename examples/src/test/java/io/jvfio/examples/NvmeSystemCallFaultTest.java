@@ -91,13 +91,8 @@ class NvmeSystemCallFaultTest {
   }
 
   private static void check(
-      SimulatedHost simulated,
-      Resources before,
-      Run run,
-      int failing,
-      Errno errno) {
-    var injected =
-        run.calls().calls().stream().filter(call -> call.injected() != null).findFirst();
+      SimulatedHost simulated, Resources before, Run run, int failing, Errno errno) {
+    var injected = run.calls().calls().stream().filter(call -> call.injected() != null).findFirst();
     var what = simulated.name() + ", call " + failing + " " + injected + " " + errno;
     assertThat(simulated.resources()).as(what).isEqualTo(before);
     assertThat(simulated.faults()).as(what).isEmpty();

@@ -125,8 +125,7 @@ final class NvmeFeatures {
     };
   }
 
-  private int get(NvmeCommand command, int feature, boolean isDefault)
-      throws DmaFaultException {
+  private int get(NvmeCommand command, int feature, boolean isDefault) throws DmaFaultException {
     int value = isDefault ? defaults[feature] : values[feature];
     switch (feature) {
       case NUMBER_OF_QUEUES -> command.result(queuePairs());

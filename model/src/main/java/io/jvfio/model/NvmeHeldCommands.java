@@ -92,8 +92,7 @@ final class NvmeHeldCommands {
       return false;
     }
     position.remove();
-    queues.complete(
-        completion.queueId, completion.commandId, completion.result, completion.status);
+    queues.complete(completion.queueId, completion.commandId, completion.result, completion.status);
     return true;
   }
 

@@ -122,7 +122,9 @@ public final class NvmeModelOptions {
    * @param entries 2 to 65536
    */
   public NvmeModelOptions withQueueEntries(int entries) {
-    require(entries >= 2 && entries <= 65536, "queues of %d entries: not 2 to 65536".formatted(entries));
+    require(
+        entries >= 2 && entries <= 65536,
+        "queues of %d entries: not 2 to 65536".formatted(entries));
     return with(changed -> changed.queueEntries = entries);
   }
 

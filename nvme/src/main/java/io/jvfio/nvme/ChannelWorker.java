@@ -341,7 +341,8 @@ final class ChannelWorker {
 
   private boolean isGood(ChannelOperation operation, int status, String command, long lba) {
     if (status != SUCCESS && operation.failure == null) {
-      operation.failure = namespace.failure(queue, status, "%s of block %d".formatted(command, lba));
+      operation.failure =
+          namespace.failure(queue, status, "%s of block %d".formatted(command, lba));
     }
     return status == SUCCESS;
   }

@@ -260,6 +260,42 @@ class CommandTest {
   }
 
   @Test
+  void putsCommandsIntoTheMemoryOfTheController() {
+    var withMemory =
+        NvmeModel.of(
+            NvmeModelOptions.of("S", NvmeNamespaceOptions.inMemory(1 << 20))
+                .withMemoryBuffer(16 << 10));
+    try (var other = new FakeDevice(withMemory)) {
+      // Two queues find room, the others lie in memory of the host.
+      var options =
+          NvmeOptions.defaults().withQueueEntries(128).withCommandTimeout(Duration.ofMillis(200));
+      try (var controller = NvmeController.open(other, options);
+          var second = controller.openQueue();
+          var third = controller.openQueue();
+          var data = other.dmaSpace().allocate(8192)) {
+        var namespace = controller.namespace(1);
+        for (int round = 0; round < 300; round++) {
+          fillRandom(data.segment(), round);
+          namespace.write(0, 8, data, 0);
+          assertThat(second.read(namespace, 0, 8, data, 4096, 1)).isTrue();
+          finish(second);
+          assertThat(data.segment().asSlice(0, 4096).mismatch(data.segment().asSlice(4096)))
+              .isEqualTo(-1);
+          assertThat(third.read(namespace, 0, 8, data, 4096, 1)).isTrue();
+          finish(third);
+        }
+        withMemory.faults().inject(NvmeFault.loss().onIo().times(1));
+        assertThatThrownBy(() -> namespace.read(0, 1, data, 0)).hasMessageContaining("was reset");
+        namespace.read(0, 8, data, 0);
+        assertThat(second.read(namespace, 0, 8, data, 4096, 1)).isTrue();
+        second.await((_, _, _) -> {}, SECOND);
+      }
+      assertThat(other.openRegisters).isZero();
+      assertThat(other.memory.openBuffers()).isZero();
+    }
+  }
+
+  @Test
   void boundsCopiesAndRanges() {
     try (var controller = NvmeController.open(device)) {
       var namespace = controller.namespace(1);

@@ -211,8 +211,7 @@ class NvmeAsynchronousFileChannelTest {
   @Test
   void aHandlerMayGoOnAndMayCloseTheChannel() throws Exception {
     int buffers = device.memory.openBuffers();
-    for (var handlers :
-        List.<Executor>of(Runnable::run, Thread::startVirtualThread)) {
+    for (var handlers : List.<Executor>of(Runnable::run, Thread::startVirtualThread)) {
       var channel = namespace.openAsynchronousChannel(NvmeChannelOptions.of(READ, WRITE), handlers);
       var told = new Told<Integer>();
       channel.read(

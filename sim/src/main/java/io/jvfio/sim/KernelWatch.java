@@ -4,8 +4,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * An eventfd whose signals make the kernel do something. Old kernels leave the count to whoever
- * reads it, others take it. It ends with the eventfd.
- * Source: {@code drivers/vfio/virqfd.c}.
+ * reads it, others take it. It ends with the eventfd. Source: {@code drivers/vfio/virqfd.c}.
  */
 final class KernelWatch implements PollableFile.Watcher {
   private final Runnable action;

@@ -94,9 +94,7 @@ class InterruptFaultTest {
       if (failure != null) {
         assertThat(failure.getMessage()).as(what).contains(errno.symbol()).endsWith(".");
         assertThat(failure.meaning()).as(what).isNotBlank();
-        assertThat(failure.getMessage())
-            .as(what)
-            .contains(injected.orElseThrow().operation());
+        assertThat(failure.getMessage()).as(what).contains(injected.orElseThrow().operation());
       }
       var failed = injected.map(FaultInjector.Call::operation).orElse("");
       assertThat(failed.isEmpty()).as(what).isEqualTo(picked < 0);
