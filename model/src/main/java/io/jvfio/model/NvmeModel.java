@@ -365,15 +365,14 @@ public final class NvmeModel implements DeviceModel {
     events.raise(NvmeAsyncEvents.TYPE_ERROR, information, NvmeLogPages.ERROR_INFORMATION);
   }
 
-  /** What may be left to do after commands were carried out. */
-  private void finish() throws DmaFaultException {
+  /** What may be left to do after commands were carried out; whether there was anything. */
+  private boolean finish() throws DmaFaultException {
     if (queues.takeBadShadow()) {
       raiseDoorbellError(NvmeAsyncEvents.INVALID_DOORBELL_VALUE);
     }
-    if (held.hasWork()) {
-      held.deliver(queues, this::execute);
-    }
+    boolean worked = held.hasWork() && held.deliver(queues, this::execute);
     events.deliver(queues);
+    return worked;
   }
 
   private void updateLine() {
@@ -402,10 +401,10 @@ public final class NvmeModel implements DeviceModel {
       events.raise(
           NvmeAsyncEvents.TYPE_SMART, NvmeAsyncEvents.TEMPERATURE_THRESHOLD, NvmeLogPages.SMART);
     }
-    boolean worked = held.hasWork();
+    boolean worked = false;
     try {
-      worked |= queues.processAll(executor);
-      finish();
+      worked = queues.processAll(executor);
+      worked |= finish();
     } catch (DmaFaultException _) {
       registers.fail();
     }

@@ -29,7 +29,6 @@ public final class NvmeNamespace {
   static final int MAX_BLOCKS = 1 << 16;
 
   private static final int ASYNCHRONOUS_TRANSFER_BYTES = 64 << 10;
-
   private static final int ASYNCHRONOUS_TRANSFERS = 32;
 
   private final Controller controller;
@@ -316,6 +315,13 @@ public final class NvmeNamespace {
     return new IOException(
         "No space at %d: namespace %d of %s ends at %d, and its size is fixed."
             .formatted(position, id, controller.name(), byteSize()));
+  }
+
+  /** What to throw for a command of a channel's queue that ended with an error. */
+  RuntimeException failure(NvmeQueue queue, int status, String command) {
+    return status == NvmeStatusException.ABORTED_BY_HOST
+        ? controller.stopped()
+        : queue.failure(status, command);
   }
 
   /** Refuses to cut the namespace down. */

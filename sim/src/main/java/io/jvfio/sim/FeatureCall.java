@@ -215,14 +215,16 @@ final class FeatureCall {
     int result = 0;
     int fd = -1;
     if (set) {
-      int free = host.files().lowestFree();
-      if (free < 0) {
-        return free;
-      }
       var step = variant.enter(VfioDeviceFeatureMigState.deviceState(struct));
       result = step.error();
-      if (step.stream() != null) {
-        fd = host.files().install(free, step.stream());
+      var stream = step.stream();
+      if (stream != null) {
+        fd = host.files().lowestFree();
+        if (fd < 0) {
+          stream.drop();
+          return fd; // the device is in the new state all the same
+        }
+        host.files().install(fd, stream);
       }
     } else {
       VfioDeviceFeatureMigState.deviceState(struct, variant.state());

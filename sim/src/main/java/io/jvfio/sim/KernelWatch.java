@@ -3,14 +3,16 @@ package io.jvfio.sim;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An eventfd whose signals the kernel takes itself, and does something. It ends with the eventfd.
- * Source: {@code drivers/vfio/virqfd.c}.
+ * An eventfd whose signals make the kernel do something. Old kernels leave the count to whoever
+ * reads it, others take it. It ends with the eventfd. Source: {@code drivers/vfio/virqfd.c}.
  */
 final class KernelWatch implements PollableFile.Watcher {
   private final Runnable action;
+  private final boolean takes;
   private @Nullable EventFile file;
 
   private KernelWatch(EventFile file, Runnable action) {
+    this.takes = file.host().description().era() != KernelEra.LINUX_5_10;
     this.file = file;
     this.action = action;
   }
@@ -39,7 +41,9 @@ final class KernelWatch implements PollableFile.Watcher {
   @Override
   public void ready() {
     if (file != null) {
-      file.take();
+      if (takes) {
+        file.take();
+      }
       action.run();
     }
   }

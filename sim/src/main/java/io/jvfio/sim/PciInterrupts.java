@@ -177,7 +177,7 @@ final class PciInterrupts {
     }
     int fd = descriptor(data, 0);
     if (fd < -1) {
-      return Errno.EINVAL.result();
+      return isOld() ? 0 : Errno.EINVAL.result();
     }
     int error = fd == -1 ? 0 : refusal(fd);
     return error == 0 ? setNotifier(index, eventFile(fd)) : error;
@@ -247,6 +247,10 @@ final class PciInterrupts {
 
   /** Before vectors could be added, the kernel had an array of them, and looked at its end. */
   private boolean isFixed() {
+    return isOld();
+  }
+
+  private boolean isOld() {
     return host.description().era() == KernelEra.LINUX_5_10;
   }
 
@@ -429,7 +433,7 @@ final class PciInterrupts {
         return error;
       }
       if (type == NONE) {
-        if (device.description().irq() == 0) {
+        if (!hasHostLine()) {
           return Errno.ENODEV.result();
         }
         type = INTX;
@@ -446,6 +450,12 @@ final class PciInterrupts {
       signalLine();
     }
     return 0;
+  }
+
+  /** On a PC the firmware's number tells; elsewhere the device tree connects every line. */
+  private boolean hasHostLine() {
+    return host.description().architecture() != Architecture.X86_64
+        || device.description().irq() != 0;
   }
 
   private void disableLine() {

@@ -219,12 +219,12 @@ class SpaceOfferTest {
     }
   }
 
-  private interface Answer {
+  interface Answer {
     /** The result of a call, or null to let the kernel answer. */
     @Nullable Object of(String method, Object[] arguments);
   }
 
-  private static Kernel answering(Kernel kernel, Answer answer) {
+  static Kernel answering(Kernel kernel, Answer answer) {
     return (Kernel)
         Proxy.newProxyInstance(
             Kernel.class.getClassLoader(),
