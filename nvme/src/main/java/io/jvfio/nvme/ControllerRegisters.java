@@ -160,7 +160,7 @@ final class ControllerRegisters implements AutoCloseable {
 
   /** The unit of size and offset of a memory buffer of this CMBSZ: 4 KiB, 64 KiB and so on. */
   static long controllerMemoryUnit(int size) {
-    return (long) PrpList.PAGE_SIZE << 4 * (size >> CMBSZ_UNITS_SHIFT & 0xf);
+    return (long) PrpList.PAGE_SIZE << (4 * ((size >> CMBSZ_UNITS_SHIFT) & 0xf));
   }
 
   /** Tells the controller where its admin queues are; it has to be disabled. */

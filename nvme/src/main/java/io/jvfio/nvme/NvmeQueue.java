@@ -111,8 +111,7 @@ public final class NvmeQueue implements AutoCloseable {
         device == null
             ? new SubmissionRing(memory.segment(), QueueMemory.SUBMISSION_RING, entries, tail)
             : new SubmissionRing(device.registers(), device.ring(id, entries), entries, tail);
-    submissionIova =
-        device == null ? memory.submissionIova() : device.iova(id, entries);
+    submissionIova = device == null ? memory.submissionIova() : device.iova(id, entries);
     completions =
         new CompletionRing(
             memory.segment(), memory.completionRing(), entries, startup.doorbell(id, true));

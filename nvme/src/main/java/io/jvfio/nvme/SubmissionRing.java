@@ -36,11 +36,7 @@ final class SubmissionRing {
   }
 
   private SubmissionRing(
-      MemorySegment memory,
-      @Nullable Registers device,
-      long ring,
-      int entries,
-      Doorbell doorbell) {
+      MemorySegment memory, @Nullable Registers device, long ring, int entries, Doorbell doorbell) {
     this.memory = memory;
     this.device = device;
     this.ring = ring;

@@ -215,13 +215,13 @@ class CommandTest {
     long total = 0;
     for (int i = 0; i < count; i++) {
       boolean isLast = i == count - 1;
-      long offset = isFree ? at + 4 * random.nextInt(1000) : (at + 4095) & -4096;
-      long length = isFree ? 4 + 4 * random.nextInt(2000) : 4096L * (1 + random.nextInt(3));
+      long offset = isFree ? at + 4L * random.nextInt(1000) : (at + 4095) & -4096;
+      long length = isFree ? 4 + 4L * random.nextInt(2000) : 4096L * (1 + random.nextInt(3));
       if (!isFree && i == 0) {
         offset += 512L * random.nextInt(8);
         length = 4096 - offset % 4096;
       }
-      if (isLast && total + length < 512 || isLast && (total + length) % 512 != 0) {
+      if (isLast && (total + length) % 512 != 0) {
         length += 512 - (total + length) % 512;
       }
       var buffer = i % 2 == 0 ? first : second;
