@@ -1,6 +1,7 @@
 /** The conformance suite that is run inside real kernels, and the report of a lane. */
 @org.jspecify.annotations.NullMarked
 module io.jvfio.lab {
+  requires HdrHistogram;
   requires com.fasterxml.jackson.core;
   requires io.jvfio.cli;
   requires io.jvfio.linux;

@@ -4,25 +4,30 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.linux.uapi.VfioEehPeOp;
 import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Supplier;
 
 /**
  * The partitionable endpoint of a device on POWER, which Enhanced Error Handling (EEH) cuts off
  * from the bus when an error is found: registers read as all ones then, and DMA is stopped.
  *
- * <p>Recovery goes: {@link #state()}, {@link #unfreezeRegisters()} to read the device's logs,
- * {@link #assertReset}, {@link #deassertReset()}, {@link #configure()}, and the device's
- * configuration space restored. Source: {@code Documentation/driver-api/vfio.rst}, {@code
- * drivers/vfio/vfio_iommu_spapr_tce.c}.
+ * <p>{@link #recover()} brings it back. The single steps are: {@link #state()}, {@link
+ * #unfreezeRegisters()} to read the device's logs, {@link #assertReset}, {@link #deassertReset()},
+ * {@link #configure()}, and the device's configuration space restored. Source: {@code
+ * Documentation/driver-api/vfio.rst}, {@code drivers/vfio/vfio_iommu_spapr_tce.c}.
  *
  * <p>Safe for use by several threads.
  */
 public final class EehEndpoint {
   private final OpenFile container;
   private final String subject;
+  private final Supplier<PciConfigSpace> config;
 
-  EehEndpoint(OpenFile container, String subject) {
+  EehEndpoint(OpenFile container, String subject, Supplier<PciConfigSpace> config) {
     this.container = container;
     this.subject = subject;
+    this.config = config;
   }
 
   /** In what state an endpoint can be. */
@@ -62,6 +67,88 @@ public final class EehEndpoint {
       case Vfio.VFIO_EEH_PE_STATE_UNAVAIL -> State.UNAVAILABLE;
       default -> throw failure("GET_STATE", result);
     };
+  }
+
+  /**
+   * Whether the endpoint is known not to work: what to ask when a register reads as all ones, since
+   * a stopped device answers nothing else. False where there is no endpoint.
+   */
+  public boolean isStopped() {
+    int result = operate(Vfio.VFIO_EEH_PE_GET_STATE);
+    return result > Vfio.VFIO_EEH_PE_STATE_NORMAL;
+  }
+
+  /** {@link #recover(Reset)} with a hot reset. */
+  public EehRecovery recover() {
+    return recover(Reset.HOT);
+  }
+
+  /**
+   * Brings the endpoint back after an error: lets register access through, reads what the device
+   * has recorded of the error, resets the device, and writes its configuration back. Does nothing
+   * where nothing is wrong.
+   *
+   * <p>All devices of the endpoint are reset, and forget what their drivers told them: close and
+   * open the drivers again; interrupts must be brought into use anew. Nobody may use the devices
+   * meanwhile.
+   *
+   * @param kind of reset
+   * @return what was done
+   * @throws VfioException if a step fails, the endpoint is not available, or does not work after it
+   *     all
+   */
+  public EehRecovery recover(Reset kind) {
+    var before = state();
+    if (before == State.NORMAL) {
+      return new EehRecovery(before, before, List.of(), List.of());
+    }
+    if (before == State.UNAVAILABLE) {
+      throw new VfioException(
+          "recover",
+          subject,
+          null,
+          "The endpoint is not available: the host is still busy with it, or has given it up.",
+          "Try again in some seconds; look for 'EEH:' in dmesg.");
+    }
+    var steps = new ArrayList<String>();
+    if (before == State.STOPPED) {
+      unfreezeRegisters();
+      steps.add("let register access through");
+    }
+    var space = config.get();
+    var errors = errors(space);
+    steps.add("read the log of errors: " + (errors.isEmpty() ? "empty" : errors.size()));
+    var saved = new SavedConfig(space);
+    steps.add("saved the configuration");
+    assertReset(kind);
+    steps.add("began a %s reset".formatted(kind == Reset.HOT ? "hot" : "fundamental"));
+    deassertReset();
+    steps.add("ended the reset");
+    configure();
+    steps.add("configured the bridges");
+    saved.restore(space);
+    steps.add("wrote the configuration back");
+    var after = state();
+    if (after != State.NORMAL || !PciHeader.answers(space)) {
+      throw new VfioException(
+          "recover",
+          subject,
+          null,
+          "The device does not work after a reset; the endpoint's state is " + after + ".",
+          "Try a fundamental reset; if that does not help, the device is broken or needs power to be cut.");
+    }
+    return new EehRecovery(before, after, errors, steps);
+  }
+
+  private static List<String> errors(PciConfigSpace space) {
+    var errors = new ArrayList<String>();
+    for (var capability : PciCapability.of(space)) {
+      if (capability instanceof PciCapability.AdvancedErrorReporting log) {
+        errors.addAll(log.uncorrectable());
+        errors.addAll(log.correctable());
+      }
+    }
+    return errors;
   }
 
   /**

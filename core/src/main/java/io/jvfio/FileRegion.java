@@ -4,6 +4,7 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.RegisterOrder;
 import io.jvfio.linux.Registers;
+import io.jvfio.linux.uapi.Vfio;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Objects;
@@ -51,7 +52,7 @@ final class FileRegion implements Region {
 
   private void check(String operation, long offset, long expected, long result) {
     if (result < 0) {
-      throw LinuxDevice.deviceFailure(operation, subject(offset), Errno.ofResult(result));
+      throw failure(operation, offset, Errno.ofResult(result));
     }
     if (result != expected) {
       throw new VfioException(
@@ -61,6 +62,15 @@ final class FileRegion implements Region {
           "Only %,d of %,d bytes were transferred.".formatted(result, expected),
           "The device may have been reset meanwhile.");
     }
+  }
+
+  private VfioException failure(String operation, long offset, Errno errno) {
+    // What the rest rests on has no further place to look at.
+    if (info.index() == Vfio.VFIO_PCI_CONFIG_REGION_INDEX || !errno.equals(Errno.EIO)) {
+      return LinuxDevice.deviceFailure(operation, subject(offset), errno);
+    }
+    var why = device.health().whyNoAnswer();
+    return new VfioException(operation, subject(offset), errno, why.meaning(), why.nextStep());
   }
 
   private String subject(long offset) {
@@ -95,7 +105,8 @@ final class FileRegion implements Region {
               : "Look for the reason in dmesg.");
     }
     return device.adopt(
-        new MappedRegion(kernel, subject(area.offset()), address, area.byteSize(), order));
+        new MappedRegion(
+            kernel, subject(area.offset()), device.health(), address, area.byteSize(), order));
   }
 
   @Override
@@ -111,6 +122,8 @@ final class FileRegion implements Region {
   @Override
   public Registers registers(RegisterOrder order) {
     var whole = new MappableArea(0, info.byteSize());
-    return areas.contains(whole) ? map(whole, order) : device.adopt(new FileRegisters(this));
+    return areas.contains(whole)
+        ? map(whole, order)
+        : device.adopt(new FileRegisters(this, subject(0), device.health()));
   }
 }

@@ -19,12 +19,16 @@ final class FileRegisters implements Registers {
       ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private final Region region;
+  private final String subject;
+  private final DeviceHealth health;
   private final Arena lifetime = Arena.ofShared();
   private final MemorySegment value = lifetime.allocate(LE64);
   private boolean closed;
 
-  FileRegisters(Region region) {
+  FileRegisters(Region region, String subject, DeviceHealth health) {
     this.region = region;
+    this.subject = subject;
+    this.health = health;
   }
 
   @Override
@@ -44,12 +48,20 @@ final class FileRegisters implements Registers {
 
   @Override
   public synchronized int read32(long offset) {
-    return read(offset, 4).get(LE32, 0);
+    int data = read(offset, 4).get(LE32, 0);
+    if (data == -1) {
+      health.check(subject);
+    }
+    return data;
   }
 
   @Override
   public synchronized long read64(long offset) {
-    return read(offset, 8).get(LE64, 0);
+    long data = read(offset, 8).get(LE64, 0);
+    if (data == -1) {
+      health.check(subject);
+    }
+    return data;
   }
 
   @Override

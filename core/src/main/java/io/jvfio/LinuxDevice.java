@@ -19,9 +19,6 @@ import java.util.concurrent.atomic.AtomicBoolean;
 
 /** A device behind a VFIO device descriptor. Source: {@code drivers/vfio/pci/vfio_pci_core.c}. */
 final class LinuxDevice implements VfioDevice {
-  private static final int COMMAND = 4;
-  private static final int COMMAND_MEMORY = 1 << 1;
-  private static final int COMMAND_BUS_MASTER = 1 << 2;
   private static final long LARGEST_INFO = 1 << 20;
   private static final long SPARSE_COUNT_OFFSET = 8;
   private static final long SPARSE_AREAS_OFFSET = 16;
@@ -31,11 +28,12 @@ final class LinuxDevice implements VfioDevice {
   private final DmaSpace space;
   private final VfioGroups owner;
   private final Optional<EehEndpoint> eeh;
-  private final Runnable afterClose;
+  private final boolean alone;
   private final boolean resettable;
   private final List<Region> regions;
   private final DeviceInterrupts interrupts;
   private final PciConfigSpace config;
+  private final DeviceHealth health;
   private final List<AutoCloseable> registers = new ArrayList<>();
   private final AtomicBoolean closed = new AtomicBoolean();
 
@@ -44,15 +42,15 @@ final class LinuxDevice implements VfioDevice {
       OpenFile file,
       DmaSpace space,
       VfioGroups owner,
-      Runnable afterClose,
+      boolean alone,
       Optional<OpenFile> endpoints,
       Kernel kernel) {
     this.address = address;
-    this.eeh = endpoints.map(container -> new EehEndpoint(container, file.name()));
+    this.eeh = endpoints.map(container -> new EehEndpoint(container, file.name(), this::config));
     this.file = file;
     this.space = space;
     this.owner = owner;
-    this.afterClose = afterClose;
+    this.alone = alone;
     try (var arena = Arena.ofConfined()) {
       var info = VfioDeviceInfo.allocate(arena);
       ask(Vfio.VFIO_DEVICE_GET_INFO, info, file.name());
@@ -63,19 +61,25 @@ final class LinuxDevice implements VfioDevice {
               kernel, new FileInterruptControl(file), readInterrupts(VfioDeviceInfo.numIrqs(info)));
     }
     this.config = new ConfigRegion(regions.get(Vfio.VFIO_PCI_CONFIG_REGION_INDEX));
+    this.health = new DeviceHealth(config, eeh);
   }
 
+  /**
+   * Opens a device.
+   *
+   * @param alone whether the groups were opened for this device, and are to be closed with it
+   */
   static LinuxDevice open(
       Kernel kernel,
       GroupAccess access,
       DmaSpace space,
       PciAddress address,
       VfioGroups owner,
-      Runnable afterClose) {
+      boolean alone) {
     try (var undo = new Cleanup()) {
       var file = access.openDevice(address);
       undo.add(file::close);
-      var device = new LinuxDevice(address, file, space, owner, afterClose, access.eeh(), kernel);
+      var device = new LinuxDevice(address, file, space, owner, alone, access.eeh(), kernel);
       undo.release();
       return device;
     }
@@ -299,12 +303,20 @@ final class LinuxDevice implements VfioDevice {
 
   @Override
   public void enableBusMaster() {
-    config.write16(COMMAND, config.read16(COMMAND) | COMMAND_MEMORY | COMMAND_BUS_MASTER);
+    config.write16(
+        PciHeader.COMMAND,
+        config.read16(PciHeader.COMMAND) | PciHeader.COMMAND_MEMORY | PciHeader.COMMAND_BUS_MASTER);
   }
 
   @Override
   public void disableBusMaster() {
-    config.write16(COMMAND, config.read16(COMMAND) & ~COMMAND_BUS_MASTER);
+    config.write16(
+        PciHeader.COMMAND, config.read16(PciHeader.COMMAND) & ~PciHeader.COMMAND_BUS_MASTER);
+  }
+
+  @Override
+  public boolean canReset() {
+    return resettable;
   }
 
   @Override
@@ -354,15 +366,34 @@ final class LinuxDevice implements VfioDevice {
     return opened;
   }
 
+  /**
+   * What is pulled out does nothing any more, and no reset of it would succeed. Somebody who is
+   * taking the device away, such as by unbinding it, is not waited for.
+   */
+  private void resetForClose() {
+    if (!PciHeader.answers(config)) {
+      return;
+    }
+    int result = file.ioctl(Vfio.VFIO_DEVICE_RESET, 0);
+    if (result < 0 && result != Errno.EAGAIN.result()) {
+      throw deviceFailure(Vfio.VFIO_DEVICE_RESET.name(), file.name(), Errno.ofResult(result));
+    }
+  }
+
   /** Stops DMA and interrupts: the first step of closing. */
   void quiesce() {
     try (var steps = new Cleanup()) {
       steps.add(interrupts::close);
       if (resettable) {
-        steps.add(this::reset);
+        steps.add(this::resetForClose);
       }
       steps.add(this::disableBusMaster);
     }
+  }
+
+  /** Why it does not answer. */
+  DeviceHealth health() {
+    return health;
   }
 
   /** Unmaps the registers and closes the descriptor: the last step of closing. */
@@ -396,9 +427,14 @@ final class LinuxDevice implements VfioDevice {
     if (!closed.compareAndSet(false, true)) {
       return;
     }
-    try (var steps = new Cleanup()) {
-      steps.add(afterClose);
-      if (owner.forget(this)) {
+    if (alone) {
+      // Memory is unmapped before the descriptor is closed: when the device is being unbound, the
+      // kernel takes the IOMMU away with it.
+      owner.close();
+      return;
+    }
+    if (owner.forget(this)) {
+      try (var steps = new Cleanup()) {
         steps.add(this::release);
         steps.add(this::quiesce);
       }

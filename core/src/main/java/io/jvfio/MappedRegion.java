@@ -14,6 +14,9 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * access with SIGBUS, which the JVM turns into an {@link InternalError}; here it becomes a {@link
  * VfioException}.
  *
+ * <p>A device that is gone answers ones on other machines, and so does one that is stopped by EEH:
+ * after a register of 32 or 64 bits with that value it is asked whether it is there.
+ *
  * <p>In compiled code the JVM goes on after such an access with whatever the processor's register
  * held, and throws the error where the thread next asks for what is pending (a "poll", as for
  * safepoints). That would be anywhere: outside of the try statement here, with a senseless value
@@ -24,6 +27,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 final class MappedRegion implements Registers {
   private final Kernel kernel;
   private final String subject;
+  private final DeviceHealth health;
   private final long address;
   private final Registers registers;
   private final AtomicBoolean closed = new AtomicBoolean();
@@ -35,9 +39,16 @@ final class MappedRegion implements Registers {
   private static int rounds = 1;
 
   /** Takes ownership of the mapping at {@code address}. */
-  MappedRegion(Kernel kernel, String subject, long address, long byteSize, RegisterOrder order) {
+  MappedRegion(
+      Kernel kernel,
+      String subject,
+      DeviceHealth health,
+      long address,
+      long byteSize,
+      RegisterOrder order) {
     this.kernel = kernel;
     this.subject = subject;
+    this.health = health;
     this.address = address;
     this.registers = kernel.registers(address, byteSize, order);
   }
@@ -60,13 +71,9 @@ final class MappedRegion implements Registers {
   }
 
   private VfioException gone(InternalError cause) {
+    var why = health.whyNoAnswer();
     var failure =
-        new VfioException(
-            "register access",
-            subject,
-            null,
-            "The device did not answer: it is gone, asleep, or decodes no memory.",
-            "Open the device again; if that fails, look for the reason in dmesg.");
+        new VfioException("register access", subject, null, why.meaning(), why.nextStep());
     failure.initCause(cause);
     return failure;
   }
@@ -103,6 +110,9 @@ final class MappedRegion implements Registers {
     try {
       int value = registers.read32(offset);
       poll();
+      if (value == -1) {
+        health.check(subject);
+      }
       return value;
     } catch (InternalError e) {
       throw gone(e);
@@ -114,6 +124,9 @@ final class MappedRegion implements Registers {
     try {
       long value = registers.read64(offset);
       poll();
+      if (value == -1) {
+        health.check(subject);
+      }
       return value;
     } catch (InternalError e) {
       throw gone(e);

@@ -40,8 +40,9 @@ public interface Region {
    *
    * <p>An access that the device does not answer with an error on the bus throws {@link
    * VfioException}: its memory decoding is off, it is asleep, or on some machines it is gone. On
-   * others a device that is gone reads as all ones; {@code PciDevice.isPresent()} tells that apart
-   * from a register that has this value.
+   * others a device that is gone reads as all ones, as one does that EEH has stopped: a register of
+   * 32 or 64 bits with this value has the device asked whether it works, and the access throws if
+   * not. Narrower registers and bulk copies do not ask; {@link PciDevice#isPresent()} does.
    *
    * @param order of the accesses
    * @throws VfioException if the kernel refuses

@@ -177,10 +177,10 @@ public final class VfioGroups implements AutoCloseable {
    *     refuses
    */
   public VfioDevice device(PciAddress address) {
-    return open(address, () -> {});
+    return open(address, false);
   }
 
-  synchronized LinuxDevice open(PciAddress address, Runnable afterClose) {
+  synchronized LinuxDevice open(PciAddress address, boolean alone) {
     if (closed) {
       throw new IllegalStateException(space.subject() + ": closed");
     }
@@ -200,7 +200,7 @@ public final class VfioGroups implements AutoCloseable {
                         null,
                         "The device is in none of the open groups: " + info() + ".",
                         "Open its group together with these."));
-    var device = LinuxDevice.open(facts.kernel(), holder, space, address, this, afterClose);
+    var device = LinuxDevice.open(facts.kernel(), holder, space, address, this, alone);
     devices.add(device);
     return device;
   }

@@ -157,7 +157,7 @@ public final class VfioHost {
     try (var undo = new Cleanup()) {
       var group = openGroups(List.of(device.group().getAsInt()), policy, Sharing.WHERE_POSSIBLE);
       undo.add(group::close);
-      var opened = group.open(address, group::close);
+      var opened = group.open(address, true);
       undo.release();
       return opened;
     }

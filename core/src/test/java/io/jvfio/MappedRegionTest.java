@@ -3,6 +3,7 @@ package io.jvfio;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
@@ -10,12 +11,15 @@ import io.jvfio.linux.RegisterOrder;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -35,6 +39,7 @@ class MappedRegionTest {
 
   @TempDir Path directory;
 
+  private final FakeConfig config = new FakeConfig(256).set(4, 6);
   private Path file;
   private MappedRegion region;
 
@@ -56,14 +61,20 @@ class MappedRegionTest {
             KERNEL.pageSize(), Kernel.PROT_READ | Kernel.PROT_WRITE, Kernel.MAP_SHARED, fd, 0);
     assertThat(address).isPositive();
     KERNEL.close(fd);
-    return new MappedRegion(KERNEL, "BAR0 of a file", address, KERNEL.pageSize(), order);
+    return new MappedRegion(
+        KERNEL,
+        "BAR0 of a file",
+        new DeviceHealth(config, Optional.empty()),
+        address,
+        KERNEL.pageSize(),
+        order);
   }
 
   private void resize(long byteSize) throws IOException {
     try (var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
       channel.truncate(byteSize);
       if (byteSize > 0) {
-        channel.write(java.nio.ByteBuffer.allocate(1), byteSize - 1);
+        channel.write(ByteBuffer.allocate(1), byteSize - 1);
       }
     }
   }
@@ -95,11 +106,18 @@ class MappedRegionTest {
   }
 
   private static void assertGone(Runnable access) {
+    assertGone(access, InternalError.class);
+  }
+
+  private static void assertGone(Runnable access, @Nullable Class<? extends Throwable> cause) {
     assertThatExceptionOfType(VfioException.class)
         .isThrownBy(access::run)
         .withMessageContaining("BAR0 of a file")
         .withMessageContaining("The device did not answer")
-        .withCauseInstanceOf(InternalError.class);
+        .satisfies(
+            failure ->
+                assertThat(failure.getCause() == null ? null : failure.getCause().getClass())
+                    .isEqualTo(cause));
   }
 
   @Test
@@ -111,6 +129,29 @@ class MappedRegionTest {
     resize(KERNEL.pageSize());
     region.write32(4, 7);
     assertThat(region.read32(4)).isEqualTo(7);
+  }
+
+  @Test
+  void theFailureSaysWhyNobodyAnswered() throws IOException {
+    resize(0);
+    assertThatThrownBy(() -> region.read32(0)).hasMessageContaining("sleeps in low power");
+    config.set(4, 4);
+    assertThatThrownBy(() -> region.read32(0)).hasMessageContaining("decodes no memory");
+    config.set(6, 0x10).set(0x34, 0x40).set(0x40, 1, 0, 3, 0, 3);
+    assertThatThrownBy(() -> region.read32(0)).hasMessageContaining("asleep (D3hot)");
+    config.set(8, 0xff, 0xff, 0xff, 0xff);
+    assertThatThrownBy(() -> region.read32(0)).hasMessageContaining("it is gone");
+  }
+
+  @Test
+  void onesAreNoValueOfADeviceThatIsGone() {
+    region.write64(0, -1);
+    assertThat(region.read64(0)).isEqualTo(-1);
+    assertThat(region.read32(4)).isEqualTo(-1);
+    config.set(8, 0xff, 0xff, 0xff, 0xff);
+    assertGone(() -> region.read64(0), null);
+    assertGone(() -> region.read32(4), null);
+    assertThat(region.read32(8)).isZero();
   }
 
   /** How many accesses of a loop succeeded until one failed, as the loop itself sees it. */

@@ -5,6 +5,7 @@ import io.jvfio.nvme.NvmeCompletionHandler;
 import io.jvfio.nvme.NvmeNamespace;
 import io.jvfio.nvme.NvmeQueue;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.TreeMap;
@@ -142,8 +143,8 @@ final class BenchJob implements Runnable, NvmeCompletionHandler {
 
   /** Random data, for devices that store zeros faster than anything else. */
   private void fill() {
-    for (long offset = 0; offset + blockSize <= memory.byteSize(); offset += blockSize) {
-      BlockContent.stamp(memory, offset, blockSize, random(), plan.seed(), 0);
+    for (long offset = 0; offset < memory.byteSize(); offset += Long.BYTES) {
+      memory.set(ValueLayout.JAVA_LONG, offset, random());
     }
   }
 
@@ -527,6 +528,7 @@ final class BenchJob implements Runnable, NvmeCompletionHandler {
         endNanos,
         byStatus,
         allocatedBytes,
-        new BenchResult.Verification(verifiedBlocks, wrongBlocks, firstWrong));
+        new BenchResult.Verification(verifiedBlocks, wrongBlocks, firstWrong),
+        queue.hasInterrupt());
   }
 }

@@ -32,6 +32,8 @@ final class BenchPlot {
   /** What a latency takes at most. */
   private static final int LABEL_WIDTH = 72;
 
+  private static final int MAXIMUM_WIDTH = 104;
+
   private static final double[] PERCENTILES = {50, 90, 99, 99.9, 99.99, 99.999, 99.9999};
   private static final int STEPS_PER_NINE = 60;
   private static final int MOST_POINTS = 160;
@@ -140,9 +142,9 @@ final class BenchPlot {
     scene.line(2.5, Ink.FIRST, curve);
 
     for (double percentile : PERCENTILES) {
-      double nine = nines(percentile);
-      if (nine <= nines - 0.2) {
-        mark(axis, x(nine, nines), (double) latencies.getValueAtPercentile(percentile), "");
+      double x = x(nines(percentile), nines);
+      if (x <= RIGHT - MAXIMUM_WIDTH) {
+        mark(axis, x, (double) latencies.getValueAtPercentile(percentile), "");
       }
     }
     mark(axis, RIGHT, (double) latencies.getMaxValue(), "max ");
@@ -194,13 +196,12 @@ final class BenchPlot {
   private void percentileLine(double nine, double nines, String label) {
     double x = x(nine, nines);
     scene.line(1, Ink.GRID, new Point(x, LATENCY_TOP), new Point(x, LATENCY_BOTTOM));
-    scene.words(
-        label,
-        x,
-        LATENCY_BOTTOM + 20,
-        SIZE,
-        nine > nines - 0.1 ? Anchor.END : Anchor.MIDDLE,
-        Ink.SOFT);
+    scene.words(label, x, LATENCY_BOTTOM + 20, SIZE, anchorUnder(x), Ink.SOFT);
+  }
+
+  /** Under its place, unless that is at the end of the axis. */
+  private static Anchor anchorUnder(double x) {
+    return x > RIGHT - 18 ? Anchor.END : Anchor.MIDDLE;
   }
 
   private void latencyGrid(LatencyAxis axis) {
@@ -236,13 +237,7 @@ final class BenchPlot {
     for (double value = 0; value <= end * 1.001; value += second) {
       double x = LEFT + (RIGHT - LEFT) * value / end;
       scene.line(1, Ink.FRAME, new Point(x, RATE_BOTTOM), new Point(x, RATE_BOTTOM + 4));
-      scene.words(
-          number(value) + " s",
-          x,
-          RATE_BOTTOM + 20,
-          SIZE,
-          x > RIGHT - 16 ? Anchor.END : Anchor.MIDDLE,
-          Ink.SOFT);
+      scene.words(number(value) + " s", x, RATE_BOTTOM + 20, SIZE, anchorUnder(x), Ink.SOFT);
     }
     var line = new ArrayList<Point>();
     line.add(new Point(LEFT, rateY(points.getFirst().y(), top)));

@@ -49,10 +49,21 @@ final class BenchReport {
             plan.sizes(),
             plan.depth(),
             plan.jobs() == 1 ? "1 job" : plan.jobs() + " jobs",
-            plan.interrupts() ? "interrupts" : "polled",
+            completions(),
             plan.rate().isPresent()
                 ? ", at most %,.0f IOPS".formatted(plan.rate().getAsDouble())
                 : "");
+  }
+
+  private String completions() {
+    long polled = polledJobs();
+    return polled == plan.jobs()
+        ? "polled"
+        : polled == 0 ? "interrupts" : "%d of them polled".formatted(polled);
+  }
+
+  private long polledJobs() {
+    return result.jobs().stream().filter(job -> !job.hasInterrupt()).count();
   }
 
   /** The result in a line. */
@@ -93,6 +104,9 @@ final class BenchReport {
     row(table, "all", total);
     output.table(table);
     output.line("");
+    if (plan.interrupts() && polledJobs() > 0) {
+      output.line("Jobs for which no interrupt vector was left polled.");
+    }
     if (plan.rate().isPresent()) {
       output.line("Latency counts from when an I/O should have started by the rate.");
     }
@@ -268,6 +282,7 @@ final class BenchReport {
         "bytes", job.bytes(),
         "iops", job.iops(),
         "bytesPerSecond", job.bytesPerSecond(),
+        "interrupts", job.hasInterrupt(),
         "latencyNanos", latencies(job.latencies()));
   }
 

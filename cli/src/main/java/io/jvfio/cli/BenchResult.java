@@ -34,6 +34,7 @@ record BenchResult(
    * @param errors how many failed, by status
    * @param allocatedBytes of heap by the thread, or {@link HeapUse#UNKNOWN}
    * @param verification of blocks
+   * @param hasInterrupt whether it waited for interrupts
    */
   record Job(
       Histogram latencies,
@@ -42,7 +43,8 @@ record BenchResult(
       long endNanos,
       Map<Integer, Long> errors,
       long allocatedBytes,
-      Verification verification) {
+      Verification verification,
+      boolean hasInterrupt) {
 
     long nanos() {
       return endNanos - startNanos;
@@ -87,6 +89,13 @@ record BenchResult(
     double iops() {
       return ios / length;
     }
+
+    /** Both, of which the other one follows this. */
+    Sample and(Sample next) {
+      double start = seconds - length / 2;
+      double both = length + next.length;
+      return new Sample(start + both / 2, both, ios + next.ios, bytes + next.bytes);
+    }
   }
 
   /** All jobs as one: from the start of the first to the end of the last. */
@@ -123,6 +132,7 @@ record BenchResult(
         end,
         errors,
         allocated,
-        new Verification(verified, wrong, firstWrong));
+        new Verification(verified, wrong, firstWrong),
+        jobs.stream().allMatch(Job::hasInterrupt));
   }
 }

@@ -257,8 +257,13 @@ final class BenchRun {
     }
     double length = (now - sampleStart) / 1e9;
     if (ios > 0 || clock.phase() <= BenchClock.MEASURE) {
-      double middle = (sampleStart - measureStart) / 1e9 + length / 2;
-      samples.add(new BenchResult.Sample(middle, length, ios, bytes - sampledBytes));
+      double start = (sampleStart - measureStart) / 1e9;
+      var sample = new BenchResult.Sample(start + length / 2, length, ios, bytes - sampledBytes);
+      if (now - sampleStart < TICK_NANOS / 2 && !samples.isEmpty()) {
+        // What is left at the end of a run: too short for a rate of its own.
+        sample = samples.removeLast().and(sample);
+      }
+      samples.add(sample);
     }
     sampleStart = now;
     sampledBytes = bytes;

@@ -1,6 +1,7 @@
 package io.jvfio.cli;
 
 import io.jvfio.VfioDevice;
+import io.jvfio.nvme.NvmeCompletionMode;
 import io.jvfio.nvme.NvmeController;
 import io.jvfio.nvme.NvmeNamespace;
 import io.jvfio.nvme.NvmeOptions;
@@ -116,7 +117,9 @@ final class NvmeBench extends NvmeCommand.OnController {
               + " the seed that the blocks were written with.")
   @Nullable Long seed;
 
-  @Option(names = "--interrupts", description = "Wait for interrupts instead of polling.")
+  @Option(
+      names = "--interrupts",
+      description = "Wait for interrupts instead of polling, in as many jobs as there are vectors.")
   boolean interrupts;
 
   @Option(names = "--overwrite", description = "Destroy what the blocks hold.")
@@ -164,7 +167,9 @@ final class NvmeBench extends NvmeCommand.OnController {
   @Override
   NvmeOptions options() {
     long commands = depth * Math.ceilDiv(blockSize.largest(), USUAL_TRANSFER);
-    return NvmeOptions.defaults().withQueueEntries((int) Math.min(commands, MOST_COMMANDS) + 1);
+    return NvmeOptions.defaults()
+        .withQueueEntries((int) Math.min(commands, MOST_COMMANDS) + 1)
+        .withCompletionMode(interrupts ? NvmeCompletionMode.INTERRUPTS : NvmeCompletionMode.POLLED);
   }
 
   private BenchPlan plan() {

@@ -56,7 +56,7 @@ final class NvmeSmart extends NvmeCommand.OnController {
         .toList();
   }
 
-  private static void print(Output output, SmartLog smart) {
+  static void print(Output output, SmartLog smart) {
     var warnings = warnings(smart);
     line(output, "Critical warning", warnings.isEmpty() ? "none" : String.join("; ", warnings));
     line(
@@ -115,10 +115,10 @@ final class NvmeSmart extends NvmeCommand.OnController {
 
   private static String data(BigInteger units, BigInteger commands) {
     return "%s in %,d commands"
-        .formatted(Text.span(units.multiply(BYTES_PER_UNIT).doubleValue()), commands);
+        .formatted(Text.decimalSpan(units.multiply(BYTES_PER_UNIT).doubleValue()), commands);
   }
 
-  private static void print(Output output, List<ErrorLogEntry> errors) {
+  static void print(Output output, List<ErrorLogEntry> errors) {
     if (errors.isEmpty()) {
       output.line("The error log is empty.");
       return;

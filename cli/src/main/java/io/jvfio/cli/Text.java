@@ -11,6 +11,7 @@ final class Text {
 
   private static final String[] SPAN_UNITS = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
 
+  private static final String[] DECIMAL_UNITS = {"bytes", "kB", "MB", "GB", "TB", "PB", "EB"};
   private static final String[] LATENCY_UNITS = {"ns", "\u00b5s", "ms", "s"};
 
   private Text() {}
@@ -51,19 +52,28 @@ final class Text {
     return span(unsigned(last - start) + 1);
   }
 
-  /** A number of bytes to about three digits. */
+  /** A number of bytes to about three digits, in binary units. */
   static String span(double size) {
-    double value = size;
+    return scaled(size, 1024, SPAN_UNITS);
+  }
+
+  /** A number of bytes to about three digits, in the units that makers of disks use. */
+  static String decimalSpan(double size) {
+    return scaled(size, 1000, DECIMAL_UNITS);
+  }
+
+  private static String scaled(double number, int factor, String[] units) {
+    double value = number;
     int unit = 0;
-    while (rounded(value) >= 1024 && unit < SPAN_UNITS.length - 1) {
-      value /= 1024;
+    while (rounded(value) >= factor && unit < units.length - 1) {
+      value /= factor;
       unit++;
     }
     double rounded = rounded(value);
     return (rounded == Math.rint(rounded) ? "%.0f" : rounded >= 10 ? "%.1f" : "%.2f")
             .formatted(rounded)
         + " "
-        + SPAN_UNITS[unit];
+        + units[unit];
   }
 
   private static double rounded(double value) {
@@ -103,17 +113,7 @@ final class Text {
 
   /** A latency to about three digits, such as {@code 12.3 µs}. */
   static String latency(double nanos) {
-    double value = nanos;
-    int unit = 0;
-    while (rounded(value) >= 1000 && unit < LATENCY_UNITS.length - 1) {
-      value /= 1000;
-      unit++;
-    }
-    double rounded = rounded(value);
-    return (rounded == Math.rint(rounded) ? "%.0f" : rounded >= 10 ? "%.1f" : "%.2f")
-            .formatted(rounded)
-        + " "
-        + LATENCY_UNITS[unit];
+    return scaled(nanos, 1000, LATENCY_UNITS);
   }
 
   /** A latency as the clock told it. */

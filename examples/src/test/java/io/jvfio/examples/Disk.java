@@ -5,6 +5,7 @@ import io.jvfio.VfioHost;
 import io.jvfio.model.NvmeModel;
 import io.jvfio.nvme.NvmeController;
 import io.jvfio.nvme.NvmeNamespace;
+import io.jvfio.nvme.NvmeOptions;
 import io.jvfio.sim.HostOptions;
 import io.jvfio.sim.SimulatedHost;
 import io.jvfio.sim.SimulatedHosts;
@@ -24,12 +25,17 @@ record Disk(
 
   /** A zeroed disk. */
   static Disk open(long byteSize, int blockSize) {
-    var host =
+    return open(
         SimulatedHosts.open(
             HOST,
             HostOptions.defaults()
-                .withModels(_ -> NvmeModel.inMemory("disk", byteSize, blockSize)));
-    var vfio = VfioHost.of(HOST, host.kernel());
+                .withModels(_ -> NvmeModel.inMemory("disk", byteSize, blockSize))),
+        NvmeOptions.defaults());
+  }
+
+  /** The first disk of a host. */
+  static Disk open(SimulatedHost host, NvmeOptions options) {
+    var vfio = VfioHost.of(host.name(), host.kernel());
     var address =
         vfio.devices().stream()
             .filter(one -> one.isBoundToVfio())
@@ -37,14 +43,32 @@ record Disk(
             .orElseThrow()
             .address();
     var device = vfio.open(address);
-    var controller = NvmeController.open(device);
-    return new Disk(host, device, controller, controller.namespace(1));
+    try {
+      var controller = NvmeController.open(device, options);
+      return new Disk(host, device, controller, controller.namespace(1));
+    } catch (RuntimeException | Error e) {
+      device.close();
+      throw e;
+    }
+  }
+
+  /** The device's address. */
+  String address() {
+    return device.name();
+  }
+
+  /** Closes the controller and the device, and leaves the host running. */
+  void closeDevice() {
+    try {
+      controller.close();
+    } finally {
+      device.close();
+    }
   }
 
   @Override
   public void close() {
-    controller.close();
-    device.close();
+    closeDevice();
     host.close();
   }
 }

@@ -33,8 +33,7 @@ final class CPeer {
     open =
         handle(
             "nvmeperf_open",
-            FunctionDescriptor.of(
-                ValueLayout.ADDRESS, ValueLayout.ADDRESS, ValueLayout.JAVA_INT));
+            FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.ADDRESS, ValueLayout.JAVA_INT));
     read =
         handle(
             "nvmeperf_read",
@@ -71,7 +70,8 @@ final class CPeer {
 
     Controller(String address, boolean shadowDoorbells) {
       try (var arena = Arena.ofConfined()) {
-        state = (MemorySegment) open.invokeExact(arena.allocateFrom(address), shadowDoorbells ? 1 : 0);
+        state =
+            (MemorySegment) open.invokeExact(arena.allocateFrom(address), shadowDoorbells ? 1 : 0);
       } catch (Throwable t) {
         throw new AssertionError(t);
       }
@@ -101,7 +101,9 @@ final class CPeer {
     }
   }
 
-  /** A block device of the kernel's own driver, read past its cache; open until the process ends. */
+  /**
+   * A block device of the kernel's own driver, read past its cache; open until the process ends.
+   */
   int openBlockDevice(String path) {
     try (var arena = Arena.ofConfined()) {
       return (int) checked((int) openFile.invokeExact(arena.allocateFrom(path)));

@@ -4,16 +4,19 @@ import io.jvfio.PciAddress;
 import io.jvfio.VfioDevice;
 import io.jvfio.VfioHost;
 import io.jvfio.nvme.NvmeController;
+import io.jvfio.nvme.NvmeOptions;
 import java.lang.management.GarbageCollectorMXBean;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.Arrays;
+import org.HdrHistogram.Histogram;
 import org.jspecify.annotations.Nullable;
 
 /**
  * {@code NvmeFigures LIBRARY ADDRESS ADDRESS [FILE]}: random reads of two NVMe controllers of the
  * same kind, polled, one by jvfio and one by a C program that uses VFIO in the same way; then the
- * other way round. The file is the block device of a third one, which the kernel's own driver has.
+ * other way round; with doorbells in memory and without. The file is the block device of a third
+ * one, which the kernel's own driver has.
  *
  * <p>Batches of each take turns, timed by themselves, so that whatever the machine does meanwhile
  * it does to all. The figures are medians, of the ratios of neighbouring batches too; a ratio above
@@ -37,7 +40,10 @@ public final class NvmeFigures {
   private static final long FIRST_WARM_UP_NANOS = 15_000_000_000L;
   private static final long WARM_UP_NANOS = 2_000_000_000L;
   private static final long BATCH_NANOS = 10_000_000;
-  private static final int ROUNDS = 301;
+  private static final int ROUNDS = 201;
+
+  /** Longer than a command may take. */
+  private static final long LONGEST_NANOS = 100_000_000_000L;
 
   private final CPeer inC;
   private final @Nullable String blockDevice;
@@ -57,22 +63,34 @@ public final class NvmeFigures {
     var figures =
         new NvmeFigures(Path.of(arguments[0]), arguments.length > 3 ? arguments[3] : null);
     System.out.printf(
-        "%-12s %5s %5s %11s %11s %7s %11s %7s %9s%n",
-        "Java reads", "bytes", "depth", "Java IOPS", "C IOPS", "ratio", "kernel IOPS", "ratio",
+        "%-12s %-9s %5s %5s %11s %11s %7s %11s %7s %9s%n",
+        "Java reads",
+        "doorbells",
+        "bytes",
+        "depth",
+        "Java IOPS",
+        "C IOPS",
+        "ratio",
+        "kernel IOPS",
+        "ratio",
         "heap B/op");
-    figures.measure(arguments[1], arguments[2]);
-    figures.measure(arguments[2], arguments[1]);
+    for (boolean shadowDoorbells : new boolean[] {true, false}) {
+      figures.measure(arguments[1], arguments[2], shadowDoorbells);
+      figures.measure(arguments[2], arguments[1], shadowDoorbells);
+    }
   }
 
-  private void measure(String ofJava, String ofC) {
+  private void measure(String ofJava, String ofC, boolean shadowDoorbells) {
+    var options = NvmeOptions.defaults().withShadowDoorbells(shadowDoorbells);
+    var name = "%-12s %-9s".formatted(ofJava, shadowDoorbells ? "memory" : "registers");
     try (var device = VfioHost.local().open(PciAddress.parse(ofJava));
-        var controller = NvmeController.open(device);
-        var peer = inC.new Controller(ofC, true)) {
+        var controller = NvmeController.open(device, options);
+        var peer = inC.new Controller(ofC, shadowDoorbells)) {
       var loop = loop(device, controller);
       int file = blockDevice == null ? -1 : inC.openBlockDevice(blockDevice);
       for (int blocks : BLOCKS) {
         for (int depth : DEPTHS) {
-          measure(ofJava, loop, peer, depth == 1 ? file : -1, depth, blocks);
+          measure(name, loop, peer, depth == 1 ? file : -1, depth, blocks);
         }
       }
     }
@@ -121,7 +139,7 @@ public final class NvmeFigures {
       }
     }
     System.out.printf(
-        "%-12s %5d %5d %,11.0f %,11.0f %7.3f %,11.0f %7.3f %9.3f%n",
+        "%s %5d %5d %,11.0f %,11.0f %7.3f %,11.0f %7.3f %9.3f%n",
         name,
         blocks * BLOCK,
         depth,
@@ -142,8 +160,8 @@ public final class NvmeFigures {
         var controller = NvmeController.open(device)) {
       var loop = loop(device, controller);
       int blocks = BLOCKS[0];
-      loop.read(FIRST_WARM_UP_NANOS, blocks, AREA, new LatencyHistogram());
-      var histogram = new LatencyHistogram();
+      loop.read(FIRST_WARM_UP_NANOS, blocks, AREA, new Histogram(LONGEST_NANOS, 3));
+      var histogram = new Histogram(LONGEST_NANOS, 3);
       long used = usedHeap();
       long collections = collections();
       loop.read(seconds * 1_000_000_000, blocks, AREA, histogram);
@@ -153,14 +171,14 @@ public final class NvmeFigures {
           ManagementFactory.getGarbageCollectorMXBeans().stream()
               .map(GarbageCollectorMXBean::getName)
               .toList(),
-          histogram.count(),
+          histogram.getTotalCount(),
           blocks * BLOCK,
           seconds,
-          histogram.percentile(50),
-          histogram.percentile(99),
-          histogram.percentile(99.9),
-          histogram.percentile(99.99),
-          histogram.longest(),
+          histogram.getValueAtPercentile(50),
+          histogram.getValueAtPercentile(99),
+          histogram.getValueAtPercentile(99.9),
+          histogram.getValueAtPercentile(99.99),
+          histogram.getMaxValue(),
           collections() - collections,
           usedHeap() - used);
     }

@@ -1,5 +1,7 @@
 package io.jvfio.lab;
 
+import static java.util.stream.Collectors.toCollection;
+
 import io.jvfio.IommuPolicy;
 import io.jvfio.IommuType;
 import io.jvfio.PciAddress;
@@ -13,6 +15,7 @@ import io.jvfio.nvme.NvmeController;
 import io.jvfio.nvme.NvmeNamespace;
 import io.jvfio.nvme.NvmeOptions;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -128,7 +131,9 @@ public final class NvmeWorkload {
   }
 
   private static NvmeController open(VfioDevice device) {
-    return NvmeController.open(device, NvmeOptions.defaults()
+    return NvmeController.open(
+        device,
+        NvmeOptions.defaults()
             .withQueueEntries(ENTRIES)
             .withCompletionMode(NvmeCompletionMode.INTERRUPTS));
   }
@@ -148,6 +153,7 @@ public final class NvmeWorkload {
 
   private void writeAndRead(NvmeNamespace namespace, List<WorkloadQueue> queues, WorkloadPlan plan)
       throws InterruptedException {
+    var before = interrupts();
     long written = pass("write", WRITING, queues, plan);
     long begin = System.nanoTime();
     namespace.flush();
@@ -158,7 +164,11 @@ public final class NvmeWorkload {
     say("commands", queues.stream().mapToLong(WorkloadQueue::commands).sum());
     say("split", queues.stream().mapToLong(WorkloadQueue::split).sum());
     say("deepest", queues.stream().mapToInt(WorkloadQueue::deepest).min().orElseThrow());
-    say("interrupts", interrupts());
+    var taken = interrupts();
+    for (int vector = 0; vector < taken.size() && vector < before.size(); vector++) {
+      taken.set(vector, taken.get(vector) - before.get(vector));
+    }
+    say("interrupts", taken);
     if (written != read) {
       throw new IllegalStateException("what was read is not what was written");
     }
@@ -281,17 +291,16 @@ public final class NvmeWorkload {
   }
 
   /** How often each of the device's vectors was signalled, as the kernel has counted. */
-  private String interrupts() {
+  private List<Long> interrupts() {
     var line = Pattern.compile(" *\\d+:(( +\\d+)+) .*vfio-msix?\\[\\d+]\\(" + address + "\\).*");
     try (var lines = Files.lines(Path.of("/proc/interrupts"))) {
       return lines
           .map(line::matcher)
           .filter(Matcher::matches)
           .map(matcher -> sum(matcher.group(1)))
-          .toList()
-          .toString();
+          .collect(toCollection(ArrayList::new));
     } catch (IOException e) {
-      return e.toString();
+      throw new UncheckedIOException(e);
     }
   }
 
@@ -306,13 +315,13 @@ public final class NvmeWorkload {
       var path = Path.of("/proc/self/fd", fd);
       if (Files.isSymbolicLink(path)) {
         var file = Files.readSymbolicLink(path).toString();
-        if (file.contains("vfio") || file.contains("iommu") || file.startsWith("anon_inode")) {
+        if (isOfVfio(file) || file.startsWith("anon_inode")) {
           held.add(file);
         }
       }
     }
     try (Stream<String> lines = Files.lines(Path.of("/proc/self/maps"))) {
-      lines.filter(line -> line.contains("vfio")).forEach(held::add);
+      lines.filter(NvmeWorkload::isOfVfio).forEach(held::add);
     }
     try (Stream<String> lines = Files.lines(Path.of("/proc/self/status"))) {
       lines
@@ -321,6 +330,10 @@ public final class NvmeWorkload {
           .forEach(held::add);
     }
     return held;
+  }
+
+  private static boolean isOfVfio(String name) {
+    return name.contains("/dev/vfio") || name.contains("/dev/iommu") || name.contains("[vfio");
   }
 
   private static long usedHeap() {

@@ -4,6 +4,7 @@ import io.jvfio.DmaMapping;
 import io.jvfio.nvme.NvmeCompletionHandler;
 import io.jvfio.nvme.NvmeNamespace;
 import io.jvfio.nvme.NvmeQueue;
+import org.HdrHistogram.Histogram;
 import org.jspecify.annotations.Nullable;
 
 /** Random reads by one queue pair, polled: in Java what {@code nvmeperf.c} does in C. */
@@ -19,7 +20,7 @@ final class ReadLoop implements NvmeCompletionHandler {
   private int blocks;
   private int area;
   private long putAt;
-  private @Nullable LatencyHistogram latencies;
+  private @Nullable Histogram latencies;
 
   /** Reads into a buffer with room for as many of the largest reads as are to be in flight. */
   ReadLoop(NvmeQueue queue, NvmeNamespace namespace, DmaMapping buffer) {
@@ -50,7 +51,7 @@ final class ReadLoop implements NvmeCompletionHandler {
   }
 
   /** Reads one at a time for so long, and counts how long each takes. */
-  void read(long nanos, int blocksOfEach, int areaOfAll, LatencyHistogram histogram) {
+  void read(long nanos, int blocksOfEach, int areaOfAll, Histogram histogram) {
     latencies = histogram;
     long begin = System.nanoTime();
     while (System.nanoTime() - begin < nanos) {
@@ -76,7 +77,7 @@ final class ReadLoop implements NvmeCompletionHandler {
   @Override
   public void completed(long token, int status, int result) {
     if (latencies != null) {
-      latencies.add(System.nanoTime() - putAt);
+      latencies.recordValue(System.nanoTime() - putAt);
     }
     if (status != 0) {
       throw queue.failure(status, "Read");

@@ -66,7 +66,7 @@ final class WorkloadQueue implements NvmeCompletionHandler {
     return commands;
   }
 
-  /** Commands that were ended with an error. */
+  /** Commands that were ended with an error, or were in flight when the queue was closed. */
   long ended() {
     return ended;
   }
@@ -98,6 +98,15 @@ final class WorkloadQueue implements NvmeCompletionHandler {
     plan = newPlan;
     isReading = reading;
     checksum = 0;
+    try {
+      runAll(requests, first, step);
+    } catch (RuntimeException e) {
+      ended += DEPTH - freeCount;
+      throw e;
+    }
+  }
+
+  private void runAll(WorkloadPlan.Request[] requests, int first, int step) {
     int next = first;
     int done = 0; // blocks of the next request that have been put
     while (next < requests.length || queue.inFlight() > 0) {

@@ -15,9 +15,9 @@ import java.util.Set;
 /**
  * A disk in a mapped file. What was never written is a hole, where the file system has those.
  *
- * <p>The file is mapped, since a {@code FileChannel} is closed when the thread in it is interrupted,
- * and the thread is a user's who knows nothing of the file. Java cannot punch holes: what is cleared
- * is overwritten, but only where there is something else than zeroes.
+ * <p>The file is mapped, since a {@code FileChannel} is closed when the thread in it is
+ * interrupted, and the thread is a user's who knows nothing of the file. Java cannot punch holes:
+ * what is cleared is overwritten, but only where there is something else than zeroes.
  */
 final class FileStorage implements Storage {
   private static final Set<OpenOption> OPTIONS =

@@ -3,9 +3,9 @@ package io.jvfio.model;
 import java.time.Duration;
 
 /**
- * Something that goes wrong with a command: what, and with which. Immutable; each {@code on}, {@link
- * #after} and {@link #times} returns a changed copy. It takes effect when it is given to {@link
- * NvmeFaults#inject}.
+ * Something that goes wrong with a command: what, and with which. Immutable; each {@code on},
+ * {@link #after} and {@link #times} returns a changed copy. It takes effect when it is given to
+ * {@link NvmeFaults#inject}.
  *
  * <p>It hits every command of every queue unless told otherwise.
  */

@@ -10,8 +10,8 @@ import java.util.concurrent.atomic.AtomicLong;
  * What goes wrong with a controller, for those who test software that drives one. Faults can be
  * injected before and while the controller runs, from any thread; all that match a command hit it.
  *
- * <p>The controller learns of {@link #release}, {@link #become} and {@link #temperature(int)} when its host next lets it run: at
- * the next access to a register, or at {@link DeviceModel#poll}.
+ * <p>The controller learns of {@link #release}, {@link #become} and {@link #temperature(int)} when
+ * its host next lets it run: at the next access to a register, or at {@link DeviceModel#poll}.
  */
 public final class NvmeFaults {
   private final CopyOnWriteArrayList<Injected> injected = new CopyOnWriteArrayList<>();

@@ -115,8 +115,8 @@ final class NvmeFeatures {
       return NvmeStatus.INVALID_FIELD;
     }
     return switch ((command.cdw10() >> 8) & 0x7) {
-      case CURRENT -> getCurrent(command, feature, values);
-      case DEFAULT, SAVED -> getCurrent(command, feature, defaults);
+      case CURRENT -> get(command, feature, false);
+      case DEFAULT, SAVED -> get(command, feature, true);
       case CAPABILITIES -> {
         command.result(CHANGEABLE);
         yield NvmeStatus.SUCCESS;
@@ -125,13 +125,13 @@ final class NvmeFeatures {
     };
   }
 
-  private int getCurrent(NvmeCommand command, int feature, int[] from) throws DmaFaultException {
-    boolean isDefault = from == defaults;
+  private int get(NvmeCommand command, int feature, boolean isDefault) throws DmaFaultException {
+    int value = isDefault ? defaults[feature] : values[feature];
     switch (feature) {
       case NUMBER_OF_QUEUES -> command.result(queuePairs());
       case TEMPERATURE_THRESHOLD -> {
         boolean isUnder = ((command.cdw11() >> 20) & 0x3) == UNDER_TEMPERATURE;
-        int threshold = isUnder ? (isDefault ? 0 : underTemperature) : from[feature];
+        int threshold = isUnder ? (isDefault ? 0 : underTemperature) : value;
         command.result(isComposite(command) ? threshold : 0);
       }
       case INTERRUPT_VECTOR_CONFIGURATION -> {
@@ -149,7 +149,7 @@ final class NvmeFeatures {
         buffer.copyFrom(hostBehavior);
         return data.write(command, buffer, 0, HOST_BEHAVIOR_SIZE);
       }
-      default -> command.result(from[feature]);
+      default -> command.result(value);
     }
     return NvmeStatus.SUCCESS;
   }

@@ -21,8 +21,7 @@ final class NvmeHeldCommands {
   }
 
   /** A command and when it is due, in nanoseconds of {@link System#nanoTime}. */
-  private record Held(
-      NvmeCommand command, List<NvmeFault.Effect> effects, long since, long delay) {
+  private record Held(NvmeCommand command, List<NvmeFault.Effect> effects, long since, long delay) {
     boolean isDue(long now) {
       return now - since >= delay;
     }
@@ -61,16 +60,19 @@ final class NvmeHeldCommands {
   /**
    * Carries out what is due and posts what is owed, as far as there is room.
    *
+   * @return whether there was anything
    * @throws DmaFaultException if a completion queue cannot be reached
    */
-  void deliver(NvmeQueues queues, Executor executor) throws DmaFaultException {
+  boolean deliver(NvmeQueues queues, Executor executor) throws DmaFaultException {
     int releases = faults.releases();
     boolean isReleased = releases != releasesSeen;
     releasesSeen = releases;
     long now = System.nanoTime();
+    boolean worked = false;
     // Carrying one out can drop others: a deleted queue takes its commands along.
     for (var each : List.copyOf(held)) {
       if ((isReleased || each.isDue(now)) && drop(each)) {
+        worked = true;
         var command = each.command;
         int status = executor.execute(command, each.effects);
         if (status != NvmeStatus.NO_COMPLETION) {
@@ -79,17 +81,19 @@ final class NvmeHeldCommands {
       }
     }
     for (var each = owed.iterator(); each.hasNext(); ) {
-      post(each, queues);
+      worked |= post(each, queues);
     }
+    return worked;
   }
 
-  private static void post(Iterator<Owed> position, NvmeQueues queues) throws DmaFaultException {
+  private static boolean post(Iterator<Owed> position, NvmeQueues queues) throws DmaFaultException {
     var completion = position.next();
-    if (queues.hasRoom(completion.queueId)) {
-      position.remove();
-      queues.complete(
-          completion.queueId, completion.commandId, completion.result, completion.status);
+    if (!queues.hasRoom(completion.queueId)) {
+      return false;
     }
+    position.remove();
+    queues.complete(completion.queueId, completion.commandId, completion.result, completion.status);
+    return true;
   }
 
   private boolean drop(Held which) {

@@ -31,8 +31,8 @@ final class NvmeIo {
 
   private static final int FORCE_UNIT_ACCESS = 1 << 30;
   private static final int DEALLOCATE = 1 << 2;
-  private static final int RANGE_SIZE = 16;
-  private static final int COPY_RANGE_SIZE = 32;
+  private static final long RANGE_SIZE = 16;
+  private static final long COPY_RANGE_SIZE = 32;
   private static final int BUFFER_SIZE = 128 << 10;
 
   private final NvmeModelOptions options;
@@ -235,23 +235,28 @@ final class NvmeIo {
   private int manage(NvmeCommand command, NvmeNamespace namespace)
       throws DmaFaultException, IOException {
     int ranges = (command.cdw10() & 0xff) + 1;
-    int status = data.read(command, buffer, (long) ranges * RANGE_SIZE);
+    int status = data.read(command, buffer, ranges * RANGE_SIZE);
     if (status != NvmeStatus.SUCCESS || (command.cdw11() & DEALLOCATE) == 0) {
       return status; // the other attributes are hints
     }
     int shift = namespace.blockShift();
     for (int range = 0; range < ranges; range++) {
-      long count = Integer.toUnsignedLong(buffer.get(LE32, range * RANGE_SIZE + 4L));
-      if (!namespace.contains(buffer.get(LE64, range * RANGE_SIZE + 8L), count)) {
+      if (!namespace.contains(rangeFirst(range), rangeCount(range))) {
         return NvmeStatus.LBA_OUT_OF_RANGE;
       }
     }
     for (int range = 0; range < ranges; range++) {
-      long count = Integer.toUnsignedLong(buffer.get(LE32, range * RANGE_SIZE + 4L));
-      long first = buffer.get(LE64, range * RANGE_SIZE + 8L);
-      namespace.storage().clear(first << shift, count << shift);
+      namespace.storage().clear(rangeFirst(range) << shift, rangeCount(range) << shift);
     }
     return NvmeStatus.SUCCESS;
+  }
+
+  private long rangeFirst(int range) {
+    return buffer.get(LE64, range * RANGE_SIZE + 8);
+  }
+
+  private long rangeCount(int range) {
+    return Integer.toUnsignedLong(buffer.get(LE32, range * RANGE_SIZE + 4));
   }
 
   private int copy(NvmeCommand command, NvmeNamespace namespace)
@@ -261,7 +266,7 @@ final class NvmeIo {
     if (format != 0) {
       return NvmeStatus.INVALID_FIELD;
     }
-    int status = data.read(command, buffer, (long) ranges * COPY_RANGE_SIZE);
+    int status = data.read(command, buffer, ranges * COPY_RANGE_SIZE);
     if (status != NvmeStatus.SUCCESS) {
       return status;
     }
@@ -293,11 +298,11 @@ final class NvmeIo {
   }
 
   private long copySource(int range) {
-    return buffer.get(LE64, range * COPY_RANGE_SIZE + 8L);
+    return buffer.get(LE64, range * COPY_RANGE_SIZE + 8);
   }
 
   private long copyCount(int range) {
-    return Short.toUnsignedLong(buffer.get(LE16, range * COPY_RANGE_SIZE + 16L)) + 1;
+    return Short.toUnsignedLong(buffer.get(LE16, range * COPY_RANGE_SIZE + 16)) + 1;
   }
 
   private void copy(Storage storage, long from, long to, long length) throws IOException {

@@ -10,8 +10,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * An NVMe controller: an NVMe 1.4 I/O controller that looks, to VFIO, like the one that QEMU
- * emulates. {@link NvmeModelOptions} says what it has; by default that is 64 I/O queue pairs of up to
- * 2048 entries, transfers of up to 512 KiB, host pages of 4 KiB to 64 KiB, PRPs and SGLs, shadow
+ * emulates. {@link NvmeModelOptions} says what it has; by default that is 64 I/O queue pairs of up
+ * to 2048 entries, transfers of up to 512 KiB, host pages of 4 KiB to 64 KiB, PRPs and SGLs, shadow
  * doorbells, and every I/O command of the NVM command set but Write Uncorrectable and reservations.
  *
  * <p>It has no thread: a doorbell write carries out all that the queue holds before it returns, and
@@ -86,8 +86,7 @@ public final class NvmeModel implements DeviceModel {
     interrupts = new NvmeInterrupts(config);
     msixTable = new MsixTable(options.vectors());
     registers = new NvmeRegisters(options.queueEntries(), buffer);
-    queues =
-        new NvmeQueues(dma, interrupts, arena, options.queuePairs(), options.isPolled());
+    queues = new NvmeQueues(dma, interrupts, arena, options.queuePairs(), options.isPolled());
     data = new NvmeData(registers, dma, arena, options.maxTransfer());
     features = new NvmeFeatures(options, data, arena);
     logPages = new NvmeLogPages(options, data, features, arena);
@@ -95,8 +94,7 @@ public final class NvmeModel implements DeviceModel {
     held = new NvmeHeldCommands(faults);
     var identifyPages = new NvmeIdentifyPages(options, data, namespaces, arena);
     admin =
-        new NvmeAdmin(
-            options, registers, queues, identifyPages, logPages, features, events, held);
+        new NvmeAdmin(options, registers, queues, identifyPages, logPages, features, events, held);
     io = new NvmeIo(options, dma, data, features, logPages, namespaces, arena);
   }
 
@@ -131,8 +129,7 @@ public final class NvmeModel implements DeviceModel {
     var namespaces = new ArrayList<NvmeNamespace>();
     try {
       for (var each : options.namespaces()) {
-        namespaces.add(
-            each.open(options.serial(), namespaces.size() + 1, options.losesPower()));
+        namespaces.add(each.open(options.serial(), namespaces.size() + 1, options.losesPower()));
       }
     } catch (IOException e) {
       namespaces.forEach(each -> each.storage().close());
@@ -368,15 +365,14 @@ public final class NvmeModel implements DeviceModel {
     events.raise(NvmeAsyncEvents.TYPE_ERROR, information, NvmeLogPages.ERROR_INFORMATION);
   }
 
-  /** What may be left to do after commands were carried out. */
-  private void finish() throws DmaFaultException {
+  /** What may be left to do after commands were carried out; whether there was anything. */
+  private boolean finish() throws DmaFaultException {
     if (queues.takeBadShadow()) {
       raiseDoorbellError(NvmeAsyncEvents.INVALID_DOORBELL_VALUE);
     }
-    if (held.hasWork()) {
-      held.deliver(queues, this::execute);
-    }
+    boolean worked = held.hasWork() && held.deliver(queues, this::execute);
     events.deliver(queues);
+    return worked;
   }
 
   private void updateLine() {
@@ -405,10 +401,10 @@ public final class NvmeModel implements DeviceModel {
       events.raise(
           NvmeAsyncEvents.TYPE_SMART, NvmeAsyncEvents.TEMPERATURE_THRESHOLD, NvmeLogPages.SMART);
     }
-    boolean worked = held.hasWork();
+    boolean worked = false;
     try {
-      worked |= queues.processAll(executor);
-      finish();
+      worked = queues.processAll(executor);
+      worked |= finish();
     } catch (DmaFaultException _) {
       registers.fail();
     }

@@ -5,8 +5,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What an {@link NvmeModel} is made with. Immutable; each {@code with} method returns a changed copy.
- * The defaults look like the controller that QEMU emulates.
+ * What an {@link NvmeModel} is made with. Immutable; each {@code with} method returns a changed
+ * copy. The defaults look like the controller that QEMU emulates.
  */
 public final class NvmeModelOptions {
   static final int DOORBELL_PAIRS = 255;
@@ -80,9 +80,9 @@ public final class NvmeModelOptions {
     }
   }
 
-  private static void require(boolean holds, String format, Object... arguments) {
+  private static void require(boolean holds, String complaint) {
     if (!holds) {
-      throw new IllegalArgumentException(format.formatted(arguments));
+      throw new IllegalArgumentException(complaint);
     }
   }
 
@@ -122,7 +122,9 @@ public final class NvmeModelOptions {
    * @param entries 2 to 65536
    */
   public NvmeModelOptions withQueueEntries(int entries) {
-    require(entries >= 2 && entries <= 65536, "queues of %d entries: not 2 to 65536", entries);
+    require(
+        entries >= 2 && entries <= 65536,
+        "queues of %d entries: not 2 to 65536".formatted(entries));
     return with(changed -> changed.queueEntries = entries);
   }
 
@@ -133,7 +135,7 @@ public final class NvmeModelOptions {
    * @param pairs 1 to 255
    */
   public NvmeModelOptions withQueuePairs(int pairs) {
-    require(pairs >= 1 && pairs <= DOORBELL_PAIRS, "%d queue pairs: not 1 to 255", pairs);
+    require(pairs >= 1 && pairs <= DOORBELL_PAIRS, "%d queue pairs: not 1 to 255".formatted(pairs));
     return with(changed -> changed.queuePairs = pairs);
   }
 
@@ -145,8 +147,7 @@ public final class NvmeModelOptions {
   public NvmeModelOptions withMaxTransfer(int bytes) {
     require(
         Integer.bitCount(bytes) == 1 && bytes > PAGE_SIZE && bytes <= MAX_TRANSFER,
-        "transfers of %d bytes: not a power of two from 8 KiB to 32 MiB",
-        bytes);
+        "transfers of %d bytes: not a power of two from 8 KiB to 32 MiB".formatted(bytes));
     return with(changed -> changed.maxTransfer = bytes);
   }
 
@@ -210,8 +211,7 @@ public final class NvmeModelOptions {
   private NvmeModelOptions withMemoryBuffer(int bytes, boolean isLegacy) {
     require(
         Integer.bitCount(bytes) == 1 && bytes >= PAGE_SIZE && bytes <= 1 << 30,
-        "a memory buffer of %d bytes: not a power of two from 4 KiB to 1 GiB",
-        bytes);
+        "a memory buffer of %d bytes: not a power of two from 4 KiB to 1 GiB".formatted(bytes));
     return with(
         changed -> {
           changed.memoryBufferSize = bytes;

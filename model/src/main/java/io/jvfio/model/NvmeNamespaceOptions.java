@@ -6,8 +6,8 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A namespace that an {@link NvmeModel} is to have: its size, its logical blocks, and what keeps its
- * data. Immutable; each {@code with} method returns a changed copy.
+ * A namespace that an {@link NvmeModel} is to have: its size, its logical blocks, and what keeps
+ * its data. Immutable; each {@code with} method returns a changed copy.
  */
 public final class NvmeNamespaceOptions {
   private static final int DEFAULT_BLOCK_SIZE = 512;

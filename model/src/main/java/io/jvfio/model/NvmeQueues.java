@@ -14,15 +14,15 @@ import org.jspecify.annotations.Nullable;
  * <p>Queue 0 is the admin queue pair. A command is fetched only when its completion queue has room,
  * so a full completion queue stalls its submission queues until software moves the head on.
  *
- * <p>With shadow doorbells, tails and heads of I/O queues are what memory says; a doorbell only says
- * that it is time to look. The event index tells software from which value on it has to ring.
+ * <p>With shadow doorbells, tails and heads of I/O queues are what memory says; a doorbell only
+ * says that it is time to look. The event index tells software from which value on it has to ring.
  */
 final class NvmeQueues {
   /** Carries out commands. */
   interface Executor {
     /**
-     * Returns a status as it is to be reported, {@link NvmeStatus#NO_COMPLETION}, or {@link NvmeStatus#STOP} to have no
-     * more commands.
+     * Returns a status as it is to be reported, {@link NvmeStatus#NO_COMPLETION}, or {@link
+     * NvmeStatus#STOP} to have no more commands.
      */
     int execute(NvmeCommand command);
   }
@@ -449,8 +449,7 @@ final class NvmeQueues {
   private void post(SubmissionQueue queue, int commandId, int result, int status)
       throws DmaFaultException {
     var target = queue.completions;
-    NvmeCompletion.fill(
-        completion, result, queue.head, queue.id, commandId, status, target.phase);
+    NvmeCompletion.fill(completion, result, queue.head, queue.id, commandId, status, target.phase);
     long entry = target.iova + (long) target.tail * NvmeCompletion.SIZE;
     long half = NvmeCompletion.SECOND_HALF_OFFSET;
     // Software polls the phase tag: all that it stands for has to be in memory before it.

@@ -13,8 +13,8 @@ import java.lang.foreign.MemorySegment;
  * what each broken rule is called.
  *
  * <p>The descriptor in the command is a data block, a bit bucket, or tells where a segment of
- * descriptors is. Every segment but the last ends with a descriptor of the next. Together they
- * have to describe as many bytes as the command transfers, neither fewer nor more.
+ * descriptors is. Every segment but the last ends with a descriptor of the next. Together they have
+ * to describe as many bytes as the command transfers, neither fewer nor more.
  */
 final class NvmeSgl {
   static final int DESCRIPTOR_SIZE = 16;
@@ -94,8 +94,7 @@ final class NvmeSgl {
       throws DmaFaultException {
     for (int done = 0; done < count; ) {
       int batch = Math.min(count - done, BATCH);
-      dma.read(
-          iova + (long) done * DESCRIPTOR_SIZE, segment, 0, (long) batch * DESCRIPTOR_SIZE);
+      dma.read(iova + (long) done * DESCRIPTOR_SIZE, segment, 0, (long) batch * DESCRIPTOR_SIZE);
       for (int i = 0; i < batch; i++, done++) {
         long at = (long) i * DESCRIPTOR_SIZE;
         int type = Byte.toUnsignedInt(segment.get(LE8, at + TYPE_OFFSET));

@@ -92,7 +92,8 @@ class NvmeFaultsTest {
     faults.release();
     assertThat(host.model.poll()).isTrue();
 
-    assertThat(host.io.takeAll()).extracting(NvmeHost.Completion::commandId)
+    assertThat(host.io.takeAll())
+        .extracting(NvmeHost.Completion::commandId)
         .containsExactly(first, second);
     assertThat(faults.held()).isZero();
   }
@@ -197,7 +198,8 @@ class NvmeFaultsTest {
     faults.clear();
     faults.inject(NvmeFault.forgery(0xbeef).onIo().times(1));
     int id = submit(ONE_BLOCK);
-    assertThat(host.io.takeAll()).extracting(NvmeHost.Completion::commandId)
+    assertThat(host.io.takeAll())
+        .extracting(NvmeHost.Completion::commandId)
         .containsExactly(id, 0xbeef);
   }
 

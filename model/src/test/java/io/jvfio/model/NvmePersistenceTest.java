@@ -174,7 +174,8 @@ class NvmePersistenceTest {
     }
   }
 
-  private static int latest(int lba, Map<Integer, Integer> cached, Map<Integer, Integer> persistent) {
+  private static int latest(
+      int lba, Map<Integer, Integer> cached, Map<Integer, Integer> persistent) {
     return cached.getOrDefault(lba, persistent.getOrDefault(lba, 0));
   }
 
@@ -208,8 +209,7 @@ class NvmePersistenceTest {
   @Test
   void losesPowerInFrontOfAFileToo() throws IOException {
     var file = directory.resolve("disk");
-    var options =
-        NvmeModelOptions.of("S", NvmeNamespaceOptions.inFile(file, SIZE)).withPowerLoss();
+    var options = NvmeModelOptions.of("S", NvmeNamespaceOptions.inFile(file, SIZE)).withPowerLoss();
     try (var host = new NvmeHost(options).enableIo()) {
       write(host, 0, 1, 1, 0);
       flush(host);
@@ -259,7 +259,8 @@ class NvmePersistenceTest {
       assertThat(host.io.run(NvmeHost.blocks(WRITE_ZEROES, 0, 8)).status()).isZero();
     }
     Arrays.fill(bytes, 0, 4096, (byte) 0);
-    assertThat(MemorySegment.ofArray(Files.readAllBytes(file)).mismatch(MemorySegment.ofArray(bytes)))
+    assertThat(
+            MemorySegment.ofArray(Files.readAllBytes(file)).mismatch(MemorySegment.ofArray(bytes)))
         .isEqualTo(-1);
   }
 }

@@ -69,14 +69,15 @@ class NvmeSglTest {
 
   private int run(int opcode, long lba, int blocks, Descriptor first) {
     long second = (first.length & 0xffff_ffffL) | ((long) first.type << 56);
-    return host.io.run(NvmeHost.blocks(opcode, lba, blocks).at(first.address, second), SGL).status();
+    return host.io
+        .run(NvmeHost.blocks(opcode, lba, blocks).at(first.address, second), SGL)
+        .status();
   }
 
   /** Runs a command whose list is one segment. */
   private int run(int opcode, int blocks, Descriptor... descriptors) {
     put(LISTS, List.of(descriptors));
-    return run(
-        opcode, 0, blocks, new Descriptor(LISTS, 16L * descriptors.length, LAST_SEGMENT));
+    return run(opcode, 0, blocks, new Descriptor(LISTS, 16L * descriptors.length, LAST_SEGMENT));
   }
 
   private byte[] fill(long iova, int size) {
@@ -96,7 +97,8 @@ class NvmeSglTest {
     for (int i = 0; i < 200; i++) {
       host.memory.set(LE64, list + 8L * i, 0x60_1000 + 4096L * i);
     }
-    var command = NvmeHost.blocks(READ, 0, size / 512).at(0x60_0000, size > 8192 ? list : 0x60_1000);
+    var command =
+        NvmeHost.blocks(READ, 0, size / 512).at(0x60_0000, size > 8192 ? list : 0x60_1000);
     assertThat(host.io.run(command).status()).isZero();
     return take(0x60_0000, size);
   }
@@ -126,9 +128,7 @@ class NvmeSglTest {
     put(
         LISTS + 0x1000,
         List.of(
-            data(DATA + 512, 100),
-            data(0, 0),
-            new Descriptor(LISTS + 0x2008, 16, LAST_SEGMENT)));
+            data(DATA + 512, 100), data(0, 0), new Descriptor(LISTS + 0x2008, 16, LAST_SEGMENT)));
     put(LISTS + 0x2008, List.of(data(DATA + 612, 1436)));
 
     assertThat(run(WRITE, 0, 4, new Descriptor(LISTS, 32, SEGMENT))).isZero();
@@ -221,8 +221,7 @@ class NvmeSglTest {
     var identify = new Command(6, 0, DATA, 4096, 1, 0, 0);
     assertThat(host.admin.run(identify, SGL).status()).isEqualTo(0x02 | DNR);
 
-    var options =
-        NvmeModelOptions.of("S", NvmeNamespaceOptions.inMemory(1 << 20)).withoutSgl();
+    var options = NvmeModelOptions.of("S", NvmeNamespaceOptions.inMemory(1 << 20)).withoutSgl();
     try (var other = new NvmeHost(options)) {
       other.enableIo();
       assertThat(other.admin.run(identify).status()).isZero();
@@ -251,7 +250,9 @@ class NvmeSglTest {
       if (expected == 0) {
         succeeded++;
         if (isRead) {
-          assertThat(take(DATA, 0x4000)).as("seed %d", seed).isEqualTo(list.afterRead(before, disk));
+          assertThat(take(DATA, 0x4000))
+              .as("seed %d", seed)
+              .isEqualTo(list.afterRead(before, disk));
         } else {
           assertThat(stored(8 * 512)).as("seed %d", seed).isEqualTo(list.afterWrite(before, disk));
         }
@@ -417,7 +418,8 @@ class NvmeSglTest {
         int at = offset + i;
         host.memory.set(LE8, addresses.get(at / 4096) + at % 4096, bytes[i]);
       }
-      long second = pages < 2 ? 0xbad : pages == 2 ? addresses.get(1) : list(random, addresses, pages);
+      long second =
+          pages < 2 ? 0xbad : pages == 2 ? addresses.get(1) : list(random, addresses, pages);
 
       var command = NvmeHost.blocks(WRITE, 0, blocks).at(addresses.getFirst() + offset, second);
       assertThat(host.io.run(command).status()).as("seed %d", seed).isZero();
@@ -433,7 +435,8 @@ class NvmeSglTest {
       lists.add(page);
     }
     Collections.shuffle(lists, random);
-    long start = lists.removeFirst() + 8L * (random.nextBoolean() ? 0 : 512 - 1 - random.nextInt(20));
+    long start =
+        lists.removeFirst() + 8L * (random.nextBoolean() ? 0 : 512 - 1 - random.nextInt(20));
     long at = start;
     for (int page = 1; page < pages; page++) {
       if (at % 4096 == 4088 && page < pages - 1) {

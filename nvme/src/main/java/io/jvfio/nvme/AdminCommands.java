@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The admin commands that tell of the controller and its namespaces. Source: NVM Express Base
- * Specification, "Admin Command Set". Safe for use by several threads: one command at a time goes to
- * the controller.
+ * Specification, "Admin Command Set". Safe for use by several threads: one command at a time goes
+ * to the controller.
  */
 final class AdminCommands {
   static final int CNS_NAMESPACE = 0x00;
@@ -111,8 +111,7 @@ final class AdminCommands {
                 offset + done,
                 0,
                 controller.options().commandTimeout().toNanos());
-            MemorySegment.copy(
-                admin.data(), LittleEndian.LE8, 0, bytes, done, count);
+            MemorySegment.copy(admin.data(), LittleEndian.LE8, 0, bytes, done, count);
           }
         });
     return bytes;
@@ -136,15 +135,14 @@ final class AdminCommands {
                 namespaceId,
                 0,
                 0,
-                formatIndex | erase.ordinal() << ERASE_SHIFT,
+                formatIndex | erase.code() << ERASE_SHIFT,
                 0,
                 0,
                 timeout.toNanos()));
   }
 
   /** Any command. */
-  int raw(
-      NvmeCommand command, int namespaceId, @Nullable DmaMapping buffer, Duration timeout) {
+  int raw(NvmeCommand command, int namespaceId, @Nullable DmaMapping buffer, Duration timeout) {
     if (buffer != null && buffer.byteSize() > PrpList.MAX_TRANSFER) {
       throw new IllegalArgumentException(
           "%d bytes, not up to %d".formatted(buffer.byteSize(), PrpList.MAX_TRANSFER));

@@ -1,7 +1,5 @@
 package io.jvfio.nvme;
 
-import static io.jvfio.nvme.LittleEndian.LE64;
-
 import io.jvfio.DmaMapping;
 import io.jvfio.DmaSpace;
 import java.lang.foreign.MemorySegment;
@@ -24,6 +22,7 @@ final class AdminQueue implements AutoCloseable {
 
   private static final int DATA_PAGE = 0;
   private static final int LIST_PAGE = 1;
+  private static final int SHADOW_PAGES = 2;
   private static final long COMMAND = 0;
   private static final long EVENT_REQUEST = 1;
 
@@ -71,6 +70,13 @@ final class AdminQueue implements AutoCloseable {
   /** {@link #data()} as the device sees it. */
   long dataIova() {
     return memory.iova(memory.slotOffset(DATA_PAGE));
+  }
+
+  /** Doorbells in the memory of this queue, which no command of its own needs. */
+  ShadowDoorbells shadowDoorbells() {
+    long pages = memory.slotOffset(SHADOW_PAGES);
+    return new ShadowDoorbells(
+        memory.segment().asSlice(pages, ShadowDoorbells.BYTES), memory.iova(pages), registers);
   }
 
   /** PRP entry 2 for a buffer of the caller's, whose address is PRP entry 1. */
@@ -170,11 +176,6 @@ final class AdminQueue implements AutoCloseable {
   /** Dword 0 of the completion of the last command. */
   int completedResult() {
     return completedResult;
-  }
-
-  /** Writes a 64-bit word of {@link #data()}. */
-  void dataWord(long offset, long value) {
-    memory.segment().set(LE64, memory.slotOffset(DATA_PAGE) + offset, value);
   }
 
   /** Frees the memory; the controller must not use it any more. */

@@ -35,6 +35,8 @@ final class ChannelWorker {
    */
   private static final long WAIT_NANOS = TimeUnit.MICROSECONDS.toNanos(200);
 
+  private static final int SUCCESS = 0;
+
   private final NvmeNamespace namespace;
   private final NvmeQueue queue;
   private final BounceBuffers pieces;
@@ -338,10 +340,11 @@ final class ChannelWorker {
   }
 
   private boolean isGood(ChannelOperation operation, int status, String command, long lba) {
-    if (status != QueuePair.SUCCESS && operation.failure == null) {
-      operation.failure = queue.failure(status, "%s of block %d".formatted(command, lba));
+    if (status != SUCCESS && operation.failure == null) {
+      operation.failure =
+          namespace.failure(queue, status, "%s of block %d".formatted(command, lba));
     }
-    return status == QueuePair.SUCCESS;
+    return status == SUCCESS;
   }
 
   /** A piece is free again. */

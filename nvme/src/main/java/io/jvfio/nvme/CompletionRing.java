@@ -76,5 +76,6 @@ final class CompletionRing {
     head = 0;
     phase = 1;
     taken = 0;
+    doorbell.restart();
   }
 }

@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Safe for use by several threads, which work in parallel as far as there are {@linkplain
  * NvmeOptions#sharedQueues() queue pairs} for it. A command that the controller does not offer is
  * an {@link UnsupportedOperationException} before anything is sent. What fails with a status that
- * allows it is tried again, {@link NvmeOptions#retries()} times. After the controller is closed, all I/O throws {@link IllegalStateException}.
+ * allows it is tried again, {@link NvmeOptions#retries()} times. After the controller is closed,
+ * all I/O throws {@link IllegalStateException}.
  */
 public final class NvmeNamespace {
   /** PRP1 has to be a multiple of a dword. */
@@ -28,7 +29,6 @@ public final class NvmeNamespace {
   static final int MAX_BLOCKS = 1 << 16;
 
   private static final int ASYNCHRONOUS_TRANSFER_BYTES = 64 << 10;
-
   private static final int ASYNCHRONOUS_TRANSFERS = 32;
 
   private final Controller controller;
@@ -315,6 +315,13 @@ public final class NvmeNamespace {
     return new IOException(
         "No space at %d: namespace %d of %s ends at %d, and its size is fixed."
             .formatted(position, id, controller.name(), byteSize()));
+  }
+
+  /** What to throw for a command of a channel's queue that ended with an error. */
+  RuntimeException failure(NvmeQueue queue, int status, String command) {
+    return status == NvmeStatusException.ABORTED_BY_HOST
+        ? controller.stopped()
+        : queue.failure(status, command);
   }
 
   /** Refuses to cut the namespace down. */

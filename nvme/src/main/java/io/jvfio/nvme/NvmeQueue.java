@@ -66,6 +66,7 @@ public final class NvmeQueue implements AutoCloseable {
   private final int vector;
   private final int entries;
   private final QueueMemory memory;
+  private final long submissionIova;
   private final TransferLimits limits;
   private final long maxTransfer;
   private final SubmissionRing submissions;
@@ -104,9 +105,13 @@ public final class NvmeQueue implements AutoCloseable {
     this.limits = limits;
     maxTransfer = limits.maxBytes();
     var startup = controller.startup();
+    var tail = startup.doorbell(id, false);
+    var device = startup.controllerMemory(id, entries);
     submissions =
-        new SubmissionRing(
-            memory.segment(), QueueMemory.SUBMISSION_RING, entries, startup.doorbell(id, false));
+        device == null
+            ? new SubmissionRing(memory.segment(), QueueMemory.SUBMISSION_RING, entries, tail)
+            : new SubmissionRing(device.registers(), device.ring(id, entries), entries, tail);
+    submissionIova = device == null ? memory.submissionIova() : device.iova(id, entries);
     completions =
         new CompletionRing(
             memory.segment(), memory.completionRing(), entries, startup.doorbell(id, true));
@@ -213,13 +218,7 @@ public final class NvmeQueue implements AutoCloseable {
       prp2 = PrpList.describe(iova, bytes, memory.segment(), pages, memory.iova(pages));
     }
     submissions.put(
-        cdw0,
-        namespace.id(),
-        iova,
-        prp2,
-        lba,
-        Integer.toUnsignedLong(blocks - 1 | flags),
-        0);
+        cdw0, namespace.id(), iova, prp2, lba, Integer.toUnsignedLong(blocks - 1 | flags), 0);
     return true;
   }
 
@@ -317,8 +316,13 @@ public final class NvmeQueue implements AutoCloseable {
     long page = memory.slotOffset(slot);
     IoCommand.writeDatasetRanges(ranges, memory.segment(), page);
     int cdw0 = Opcode.DATASET_MANAGEMENT.code() | slot << 16;
-    putWithPage(cdw0, namespace, page, IoCommand.datasetBytes(ranges),
-        SubmissionEntry.pair(ranges.size() - 1, IoCommand.DEALLOCATE), 0);
+    putWithPage(
+        cdw0,
+        namespace,
+        page,
+        IoCommand.datasetBytes(ranges),
+        SubmissionEntry.pair(ranges.size() - 1, IoCommand.DEALLOCATE),
+        0);
     return true;
   }
 
@@ -333,8 +337,7 @@ public final class NvmeQueue implements AutoCloseable {
     long page = memory.slotOffset(slot);
     IoCommand.writeCopyRanges(sources, memory.segment(), page);
     int cdw0 = Opcode.COPY.code() | slot << 16;
-    putWithPage(
-        cdw0, namespace, page, IoCommand.copyBytes(sources), targetLba, sources.size() - 1);
+    putWithPage(cdw0, namespace, page, IoCommand.copyBytes(sources), targetLba, sources.size() - 1);
     return true;
   }
 
@@ -621,8 +624,9 @@ public final class NvmeQueue implements AutoCloseable {
 
   /**
    * Deletes the queue at the controller and frees its memory after that. Commands in flight are
-   * ended, and told to nobody; after this the device does not touch their memory. A thread in
-   * {@link #await} gets an {@link IllegalStateException}. Idempotent, and safe from another thread.
+   * ended; when this returns, the device does not touch their memory any more. Whoever polls
+   * meanwhile may still be told of some of them, and gets an {@link IllegalStateException} after
+   * that, in {@link #await} too. Idempotent, and safe from another thread.
    */
   @Override
   public void close() {
@@ -639,6 +643,11 @@ public final class NvmeQueue implements AutoCloseable {
 
   QueueMemory memory() {
     return memory;
+  }
+
+  /** Where the controller finds the submission ring. */
+  long submissionIova() {
+    return submissionIova;
   }
 
   /** With the controller's lock. */

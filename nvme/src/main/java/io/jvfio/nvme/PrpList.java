@@ -89,8 +89,7 @@ final class PrpList {
    *
    * @return PRP2; PRP1 is the address of the first piece
    */
-  static long describe(
-      NvmeScatter scatter, MemorySegment lists, long listOffset, long listIova) {
+  static long describe(NvmeScatter scatter, MemorySegment lists, long listOffset, long listIova) {
     long entries = 0;
     for (int piece = 0; piece < scatter.size(); piece++) {
       long iova = scatter.iova(piece);

@@ -8,9 +8,9 @@ import java.lang.foreign.MemorySegment;
  * Describes device memory by a Scatter Gather List. Source: NVM Express Base Specification,
  * "Scatter Gather List (SGL)".
  *
- * <p>A descriptor is two words: an address; and a length (bits 31:0) and a type (63:60).
- * Contiguous memory is one Data Block descriptor in the command itself; pieces are a list of them
- * in a page, to which the command has a Last Segment descriptor.
+ * <p>A descriptor is two words: an address; and a length (bits 31:0) and a type (63:60). Contiguous
+ * memory is one Data Block descriptor in the command itself; pieces are a list of them in a page,
+ * to which the command has a Last Segment descriptor.
  */
 final class Sgl {
   /** Descriptors that a page holds. */

@@ -2,8 +2,6 @@ package io.jvfio.nvme;
 
 import static io.jvfio.nvme.LittleEndian.LE32;
 
-import io.jvfio.DmaBuffer;
-import io.jvfio.DmaSpace;
 import io.jvfio.linux.Registers;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
@@ -17,25 +15,28 @@ import java.lang.invoke.VarHandle;
  * to be woken at. Both have the layout of the doorbell registers. Doorbells beyond the first page
  * are registers only.
  */
-final class ShadowDoorbells implements AutoCloseable {
+final class ShadowDoorbells {
   private static final VarHandle WORD = LE32.varHandle().withInvokeExactBehavior();
 
-  private final DmaBuffer buffer;
+  static final long BYTES = 2L * PrpList.PAGE_SIZE;
+
   private final MemorySegment segment;
+  private final long iova;
   private final ControllerRegisters registers;
 
-  ShadowDoorbells(DmaSpace dmaSpace, ControllerRegisters registers) {
+  /** In {@link #BYTES} of memory that the device has at {@code iova}. */
+  ShadowDoorbells(MemorySegment segment, long iova, ControllerRegisters registers) {
+    this.segment = segment;
+    this.iova = iova;
     this.registers = registers;
-    buffer = dmaSpace.allocate(2L * PrpList.PAGE_SIZE);
-    segment = buffer.segment();
   }
 
   long shadowIova() {
-    return buffer.iova();
+    return iova;
   }
 
   long eventIndexIova() {
-    return buffer.iova() + PrpList.PAGE_SIZE;
+    return iova + PrpList.PAGE_SIZE;
   }
 
   /** All doorbells are 0, as the registers are after a reset. */
@@ -55,12 +56,6 @@ final class ShadowDoorbells implements AutoCloseable {
         registerOffset,
         segment,
         registerOffset - ControllerRegisters.DOORBELLS);
-  }
-
-  /** Frees the memory; the controller must not use it any more. */
-  @Override
-  public void close() {
-    buffer.close();
   }
 
   private static final class ShadowDoorbell extends Doorbell {

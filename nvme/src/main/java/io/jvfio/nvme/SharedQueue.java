@@ -150,8 +150,7 @@ final class SharedQueue implements NvmeCompletionHandler {
   private RuntimeException failure(String label, String object) {
     return failedStatus == NvmeStatusException.ABORTED_BY_HOST
         ? controller.stopped()
-        : new NvmeStatusException(
-            label, object + " of " + controller.name(), failedStatus);
+        : new NvmeStatusException(label, object + " of " + controller.name(), failedStatus);
   }
 
   /** Puts a command that is not for a buffer's blocks: ranges, a scatter, or nothing. */

@@ -21,10 +21,6 @@ record TransferLimits(
     long bytes = Math.min(limit, options.maxTransferBytes());
     boolean uses = identity.supportsSgls() && options.sglUse() != NvmeSglUse.NEVER;
     return new TransferLimits(
-        bytes,
-        PrpList.pages(bytes),
-        uses,
-        uses,
-        options.sglUse() == NvmeSglUse.ALWAYS);
+        bytes, PrpList.pages(bytes), uses, uses, options.sglUse() == NvmeSglUse.ALWAYS);
   }
 }

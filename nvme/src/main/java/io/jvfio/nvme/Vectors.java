@@ -6,6 +6,7 @@ import io.jvfio.Interrupts;
 import io.jvfio.IrqInfo;
 import io.jvfio.VfioDevice;
 import io.jvfio.VfioException;
+import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
@@ -36,48 +37,44 @@ final class Vectors implements AutoCloseable {
 
   /** No interrupts, as the user wants it. */
   static Vectors polled() {
-    return new Vectors(
-        null, new NvmeInterrupts(NvmeInterrupts.Kind.NONE, 0, Optional.empty()));
+    return new Vectors(null, new NvmeInterrupts(NvmeInterrupts.Kind.NONE, 0, Optional.empty()));
   }
 
   /** As many vectors as can be had, up to {@code wanted}. */
   static Vectors open(VfioDevice device, int wanted) {
     var interrupts = device.interrupts();
     var indexes = interrupts.indexes();
-    var reason = new StringBuilder();
-    var msix = enable(interrupts, indexes, MSIX, wanted, reason);
+    List<String> reasons = new ArrayList<>();
+    var msix = enable(interrupts, indexes, MSIX, wanted, reasons);
     if (msix != null) {
       return new Vectors(
           msix, new NvmeInterrupts(NvmeInterrupts.Kind.MSIX, msix.count(), Optional.empty()));
     }
-    var msi = enable(interrupts, indexes, MSI, wanted, reason);
+    var msi = enable(interrupts, indexes, MSI, wanted, reasons);
     if (msi != null) {
       return new Vectors(
           msi,
           new NvmeInterrupts(
-              NvmeInterrupts.Kind.MSI, msi.count(), Optional.of(reason.toString())));
+              NvmeInterrupts.Kind.MSI, msi.count(), Optional.of(String.join(" ", reasons))));
     }
     return new Vectors(
         null,
-        new NvmeInterrupts(NvmeInterrupts.Kind.NONE, 0, Optional.of(reason.toString())));
+        new NvmeInterrupts(NvmeInterrupts.Kind.NONE, 0, Optional.of(String.join(" ", reasons))));
   }
 
   private static @Nullable InterruptVectors enable(
-      Interrupts interrupts, List<IrqInfo> indexes, int index, int wanted, StringBuilder reason) {
+      Interrupts interrupts, List<IrqInfo> indexes, int index, int wanted, List<String> reasons) {
     var info = indexes.stream().filter(i -> i.index() == index).findFirst();
     int count = info.map(IrqInfo::count).orElse(0);
-    if (!reason.isEmpty()) {
-      reason.append(' ');
-    }
     if (count == 0) {
-      reason.append(index == MSIX ? "The device has no MSI-X." : "The device has no MSI.");
+      reasons.add(index == MSIX ? "The device has no MSI-X." : "The device has no MSI.");
       return null;
     }
     try {
       int asked = Math.min(wanted, count);
       return index == MSIX ? interrupts.enableMsix(asked) : interrupts.enableMsi(asked);
     } catch (VfioException e) {
-      reason.append(e.getMessage());
+      reasons.add(e.getMessage());
       return null;
     }
   }

@@ -54,7 +54,9 @@ final class Watchdog {
         long age = slots.age(slot, nonZero);
         if (slots.isAborted(slot) && age >= grace) {
           controller.recoverFrom(
-              controller.registers().commandTimeout("command %d of queue %d".formatted(slot, queueId), timeout),
+              controller
+                  .registers()
+                  .commandTimeout("command %d of queue %d".formatted(slot, queueId), timeout),
               resets);
           return;
         }

@@ -36,6 +36,51 @@ class AllocationTest {
     }
   }
 
+  @Test
+  void putsAndTakesCommandsWithoutAllocating() throws Exception {
+    var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    try (var device = new FakeDevice(NvmeModel.inMemory("S", 1 << 20));
+        var _ = device.startThread();
+        var controller = NvmeController.open(device);
+        var queue = controller.openQueue();
+        var buffer = device.dmaSpace().allocate(64 << 10)) {
+      var namespace = controller.namespace(1);
+      var scatter = new NvmeScatter(3);
+      long[] completed = new long[1];
+      NvmeCompletionHandler handler = (_, status, _) -> completed[0] += status == 0 ? 1 : 0;
+      exchange(queue, namespace, buffer, scatter, handler, WARM_UP);
+
+      long least = Long.MAX_VALUE;
+      for (int batch = 0; batch < BATCHES && least > 0; batch++) {
+        long before = threads.getCurrentThreadAllocatedBytes();
+        exchange(queue, namespace, buffer, scatter, handler, MEASURED);
+        least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
+      }
+      assertThat(least).isZero();
+      assertThat(completed[0]).isGreaterThanOrEqualTo(4L * (WARM_UP + MEASURED));
+    }
+  }
+
+  private static void exchange(
+      NvmeQueue queue,
+      NvmeNamespace namespace,
+      DmaBuffer buffer,
+      NvmeScatter scatter,
+      NvmeCompletionHandler handler,
+      int times) {
+    for (int i = 0; i < times; i++) {
+      scatter.clear().add(buffer, 512, 1024).add(buffer, 4096, 512).add(buffer, 60, 1536);
+      queue.write(namespace, i % 64, 64, buffer, 0, i);
+      queue.read(namespace, i % 64, 1, buffer, 512, i);
+      queue.read(namespace, i % 64, scatter, i);
+      queue.flush(namespace, i);
+      queue.ring();
+      while (queue.inFlight() > 0) {
+        queue.await(handler, 1_000_000_000);
+      }
+    }
+  }
+
   private static void transfer(NvmeNamespace namespace, DmaBuffer buffer, int times) {
     for (int i = 0; i < times; i++) {
       namespace.write(i % 64, 32, buffer, 0);

@@ -9,6 +9,7 @@ import io.jvfio.RegionInfo;
 import io.jvfio.VfioDevice;
 import io.jvfio.linux.RegisterOrder;
 import io.jvfio.linux.Registers;
+import io.jvfio.model.Bar;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.DmaFaultException;
 import io.jvfio.model.DmaPort;
@@ -50,6 +51,8 @@ final class FakeDevice implements VfioDevice {
 
   int openRegisters;
 
+  final FakeInterrupts interrupts = new FakeInterrupts();
+
   private final DeviceModel model;
   private volatile boolean hasThread;
 
@@ -59,7 +62,9 @@ final class FakeDevice implements VfioDevice {
         new Port(),
         new InterruptPort() {
           @Override
-          public void signal(int vector) {}
+          public void signal(int vector) {
+            interrupts.signal(vector);
+          }
 
           @Override
           public void line(boolean asserted) {}
@@ -85,6 +90,15 @@ final class FakeDevice implements VfioDevice {
 
   boolean isBusMaster() {
     return (model.config().read(PCI_COMMAND, 2) & BUS_MASTER) != 0;
+  }
+
+  /** Lets the device do what it does of its own accord. */
+  void poll() {
+    synchronized (model) {
+      while (model.poll()) {
+        accesses++;
+      }
+    }
   }
 
   /** From now on doorbells are answered by a thread, as by a device that runs on its own. */
@@ -128,12 +142,19 @@ final class FakeDevice implements VfioDevice {
 
   @Override
   public List<Region> regions() {
-    return List.of(new Bar0());
+    List<Region> regions = new ArrayList<>();
+    for (var bar : model.bars()) {
+      while (regions.size() < bar.index()) {
+        regions.add(new BarRegion(new Bar(regions.size(), 0, false, false)));
+      }
+      regions.add(new BarRegion(bar));
+    }
+    return regions;
   }
 
   @Override
   public Interrupts interrupts() {
-    throw new UnsupportedOperationException();
+    return interrupts;
   }
 
   @Override
@@ -212,10 +233,16 @@ final class FakeDevice implements VfioDevice {
     }
   }
 
-  private final class Bar0 implements Region {
+  private final class BarRegion implements Region {
+    private final Bar bar;
+
+    BarRegion(Bar bar) {
+      this.bar = bar;
+    }
+
     @Override
     public RegionInfo info() {
-      return new RegionInfo(0, model.bars().getFirst().byteSize(), true, true, false, false);
+      return new RegionInfo(bar.index(), bar.byteSize(), true, true, false, false);
     }
 
     @Override
@@ -240,14 +267,19 @@ final class FakeDevice implements VfioDevice {
 
     @Override
     public Registers registers(RegisterOrder order) {
-      access("map BAR0");
+      access("map a BAR");
       openRegisters++;
-      return new ModelRegisters();
+      return new ModelRegisters(bar);
     }
   }
 
   private final class ModelRegisters implements Registers {
+    private final Bar bar;
     private boolean isClosed;
+
+    ModelRegisters(Bar bar) {
+      this.bar = bar;
+    }
 
     private void check(String what) {
       if (isClosed) {
@@ -257,28 +289,28 @@ final class FakeDevice implements VfioDevice {
     }
 
     private long read(long offset, int width) {
-      check("read 0x%x".formatted(offset));
+      check("read");
       if (isGone) {
         return -1;
       }
       synchronized (model) {
-        return model.read(0, offset, width);
+        return model.read(bar.index(), offset, width);
       }
     }
 
     private void write(long offset, int width, long value) {
-      check("write 0x%x".formatted(offset));
-      if (offset == 0x14) {
+      check("write");
+      if (bar.index() == 0 && offset == 0x14) {
         journal.add("CC 0x%x".formatted(value));
       }
       synchronized (model) {
-        model.write(0, offset, width, value);
+        model.write(bar.index(), offset, width, value);
       }
     }
 
     @Override
     public long byteSize() {
-      return model.bars().getFirst().byteSize();
+      return bar.byteSize();
     }
 
     @Override
@@ -318,7 +350,10 @@ final class FakeDevice implements VfioDevice {
 
     @Override
     public void write64(long offset, long value) {
-      throw new AssertionError("64-bit registers are written in halves");
+      if (bar.index() == 0) {
+        throw new AssertionError("64-bit registers are written in halves");
+      }
+      write(offset, 8, value);
     }
 
     @Override

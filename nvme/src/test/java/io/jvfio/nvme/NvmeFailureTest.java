@@ -15,8 +15,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** What is left behind, and said, when a controller or a step fails. */
 class NvmeFailureTest {
   private static final long DISK_SIZE = 1 << 20;
-  private static final NvmeOptions IMPATIENT =
-      NvmeOptions.defaults().withCommandTimeout(Duration.ofMillis(20));
+  private static final NvmeOptions PLAIN = NvmeOptions.defaults().withShadowDoorbells(false);
+  private static final NvmeOptions IMPATIENT = PLAIN.withCommandTimeout(Duration.ofMillis(20));
 
   private static FakeDevice device() {
     return new FakeDevice(NvmeModel.inMemory("SN", DISK_SIZE));
@@ -37,7 +37,7 @@ class NvmeFailureTest {
   void leavesNothingBehindWhicheverAccessOfOpeningFails() {
     int accesses;
     try (var device = device()) {
-      NvmeController.open(device);
+      NvmeController.open(device, PLAIN);
       accesses = device.accesses;
     }
     assertThat(accesses).isGreaterThan(20);
@@ -45,7 +45,7 @@ class NvmeFailureTest {
       try (var device = device()) {
         device.failAtAccess = access;
 
-        assertThatThrownBy(() -> NvmeController.open(device))
+        assertThatThrownBy(() -> NvmeController.open(device, PLAIN))
             .isInstanceOf(FakeDevice.InjectedException.class);
         assertNothingLeft(device);
       }
@@ -56,7 +56,7 @@ class NvmeFailureTest {
   void freesEverythingWhicheverAccessOfClosingFails() {
     for (int access = 0; access < 20; access++) {
       try (var device = device()) {
-        var controller = NvmeController.open(device);
+        var controller = NvmeController.open(device, PLAIN);
         device.failAtAccess = device.accesses + access;
 
         var failure = catchThrowable(controller::close);
@@ -70,7 +70,7 @@ class NvmeFailureTest {
   @Test
   void closesInTheOrderThatTheDeviceNeeds() {
     try (var device = device()) {
-      var controller = NvmeController.open(device);
+      var controller = NvmeController.open(device, PLAIN);
       device.journal.clear();
       int adminCommands = device.rings[0];
 
@@ -147,7 +147,7 @@ class NvmeFailureTest {
     try (var device = device()) {
       device.isGone = true;
 
-      assertThatThrownBy(() -> NvmeController.open(device))
+      assertThatThrownBy(() -> NvmeController.open(device, PLAIN))
           .isInstanceOf(VfioException.class)
           .hasMessageContaining("read as ones");
       assertNothingLeft(device);
@@ -158,7 +158,7 @@ class NvmeFailureTest {
   void noticesAFatalErrorWithoutWaitingForTheTimeOut() {
     try (var device = device();
         var data = device.dmaSpace().allocate(4096)) {
-      var controller = NvmeController.open(device);
+      var controller = NvmeController.open(device, PLAIN);
       var namespace = controller.namespace(1);
       // The controller cannot reach its queues any more.
       device.memory.close();
@@ -181,7 +181,7 @@ class NvmeFailureTest {
     var model = new MeddledModel(NvmeModel.inMemory("SN", DISK_SIZE));
     model.failingCompletion = command;
     try (var device = new FakeDevice(model)) {
-      assertThatThrownBy(() -> NvmeController.open(device))
+      assertThatThrownBy(() -> NvmeController.open(device, PLAIN))
           .isInstanceOf(NvmeStatusException.class)
           .hasMessageContaining(name)
           .hasMessageContaining("Internal Error")
@@ -195,7 +195,7 @@ class NvmeFailureTest {
     var model = new MeddledModel(NvmeModel.inMemory("SN", DISK_SIZE));
     try (var device = new FakeDevice(model);
         var data = device.dmaSpace().allocate(4096)) {
-      var controller = NvmeController.open(device);
+      var controller = NvmeController.open(device, PLAIN);
       var namespace = controller.namespace(1);
       model.commandIdOffset = 1;
 
@@ -213,7 +213,7 @@ class NvmeFailureTest {
     model.isNeverReady = true;
     model.timeoutUnits = 1;
     try (var device = new FakeDevice(model)) {
-      assertThatThrownBy(() -> NvmeController.open(device))
+      assertThatThrownBy(() -> NvmeController.open(device, PLAIN))
           .isInstanceOf(VfioException.class)
           .hasMessageContaining("NVMe: enable")
           .hasMessageContaining("500 ms");
@@ -226,7 +226,7 @@ class NvmeFailureTest {
     var model = new MeddledModel(NvmeModel.inMemory("SN", DISK_SIZE));
     model.smallestPageShift = 13;
     try (var device = new FakeDevice(model)) {
-      assertThatThrownBy(() -> NvmeController.open(device))
+      assertThatThrownBy(() -> NvmeController.open(device, PLAIN))
           .isInstanceOf(VfioException.class)
           .hasMessageContaining("larger than 4 KiB");
       assertNothingLeft(device);
@@ -238,7 +238,7 @@ class NvmeFailureTest {
     var model = new MeddledModel(NvmeModel.inMemory("SN", DISK_SIZE));
     model.maxQueueEntries = 4;
     try (var device = new FakeDevice(model);
-        var controller = NvmeController.open(device);
+        var controller = NvmeController.open(device, PLAIN);
         var data = device.dmaSpace().allocate(DISK_SIZE)) {
       var namespace = controller.namespace(1);
       for (int i = 0; i < 20; i++) {

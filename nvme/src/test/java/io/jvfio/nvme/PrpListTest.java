@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Random;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -78,5 +79,51 @@ class PrpListTest {
       assertThat(entry(lists, 511)).isEqualTo(0x100_1000L + 511 * 4096);
       assertThat(entry(lists, 512)).isZero();
     }
+  }
+
+  @Test
+  void describesTransfersOfAnyLengthPageByPage() {
+    var random = new Random(7);
+    try (var arena = Arena.ofConfined()) {
+      for (int round = 0; round < 300; round++) {
+        long byteSize = 4 + 4L * random.nextInt(round % 2 == 0 ? 10_000 : 4_000_000);
+        long iova = 0x7000_0000L + 4L * random.nextInt(2048);
+        int pages = PrpList.pages(byteSize);
+        var lists = arena.allocate(LIST_OFFSET + pages * 4096L, 4096);
+
+        long prp2 = PrpList.describe(iova, byteSize, lists, LIST_OFFSET, LIST_IOVA);
+
+        long end = iova + byteSize;
+        assertThat(walk(iova, prp2, end, lists))
+            .as("%d bytes at 0x%x", byteSize, iova)
+            .isEqualTo(end);
+        lists.fill((byte) 0);
+      }
+    }
+  }
+
+  /** Reads a list as a controller does, and tells how far the memory goes without a gap. */
+  private static long walk(long iova, long prp2, long end, MemorySegment lists) {
+    long at = (iova | 4095) + 1;
+    if (at >= end) {
+      return prp2 == 0 ? end : -1;
+    }
+    if (end - at <= 4096) {
+      return prp2 == at ? end : -1;
+    }
+    long entry = prp2 - LIST_IOVA + LIST_OFFSET;
+    while (at < end) {
+      long value = lists.get(LittleEndian.LE64, entry);
+      if ((entry & 4095) == 4088 && end - at > 4096) {
+        entry = value - LIST_IOVA + LIST_OFFSET;
+        value = lists.get(LittleEndian.LE64, entry);
+      }
+      if (value != at) {
+        return at;
+      }
+      at += 4096;
+      entry += 8;
+    }
+    return end;
   }
 }

@@ -74,10 +74,14 @@ final class Endpoint {
     return dmaStopped ? VFIO_EEH_PE_STATE_STOPPED_DMA : VFIO_EEH_PE_STATE_NORMAL;
   }
 
-  /** The endpoint is stopped before the reset, and stays so until the reset is deactivated. */
+  /**
+   * The endpoint is stopped before the reset, and stays so until the reset is deactivated. As any
+   * reset of a bus it clears the command registers; to write them back is left to the user.
+   */
   private void reset() {
     freeze();
     for (var device : devices) {
+      device.config().set(PciConfig.COMMAND, 2, 0);
       var model = device.model();
       if (model != null) {
         model.reset();

@@ -173,9 +173,12 @@ final class HostDevice implements DmaPort, InterruptPort {
     return VariantDriver.abilities(host.options());
   }
 
-  /** Whether a register access does not reach it: it is pulled, or its endpoint is stopped. */
+  /**
+   * Whether a register access does not reach it: it is pulled, it decodes no memory since a reset
+   * that its user does not know of, or its endpoint is stopped.
+   */
   boolean isStopped(boolean write) {
-    if (gone) {
+    if (gone || (config().read(PciConfig.COMMAND, 2) & PciConfig.COMMAND_MEMORY) == 0) {
       return true;
     }
     var endpoint = group == null ? null : group.endpoint();
@@ -220,7 +223,7 @@ final class HostDevice implements DmaPort, InterruptPort {
     synchronized (host) {
       var endpoint = group == null ? null : group.endpoint();
       boolean stopped = endpoint != null && endpoint.stopsDma(true);
-      if (open != null && isBusMaster() && !stopped) {
+      if (open != null && isBusMaster() && !stopped && !gone) {
         open.interrupts().message(vector);
       }
     }
@@ -229,6 +232,9 @@ final class HostDevice implements DmaPort, InterruptPort {
   @Override
   public void line(boolean asserted) {
     synchronized (host) {
+      if (gone) {
+        return;
+      }
       int status = config().read(PciConfig.STATUS, 2) & ~PciConfig.STATUS_INTX;
       config().set(PciConfig.STATUS, 2, asserted ? status | PciConfig.STATUS_INTX : status);
       if (open != null) {
@@ -261,31 +267,43 @@ final class HostDevice implements DmaPort, InterruptPort {
 
   @Override
   public void read(long iova, MemorySegment target) throws DmaFaultException {
-    transfer(iova, target, false);
+    transfer(iova, target, 0, target.byteSize(), false);
+  }
+
+  @Override
+  public void read(long iova, MemorySegment target, long offset, long length)
+      throws DmaFaultException {
+    transfer(iova, target, offset, length, false);
   }
 
   @Override
   public void write(long iova, MemorySegment source) throws DmaFaultException {
-    transfer(iova, source, true);
+    transfer(iova, source, 0, source.byteSize(), true);
   }
 
-  private void transfer(long iova, MemorySegment data, boolean write) throws DmaFaultException {
+  @Override
+  public void write(long iova, MemorySegment source, long offset, long length)
+      throws DmaFaultException {
+    transfer(iova, source, offset, length, true);
+  }
+
+  private void transfer(long iova, MemorySegment data, long offset, long size, boolean write)
+      throws DmaFaultException {
     synchronized (host) {
       if (gone) {
         throw new DmaFaultException(iova, "the device is no longer in its slot");
       }
       try {
         var translation = translation(iova, write);
-        long size = data.byteSize();
         for (long done = 0; done < size; ) {
           var piece = translation.reach(iova + done, size - done, write);
           if (write) {
-            MemorySegment.copy(data, done, piece, 0, piece.byteSize());
+            MemorySegment.copy(data, offset + done, piece, 0, piece.byteSize());
             if (open != null) {
               open.wrote(iova + done, piece.byteSize());
             }
           } else {
-            MemorySegment.copy(piece, 0, data, done, piece.byteSize());
+            MemorySegment.copy(piece, 0, data, offset + done, piece.byteSize());
           }
           done += piece.byteSize();
         }

@@ -53,10 +53,7 @@ final class Releases {
     if (!pending.contains(release)) {
       return;
     }
-    var open = release.device.open;
-    if (open != null) {
-      open.askForRelease();
-    }
+    release.device.requestRelease();
     CompletableFuture.delayedExecutor(ASKED_EVERY_SECONDS, TimeUnit.SECONDS)
         .execute(
             () -> {

@@ -100,6 +100,19 @@ public final class SimulatedHost implements AutoCloseable {
   }
 
   /**
+   * Has the host's error recovery find an error of a device that it cannot go on after, which its
+   * user is told by the error notifier.
+   *
+   * @param address such as {@code 0000:01:00.0}
+   * @throws IllegalArgumentException if there is no such device
+   */
+  public void reportError(String address) {
+    synchronized (host) {
+      host.device(address).reportError();
+    }
+  }
+
+  /**
    * Ends the process and turns the machine off: descriptors are closed, memory is unmapped. Memory
    * that a segment of an open arena still shows is not given back, ever, so that no access to it
    * can crash. Idempotent.

@@ -112,11 +112,6 @@ final class VfioPci {
     return true;
   }
 
-  /** The kernel wants the device back: the request notifier is signalled, if there is one. */
-  void askForRelease() {
-    interrupts.signalRequest();
-  }
-
   /** Resets the function, alone or with its bus; configuration space keeps its values. */
   void reset() {
     PciConfig.setPowerState(model.config(), 0);

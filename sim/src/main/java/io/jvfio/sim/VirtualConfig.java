@@ -19,6 +19,7 @@ final class VirtualConfig {
   private final int msix;
   private final int express;
   private final int power;
+  private boolean memoryOn;
   private boolean intxOff;
   private int interruptLine;
 
@@ -48,6 +49,7 @@ final class VirtualConfig {
     express = PciConfig.capability(config, PciConfig.CAPABILITY_EXPRESS);
     power = PciConfig.capability(config, PciConfig.CAPABILITY_POWER);
     interruptLine = config.read(PciConfig.INTERRUPT_LINE, 1);
+    memoryOn = (config.read(PciConfig.COMMAND, 2) & PciConfig.COMMAND_MEMORY) != 0;
   }
 
   /** The kernel's own idea of a BAR counts here, and on POWER that comes from the device tree. */
@@ -64,10 +66,12 @@ final class VirtualConfig {
     return config.byteSize();
   }
 
-  /** Whether the device answers to accesses of its memory. */
+  /**
+   * Whether accesses of its memory are let through to the device, by what its user has written last
+   * to the command register.
+   */
   boolean memoryEnabled() {
-    return PciConfig.isPowered(config)
-        && (config.read(PciConfig.COMMAND, 2) & PciConfig.COMMAND_MEMORY) != 0;
+    return PciConfig.isPowered(config) && memoryOn;
   }
 
   int read(int offset, int width) {
@@ -126,6 +130,7 @@ final class VirtualConfig {
       int kept = PciConfig.COMMAND_IO | PciConfig.COMMAND_MEMORY | PciConfig.COMMAND_MASTER;
       int hardware = config.read(offset, 1);
       config.set(offset, 1, (hardware & ~kept) | (value & kept));
+      memoryOn = (value & PciConfig.COMMAND_MEMORY) != 0;
     } else if (offset == PciConfig.COMMAND + 1) {
       int off = PciConfig.COMMAND_INTX_OFF >> 8;
       intxOff = (value & off) != 0;

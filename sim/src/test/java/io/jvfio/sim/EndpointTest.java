@@ -69,11 +69,16 @@ class EndpointTest {
 
   private Registers registers() {
     int device = guest.device(group, DEVICE);
-    var command = guest.arena.allocateFrom(ValueLayout.JAVA_SHORT, (short) 6);
-    assertThat(guest.kernel.pwrite(device, command, (7L << 40) + 4)).isEqualTo(2);
+    writeCommand(device);
     long mapped = guest.kernel.mmap(0x10000, 3, Kernel.MAP_SHARED, device, 0);
     assertThat(mapped).isPositive();
     return guest.kernel.registers(mapped, 0x1000);
+  }
+
+  /** Memory and bus mastering on, as before a reset that the kernel does not undo. */
+  private void writeCommand(int device) {
+    var command = guest.arena.allocateFrom(ValueLayout.JAVA_SHORT, (short) 6);
+    assertThat(guest.kernel.pwrite(device, command, (7L << 40) + 4)).isEqualTo(2);
   }
 
   @Test
@@ -162,6 +167,7 @@ class EndpointTest {
     assertThat(state()).isEqualTo("2");
     assertThat(operate(VFIO_EEH_PE_RESET_DEACTIVATE)).isEqualTo("0");
     assertThat(state()).isEqualTo("0");
+    writeCommand(guest.device(group, DEVICE));
     assertThat(inject(0, DMA_READ)).isEqualTo("0");
     registers.write64(CopyEngine.LENGTH, 8);
     registers.write64(CopyEngine.COMMAND, CopyEngine.READ_MEMORY);
@@ -186,6 +192,8 @@ class EndpointTest {
     assertThat(operate(VFIO_EEH_PE_RESET_FUNDAMENTAL)).isEqualTo("0");
     assertThat(registers.read64(CopyEngine.RESETS)).isEqualTo(-1);
     assertThat(operate(VFIO_EEH_PE_RESET_DEACTIVATE)).isEqualTo("0");
+    assertThat(registers.read64(CopyEngine.RESETS)).isEqualTo(-1);
+    writeCommand(guest.device(group, DEVICE));
     assertThat(registers.read64(CopyEngine.RESETS)).isEqualTo(resets + 1);
   }
 

@@ -134,6 +134,37 @@ class OpenPathFaultTest {
     }
   }
 
+  /** While a device is being unbound, its lock is held, and the reset says so. */
+  @Test
+  void aDeviceThatIsBeingTakenAwayIsClosedWithoutAReset() {
+    try (var simulated = SimulatedHosts.open("x86-6.12")) {
+      var before = simulated.resources();
+      var injector = new FaultInjector(simulated.kernel());
+      var host = VfioHost.of("sim:x86-6.12", injector);
+      var device = host.open(controller(host));
+      injector.failEvery("VFIO_DEVICE_RESET", Errno.EAGAIN);
+      device.close();
+      assertThat(injector.calls()).anyMatch(call -> Errno.EAGAIN.equals(call.injected()));
+      assertThat(simulated.resources()).isEqualTo(before);
+    }
+  }
+
+  /** With the last descriptor of a device that is being unbound, the IOMMU goes. */
+  @Test
+  void memoryIsUnmappedBeforeTheDeviceIsClosed() {
+    try (var simulated = SimulatedHosts.open("x86-6.12")) {
+      var injector = new FaultInjector(simulated.kernel());
+      var host = VfioHost.of("sim:x86-6.12", injector);
+      var device = host.open(controller(host));
+      device.dmaSpace().allocate(100_000);
+      int begin = injector.calls().size();
+      device.close();
+      assertThat(injector.calls().stream().skip(begin).map(FaultInjector.Call::operation))
+          .filteredOn(Set.of("VFIO_IOMMU_UNMAP_DMA", "close")::contains)
+          .containsExactly("VFIO_IOMMU_UNMAP_DMA", "close", "close", "close");
+    }
+  }
+
   @Test
   void keepsMemoryThatTheDeviceMightStillReachUntilTheGroupIsDetached() {
     try (var simulated = SimulatedHosts.open("x86-6.12")) {

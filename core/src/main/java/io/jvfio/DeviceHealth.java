@@ -1,0 +1,80 @@
+package io.jvfio;
+
+import java.util.Optional;
+
+/**
+ * Why a device does not answer, or answers ones: the one place that looks. Source: {@code
+ * drivers/vfio/pci/vfio_pci_config.c}, {@code __vfio_pci_memory_enabled}.
+ */
+final class DeviceHealth {
+  private static final int D3HOT = 3;
+
+  private final PciConfigSpace config;
+  private final Optional<EehEndpoint> endpoint;
+
+  DeviceHealth(PciConfigSpace config, Optional<EehEndpoint> endpoint) {
+    this.config = config;
+    this.endpoint = endpoint;
+  }
+
+  /** After an access that failed. */
+  Explanation whyNoAnswer() {
+    if (!PciHeader.answers(config)) {
+      return gone();
+    }
+    try {
+      boolean asleep =
+          PciCapability.of(config).stream()
+              .anyMatch(
+                  each ->
+                      each instanceof PciCapability.PowerManagement power
+                          && power.powerState() == D3HOT);
+      if (asleep) {
+        return new Explanation(
+            "The device did not answer: it is asleep (D3hot).",
+            "Wake it by its Power Management capability, or by a reset, before its registers are used.");
+      }
+      if ((config.read16(PciHeader.COMMAND) & PciHeader.COMMAND_MEMORY) == 0) {
+        return new Explanation(
+            "The device did not answer: it decodes no memory (COMMAND bit 1 is off).",
+            "Turn it on with enableBusMaster(), or in configuration space.");
+      }
+    } catch (VfioException e) {
+      return gone();
+    }
+    return new Explanation(
+        "The device did not answer: it sleeps in low power, or something on the way to it failed.",
+        "End low power if it is on; otherwise look for the reason in dmesg.");
+  }
+
+  private static Explanation gone() {
+    return new Explanation(
+        "The device did not answer: it is gone, and its configuration space reads as ones.",
+        "Close it; if it should be there, look for the reason in dmesg.");
+  }
+
+  /**
+   * After a register of 32 or 64 bits that read as all ones: fails where that is known not to be
+   * its value.
+   */
+  void check(String subject) {
+    var why = whyOnes();
+    if (why.isPresent()) {
+      throw new VfioException(
+          "register access", subject, null, why.get().meaning(), why.get().nextStep());
+    }
+  }
+
+  private Optional<Explanation> whyOnes() {
+    if (!PciHeader.answers(config)) {
+      return Optional.of(gone());
+    }
+    return endpoint
+        .filter(EehEndpoint::isStopped)
+        .map(
+            _ ->
+                new Explanation(
+                    "The register reads as ones, since EEH has cut the device off after an error.",
+                    "Recover it with EehEndpoint.recover(), then open its driver again."));
+  }
+}
