@@ -33,7 +33,7 @@ final class CapabilityJson {
       try {
         fields.put(name, value(component.getAccessor().invoke(values)));
       } catch (IllegalAccessException | InvocationTargetException e) {
-        throw new AssertionError("a field of a public record cannot be read", e);
+        throw new LinkageError("a field of a public record cannot be read", e);
       }
     }
     return fields;
