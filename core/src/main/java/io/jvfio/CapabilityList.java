@@ -294,8 +294,8 @@ final class CapabilityList {
         bars.add(
             new PciCapability.Choice(
                 control & 7,
-                1L << 20 + Math.min(control >>> 8 & 0x3f, 42), // what is beyond fits no long
-                bits(sizes >>> 4).mapToObj(bit -> 1L << 20 + bit).toList()));
+                1L << (20 + Math.min(control >>> 8 & 0x3f, 42)), // what is beyond fits no long
+                bits(sizes >>> 4).mapToObj(bit -> 1L << (20 + bit)).toList()));
       }
       return bars;
     }
@@ -325,7 +325,7 @@ final class CapabilityList {
   /** A latency in units of 32 to the power of a scale, of which 6 and 7 mean nothing. */
   private static long latency(int field) {
     int scale = field >>> 10 & 7;
-    return scale > 5 ? 0 : (long) (field & 0x3ff) << 5 * scale;
+    return scale > 5 ? 0 : (long) (field & 0x3ff) << (5 * scale);
   }
 
   private static boolean isSet(int register, int bit) {

@@ -142,14 +142,14 @@ final class DeviceInterrupts implements Interrupts {
     try (var undo = new Cleanup()) {
       var line = new EventLine(this, control, loop, index);
       undo.add(line::release);
-      connect(line, index);
+      connect(line);
       undo.release();
       use(line, index, List.of(line));
       return line;
     }
   }
 
-  private void connect(EventInterrupt interrupt, IrqInfo index) {
+  private void connect(EventInterrupt interrupt) {
     interrupt.set(
         Vfio.VFIO_IRQ_SET_ACTION_TRIGGER | Vfio.VFIO_IRQ_SET_DATA_EVENTFD, interrupt.event().fd());
   }
@@ -184,7 +184,7 @@ final class DeviceInterrupts implements Interrupts {
     try (var undo = new Cleanup()) {
       var made = newInterrupt(index, 0);
       undo.add(made::release);
-      connect(made, index);
+      connect(made);
       undo.release();
       return made;
     }
@@ -192,7 +192,7 @@ final class DeviceInterrupts implements Interrupts {
 
   /** See {@link InterruptVectors#grow}. */
   synchronized int grow(EventVectors vectors, int count) {
-    if (inUse != vectors) {
+    if (!vectors.equals(inUse)) {
       throw new IllegalStateException(vectors + ": closed");
     }
     int grown = vectors.growTo(count);
@@ -220,7 +220,7 @@ final class DeviceInterrupts implements Interrupts {
   void close(AutoCloseable user) {
     try (var steps = new Cleanup()) {
       synchronized (this) {
-        if (inUse == user) {
+        if (user.equals(inUse)) {
           turnOff(steps);
         }
       }

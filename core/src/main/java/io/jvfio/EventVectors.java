@@ -177,8 +177,11 @@ final class EventVectors implements InterruptVectors {
               null,
               "The host has only %d vectors left; %d were in use.".formatted(usable, before.size()),
               "Close other devices, and enable the interrupts of this one again.");
-      owner.lost(this);
-      throw fewer;
+      try (var steps = new Cleanup()) {
+        steps.add(() -> owner.lost(this));
+        steps.add(() -> owner.disable(index));
+        throw fewer;
+      }
     }
     signal(before.size());
     return usable;

@@ -56,7 +56,7 @@ final class InterruptLoop {
       throw new IllegalStateException(name + " is closed");
     }
     int fd = interrupt.event().fd();
-    if (fd < handled.length && handled[fd] == interrupt) {
+    if (fd < handled.length && interrupt.equals(handled[fd])) {
       interrupt.handler(handler);
       return;
     }
@@ -77,7 +77,7 @@ final class InterruptLoop {
   /** Takes the handler away; it is not running any more then, but for the caller's own. */
   synchronized void remove(EventInterrupt interrupt) {
     int fd = interrupt.event().fd();
-    if (fd < handled.length && handled[fd] == interrupt) {
+    if (fd < handled.length && interrupt.equals(handled[fd])) {
       handled[fd] = null;
       interrupt.handler(null);
       int result = closed ? 0 : kernel.epollControl(epoll, Kernel.EPOLL_CTL_DEL, fd, 0);
@@ -91,7 +91,7 @@ final class InterruptLoop {
 
   private void awaitEndOf(EventInterrupt interrupt) {
     boolean interrupted = false;
-    while (running == interrupt && Thread.currentThread() != thread) {
+    while (interrupt.equals(running) && !Thread.currentThread().equals(thread)) {
       try {
         wait();
       } catch (InterruptedException _) {
@@ -210,7 +210,7 @@ final class InterruptLoop {
     try (var steps = new Cleanup()) {
       steps.add(wake::close);
       steps.add(() -> closeEpoll(set));
-      if (Thread.currentThread() != running) {
+      if (!Thread.currentThread().equals(running)) {
         steps.add(() -> join(running));
         steps.add(wake::signal);
       }

@@ -25,7 +25,9 @@ public interface InterruptVectors extends AutoCloseable {
    * @return how many there are then: fewer than {@code count} when the host has no more
    * @throws IllegalArgumentException if the device has fewer than {@code count}, or {@code count}
    *     is less than there are
-   * @throws VfioException if the kernel refuses; the vectors of before are in use still
+   * @throws VfioException if the kernel refuses; the vectors of before are in use still, unless the
+   *     kernel does not take them back either: then they are off, and can only be closed
+   * @throws IllegalStateException once closed
    */
   int grow(int count);
 

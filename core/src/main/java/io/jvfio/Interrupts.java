@@ -4,8 +4,9 @@ import java.util.List;
 
 /**
  * The interrupts of a device. INTx, MSI and MSI-X exclude each other: one of them can be in use at
- * a time. What is still in use when the device is closed is turned off then. Safe for use by
- * several threads. Source: {@code VFIO_DEVICE_SET_IRQS}, {@code drivers/vfio/pci/vfio_pci_intrs.c}.
+ * a time. What is still in use when the device is closed is turned off then, after the device was
+ * stopped and before its memory is unmapped. Safe for use by several threads. Source: {@code
+ * VFIO_DEVICE_SET_IRQS}, {@code drivers/vfio/pci/vfio_pci_intrs.c}.
  */
 public interface Interrupts {
   /** All interrupt indexes: INTx, MSI, MSI-X, error, request. */

@@ -14,7 +14,9 @@ public interface IntxLine extends Interrupt, AutoCloseable {
 
   /**
    * An eventfd whose signal unmasks the line in the kernel, without a system call of this process
-   * if something else signals it, such as a virtual machine monitor (resample).
+   * if something else signals it, such as a virtual machine monitor (resample). It is for
+   * signalling only: newer kernels take what it counts, Linux 5.10 leaves it there. The same at
+   * each call.
    *
    * @throws VfioException if the kernel refuses
    */

@@ -315,6 +315,11 @@ final class LinuxDevice implements VfioDevice {
   }
 
   @Override
+  public boolean canReset() {
+    return resettable;
+  }
+
+  @Override
   public void reset() {
     if (!resettable) {
       throw new VfioException(

@@ -59,6 +59,11 @@ public interface VfioDevice extends AutoCloseable {
   /** Stops DMA and message-signalled interrupts of the device (COMMAND bit 2). */
   void disableBusMaster();
 
+  /** Whether the kernel has a way to {@link #reset()} this function alone. */
+  default boolean canReset() {
+    return true;
+  }
+
   /**
    * Resets the function; configuration space keeps its values.
    *

@@ -27,14 +27,14 @@ final class FakeConfig implements PciConfigSpace {
     }
     int value = 0;
     for (int i = 0; i < width; i++) {
-      value |= Byte.toUnsignedInt(bytes[offset + i]) << 8 * i;
+      value |= Byte.toUnsignedInt(bytes[offset + i]) << (8 * i);
     }
     return value;
   }
 
   private void write(int offset, int width, int value) {
     for (int i = 0; i < width; i++) {
-      bytes[offset + i] = (byte) (value >>> 8 * i);
+      bytes[offset + i] = (byte) (value >>> (8 * i));
     }
   }
 

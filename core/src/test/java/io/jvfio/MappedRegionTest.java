@@ -11,6 +11,7 @@ import io.jvfio.linux.RegisterOrder;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -73,7 +74,7 @@ class MappedRegionTest {
     try (var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
       channel.truncate(byteSize);
       if (byteSize > 0) {
-        channel.write(java.nio.ByteBuffer.allocate(1), byteSize - 1);
+        channel.write(ByteBuffer.allocate(1), byteSize - 1);
       }
     }
   }

@@ -45,7 +45,7 @@ class BlockContentTest {
   }
 
   private void flip(int bit) {
-    long at = 512 + bit / 8;
+    long at = 512L + bit / 8;
     memory.set(
         ValueLayout.JAVA_BYTE, at, (byte) (memory.get(ValueLayout.JAVA_BYTE, at) ^ 1 << (bit % 8)));
   }

@@ -102,8 +102,8 @@ enum Face {
     }
   };
 
-  private static final int BYTES = 64 << 10;
-  private static final int PIECE_BYTES = 16 << 10;
+  private static final int BYTES = 16 << 10;
+  private static final int PIECE_BYTES = 4 << 10;
   private static final int OPERATIONS = 4;
   private static final long WAIT_NANOS = 1_000_000;
 

@@ -30,8 +30,8 @@ import org.junit.jupiter.api.Timeout;
  */
 class NvmeCloseTest {
   private static final long DISK_BYTES = 64 << 20;
-  private static final int ROUNDS = 300;
-  private static final long LONGEST_NANOS = TimeUnit.SECONDS.toNanos(40);
+  private static final int ROUNDS = 200;
+  private static final long LONGEST_NANOS = TimeUnit.SECONDS.toNanos(30);
 
   private final NvmeFaults faults = new NvmeFaults();
 

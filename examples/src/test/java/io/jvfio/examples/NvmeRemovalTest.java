@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
@@ -22,7 +23,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** A device that goes away while every face of the driver does I/O, from several threads. */
-@Timeout(30)
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class NvmeRemovalTest {
   private static final int THREADS = 3;
   private static final NvmeOptions OPTIONS =
@@ -68,11 +69,12 @@ class NvmeRemovalTest {
         working.await();
         var unbound = host.unbind(disk.address());
         assertThat(unbound).isNotDone();
-        disk.closeDevice();
-        unbound.get(10, TimeUnit.SECONDS);
+        disk.controller().close();
         for (var end : ends) {
           checkFailure(end.get());
         }
+        disk.device().close();
+        unbound.get(10, TimeUnit.SECONDS);
       }
       assertThat(host.faults()).isEmpty();
       assertSame(host.resources(), before);
@@ -85,7 +87,7 @@ class NvmeRemovalTest {
   }
 
   private static List<Future<Throwable>> start(
-      Face face, Disk disk, CountDownLatch working, java.util.concurrent.ExecutorService pool) {
+      Face face, Disk disk, CountDownLatch working, ExecutorService pool) {
     List<Future<Throwable>> ends = new ArrayList<>();
     for (int i = 0; i < THREADS; i++) {
       ends.add(pool.submit(() -> catchThrowable(() -> face.work(disk, working))));

@@ -135,7 +135,7 @@ final class AdminCommands {
                 namespaceId,
                 0,
                 0,
-                formatIndex | erase.ordinal() << ERASE_SHIFT,
+                formatIndex | erase.code() << ERASE_SHIFT,
                 0,
                 0,
                 timeout.toNanos()));

@@ -26,7 +26,7 @@ final class AsyncEvents {
         () -> {
           var startup = controller.startup();
           var identity = startup.identity();
-          int events = CRITICAL_WARNINGS | identity.optionalAsyncEvents() & NOTICES;
+          int events = CRITICAL_WARNINGS | (identity.optionalAsyncEvents() & NOTICES);
           startup.requestEvents(identity.maxAsyncEvents(), events);
           var vector = startup.vectors().admin();
           if (vector != null && interrupt == null) {

@@ -4,6 +4,7 @@ import io.jvfio.DmaSpace;
 import io.jvfio.VfioDevice;
 import io.jvfio.VfioException;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -35,7 +36,7 @@ final class Controller {
   /** Why the controller was reset last, or is dead. */
   private volatile @Nullable Throwable failure;
 
-  private volatile int resets;
+  private final AtomicInteger resets = new AtomicInteger();
 
   Controller(VfioDevice device, NvmeOptions options, ControllerRegisters registers) {
     this.device = device;
@@ -85,7 +86,7 @@ final class Controller {
   }
 
   int resets() {
-    return resets;
+    return resets.get();
   }
 
   /**
@@ -258,7 +259,7 @@ final class Controller {
     lock.lock();
     try {
       // Another thread may have been faster.
-      if (resets == resetsBefore) {
+      if (resets.get() == resetsBefore) {
         recover(cause);
       }
     } finally {
@@ -277,7 +278,7 @@ final class Controller {
     }
     phase = Phase.RECOVERING;
     failure = cause;
-    resets++;
+    resets.incrementAndGet();
     try {
       startup.stop();
       queues.endAll();

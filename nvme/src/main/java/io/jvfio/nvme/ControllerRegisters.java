@@ -18,7 +18,16 @@ final class ControllerRegisters implements AutoCloseable {
   private static final long AQA = 0x24;
   private static final long ASQ = 0x28;
   private static final long ACQ = 0x30;
+  private static final long CMBLOC = 0x38;
+  private static final long CMBSZ = 0x3c;
+  private static final long CMBMSC = 0x50;
   static final long DOORBELLS = 0x1000;
+
+  private static final int CAP_CMBS_SHIFT = 57;
+  private static final int CMBSZ_SQS = 1;
+  private static final int CMBSZ_UNITS_SHIFT = 8;
+  private static final int CMBMSC_CRE = 1;
+  private static final int CMBMSC_CMSE = 1 << 1;
 
   private static final int CC_EN = 1;
   private static final int CC_SHN_MASK = 3 << 14;
@@ -119,6 +128,39 @@ final class ControllerRegisters implements AutoCloseable {
   /** CAP.DSTRD. */
   private int doorbellShift() {
     return 2 + ((int) (capabilities >> 32) & 0xf);
+  }
+
+  /** Whether there is a memory buffer whose address the host chooses. */
+  boolean hasControllerMemory() {
+    return ((capabilities >> CAP_CMBS_SHIFT) & 1) != 0;
+  }
+
+  /** Has CMBLOC and CMBSZ tell of the memory buffer; and gives it an address, unless that is 0. */
+  void enableControllerMemory(long address) {
+    int flags = address == 0 ? CMBMSC_CRE : CMBMSC_CRE | CMBMSC_CMSE;
+    // The half with the flags last: the address is complete when it counts.
+    registers.write32(CMBMSC + Integer.BYTES, (int) (address >>> 32));
+    registers.write32(CMBMSC, (int) address | flags);
+  }
+
+  /** CMBSZ. */
+  int controllerMemorySize() {
+    return registers.read32(CMBSZ);
+  }
+
+  /** CMBLOC. */
+  int controllerMemoryLocation() {
+    return registers.read32(CMBLOC);
+  }
+
+  /** Whether a memory buffer of this CMBSZ takes submission queues. */
+  static boolean takesSubmissionQueues(int size) {
+    return (size & CMBSZ_SQS) != 0;
+  }
+
+  /** The unit of size and offset of a memory buffer of this CMBSZ: 4 KiB, 64 KiB and so on. */
+  static long controllerMemoryUnit(int size) {
+    return (long) PrpList.PAGE_SIZE << (4 * ((size >> CMBSZ_UNITS_SHIFT) & 0xf));
   }
 
   /** Tells the controller where its admin queues are; it has to be disabled. */

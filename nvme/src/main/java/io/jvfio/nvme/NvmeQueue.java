@@ -66,6 +66,7 @@ public final class NvmeQueue implements AutoCloseable {
   private final int vector;
   private final int entries;
   private final QueueMemory memory;
+  private final long submissionIova;
   private final TransferLimits limits;
   private final long maxTransfer;
   private final SubmissionRing submissions;
@@ -104,9 +105,13 @@ public final class NvmeQueue implements AutoCloseable {
     this.limits = limits;
     maxTransfer = limits.maxBytes();
     var startup = controller.startup();
+    var tail = startup.doorbell(id, false);
+    var device = startup.controllerMemory(id, entries);
     submissions =
-        new SubmissionRing(
-            memory.segment(), QueueMemory.SUBMISSION_RING, entries, startup.doorbell(id, false));
+        device == null
+            ? new SubmissionRing(memory.segment(), QueueMemory.SUBMISSION_RING, entries, tail)
+            : new SubmissionRing(device.registers(), device.ring(id, entries), entries, tail);
+    submissionIova = device == null ? memory.submissionIova() : device.iova(id, entries);
     completions =
         new CompletionRing(
             memory.segment(), memory.completionRing(), entries, startup.doorbell(id, true));
@@ -638,6 +643,11 @@ public final class NvmeQueue implements AutoCloseable {
 
   QueueMemory memory() {
     return memory;
+  }
+
+  /** Where the controller finds the submission ring. */
+  long submissionIova() {
+    return submissionIova;
   }
 
   /** With the controller's lock. */

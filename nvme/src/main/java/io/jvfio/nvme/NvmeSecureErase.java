@@ -4,12 +4,22 @@ package io.jvfio.nvme;
  * What formatting does to the data that was there. Source: NVM Express Base Specification, "Format
  * NVM command", Secure Erase Settings.
  */
-// The order is that of the values on the wire.
 public enum NvmeSecureErase {
   /** Nothing: it may be readable by other means. */
-  NONE,
+  NONE(0),
   /** All of it is erased; what reads return then is not known. */
-  USER_DATA,
+  USER_DATA(1),
   /** The key that it was encrypted with is deleted. */
-  CRYPTOGRAPHIC
+  CRYPTOGRAPHIC(2);
+
+  private final int code;
+
+  NvmeSecureErase(int code) {
+    this.code = code;
+  }
+
+  /** Its number on the wire. */
+  int code() {
+    return code;
+  }
 }

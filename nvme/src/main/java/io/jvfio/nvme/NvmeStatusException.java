@@ -12,6 +12,9 @@ import java.io.Serial;
 public final class NvmeStatusException extends RuntimeException {
   @Serial private static final long serialVersionUID = 1;
 
+  /** The status of a command that did what it should. */
+  static final int SUCCESS = 0;
+
   /** Status type 3, code 0x71: how this driver ends commands when the controller was stopped. */
   static final int ABORTED_BY_HOST = 0x371;
 

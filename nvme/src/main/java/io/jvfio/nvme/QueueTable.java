@@ -78,7 +78,7 @@ final class QueueTable {
           Opcode.CREATE_SUBMISSION_QUEUE,
           object,
           0,
-          queue.memory().submissionIova(),
+          queue.submissionIova(),
           SubmissionEntry.pair(size, CONTIGUOUS | id << 16));
     } catch (NvmeStatusException e) {
       delete(Opcode.DELETE_COMPLETION_QUEUE, id);

@@ -27,6 +27,7 @@ final class Startup {
   private @Nullable AdminQueue admin;
   private @Nullable IdentifyController identity;
   private @Nullable ShadowDoorbells shadow;
+  private @Nullable ControllerMemory controllerMemory;
   private Vectors vectors = Vectors.polled();
   private int pairs;
   private int eventRequests;
@@ -68,6 +69,9 @@ final class Startup {
       shadow = queue.shadowDoorbells();
     }
     configureShadow();
+    if (options.controllerMemory()) {
+      controllerMemory = ControllerMemory.open(device, registers);
+    }
     if (options.completionMode() == NvmeCompletionMode.INTERRUPTS) {
       vectors = Vectors.open(device, Math.min(pairs + 1, MAX_VECTORS));
     }
@@ -148,6 +152,9 @@ final class Startup {
     isEnabled = true;
     requestPairs();
     configureShadow();
+    if (controllerMemory != null) {
+      controllerMemory.enable(registers);
+    }
     eventsConfigured = 0;
     requestEvents();
   }
@@ -196,6 +203,12 @@ final class Startup {
     return pairs;
   }
 
+  /** The controller's memory, if it has room for the submission ring of a queue. */
+  @Nullable ControllerMemory controllerMemory(int queue, int entries) {
+    var present = controllerMemory;
+    return present != null && present.hasRoom(queue, entries) ? present : null;
+  }
+
   /** The doorbell of an I/O queue. */
   Doorbell doorbell(int queue, boolean isCompletion) {
     long offset =
@@ -237,6 +250,9 @@ final class Startup {
   /** Frees what the device could reach before, and the registers. */
   void free(CloseSteps steps) {
     steps.run(vectors::close);
+    if (controllerMemory != null) {
+      steps.run(controllerMemory::close);
+    }
     if (admin != null) {
       steps.run(admin::close);
     }

@@ -2,6 +2,7 @@ package io.jvfio.nvme;
 
 import static io.jvfio.nvme.LittleEndian.LE64;
 
+import io.jvfio.linux.Registers;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemoryLayout.PathElement;
 import java.lang.foreign.MemorySegment;
@@ -51,6 +52,27 @@ final class SubmissionEntry {
   /** Two dwords as a word. */
   static long pair(int first, int second) {
     return Integer.toUnsignedLong(first) | ((long) second << Integer.SIZE);
+  }
+
+  /** {@link #write(MemorySegment, long, int, int, long, long, long, long, long)} to a device. */
+  static void write(
+      Registers queue,
+      long entry,
+      int cdw0,
+      int namespaceId,
+      long dptr1,
+      long dptr2,
+      long cdw10and11,
+      long cdw12and13,
+      long cdw14and15) {
+    queue.write64(entry + CDW0_NSID_OFFSET, pair(cdw0, namespaceId));
+    queue.write64(entry + CDW2_CDW3_OFFSET, 0);
+    queue.write64(entry + MPTR_OFFSET, 0);
+    queue.write64(entry + DPTR1_OFFSET, dptr1);
+    queue.write64(entry + DPTR2_OFFSET, dptr2);
+    queue.write64(entry + CDW10_CDW11_OFFSET, cdw10and11);
+    queue.write64(entry + CDW12_CDW13_OFFSET, cdw12and13);
+    queue.write64(entry + CDW14_CDW15_OFFSET, cdw14and15);
   }
 
   /**

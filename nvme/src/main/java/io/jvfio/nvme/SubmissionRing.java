@@ -1,6 +1,8 @@
 package io.jvfio.nvme;
 
+import io.jvfio.linux.Registers;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The host's side of a submission queue. Source: NVM Express Base Specification, "Queue
@@ -12,6 +14,10 @@ import java.lang.foreign.MemorySegment;
  */
 final class SubmissionRing {
   private final MemorySegment memory;
+
+  /** Where the ring lies if not in memory of this host; null otherwise. */
+  private final @Nullable Registers device;
+
   private final long ring;
   private final int entries;
   private final Doorbell doorbell;
@@ -21,7 +27,18 @@ final class SubmissionRing {
 
   /** A ring of {@code entries} entries in {@code memory} from {@code ring}, which is empty. */
   SubmissionRing(MemorySegment memory, long ring, int entries, Doorbell doorbell) {
+    this(memory, null, ring, entries, doorbell);
+  }
+
+  /** A ring in memory of the device from {@code ring}, which is empty. */
+  SubmissionRing(Registers device, long ring, int entries, Doorbell doorbell) {
+    this(MemorySegment.NULL, device, ring, entries, doorbell);
+  }
+
+  private SubmissionRing(
+      MemorySegment memory, @Nullable Registers device, long ring, int entries, Doorbell doorbell) {
     this.memory = memory;
+    this.device = device;
     this.ring = ring;
     this.entries = entries;
     this.doorbell = doorbell;
@@ -37,16 +54,14 @@ final class SubmissionRing {
       long cdw12and13,
       long cdw14and15) {
     int at = tail;
-    SubmissionEntry.write(
-        memory,
-        ring + (long) at * SubmissionEntry.SIZE,
-        cdw0,
-        namespaceId,
-        dptr1,
-        dptr2,
-        cdw10and11,
-        cdw12and13,
-        cdw14and15);
+    long entry = ring + (long) at * SubmissionEntry.SIZE;
+    if (device == null) {
+      SubmissionEntry.write(
+          memory, entry, cdw0, namespaceId, dptr1, dptr2, cdw10and11, cdw12and13, cdw14and15);
+    } else {
+      SubmissionEntry.write(
+          device, entry, cdw0, namespaceId, dptr1, dptr2, cdw10and11, cdw12and13, cdw14and15);
+    }
     int next = at + 1;
     tail = next == entries ? 0 : next;
   }

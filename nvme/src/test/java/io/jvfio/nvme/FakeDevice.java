@@ -9,6 +9,7 @@ import io.jvfio.RegionInfo;
 import io.jvfio.VfioDevice;
 import io.jvfio.linux.RegisterOrder;
 import io.jvfio.linux.Registers;
+import io.jvfio.model.Bar;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.DmaFaultException;
 import io.jvfio.model.DmaPort;
@@ -141,7 +142,14 @@ final class FakeDevice implements VfioDevice {
 
   @Override
   public List<Region> regions() {
-    return List.of(new Bar0());
+    List<Region> regions = new ArrayList<>();
+    for (var bar : model.bars()) {
+      while (regions.size() < bar.index()) {
+        regions.add(new BarRegion(new Bar(regions.size(), 0, false, false)));
+      }
+      regions.add(new BarRegion(bar));
+    }
+    return regions;
   }
 
   @Override
@@ -225,10 +233,16 @@ final class FakeDevice implements VfioDevice {
     }
   }
 
-  private final class Bar0 implements Region {
+  private final class BarRegion implements Region {
+    private final Bar bar;
+
+    BarRegion(Bar bar) {
+      this.bar = bar;
+    }
+
     @Override
     public RegionInfo info() {
-      return new RegionInfo(0, model.bars().getFirst().byteSize(), true, true, false, false);
+      return new RegionInfo(bar.index(), bar.byteSize(), true, true, false, false);
     }
 
     @Override
@@ -253,14 +267,19 @@ final class FakeDevice implements VfioDevice {
 
     @Override
     public Registers registers(RegisterOrder order) {
-      access("map BAR0");
+      access("map a BAR");
       openRegisters++;
-      return new ModelRegisters();
+      return new ModelRegisters(bar);
     }
   }
 
   private final class ModelRegisters implements Registers {
+    private final Bar bar;
     private boolean isClosed;
+
+    ModelRegisters(Bar bar) {
+      this.bar = bar;
+    }
 
     private void check(String what) {
       if (isClosed) {
@@ -275,23 +294,23 @@ final class FakeDevice implements VfioDevice {
         return -1;
       }
       synchronized (model) {
-        return model.read(0, offset, width);
+        return model.read(bar.index(), offset, width);
       }
     }
 
     private void write(long offset, int width, long value) {
       check("write");
-      if (offset == 0x14) {
+      if (bar.index() == 0 && offset == 0x14) {
         journal.add("CC 0x%x".formatted(value));
       }
       synchronized (model) {
-        model.write(0, offset, width, value);
+        model.write(bar.index(), offset, width, value);
       }
     }
 
     @Override
     public long byteSize() {
-      return model.bars().getFirst().byteSize();
+      return bar.byteSize();
     }
 
     @Override
@@ -331,7 +350,10 @@ final class FakeDevice implements VfioDevice {
 
     @Override
     public void write64(long offset, long value) {
-      throw new AssertionError("64-bit registers are written in halves");
+      if (bar.index() == 0) {
+        throw new AssertionError("64-bit registers are written in halves");
+      }
+      write(offset, 8, value);
     }
 
     @Override

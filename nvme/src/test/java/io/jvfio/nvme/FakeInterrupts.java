@@ -10,6 +10,7 @@ import io.jvfio.VfioException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -114,10 +115,10 @@ final class FakeInterrupts implements Interrupts {
     private long count;
 
     /** How often somebody began to wait. */
-    private volatile int waits;
+    private final AtomicInteger waits = new AtomicInteger();
 
     int waits() {
-      return waits;
+      return waits.get();
     }
 
     boolean hasHandler() {
@@ -138,7 +139,7 @@ final class FakeInterrupts implements Interrupts {
     public long await(Duration timeout) {
       lock.lock();
       try {
-        waits++;
+        waits.incrementAndGet();
         long left = timeout.toNanos();
         while (count == 0 && left > 0) {
           left = signalled.awaitNanos(left);

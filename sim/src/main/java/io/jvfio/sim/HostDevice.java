@@ -267,31 +267,43 @@ final class HostDevice implements DmaPort, InterruptPort {
 
   @Override
   public void read(long iova, MemorySegment target) throws DmaFaultException {
-    transfer(iova, target, false);
+    transfer(iova, target, 0, target.byteSize(), false);
+  }
+
+  @Override
+  public void read(long iova, MemorySegment target, long offset, long length)
+      throws DmaFaultException {
+    transfer(iova, target, offset, length, false);
   }
 
   @Override
   public void write(long iova, MemorySegment source) throws DmaFaultException {
-    transfer(iova, source, true);
+    transfer(iova, source, 0, source.byteSize(), true);
   }
 
-  private void transfer(long iova, MemorySegment data, boolean write) throws DmaFaultException {
+  @Override
+  public void write(long iova, MemorySegment source, long offset, long length)
+      throws DmaFaultException {
+    transfer(iova, source, offset, length, true);
+  }
+
+  private void transfer(long iova, MemorySegment data, long offset, long size, boolean write)
+      throws DmaFaultException {
     synchronized (host) {
       if (gone) {
         throw new DmaFaultException(iova, "the device is no longer in its slot");
       }
       try {
         var translation = translation(iova, write);
-        long size = data.byteSize();
         for (long done = 0; done < size; ) {
           var piece = translation.reach(iova + done, size - done, write);
           if (write) {
-            MemorySegment.copy(data, done, piece, 0, piece.byteSize());
+            MemorySegment.copy(data, offset + done, piece, 0, piece.byteSize());
             if (open != null) {
               open.wrote(iova + done, piece.byteSize());
             }
           } else {
-            MemorySegment.copy(piece, 0, data, done, piece.byteSize());
+            MemorySegment.copy(piece, 0, data, offset + done, piece.byteSize());
           }
           done += piece.byteSize();
         }

@@ -10,6 +10,7 @@ import static io.jvfio.linux.uapi.Vfio.VFIO_DEVICE_STATE_STOP;
 import static io.jvfio.linux.uapi.Vfio.VFIO_DEVICE_STATE_STOP_COPY;
 import static io.jvfio.linux.uapi.Vfio.VFIO_MIGRATION_P2P;
 import static io.jvfio.linux.uapi.Vfio.VFIO_MIGRATION_PRE_COPY;
+import static java.util.Objects.requireNonNull;
 
 import io.jvfio.linux.Errno;
 import java.util.ArrayDeque;
@@ -89,11 +90,11 @@ final class MigrationPath {
       for (int next : steps.getOrDefault(at, List.of())) {
         boolean passes = next == to || saves || !SAVING.contains(next);
         if (passes && !firstSteps.containsKey(next)) {
-          firstSteps.put(next, at == from ? next : firstSteps.get(at));
+          firstSteps.put(next, at == from ? next : requireNonNull(firstSteps.get(at)));
           reached.add(next);
         }
       }
     }
-    return firstSteps.get(to);
+    return requireNonNull(firstSteps.get(to));
   }
 }

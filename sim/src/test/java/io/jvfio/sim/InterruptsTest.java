@@ -492,6 +492,47 @@ class InterruptsTest {
   }
 
   @Test
+  void aDeviceHasAThousandWritesThatSignalsCause() {
+    var region = device.region(0);
+    for (int value = 0; value < 1000; value++) {
+      region.ioEventFd(Bell.SCRATCH, 4, value);
+    }
+    assertThatExceptionOfType(VfioException.class)
+        .isThrownBy(() -> region.ioEventFd(Bell.SCRATCH, 4, 1000))
+        .withMessageContaining("ENOSPC")
+        .withMessageContaining("1,000 of them at most");
+  }
+
+  @Test
+  void aMessageWaitsInTheDeviceWhileItsVectorHasNoHandler() {
+    try (var vectors = device.interrupts().enableMsix(1)) {
+      send(3);
+      assertThat(vectors.grow(4)).isEqualTo(4);
+      assertThat(vectors.vector(3).poll()).isEqualTo(1);
+      assertThat(vectors.vector(2).poll()).isZero();
+    }
+    send(0);
+    try (var vectors = device.interrupts().enableMsix(1)) {
+      assertThat(vectors.vector(0).poll()).as("nothing waits while MSI-X is off").isZero();
+      device.reset();
+      device.enableBusMaster();
+      send(0);
+      assertThat(vectors.vector(0).poll()).as("a reset leaves vectors as they are").isEqualTo(1);
+    }
+  }
+
+  @Test
+  void aDeviceWithoutALineSaysSo() throws Exception {
+    closeAll();
+    var bell = new Bell(2);
+    bell.config().set(0x3d, 1, 0);
+    device = open("x86-6.12", HostOptions.defaults(), bell);
+    assertThatExceptionOfType(VfioException.class)
+        .isThrownBy(() -> device.interrupts().enableIntx())
+        .withMessageContaining("no interrupt line");
+  }
+
+  @Test
   void nothingIsLeftWhenADeviceIsClosedWithEverythingInUse() {
     var vectors = device.interrupts().enableMsix(8);
     vectors.vector(3).handle(_ -> {});
