@@ -290,7 +290,7 @@ public final class NvmeAsynchronousFileChannel extends AsynchronousFileChannel {
       A attachment,
       CompletionHandler<FileLock, ? super A> handler) {
     var result = lock(position, size, shared);
-    result.whenComplete((lock, cause) -> tell(handler, attachment, cause, lock));
+    var _ = result.whenComplete((lock, cause) -> tell(handler, attachment, cause, lock));
   }
 
   /** The lock, at once: no other process can hold one. */

@@ -362,6 +362,7 @@ class NvmeAsynchronousFileChannelTest {
   }
 
   @Test
+  @SuppressWarnings("try") // closing early is what is tested
   void locksAreThoseOfTheProcess() throws Exception {
     try (var one = open(namespace, 1);
         var other = namespace.openChannel(READ, WRITE)) {
