@@ -47,7 +47,7 @@ class EventInterruptTest {
     volatile long thread;
 
     @Override
-    @SuppressWarnings("NonAtomicOperationOnVolatileField") // one thread calls it
+    @SuppressWarnings("NonAtomicVolatileUpdate") // one thread calls it
     public void signalled(long count) {
       thread = Thread.currentThread().threadId();
       total += count;

@@ -86,7 +86,7 @@ final class InterruptCalls implements Subject {
   private static void make(Draft draft) {
     var name = draft.oneOf(EVENTS.stream().filter(e -> !draft.events.contains(e)).toList());
     if (draft.chance(4)) {
-      draft.steps.eventFd("wrong", 0, Kernel.EFD_NONBLOCK | 1 << draft.below(11) & ~1);
+      draft.steps.eventFd("wrong", 0, Kernel.EFD_NONBLOCK | (1 << draft.below(11) & ~1));
       return;
     }
     draft.steps.eventFd(name, draft.below(3), Kernel.EFD_NONBLOCK | (draft.chance(15) ? 1 : 0));

@@ -49,7 +49,7 @@ class InterruptFaultTest {
     }
 
     boolean picks(FaultInjector.Call call) {
-      return Thread.currentThread() == thread && count++ == picked;
+      return Thread.currentThread().equals(thread) && count++ == picked;
     }
   }
 

@@ -427,21 +427,20 @@ class InterruptsTest {
 
   @Test
   void anEventfdUnmasksTheLine() {
-    try (var line = device.interrupts().enableIntx()) {
-      int resample = line.resampleDescriptor();
-      assertThat(line.resampleDescriptor()).isEqualTo(resample);
-      line(true);
-      assertThat(line.poll()).isEqualTo(1);
-      signal(resample);
-      assertThat(line.poll()).as("still up").isEqualTo(1);
-      line(false);
-      signal(resample);
-      line(true);
-      assertThat(line.poll()).isEqualTo(1);
-      line.close();
-      assertThatIllegalStateException().isThrownBy(line::resampleDescriptor);
-      assertThatIllegalStateException().isThrownBy(line::unmask);
-    }
+    var line = device.interrupts().enableIntx();
+    int resample = line.resampleDescriptor();
+    assertThat(line.resampleDescriptor()).isEqualTo(resample);
+    line(true);
+    assertThat(line.poll()).isEqualTo(1);
+    signal(resample);
+    assertThat(line.poll()).as("still up").isEqualTo(1);
+    line(false);
+    signal(resample);
+    line(true);
+    assertThat(line.poll()).isEqualTo(1);
+    line.close();
+    assertThatIllegalStateException().isThrownBy(line::resampleDescriptor);
+    assertThatIllegalStateException().isThrownBy(line::unmask);
   }
 
   private void signal(int fd) {
@@ -464,19 +463,18 @@ class InterruptsTest {
   @Test
   void aSignalMakesTheKernelWriteARegister() {
     var region = device.region(0);
-    try (var event = region.ioEventFd(Bell.SCRATCH, 4, 0x1_1234_5678L)) {
-      event.signal();
-      assertThat(registers.read32(Bell.SCRATCH)).isEqualTo(0x1234_5678);
-      signal(event.fileDescriptor());
-      assertThat(registers.read32(Bell.WRITES)).isEqualTo(2);
-      assertThatExceptionOfType(VfioException.class)
-          .isThrownBy(() -> region.ioEventFd(Bell.SCRATCH, 4, 0x1_1234_5678L))
-          .withMessageContaining("EEXIST");
-      event.close();
-      event.close();
-      assertThatIllegalStateException().isThrownBy(event::signal);
-      assertThatIllegalStateException().isThrownBy(event::fileDescriptor);
-    }
+    var event = region.ioEventFd(Bell.SCRATCH, 4, 0x1_1234_5678L);
+    event.signal();
+    assertThat(registers.read32(Bell.SCRATCH)).isEqualTo(0x1234_5678);
+    signal(event.fileDescriptor());
+    assertThat(registers.read32(Bell.WRITES)).isEqualTo(2);
+    assertThatExceptionOfType(VfioException.class)
+        .isThrownBy(() -> region.ioEventFd(Bell.SCRATCH, 4, 0x1_1234_5678L))
+        .withMessageContaining("EEXIST");
+    event.close();
+    event.close();
+    assertThatIllegalStateException().isThrownBy(event::signal);
+    assertThatIllegalStateException().isThrownBy(event::fileDescriptor);
     assertThatExceptionOfType(VfioException.class)
         .isThrownBy(() -> region.ioEventFd(Bell.TABLE, 4, 0))
         .withMessageContaining("EINVAL");
