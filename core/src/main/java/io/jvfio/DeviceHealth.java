@@ -43,7 +43,7 @@ final class DeviceHealth {
       return gone();
     }
     return new Explanation(
-        "The device did not answer: it sleeps in low power, or something on the way to it failed.",
+        "The device did not answer: it is asleep in low power, or something on the way to it failed.",
         "End low power if it is on; otherwise look for the reason in dmesg.");
   }
 

@@ -35,7 +35,10 @@ final class MappedRegion implements Registers {
   /** How often the loop of a poll is gone round, which the compiler must not know. */
   private static final VarHandle ROUNDS = rounds();
 
-  @SuppressWarnings({"FieldMayBeFinal", "UnusedVariable"}) // read through ROUNDS, whose value must be no constant
+  @SuppressWarnings({
+    "FieldMayBeFinal",
+    "UnusedVariable"
+  }) // read through ROUNDS, whose value must be no constant
   private static int rounds = 1;
 
   /** Takes ownership of the mapping at {@code address}. */

@@ -134,7 +134,7 @@ class MappedRegionTest {
   @Test
   void theFailureSaysWhyNobodyAnswered() throws IOException {
     resize(0);
-    assertThatThrownBy(() -> region.read32(0)).hasMessageContaining("sleeps in low power");
+    assertThatThrownBy(() -> region.read32(0)).hasMessageContaining("asleep in low power");
     config.set(4, 4);
     assertThatThrownBy(() -> region.read32(0)).hasMessageContaining("decodes no memory");
     config.set(6, 0x10).set(0x34, 0x40).set(0x40, 1, 0, 3, 0, 3);

@@ -87,7 +87,7 @@ class RemovalTest {
   void aPulledDeviceAnswersOnesAndTakesNothing() {
     var registers = open();
     registers.write64(CopyEngine.SCRATCH, 5);
-    guest.host.remove(DEVICE);
+    assertThat(guest.host.remove(DEVICE)).isNotDone();
     assertThat(registers.read64(CopyEngine.SCRATCH)).isEqualTo(-1);
     registers.write64(CopyEngine.SCRATCH, 6);
     assertThat(engine.read(0, CopyEngine.SCRATCH, 8)).isEqualTo(5);
@@ -101,7 +101,7 @@ class RemovalTest {
   void whatTheKernelHasOfItsConfigurationStays() {
     open();
     var bars = read(CONFIG + 0x10, 4);
-    guest.host.remove(DEVICE);
+    assertThat(guest.host.remove(DEVICE)).isNotDone();
     assertThat(read(CONFIG, 4)).isEqualTo("3412e811");
     assertThat(read(CONFIG + 4, 8)).isEqualTo("fffb" + "ffff" + "ffffffff");
     assertThat(read(CONFIG + 0x10, 4)).isEqualTo(bars);
@@ -114,7 +114,7 @@ class RemovalTest {
   void aPulledDeviceDoesNoDma() {
     var registers = open();
     assertThat(write(CONFIG + 4, "0600")).isEqualTo("2");
-    guest.host.remove(DEVICE);
+    assertThat(guest.host.remove(DEVICE)).isNotDone();
     engine.write(0, CopyEngine.LENGTH, 8, 16);
     engine.write(0, CopyEngine.COMMAND, 8, CopyEngine.WRITE_MEMORY);
     assertThat(engine.read(0, CopyEngine.STATUS, 8)).isEqualTo(1);
@@ -153,7 +153,7 @@ class RemovalTest {
     address = guest.kernel.mmap(0x4000, 3, Kernel.MAP_SHARED, device, 0);
     var registers = guest.kernel.registers(address, 0x4000);
     assertThat(registers.read32(8)).isEqualTo(0x10400);
-    guest.host.remove(other);
+    assertThat(guest.host.remove(other)).isNotDone();
     assertThatThrownBy(() -> registers.read32(8)).isInstanceOf(InternalError.class);
     assertThatThrownBy(() -> registers.write32(0x14, 0)).isInstanceOf(InternalError.class);
     assertThat(read(8, 4)).isEqualTo("ffffffff");

@@ -111,7 +111,7 @@ class SafeDeviceTest {
     start("powernv-6.12", ADDRESS);
     try (var registers = device.region(0).registers()) {
       assertThat(device.region(0).mappableAreas()).isNotEmpty();
-      host.remove(ADDRESS);
+      assertThat(host.remove(ADDRESS)).isNotDone();
       assertUnanswered(registers, "it is gone");
     }
   }
