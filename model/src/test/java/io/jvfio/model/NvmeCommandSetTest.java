@@ -150,7 +150,7 @@ class NvmeCommandSetTest {
   @Test
   void givesBackWhatIsDeallocated() {
     for (int i = 0; i < 10; i++) {
-      write(1, i * 8, 1);
+      write(1, i * 8L, 1);
     }
     write(1, 3_000_000, 1);
     assertThat(blocksInUse(1)).isEqualTo(88);
