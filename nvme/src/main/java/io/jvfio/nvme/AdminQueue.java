@@ -104,7 +104,7 @@ final class AdminQueue implements AutoCloseable {
       long timeoutNanos) {
     int slot = slots.take(COMMAND);
     submissions.put(
-        opcode | slot << 16, namespaceId, prp1, prp2, cdw10and11, cdw12and13, cdw14and15);
+        opcode | slots.id(slot) << 16, namespaceId, prp1, prp2, cdw10and11, cdw12and13, cdw14and15);
     submissions.show();
     completedSlot = -1;
     var backoff = Backoff.patient(timeoutNanos);
@@ -134,9 +134,10 @@ final class AdminQueue implements AutoCloseable {
       return;
     }
     while (last != CompletionRing.NONE) {
-      int slot = CompletionEntry.commandId((int) last);
-      if (!slots.isInFlight(slot)) {
-        throw registers.unknownCompletion(0, slot);
+      int commandId = CompletionEntry.commandId((int) last);
+      int slot = slots.slotOf(commandId);
+      if (slot == CommandSlots.NONE) {
+        throw registers.unknownCompletion(0, commandId);
       }
       int status = CompletionEntry.status((int) last);
       int result = completions.result();
@@ -162,7 +163,7 @@ final class AdminQueue implements AutoCloseable {
     int wanted = Math.min(count, MAX_EVENT_REQUESTS);
     while (eventRequests < wanted) {
       int slot = slots.take(EVENT_REQUEST);
-      submissions.put(Opcode.ASYNC_EVENT_REQUEST.code() | slot << 16, 0, 0, 0, 0, 0, 0);
+      submissions.put(Opcode.ASYNC_EVENT_REQUEST.code() | slots.id(slot) << 16, 0, 0, 0, 0, 0, 0);
       eventRequests++;
     }
     submissions.show();

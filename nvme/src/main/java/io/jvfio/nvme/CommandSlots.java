@@ -3,8 +3,10 @@ package io.jvfio.nvme;
 import java.util.Arrays;
 
 /**
- * The commands of a queue that are in flight. A command takes a slot, whose number is its command
- * identifier, and gives it back when it completes. Not safe for use by several threads at once.
+ * The commands of a queue that are in flight. A command takes a slot and gives it back when it
+ * completes. Its command identifier is the slot's number with a count of the slot's commands above
+ * it, so that the second completion of a command is not taken for the next one's. Not safe for use
+ * by several threads at once.
  *
  * <p>When the controller was reset, commands are ended: they keep their slots until that was told,
  * and no completion is theirs any more.
@@ -15,7 +17,20 @@ final class CommandSlots {
   private static final byte ABORTED = 2;
   private static final byte ENDED = 3;
 
+  /** The identifier of nothing; that of no slot, as slots end below 1023. */
+  static final int NONE = -1;
+
+  /** The most slots that there can be. */
+  static final int MAX_COUNT = 1023;
+
+  private static final int SLOT_MASK = 0x3ff;
+  private static final int ONE_COMMAND_LATER = SLOT_MASK + 1;
+
   private final int[] free;
+
+  /** The identifier of each slot's command, or of its next one. */
+  private final int[] ids;
+
   private final byte[] states;
   private final long[] tokens;
 
@@ -25,10 +40,12 @@ final class CommandSlots {
   private int freeCount;
   private int endedCount;
 
-  /** {@code count} slots, all free. */
+  /** {@code count} slots, 1 to {@link #MAX_COUNT}, all free. */
   CommandSlots(int count) {
     free = new int[count];
     Arrays.setAll(free, i -> count - 1 - i);
+    ids = new int[count];
+    Arrays.setAll(ids, i -> i);
     states = new byte[count];
     tokens = new long[count];
     seen = new long[count];
@@ -56,14 +73,26 @@ final class CommandSlots {
     return slot;
   }
 
-  /** Whether the controller has a command of this identifier, any number that is not negative. */
+  /** The command identifier of a taken slot. */
+  int id(int slot) {
+    return ids[slot];
+  }
+
+  /** The slot of the command in flight with this identifier, or {@link #NONE}. */
+  int slotOf(int id) {
+    int slot = id & SLOT_MASK;
+    return slot < states.length && ids[slot] == id && isInFlight(slot) ? slot : NONE;
+  }
+
+  /** Whether the controller has the command of a slot. */
   boolean isInFlight(int slot) {
-    return slot < states.length && (states[slot] == IN_FLIGHT || states[slot] == ABORTED);
+    return states[slot] == IN_FLIGHT || states[slot] == ABORTED;
   }
 
   /** Gives a taken slot back. */
   void give(int slot) {
     states[slot] = FREE;
+    ids[slot] = (ids[slot] + ONE_COMMAND_LATER) & 0xffff;
     free[freeCount++] = slot;
   }
 

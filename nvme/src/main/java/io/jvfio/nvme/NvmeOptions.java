@@ -37,7 +37,7 @@ public record NvmeOptions(
     int retries,
     @Nullable Runnable onReleaseRequest) {
 
-  private static final int MAX_QUEUE_ENTRIES = 1024;
+  private static final int MAX_QUEUE_ENTRIES = CommandSlots.MAX_COUNT + 1;
   private static final int MAX_SHARED_QUEUES = 64;
   private static final long MAX_TRANSFER = 1 << 30;
   private static final int MAX_RETRIES = 100;

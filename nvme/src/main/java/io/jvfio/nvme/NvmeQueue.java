@@ -209,7 +209,7 @@ public final class NvmeQueue implements AutoCloseable {
       return false;
     }
     long prp2;
-    int cdw0 = opcode | slot << 16;
+    int cdw0 = opcode | slots.id(slot) << 16;
     if (limits.prefersSgls() && (limits.requiresSgls() || isLong(iova, bytes))) {
       prp2 = Sgl.dataBlock(bytes);
       cdw0 |= SubmissionEntry.SGL;
@@ -266,7 +266,7 @@ public final class NvmeQueue implements AutoCloseable {
     }
     long pages = memory.slotOffset(slot);
     long listIova = memory.iova(pages);
-    int cdw0 = opcode | slot << 16;
+    int cdw0 = opcode | slots.id(slot) << 16;
     long dptr1;
     long dptr2;
     if (usesPrps) {
@@ -315,7 +315,7 @@ public final class NvmeQueue implements AutoCloseable {
     }
     long page = memory.slotOffset(slot);
     IoCommand.writeDatasetRanges(ranges, memory.segment(), page);
-    int cdw0 = Opcode.DATASET_MANAGEMENT.code() | slot << 16;
+    int cdw0 = Opcode.DATASET_MANAGEMENT.code() | slots.id(slot) << 16;
     putWithPage(
         cdw0,
         namespace,
@@ -336,7 +336,7 @@ public final class NvmeQueue implements AutoCloseable {
     }
     long page = memory.slotOffset(slot);
     IoCommand.writeCopyRanges(sources, memory.segment(), page);
-    int cdw0 = Opcode.COPY.code() | slot << 16;
+    int cdw0 = Opcode.COPY.code() | slots.id(slot) << 16;
     putWithPage(cdw0, namespace, page, IoCommand.copyBytes(sources), targetLba, sources.size() - 1);
     return true;
   }
@@ -381,7 +381,7 @@ public final class NvmeQueue implements AutoCloseable {
             ? 0
             : PrpList.describe(iova, bytes, memory.segment(), pages, memory.iova(pages));
     submissions.put(
-        command.opcode() | slot << 16,
+        command.opcode() | slots.id(slot) << 16,
         namespaceId,
         iova,
         prp2,
@@ -396,7 +396,7 @@ public final class NvmeQueue implements AutoCloseable {
     if (slot == NOT_PUT) {
       return false;
     }
-    submissions.put(opcode | slot << 16, namespaceId, 0, 0, cdw10and11, cdw12and13, 0);
+    submissions.put(opcode | slots.id(slot) << 16, namespaceId, 0, 0, cdw10and11, cdw12and13, 0);
     return true;
   }
 
@@ -504,9 +504,11 @@ public final class NvmeQueue implements AutoCloseable {
       long last = completions.peek();
       // A handler that puts as fast as the controller completes does not keep its caller for ever.
       while (last != CompletionRing.NONE && count < entries) {
-        int slot = CompletionEntry.commandId((int) last);
-        if (!slots.isInFlight(slot)) {
-          controller.recoverFrom(controller.registers().unknownCompletion(id, slot), resets);
+        int commandId = CompletionEntry.commandId((int) last);
+        int slot = slots.slotOf(commandId);
+        if (slot == CommandSlots.NONE) {
+          controller.recoverFrom(
+              controller.registers().unknownCompletion(id, commandId), resets);
           return count;
         }
         int result = completions.result();

@@ -56,7 +56,7 @@ final class Watchdog {
           controller.recoverFrom(
               controller
                   .registers()
-                  .commandTimeout("command %d of queue %d".formatted(slot, queueId), timeout),
+                  .commandTimeout("command %d of queue %d".formatted(slots.id(slot), queueId), timeout),
               resets);
           return;
         }
@@ -73,7 +73,7 @@ final class Watchdog {
         () -> {
           slots.aborted(slot);
           try {
-            controller.execute(Opcode.ABORT, "a command", 0, 0, queueId | slot << 16);
+            controller.execute(Opcode.ABORT, "a command", 0, 0, queueId | slots.id(slot) << 16);
           } catch (RuntimeException e) {
             // A controller that cannot abort is given its grace, one that did not answer was reset.
             slots.aborted(slot);
