@@ -59,14 +59,14 @@ class NvmeCloseTest {
 
   private void round(SimulatedHost host, Random random, String what) throws Exception {
     var before = host.resources();
-    var mode = NvmeCompletionMode.values()[random.nextInt(2)];
+    var mode = List.of(NvmeCompletionMode.values()).get(random.nextInt(2));
     var disk = Disk.open(host, NvmeOptions.defaults().withCompletionMode(mode));
     int workers = 1 + random.nextInt(4);
     try (var pool = Executors.newFixedThreadPool(workers + 2)) {
       var working = new CountDownLatch(1);
       List<Future<Throwable>> ends = new ArrayList<>();
       for (int i = 0; i < workers; i++) {
-        var face = Face.values()[random.nextInt(Face.values().length)];
+        var face = List.of(Face.values()).get(random.nextInt(Face.values().length));
         ends.add(pool.submit(() -> catchThrowable(() -> face.work(disk, working))));
       }
       working.await();

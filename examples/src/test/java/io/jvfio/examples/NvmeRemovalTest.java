@@ -1,5 +1,6 @@
 package io.jvfio.examples;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
@@ -96,7 +97,7 @@ class NvmeRemovalTest {
   }
 
   private static void checkFailure(Throwable end) {
-    var cause = end instanceof ExecutionException ? end.getCause() : end;
+    var cause = end instanceof ExecutionException ? requireNonNull(end.getCause()) : end;
     assertThat(cause)
         .isInstanceOfAny(
             VfioException.class,

@@ -14,9 +14,7 @@ import java.nio.file.Path;
 /** {@code src/main/c/nvmeperf.c}: reads in C, of a controller by VFIO and of a block device. */
 final class CPeer {
   private static final int TEXT = 200;
-  private static final AddressLayout STRING =
-      ValueLayout.ADDRESS.withTargetLayout(
-          MemoryLayout.sequenceLayout(TEXT, ValueLayout.JAVA_BYTE));
+  private static final AddressLayout STRING = string();
 
   private final SymbolLookup library;
   private final MethodHandle open;
@@ -25,6 +23,13 @@ final class CPeer {
   private final MethodHandle failure;
   private final MethodHandle openFile;
   private final MethodHandle readFile;
+
+  // SAFETY: nvmeperf_failure has an array of this length.
+  @SuppressWarnings("restricted")
+  private static AddressLayout string() {
+    return ValueLayout.ADDRESS.withTargetLayout(
+        MemoryLayout.sequenceLayout(TEXT, ValueLayout.JAVA_BYTE));
+  }
 
   // SAFETY: the library is lab/src/main/c/nvmeperf.c, and each function is declared as it is there.
   @SuppressWarnings("restricted")

@@ -507,8 +507,7 @@ public final class NvmeQueue implements AutoCloseable {
         int commandId = CompletionEntry.commandId((int) last);
         int slot = slots.slotOf(commandId);
         if (slot == CommandSlots.NONE) {
-          controller.recoverFrom(
-              controller.registers().unknownCompletion(id, commandId), resets);
+          controller.recoverFrom(controller.registers().unknownCompletion(id, commandId), resets);
           return count;
         }
         int result = completions.result();

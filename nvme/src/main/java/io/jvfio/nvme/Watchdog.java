@@ -56,7 +56,8 @@ final class Watchdog {
           controller.recoverFrom(
               controller
                   .registers()
-                  .commandTimeout("command %d of queue %d".formatted(slots.id(slot), queueId), timeout),
+                  .commandTimeout(
+                      "command %d of queue %d".formatted(slots.id(slot), queueId), timeout),
               resets);
           return;
         }

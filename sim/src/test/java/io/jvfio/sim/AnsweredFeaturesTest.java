@@ -14,6 +14,7 @@ import io.jvfio.VfioHost;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.Kernel;
+import io.jvfio.linux.NativeMemory;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.linux.uapi.VfioDeviceBindIommufd;
 import io.jvfio.linux.uapi.VfioDeviceFeature;
@@ -22,6 +23,7 @@ import io.jvfio.linux.uapi.VfioPciHotResetInfo;
 import io.jvfio.linux.uapi.VfioRegionDmaRange;
 import io.jvfio.linux.uapi.VfioRegionInfo;
 import io.jvfio.linux.uapi.VfioRegionInfoCapType;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -110,7 +112,7 @@ class AnsweredFeaturesTest {
                 if (command.equals(Vfio.VFIO_DEVICE_BIND_IOMMUFD)
                     && VfioDeviceBindIommufd.flags(struct) == 1) {
                   long pointer = struct.get(ValueLayout.JAVA_LONG, VfioDeviceBindIommufd.SIZE);
-                  var bytes = MemorySegment.ofAddress(pointer).reinterpret(16).asByteBuffer();
+                  var bytes = NativeMemory.at(pointer, 16, Arena.global()).asByteBuffer();
                   given.add(new UUID(bytes.getLong(), bytes.getLong()));
                   assertThat(VfioDeviceBindIommufd.argsz(struct)).isEqualTo(24);
                   VfioDeviceBindIommufd.argsz(struct, (int) VfioDeviceBindIommufd.SIZE);
