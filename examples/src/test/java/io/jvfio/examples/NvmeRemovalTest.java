@@ -63,18 +63,20 @@ class NvmeRemovalTest {
   void theDeviceIsGivenBackWhileThereIsIo(Face face) throws Exception {
     try (var host = SimulatedHosts.open("x86-6.12")) {
       var before = host.resources();
-      var disk = Disk.open(host, OPTIONS);
+      var asked = new CountDownLatch(1);
+      var disk = Disk.open(host, OPTIONS.withOnReleaseRequest(asked::countDown));
       try (var pool = Executors.newFixedThreadPool(THREADS)) {
         var working = new CountDownLatch(THREADS * 5);
         var ends = start(face, disk, working, pool);
         working.await();
         var unbound = host.unbind(disk.address());
+        assertThat(asked.await(30, TimeUnit.SECONDS)).isTrue();
         assertThat(unbound).isNotDone();
         disk.controller().close();
+        disk.device().close(); // the memory of the I/O is still mapped
         for (var end : ends) {
           checkFailure(end.get());
         }
-        disk.device().close();
         unbound.get(10, TimeUnit.SECONDS);
       }
       assertThat(host.faults()).isEmpty();
