@@ -78,12 +78,6 @@ class NvmeFaultTest {
         faults.become(NvmeFailure.FATAL);
       }
     },
-    COMPLETES_TWICE {
-      @Override
-      void happen(NvmeFaults faults) {
-        faults.inject(NvmeFault.repetition().onIo().times(1));
-      }
-    },
     LOSES_A_COMMAND {
       @Override
       void happen(NvmeFaults faults) {

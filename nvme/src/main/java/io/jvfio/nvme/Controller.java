@@ -3,6 +3,7 @@ package io.jvfio.nvme;
 import io.jvfio.DmaSpace;
 import io.jvfio.VfioDevice;
 import io.jvfio.VfioException;
+import java.lang.System.Logger.Level;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
@@ -17,6 +18,8 @@ import org.jspecify.annotations.Nullable;
  * fatal error, a completion of nothing) leads to {@link #recover}, whoever notices it.
  */
 final class Controller {
+  private static final System.Logger LOG = System.getLogger("io.jvfio");
+
   private enum Phase {
     STARTING,
     RUNNING,
@@ -284,6 +287,8 @@ final class Controller {
       queues.endAll();
       startup.restart();
       phase = Phase.RUNNING;
+      // Where nothing was in flight nobody else hears of it.
+      LOG.log(Level.WARNING, "the NVMe controller {0} was reset: {1}", name(), cause.getMessage());
     } catch (RuntimeException | Error e) {
       if (!e.equals(cause)) {
         cause.addSuppressed(e);
