@@ -13,7 +13,7 @@ import java.util.List;
  *
  * <p>{@link #map} and {@link #unmap} allocate nothing.
  */
-abstract sealed class IommuDomain permits ContainerDomain, IoasDomain {
+abstract sealed class IommuDomain permits ContainerDomain, IoasDomain, ConnectionDomain {
   /** As many as you like. */
   static final long NO_LIMIT = Long.MAX_VALUE;
 
@@ -60,9 +60,15 @@ abstract sealed class IommuDomain permits ContainerDomain, IoasDomain {
   /**
    * Maps a memory file, which outlives the address space that it was mapped in.
    *
+   * @param address where this process has it
    * @return whether the IOMMU can; if not, nothing has changed
    */
-  boolean mapFile(int fd, long iova, long byteSize, DmaAccess access) throws Refusal {
+  boolean mapFile(int fd, long address, long iova, long byteSize, DmaAccess access) throws Refusal {
+    return false;
+  }
+
+  /** Whether memory files are far better to reach than other memory, so that buffers are such. */
+  boolean wantsFiles() {
     return false;
   }
 
@@ -114,6 +120,11 @@ abstract sealed class IommuDomain permits ContainerDomain, IoasDomain {
   /** Undoes {@link #acquire}. */
   void release(long address, long byteSize) throws Refusal {
     // most IOMMUs unlock memory as they unmap it
+  }
+
+  /** Whether mapped memory counts as locked at all. */
+  boolean locks() {
+    return true;
   }
 
   /** How many bytes would be locked on top if this memory were mapped. */
