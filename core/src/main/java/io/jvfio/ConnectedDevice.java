@@ -59,6 +59,7 @@ final class ConnectedDevice implements DeviceOwner {
 
   @Override
   public void close() {
+    connection.beginClose();
     try (var steps = new Cleanup()) {
       steps.add(space::freeOrphans);
       steps.add(device::release);

@@ -2,6 +2,8 @@ package io.jvfio;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.spi.DeviceConnection;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /**
@@ -76,18 +78,28 @@ final class ConnectionDomain extends IommuDomain {
 
   @Override
   void map(long address, long iova, long byteSize, DmaAccess access) throws Refusal {
-    map(NO_FILE, address, iova, byteSize, access);
+    map(NO_FILE, memory(address, byteSize), iova, access);
+  }
+
+  /** Memory that nobody frees before it is unmapped. */
+  private MemorySegment memory(long address, long byteSize) {
+    return kernel().memory(address, byteSize, Arena.global());
+  }
+
+  @Override
+  void map(MemorySegment memory, long address, long iova, long byteSize, DmaAccess access)
+      throws Refusal {
+    map(NO_FILE, memory, iova, access);
   }
 
   @Override
   boolean mapFile(int fd, long address, long iova, long byteSize, DmaAccess access) throws Refusal {
-    map(fd, address, iova, byteSize, access);
+    map(fd, memory(address, byteSize), iova, access);
     return true;
   }
 
-  private void map(int fd, long address, long iova, long byteSize, DmaAccess access)
-      throws Refusal {
-    int result = connection.mapDma(fd, address, iova, byteSize, access);
+  private void map(int fd, MemorySegment memory, long iova, DmaAccess access) throws Refusal {
+    int result = connection.mapDma(fd, memory, iova, access);
     if (result != 0) {
       throw refusal(MAP, result);
     }

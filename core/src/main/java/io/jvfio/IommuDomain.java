@@ -54,6 +54,12 @@ abstract sealed class IommuDomain permits ContainerDomain, IoasDomain, Connectio
   /** Maps at {@code iova}; on refusal nothing is left mapped. */
   abstract void map(long address, long iova, long byteSize, DmaAccess access) throws Refusal;
 
+  /** {@link #map}, for a domain that does not only look at the pages of memory. */
+  void map(MemorySegment memory, long address, long iova, long byteSize, DmaAccess access)
+      throws Refusal {
+    map(address, iova, byteSize, access);
+  }
+
   /** Unmaps exactly what {@link #map} mapped; on refusal the device may still reach the memory. */
   abstract void unmap(long iova, long byteSize) throws Refusal;
 

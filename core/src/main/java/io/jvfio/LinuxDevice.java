@@ -164,7 +164,7 @@ final class LinuxDevice implements VfioDevice {
         for (var capability : InfoCapability.chain(info, VfioRegionInfo.capOffset(info))) {
           switch (capability.id()) {
             case Vfio.VFIO_REGION_INFO_CAP_SPARSE_MMAP ->
-                areas = sparseAreas(capability.content(), size);
+                areas = mappable ? sparseAreas(capability.content(), size) : areas;
             case Vfio.VFIO_REGION_INFO_CAP_MSIX_MAPPABLE -> msixMappable = true;
             case Vfio.VFIO_REGION_INFO_CAP_TYPE -> type = Optional.of(regionType(capability));
             default -> {} // newer than jvfio: nothing that access depends on
@@ -383,12 +383,13 @@ final class LinuxDevice implements VfioDevice {
   void quiesce() {
     try (var steps = new Cleanup()) {
       steps.add(interrupts::close);
+      if (!owner.isReachable()) {
+        return;
+      }
       if (resettable) {
         steps.add(this::resetForClose);
       }
-      if (owner.isReachable()) {
-        steps.add(this::disableBusMaster);
-      }
+      steps.add(this::disableBusMaster);
     }
   }
 

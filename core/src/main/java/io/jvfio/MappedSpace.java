@@ -633,7 +633,7 @@ final class MappedSpace implements DmaSpace {
     }
 
     void mapIn(IommuDomain domain) throws Refusal {
-      domain.map(address, iova, byteSize, access);
+      domain.map(memory, address, iova, byteSize, access);
     }
 
     LiveMapping live() {

@@ -155,8 +155,13 @@ class ConnectedDeviceTest {
     }
 
     @Override
-    public int mapDma(int file, long address, long iova, long byteSize, DmaAccess access) {
-      told.add("map " + (file < 0 ? "memory" : "file") + " " + byteSize);
+    public void beginClose() {
+      told.add("begin to close");
+    }
+
+    @Override
+    public int mapDma(int file, MemorySegment memory, long iova, DmaAccess access) {
+      told.add("map " + (file < 0 ? "memory" : "file") + " " + memory.byteSize());
       return mapResult;
     }
 
@@ -186,7 +191,8 @@ class ConnectedDeviceTest {
     device.close();
     device.close();
     assertThat(program.told)
-        .containsExactly("config", "reset", "0 interrupts", "unmap " + PAGE, "close");
+        .containsExactly(
+            "begin to close", "config", "reset", "0 interrupts", "unmap " + PAGE, "close");
   }
 
   @Test
@@ -197,7 +203,7 @@ class ConnectedDeviceTest {
     program.told.clear();
     program.connected = false;
     device.close();
-    assertThat(program.told).containsExactly("unmap " + PAGE, "close");
+    assertThat(program.told).containsExactly("begin to close", "unmap " + PAGE, "close");
   }
 
   @Test

@@ -3,6 +3,7 @@ package io.jvfio.spi;
 import io.jvfio.DmaAccess;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
+import java.lang.foreign.MemorySegment;
 
 /**
  * A device behind a connection to its server, of which the other end answers what the kernel's VFIO
@@ -27,10 +28,13 @@ public interface DeviceConnection {
   int fd();
 
   /**
-   * Whether there is anybody to ask. Once there is not it stays so, and what turns something off
+   * Whether there is anybody to ask at this moment. Where there is not, what turns something off
    * (interrupts, mappings) succeeds: a server keeps nothing of a connection that has ended.
    */
   boolean isConnected();
+
+  /** The device is about to be closed: from now on no call waits for a connection that is lost. */
+  void beginClose();
 
   /** How many mappings there may be at once. */
   long mostMappings();
@@ -42,11 +46,12 @@ public interface DeviceConnection {
    * Lets the device reach memory. On failure it reaches nothing of it.
    *
    * @param fd a memory file that is this memory, or -1
-   * @param address of the memory in this process
+   * @param memory the memory, which may be of one thread only, and whose owner should not, but may,
+   *     free it before it is unmapped
    * @param iova where the device finds it
    * @return 0, or a negated errno
    */
-  int mapDma(int fd, long address, long iova, long byteSize, DmaAccess access);
+  int mapDma(int fd, MemorySegment memory, long iova, DmaAccess access);
 
   /**
    * Ends what {@link #mapDma} began. When it returns 0 nobody uses the memory any more.
