@@ -8,6 +8,7 @@ import io.jvfio.linux.UnixSocket;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.spi.DeviceConnection;
 import io.jvfio.spi.Meaning;
+import io.jvfio.user.wire.WriteMulti;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -39,6 +40,9 @@ final class ClientConnection implements DeviceConnection {
   private static final long COMMAND = 4;
   private static final int BUS_MASTER = 1 << 2;
   private static final int NOT_WRITTEN = -1;
+
+  /** What other clients send at most in one message of many writes. */
+  private static final int MOST_WRITES = 200;
 
   private static final long SHORTEST_PAUSE = 10_000_000;
   private static final long LONGEST_PAUSE = 1_000_000_000;
@@ -685,6 +689,52 @@ final class ClientConnection implements DeviceConnection {
     } finally {
       lock.unlock();
     }
+  }
+
+  @Override
+  public long writeEach(long offset, MemorySegment source, int width) {
+    int region = (int) (offset >>> Description.REGION_SHIFT);
+    long start = offset & Description.OFFSET_MASK;
+    long total = source.byteSize();
+    long done = 0;
+    while (done < total) {
+      var current = live();
+      if (current == null) {
+        return overResult();
+      }
+      boolean together = region != CONFIG && current.peer().capabilities().writeMultiple();
+      if (!together) {
+        long result = write(region, start + done, source.asSlice(done, width));
+        if (result != width) {
+          return result < 0 ? result : done + result;
+        }
+        done += width;
+        continue;
+      }
+      long most = Math.max(1, current.peer().transfer() / WriteMulti.ENTRY_SIZE);
+      int count = (int) Math.min(Math.min(most, MOST_WRITES), (total - done) / width);
+      int result =
+          Calls.writeMany(
+              current.link(),
+              region,
+              start + done,
+              source,
+              done,
+              width,
+              count,
+              options.postedWrites());
+      if (result >= 0) {
+        done += (long) result * width;
+        if (result < count) {
+          return done;
+        }
+      } else if (!Calls.isLost(result)) {
+        return result;
+      } else if (result == Calls.LOST) {
+        return unknownResult();
+      }
+    }
+    return done;
   }
 
   @Override
