@@ -46,6 +46,7 @@ final class ClientConnection implements DeviceConnection {
 
   private static final long SHORTEST_PAUSE = 10_000_000;
   private static final long LONGEST_PAUSE = 1_000_000_000;
+  private static final long LONGEST_CONNECT = 10_000_000_000L;
 
   private final String name;
   private final Connector connector;
@@ -109,7 +110,7 @@ final class ClientConnection implements DeviceConnection {
     this.name = name;
     this.connector = connector;
     this.options = options;
-    var begun = begin(options.requestTimeout().toNanos());
+    var begun = begin(options.requestTimeout().toNanos(), null);
     try {
       // A number that is no other file's stands for the device, whatever the socket's is.
       fd = LinuxKernel.instance().eventFd(0, 0);
@@ -130,8 +131,12 @@ final class ClientConnection implements DeviceConnection {
     watcher.start();
   }
 
-  /** Makes a link, and a device of it that was reset. */
-  private Fresh begin(long limitNanos) throws LinkException {
+  /**
+   * Makes a link, and a device of it that was reset.
+   *
+   * @param expected what the device has to be like; null for any
+   */
+  private Fresh begin(long limitNanos, @Nullable Description expected) throws LinkException {
     var socket = connector.connect(limitNanos);
     Link link;
     try {
@@ -147,15 +152,31 @@ final class ClientConnection implements DeviceConnection {
     try {
       var peer = Handshake.negotiate(link, name, options);
       var description = Description.ask(link);
-      int result = description.canReset() ? Calls.reset(link) : 0;
-      if (result == 0) {
+      try {
+        if (expected != null) {
+          requireSame(description, expected);
+        }
+        int result = description.canReset() ? Calls.reset(link) : 0;
+        if (result != 0) {
+          throw failure(link, "VFIO_USER_DEVICE_RESET", result);
+        }
         return new Fresh(link, peer, description);
+      } catch (LinkException e) {
+        description.close();
+        throw e;
       }
-      description.close();
-      throw failure(link, "VFIO_USER_DEVICE_RESET", result);
     } catch (LinkException | RuntimeException e) {
       link.close();
       throw e;
+    }
+  }
+
+  private static void requireSame(Description present, Description expected) throws LinkException {
+    var difference = present.difference(expected);
+    if (difference.isPresent()) {
+      throw LinkException.unusable(
+          "Another device answers: %s, so the one that was opened is gone."
+              .formatted(difference.get()));
     }
   }
 
@@ -213,7 +234,7 @@ final class ClientConnection implements DeviceConnection {
     while (true) {
       try {
         long left = nanos - (System.nanoTime() - begin);
-        var next = begin(Math.clamp(left, SHORTEST_PAUSE, options.requestTimeout().toNanos()));
+        var next = begin(Math.clamp(left, SHORTEST_PAUSE, LONGEST_CONNECT), first);
         resume(next);
         LOG.log(Level.WARNING, "{0}: connected again; the device is as after a reset.", name);
         return next;
@@ -243,13 +264,6 @@ final class ClientConnection implements DeviceConnection {
   private void resume(Fresh next) throws LinkException {
     lock.lock();
     try {
-      var difference = next.description().difference(first);
-      if (difference.isPresent()) {
-        throw LinkException.unusable(
-            "After the connection was lost another device answered: "
-                + difference.get()
-                + ", so the one that was opened is gone.");
-      }
       tellMaps(next);
       require(next, "VFIO_USER_DEVICE_SET_IRQS", interrupts.tell(next.link(), next.peer()));
       tellMessageKind(next.link());

@@ -179,7 +179,8 @@ class ReconnectTest {
     server.config.set(ValueLayout.JAVA_INT, 0, 0x4321_8765);
     assertThatExceptionOfType(VfioException.class)
         .isThrownBy(() -> readUntilItFails(device))
-        .withMessageContaining("another device answered: it has other ids");
+        .withMessageContaining("Another device answers: it has other ids");
+    assertThat(server.told).doesNotContain("reset");
     device.close();
   }
 
