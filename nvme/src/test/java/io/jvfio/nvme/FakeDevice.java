@@ -49,6 +49,9 @@ final class FakeDevice implements VfioDevice {
   /** All registers read as ones. */
   boolean isGone;
 
+  /** Called before the driver writes the controller's configuration, CC. */
+  Runnable beforeConfiguration = () -> {};
+
   int openRegisters;
 
   final FakeInterrupts interrupts = new FakeInterrupts();
@@ -301,6 +304,7 @@ final class FakeDevice implements VfioDevice {
     private void write(long offset, int width, long value) {
       check("write");
       if (bar.index() == 0 && offset == 0x14) {
+        beforeConfiguration.run();
         journal.add("CC 0x%x".formatted(value));
       }
       synchronized (model) {

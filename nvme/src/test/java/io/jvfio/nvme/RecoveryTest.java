@@ -175,6 +175,21 @@ class RecoveryTest {
   }
 
   @Test
+  void countsAResetOnceTheControllerIsStopped() {
+    List<Integer> counts = new ArrayList<>();
+    try (var queue = controller.openQueue()) {
+      device.beforeConfiguration = () -> counts.add(controller.resets());
+      faults.inject(NvmeFault.failure(NvmeFailure.FATAL).onOpcode(READ).onIo().times(1));
+      put(queue, 1);
+      while (queue.inFlight() > 0) {
+        queue.await((_, _, _) -> assertThat(controller.resets()).isEqualTo(1), SECOND);
+      }
+    }
+    // Stopped, and started again.
+    assertThat(counts).isEqualTo(List.of(0, 1));
+  }
+
+  @Test
   void resetsAControllerThatCompletesACommandTwice() {
     try (var queue = controller.openQueue()) {
       faults.inject(NvmeFault.repetition().onOpcode(READ).onIo().times(1));
