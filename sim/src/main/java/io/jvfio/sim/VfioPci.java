@@ -5,6 +5,7 @@ import static java.util.Objects.requireNonNull;
 import io.jvfio.linux.Errno;
 import io.jvfio.model.Bar;
 import io.jvfio.model.DeviceModel;
+import io.jvfio.model.ResetReason;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -57,7 +58,7 @@ final class VfioPci {
     hardware.set(PciConfig.COMMAND, 2, command);
     openedCommand = command;
     if (VirtualConfig.canReset(hardware)) {
-      model.reset();
+      model.reset(ResetReason.DEVICE_RESET);
     }
     interrupts = new PciInterrupts(host, device, hardware);
     ioEvents = new IoEvents(host, this);
@@ -86,7 +87,7 @@ final class VfioPci {
     interrupts.close();
     ioEvents.close();
     if (VirtualConfig.canReset(hardware) && !device.gone) {
-      model.reset();
+      model.reset(ResetReason.CLIENT_LOST);
     }
     PciConfig.setPowerState(hardware, PciConfig.POWER_D3HOT);
     if (device.physical != null) {
@@ -113,9 +114,9 @@ final class VfioPci {
   }
 
   /** Resets the function, alone or with its bus; configuration space keeps its values. */
-  void reset() {
+  void reset(ResetReason reason) {
     PciConfig.setPowerState(model.config(), 0);
-    model.reset();
+    model.reset(reason);
     interrupts.deviceReset();
     if (variant != null) {
       variant.reset();

@@ -2,6 +2,7 @@ package io.jvfio.sim;
 
 import io.jvfio.model.Bar;
 import io.jvfio.model.ConfigSpace;
+import io.jvfio.model.ResetReason;
 
 /**
  * A device's configuration space as its user sees it: BARs and some bits are the kernel's own copy,
@@ -163,7 +164,7 @@ final class VirtualConfig {
     if (written && (value >>> (8 * (control + 1 - offset)) & PciConfig.EXPRESS_RESET >> 8) != 0) {
       config.set(control + 1, 1, config.read(control + 1, 1) & ~(PciConfig.EXPRESS_RESET >> 8));
       if (canReset(config)) {
-        pci.reset();
+        pci.reset(ResetReason.FUNCTION_LEVEL_RESET);
       }
     }
   }
