@@ -27,6 +27,16 @@ public interface DeviceModel extends AutoCloseable {
   void connect(DmaPort dma, InterruptPort interrupts);
 
   /**
+   * Tells the device how it asks for {@link #poll}: once, before {@link #connect}. A device without
+   * work of its own needs nothing of it.
+   *
+   * @param request what the device runs when it has something to do: on any thread, at any time,
+   *     with whatever lock held. It returns at once; {@link #poll} is called once that thread has
+   *     left the model, and once for all requests until then
+   */
+  default void connectPoll(Runnable request) {}
+
+  /**
    * Reads a register.
    *
    * @param bar the BAR's index
@@ -41,8 +51,9 @@ public interface DeviceModel extends AutoCloseable {
 
   /**
    * Lets the device do what it does of its own accord: look at memory that software may have
-   * changed without touching a register, finish what takes time. A host may call this whenever it
-   * likes; a device that has nothing of the kind need not be polled.
+   * changed without touching a register, finish what takes time. A host calls this when the device
+   * asked for it ({@link #connectPoll}), again while it returns true, and otherwise whenever it
+   * likes.
    *
    * @return whether there was anything to do, so that there may be more
    */

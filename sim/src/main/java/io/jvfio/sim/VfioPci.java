@@ -52,8 +52,8 @@ final class VfioPci {
     var hardware = model.config();
     PciConfig.setPowerState(hardware, 0);
     int command = hardware.read(PciConfig.COMMAND, 2) & ~PciConfig.COMMAND_MASTER;
-    if (!model.bars().isEmpty()) {
-      command |= PciConfig.COMMAND_MEMORY;
+    for (var bar : model.bars()) {
+      command |= PciConfig.decoding(bar);
     }
     hardware.set(PciConfig.COMMAND, 2, command);
     openedCommand = command;
@@ -178,7 +178,7 @@ final class VfioPci {
 
   /** Whether an access to a BAR does not reach the device. */
   boolean isStopped(boolean write) {
-    return device.isStopped(write);
+    return device.isStopped(PciConfig.COMMAND_MEMORY, write);
   }
 
   /** Whether the device is pulled. */
@@ -216,9 +216,10 @@ final class VfioPci {
   }
 
   /** A write that the kernel makes for a signal; it is lost while the memory is off. */
-  void writeIfEnabled(int bar, long offset, int width, long value) {
-    if (config.memoryEnabled() && !device.isStopped(true)) {
-      model.write(bar, offset, width, value & -1L >>> (Long.SIZE - 8 * width));
+  void writeIfEnabled(Bar bar, long offset, int width, long value) {
+    boolean enabled = bar.hasPorts() || config.memoryEnabled();
+    if (enabled && !device.isStopped(PciConfig.decoding(bar), true)) {
+      model.write(bar.index(), offset, width, value & -1L >>> (Long.SIZE - 8 * width));
     }
   }
 
@@ -233,6 +234,9 @@ final class VfioPci {
 
   /** Whether a BAR can be mapped: whole pages of it, or at least a page of its own. */
   boolean canMap(Bar bar, int pageSize) {
+    if (bar.hasPorts()) {
+      return false;
+    }
     if (bar.byteSize() >= pageSize) {
       return true;
     }
@@ -264,8 +268,9 @@ final class VfioPci {
   }
 
   /**
-   * Reads or writes a BAR in the widest aligned pieces of up to eight bytes. The MSI-X table is the
-   * kernel's: it reads as ones and cannot be written.
+   * Reads or writes a BAR in the widest aligned pieces of up to eight bytes, or four where it has
+   * ports. The MSI-X table is the kernel's: it reads as ones and cannot be written. Ports are not
+   * refused when they are off: nobody answers there.
    */
   long barAccess(Bar bar, MemorySegment data, long offset, boolean write) {
     if (offset >= bar.byteSize()) {
@@ -283,15 +288,15 @@ final class VfioPci {
         done += hidden;
         continue;
       }
-      if (!config.memoryEnabled()) {
+      if (!bar.hasPorts() && !config.memoryEnabled()) {
         return Errno.EIO.result();
       }
       long left = size - done;
       if (hasTable && at < msixStart) {
         left = Math.min(left, msixStart - at);
       }
-      int width = widest(at, left, 8);
-      if (device.isStopped(write)) {
+      int width = widest(at, left, bar.hasPorts() ? Integer.BYTES : Long.BYTES);
+      if (device.isStopped(PciConfig.decoding(bar), write)) {
         if (!write) {
           data.asSlice(done, width).fill((byte) 0xff);
         }

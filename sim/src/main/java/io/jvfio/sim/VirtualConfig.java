@@ -34,9 +34,10 @@ final class VirtualConfig {
       int index = bar.index();
       long mask = -bar.byteSize();
       boolean wide = isWide(bar, function);
-      barMasks[index] = (int) mask & ~0xf;
+      barMasks[index] = (int) mask & (bar.hasPorts() ? ~3 : ~0xf);
       barFlags[index] =
-          (wide ? PciConfig.BAR_IS_64_BIT : 0)
+          (bar.hasPorts() ? PciConfig.BAR_HAS_PORTS : 0)
+              | (wide ? PciConfig.BAR_IS_64_BIT : 0)
               | (bar.prefetchable() ? PciConfig.BAR_IS_PREFETCHABLE : 0);
       if (wide) {
         barMasks[index + 1] = (int) (mask >>> 32);
