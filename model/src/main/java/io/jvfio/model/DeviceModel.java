@@ -46,7 +46,11 @@ public interface DeviceModel extends AutoCloseable {
    */
   long read(int bar, long offset, int width);
 
-  /** Writes a register; parameters as for {@link #read}. */
+  /**
+   * Writes a register; parameters as for {@link #read}.
+   *
+   * @throws RefusedAccessException if the device lets its host know that there is nothing to write
+   */
   void write(int bar, long offset, int width, long value);
 
   /**
