@@ -139,10 +139,7 @@ class EduTest {
   void doesNotReachMemoryBeyondItsAddresses(long iova) {
     try (var vectors = device.interrupts().enableMsi(1);
         var memory = allocate(MapOptions.at(iova))) {
-      memory
-          .segment()
-          .copyFrom(
-              MemorySegment.ofArray("text".getBytes(StandardCharsets.US_ASCII)));
+      memory.segment().copyFrom(MemorySegment.ofArray("text".getBytes(StandardCharsets.US_ASCII)));
       copy(vectors.vector(0), memory.iova(), BUFFER, 0);
       assertThat(host.faults())
           .singleElement()
