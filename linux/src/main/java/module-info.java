@@ -14,6 +14,7 @@ module io.jvfio.linux {
   exports io.jvfio.linux.uapi to
       io.jvfio,
       io.jvfio.sim,
+      io.jvfio.user,
       io.jvfio.lab,
       io.jvfio.bench;
 }

@@ -95,6 +95,9 @@ public record Errno(int number, String symbol, String text) {
   /** File descriptor in bad state. */
   public static final Errno EBADFD = new Errno(77, "EBADFD", "File descriptor in bad state");
 
+  /** Protocol error. */
+  public static final Errno EPROTO = new Errno(71, "EPROTO", "Protocol error");
+
   /** Message too long. */
   public static final Errno EMSGSIZE = new Errno(90, "EMSGSIZE", "Message too long");
 
@@ -110,6 +113,13 @@ public record Errno(int number, String symbol, String text) {
 
   /** Connection reset by peer. */
   public static final Errno ECONNRESET = new Errno(104, "ECONNRESET", "Connection reset by peer");
+
+  /** Transport endpoint is not connected. */
+  public static final Errno ENOTCONN =
+      new Errno(107, "ENOTCONN", "Transport endpoint is not connected");
+
+  /** Connection timed out. */
+  public static final Errno ETIMEDOUT = new Errno(110, "ETIMEDOUT", "Connection timed out");
 
   /** Connection refused. */
   public static final Errno ECONNREFUSED = new Errno(111, "ECONNREFUSED", "Connection refused");
@@ -146,11 +156,14 @@ public record Errno(int number, String symbol, String text) {
               ENOMSG,
               EOVERFLOW,
               EBADFD,
+              EPROTO,
               EMSGSIZE,
               EOPNOTSUPP,
               EADDRINUSE,
               ECONNABORTED,
               ECONNRESET,
+              ENOTCONN,
+              ETIMEDOUT,
               ECONNREFUSED,
               EPIPE)
           .stream()

@@ -8,6 +8,7 @@ import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
@@ -32,6 +33,7 @@ public final class UnixSocket implements AutoCloseable {
   private static final int SOL_SOCKET = 1;
   private static final int SCM_RIGHTS = 1;
   private static final int MSG_CTRUNC = 8;
+  private static final int MSG_DONTWAIT = 0x40;
   private static final int MSG_NOSIGNAL = 0x4000;
   private static final int MSG_CMSG_CLOEXEC = 0x40000000;
   private static final int SHUT_RDWR = 2;
@@ -214,13 +216,15 @@ public final class UnixSocket implements AutoCloseable {
    * that is gone is EPIPE, and no signal.
    *
    * @param data native memory
+   * @param offset where in it the bytes begin
+   * @param byteSize how many bytes
    * @param descriptors where the descriptors are
    * @param count how many of them, 0 to {@link #MAX_DESCRIPTORS}
    * @return how many bytes were taken, or a negated errno
    */
-  public long send(MemorySegment data, int[] descriptors, int count) {
+  public long send(MemorySegment data, long offset, long byteSize, int[] descriptors, int count) {
     var message = outgoing;
-    vector(message, data);
+    vector(message, data, offset, byteSize);
     if (count == 0) {
       message.set(ValueLayout.JAVA_LONG, CONTROL, 0);
       message.set(ValueLayout.JAVA_LONG, CONTROL_LENGTH, 0);
@@ -241,30 +245,49 @@ public final class UnixSocket implements AutoCloseable {
     return result;
   }
 
+  /** Sends the bytes of a segment; see {@link #send(MemorySegment, long, long, int[], int)}. */
+  public long send(MemorySegment data, int[] descriptors, int count) {
+    return send(data, 0, data.byteSize(), descriptors, count);
+  }
+
   /**
    * Receives bytes, and the descriptors that came with them, which are the caller's from then on
    * and closed on exec: {@link #received()} says how many. Descriptors for which there is no room
-   * are closed, and the answer is EMSGSIZE.
+   * are closed, with all others of that call, and the answer is EMSGSIZE.
    *
    * @param data native memory to fill, in whole or in part
+   * @param offset where in it to begin
+   * @param byteSize how many bytes at most
    * @param descriptors where to put descriptors
+   * @param first where in that array to begin
+   * @param wait whether to wait for something to come; the answer is EAGAIN otherwise
    * @return how many bytes came, 0 at the end, or a negated errno
    */
-  public long receive(MemorySegment data, int[] descriptors) {
+  public long receive(
+      MemorySegment data, long offset, long byteSize, int[] descriptors, int first, boolean wait) {
     var message = incoming;
-    vector(message, data);
+    vector(message, data, offset, byteSize);
     message.set(ValueLayout.JAVA_LONG, CONTROL, message.address() + CONTROL_MESSAGE);
     message.set(ValueLayout.JAVA_LONG, CONTROL_LENGTH, controlSpace(MAX_DESCRIPTORS));
     message.set(ValueLayout.JAVA_LONG, FLAGS, 0);
     received = 0;
+    int flags = wait ? MSG_CMSG_CLOEXEC : MSG_CMSG_CLOEXEC | MSG_DONTWAIT;
     long result;
     do {
-      result = Calls.message(Calls.RECEIVE, fd, message, MSG_CMSG_CLOEXEC);
+      result = Calls.message(Calls.RECEIVE, fd, message, flags);
     } while (result == -EINTR);
-    return result < 0 || take(message, descriptors) ? result : Errno.EMSGSIZE.result();
+    return result < 0 || take(message, descriptors, first) ? result : Errno.EMSGSIZE.result();
   }
 
-  private boolean take(MemorySegment message, int[] descriptors) {
+  /**
+   * Waits for bytes to fill a segment with; see {@link #receive(MemorySegment, long, long, int[],
+   * int, boolean)}.
+   */
+  public long receive(MemorySegment data, int[] descriptors) {
+    return receive(data, 0, data.byteSize(), descriptors, 0, true);
+  }
+
+  private boolean take(MemorySegment message, int[] descriptors, int first) {
     long length = message.get(ValueLayout.JAVA_LONG, CONTROL_LENGTH);
     boolean complete = ((int) message.get(ValueLayout.JAVA_LONG, FLAGS) & MSG_CTRUNC) == 0;
     long at = 0;
@@ -279,8 +302,8 @@ public final class UnixSocket implements AutoCloseable {
           && message.get(ValueLayout.JAVA_INT, header + Long.BYTES + Integer.BYTES) == SCM_RIGHTS) {
         for (long each = CONTROL_HEADER; each + Integer.BYTES <= size; each += Integer.BYTES) {
           int descriptor = message.get(ValueLayout.JAVA_INT, header + each);
-          if (count < descriptors.length) {
-            descriptors[count++] = descriptor;
+          if (first + count < descriptors.length) {
+            descriptors[first + count++] = descriptor;
           } else {
             complete = false;
             LinuxKernel.instance().close(descriptor);
@@ -291,7 +314,7 @@ public final class UnixSocket implements AutoCloseable {
     }
     if (!complete) {
       for (int i = 0; i < count; i++) {
-        LinuxKernel.instance().close(descriptors[i]);
+        LinuxKernel.instance().close(descriptors[first + i]);
       }
       return false;
     }
@@ -304,9 +327,12 @@ public final class UnixSocket implements AutoCloseable {
     return received;
   }
 
-  private static void vector(MemorySegment message, MemorySegment data) {
-    message.set(ValueLayout.JAVA_LONG, VECTOR, data.address());
-    message.set(ValueLayout.JAVA_LONG, VECTOR + Long.BYTES, data.byteSize());
+  private static void vector(
+      MemorySegment message, MemorySegment data, long offset, long byteSize) {
+    // The kernel gets an address, and would write wherever it points.
+    Objects.checkFromIndexSize(offset, byteSize, data.byteSize());
+    message.set(ValueLayout.JAVA_LONG, VECTOR, data.address() + offset);
+    message.set(ValueLayout.JAVA_LONG, VECTOR + Long.BYTES, byteSize);
   }
 
   /** Ends all traffic, and every wait of other threads for it; the descriptor stays open. */

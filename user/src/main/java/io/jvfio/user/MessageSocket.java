@@ -1,0 +1,230 @@
+package io.jvfio.user;
+
+import io.jvfio.linux.Errno;
+import io.jvfio.linux.LinuxKernel;
+import io.jvfio.linux.UnixSocket;
+import io.jvfio.user.wire.Header;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+
+/**
+ * Whole messages over a UNIX socket: finds where one ends and the next begins, and to which of them
+ * descriptors belong.
+ *
+ * <p>Results are as the kernel's: zero or more, or a negated errno. Nothing is allocated for a
+ * message. One thread may send while another receives; two threads must not send, or receive, at
+ * once.
+ *
+ * <p>A receive takes a little more than it needs where that is there, since most messages are short
+ * and a system call costs more than they do. A peer that sends each message by a call of its own,
+ * as all do, has its descriptors with the message that they belong to: the kernel ends a receive
+ * behind the bytes that brought descriptors.
+ */
+final class MessageSocket implements AutoCloseable {
+  /** How much is taken ahead; it bounds what has to be moved when the next message is wanted. */
+  private static final int READ_AHEAD = 4096;
+
+  private final UnixSocket socket;
+  private final Arena arena = Arena.ofShared();
+  private final MemorySegment buffer;
+  private final int maxMessage;
+
+  /** The descriptors that came, of which those before {@link #fdCount} are still ours. */
+  private final int[] fds;
+
+  private int fdCount;
+
+  /** Where in the buffer the message begins to which the descriptors belong. */
+  private int fdOwner;
+
+  /** Where in the buffer what was received ends; the message being received begins at 0. */
+  private int end;
+
+  /** Size of the message that was received last, which begins at 0; 0 if there is none. */
+  private int size;
+
+  /**
+   * Takes over a socket.
+   *
+   * @param maxMessage the longest message that is received, in bytes, with its header
+   * @param maxFds how many descriptors are received with one message
+   */
+  MessageSocket(UnixSocket socket, int maxMessage, int maxFds) {
+    this.socket = socket;
+    this.maxMessage = maxMessage;
+    this.buffer = arena.allocate((long) maxMessage + READ_AHEAD, Long.BYTES);
+    this.fds = new int[maxFds];
+    Arrays.fill(fds, -1);
+  }
+
+  /** The socket's descriptor, to wait for. */
+  int fd() {
+    return socket.fd();
+  }
+
+  /**
+   * Whether the next message, or a part of it, is here already, so that waiting for the descriptor
+   * may be in vain.
+   */
+  boolean hasMore() {
+    return end > size;
+  }
+
+  /**
+   * Receives the next message, and closes the descriptors of the one before that nobody took.
+   *
+   * @param wait whether to wait for its first byte; once a message has begun its rest is waited for
+   * @return its size in bytes; 0 at the end; EAGAIN if it was not to be waited for; EPROTO for a
+   *     length that no message has, ECONNRESET for an end in the middle of one, EMSGSIZE for more
+   *     descriptors than there may be, or what the kernel answers: nothing more can be received
+   *     then
+   */
+  int receive(boolean wait) {
+    next();
+    int needed = Header.SIZE;
+    boolean isLong = false;
+    while (true) {
+      if (end >= Header.SIZE && !isLong) {
+        long told = Header.size(buffer);
+        if (told < Header.SIZE || told > maxMessage) {
+          return Errno.EPROTO.result();
+        }
+        needed = (int) told;
+        isLong = true;
+      }
+      if (end >= needed && isLong) {
+        size = needed;
+        return needed;
+      }
+      // Behind a message with descriptors may be one with others, which must not be mixed.
+      int most = fdCount > 0 ? needed : Math.max(needed, READ_AHEAD);
+      int result = fill(most - end, wait || end > 0);
+      if (result <= 0) {
+        return result == 0 && end > 0 ? Errno.ECONNRESET.result() : result;
+      }
+    }
+  }
+
+  /** Makes room: what lies behind the last message is the beginning of the next. */
+  private void next() {
+    if (size == 0) {
+      return;
+    }
+    if (fdOwner == 0) {
+      closeFds();
+    } else {
+      fdOwner -= size;
+    }
+    if (end > size) {
+      MemorySegment.copy(buffer, size, buffer, 0, end - size);
+    }
+    end -= size;
+    size = 0;
+  }
+
+  private int fill(int most, boolean wait) {
+    int begin = end;
+    int before = fdCount;
+    // Behind those of the message at hand there is room for those that it lacks.
+    long result = socket.receive(buffer, begin, most, fds, before, wait);
+    if (result > 0) {
+      end += (int) result;
+      int came = socket.received();
+      if (came > 0) {
+        fdCount = before + came;
+        fdOwner = lastBeginning();
+      }
+    }
+    return (int) result;
+  }
+
+  /** Where the last message begins of which anything is here. */
+  private int lastBeginning() {
+    int at = 0;
+    while (end - at >= Header.SIZE) {
+      long told = Header.size(buffer, at);
+      if (told < Header.SIZE || told >= end - at) {
+        break;
+      }
+      at += (int) told;
+    }
+    return at;
+  }
+
+  /** The message that was received last: from 0 to the size that was answered. */
+  MemorySegment message() {
+    return buffer;
+  }
+
+  /** How many descriptors came with it. */
+  int fdCount() {
+    return size > 0 && fdOwner == 0 ? fdCount : 0;
+  }
+
+  /** A descriptor that came with it; it is closed with the next receive, unless it was taken. */
+  int fd(int index) {
+    return fds[index];
+  }
+
+  /**
+   * A descriptor that came with it, which is the caller's from now on; -1 if it was taken before.
+   */
+  int takeFd(int index) {
+    int fd = fds[index];
+    fds[index] = -1;
+    return fd;
+  }
+
+  private void closeFds() {
+    for (int i = 0; i < fdCount; i++) {
+      if (fds[i] >= 0) {
+        LinuxKernel.instance().close(fds[i]);
+        fds[i] = -1;
+      }
+    }
+    fdCount = 0;
+  }
+
+  /** Sends a message without descriptors. */
+  int send(MemorySegment message, int byteSize) {
+    return send(message, byteSize, fds, 0);
+  }
+
+  /**
+   * Sends a message; the descriptors stay the caller's.
+   *
+   * @return 0, or a negated errno: EPIPE if the peer is gone
+   */
+  int send(MemorySegment message, int byteSize, int[] descriptors, int count) {
+    int sent = 0;
+    while (sent < byteSize) {
+      long result = socket.send(message, sent, byteSize - sent, descriptors, sent == 0 ? count : 0);
+      if (result < 0) {
+        return (int) result;
+      }
+      sent += (int) result;
+    }
+    return 0;
+  }
+
+  /** Ends all traffic, and every wait of other threads for it. */
+  void shutdown() {
+    socket.shutdown();
+  }
+
+  /** Closes it, and the descriptors that nobody took. No thread may be sending or receiving. */
+  @Override
+  public void close() {
+    socket.close();
+    closeFds();
+    if (arena.scope().isAlive()) {
+      arena.close();
+    }
+  }
+
+  @Override
+  public String toString() {
+    return socket.toString();
+  }
+}

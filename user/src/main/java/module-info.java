@@ -1,0 +1,19 @@
+/**
+ * vfio-user: a device behind a UNIX socket, used as any other device, and device models served to
+ * whoever connects.
+ */
+@org.jspecify.annotations.NullMarked
+@SuppressWarnings("module") // the modules named below are built after this one
+module io.jvfio.user {
+  requires static org.jspecify;
+  requires transitive io.jvfio;
+  requires transitive io.jvfio.model;
+  requires com.fasterxml.jackson.core;
+
+  exports io.jvfio.user;
+  // The protocol's messages, for those who look at them or send malformed ones.
+  exports io.jvfio.user.wire to
+      io.jvfio.cli,
+      io.jvfio.lab,
+      io.jvfio.bench;
+}
