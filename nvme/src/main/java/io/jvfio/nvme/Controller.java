@@ -286,7 +286,6 @@ final class Controller {
     }
     phase = Phase.RECOVERING;
     failure = cause;
-    resets.incrementAndGet();
     try {
       restart();
       phase = Phase.RUNNING;
@@ -307,6 +306,8 @@ final class Controller {
     for (int left = MOST_RESTARTS; ; left--) {
       try {
         startup.stop();
+        // Not earlier: until it is stopped it still carries out commands, which then end with this.
+        resets.incrementAndGet();
         queues.endAll();
         startup.restart();
         return;
