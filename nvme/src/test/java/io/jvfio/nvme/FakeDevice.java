@@ -9,7 +9,6 @@ import io.jvfio.RegionInfo;
 import io.jvfio.VfioDevice;
 import io.jvfio.linux.RegisterOrder;
 import io.jvfio.linux.Registers;
-import io.jvfio.model.Bar;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.DmaFaultException;
 import io.jvfio.model.DmaPort;
@@ -145,9 +144,9 @@ final class FakeDevice implements VfioDevice {
     List<Region> regions = new ArrayList<>();
     for (var bar : model.bars()) {
       while (regions.size() < bar.index()) {
-        regions.add(new BarRegion(new Bar(regions.size(), 0, false, false)));
+        regions.add(new BarRegion(regions.size(), 0));
       }
-      regions.add(new BarRegion(bar));
+      regions.add(new BarRegion(bar.index(), bar.byteSize()));
     }
     return regions;
   }
@@ -234,15 +233,17 @@ final class FakeDevice implements VfioDevice {
   }
 
   private final class BarRegion implements Region {
-    private final Bar bar;
+    private final int bar;
+    private final long byteSize;
 
-    BarRegion(Bar bar) {
+    BarRegion(int bar, long byteSize) {
       this.bar = bar;
+      this.byteSize = byteSize;
     }
 
     @Override
     public RegionInfo info() {
-      return new RegionInfo(bar.index(), bar.byteSize(), true, true, false, false);
+      return new RegionInfo(bar, byteSize, true, true, false, false);
     }
 
     @Override
@@ -269,16 +270,18 @@ final class FakeDevice implements VfioDevice {
     public Registers registers(RegisterOrder order) {
       access("map a BAR");
       openRegisters++;
-      return new ModelRegisters(bar);
+      return new ModelRegisters(bar, byteSize);
     }
   }
 
   private final class ModelRegisters implements Registers {
-    private final Bar bar;
+    private final int bar;
+    private final long byteSize;
     private boolean isClosed;
 
-    ModelRegisters(Bar bar) {
+    ModelRegisters(int bar, long byteSize) {
       this.bar = bar;
+      this.byteSize = byteSize;
     }
 
     private void check(String what) {
@@ -294,23 +297,23 @@ final class FakeDevice implements VfioDevice {
         return -1;
       }
       synchronized (model) {
-        return model.read(bar.index(), offset, width);
+        return model.read(bar, offset, width);
       }
     }
 
     private void write(long offset, int width, long value) {
       check("write");
-      if (bar.index() == 0 && offset == 0x14) {
+      if (bar == 0 && offset == 0x14) {
         journal.add("CC 0x%x".formatted(value));
       }
       synchronized (model) {
-        model.write(bar.index(), offset, width, value);
+        model.write(bar, offset, width, value);
       }
     }
 
     @Override
     public long byteSize() {
-      return bar.byteSize();
+      return byteSize;
     }
 
     @Override
@@ -350,7 +353,7 @@ final class FakeDevice implements VfioDevice {
 
     @Override
     public void write64(long offset, long value) {
-      if (bar.index() == 0) {
+      if (bar == 0) {
         throw new AssertionError("64-bit registers are written in halves");
       }
       write(offset, 8, value);

@@ -13,6 +13,7 @@ import static io.jvfio.linux.uapi.Vfio.VFIO_MIGRATION_STOP_COPY;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.model.MigratableModel;
+import io.jvfio.model.ResetReason;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -144,7 +145,7 @@ final class VariantDriver {
     if (state != VFIO_DEVICE_STATE_RESUMING) {
       return 0;
     }
-    model.reset();
+    model.reset(ResetReason.DEVICE_RESET);
     return MigrationData.load(model, ended.written()) ? 0 : Errno.EINVAL.result();
   }
 
