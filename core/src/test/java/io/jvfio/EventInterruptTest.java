@@ -36,6 +36,11 @@ class EventInterruptTest {
     }
 
     @Override
+    public DeviceAnswers answers() {
+      return KernelAnswers.INSTANCE;
+    }
+
+    @Override
     public int set(int flags, int index, int start, int count, int... eventFds) {
       return 0;
     }

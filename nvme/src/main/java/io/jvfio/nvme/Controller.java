@@ -281,9 +281,10 @@ final class Controller {
     }
     phase = Phase.RECOVERING;
     failure = cause;
-    resets.incrementAndGet();
     try {
       startup.stop();
+      // Not earlier: until it is stopped it still carries out commands, which then end with this.
+      resets.incrementAndGet();
       queues.endAll();
       startup.restart();
       phase = Phase.RUNNING;

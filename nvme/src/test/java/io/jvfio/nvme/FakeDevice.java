@@ -15,6 +15,7 @@ import io.jvfio.model.DmaPort;
 import io.jvfio.model.InterruptPort;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 
@@ -30,7 +31,7 @@ final class FakeDevice implements VfioDevice {
   private static final int DOORBELLS = 0x1000;
   private static final int NOT_RUNG = -1;
 
-  final List<String> journal = new ArrayList<>();
+  final List<String> journal = Collections.synchronizedList(new ArrayList<>());
   final FakeDmaSpace memory = new FakeDmaSpace(this);
   final AtomicIntegerArray rung = new AtomicIntegerArray(256);
 
@@ -47,6 +48,9 @@ final class FakeDevice implements VfioDevice {
 
   /** All registers read as ones. */
   boolean isGone;
+
+  /** Called before the driver writes the controller's configuration, CC. */
+  Runnable beforeConfiguration = () -> {};
 
   int openRegisters;
 
@@ -107,26 +111,33 @@ final class FakeDevice implements VfioDevice {
     return () -> {
       hasThread = false;
       thread.join();
+      answerDoorbells();
     };
   }
 
   @SuppressWarnings("ThreadPriorityCheck") // one processor may have to do for both sides
   private void serveDoorbells() {
     while (hasThread) {
-      boolean worked = false;
-      for (int i = 0; i < rung.length(); i++) {
-        int value = rung.getAndSet(i, NOT_RUNG);
-        if (value != NOT_RUNG) {
-          worked = true;
-          synchronized (model) {
+      if (!answerDoorbells()) {
+        Thread.yield();
+      }
+    }
+  }
+
+  private boolean answerDoorbells() {
+    boolean worked = false;
+    for (int i = 0; i < rung.length(); i++) {
+      if (rung.get(i) != NOT_RUNG) {
+        worked = true;
+        synchronized (model) {
+          int value = rung.getAndSet(i, NOT_RUNG);
+          if (value != NOT_RUNG) {
             model.write(0, DOORBELLS + 4L * i, 4, value);
           }
         }
       }
-      if (!worked) {
-        Thread.yield();
-      }
     }
+    return worked;
   }
 
   @Override
@@ -175,7 +186,9 @@ final class FakeDevice implements VfioDevice {
 
   @Override
   public void reset() {
-    model.reset();
+    synchronized (model) {
+      model.reset();
+    }
   }
 
   @Override
@@ -304,9 +317,12 @@ final class FakeDevice implements VfioDevice {
     private void write(long offset, int width, long value) {
       check("write");
       if (bar == 0 && offset == 0x14) {
+        beforeConfiguration.run();
         journal.add("CC 0x%x".formatted(value));
       }
       synchronized (model) {
+        // Writes reach a device in their order: no doorbell from before a reset comes after it.
+        answerDoorbells();
         model.write(bar, offset, width, value);
       }
     }

@@ -175,6 +175,21 @@ class RecoveryTest {
   }
 
   @Test
+  void countsAResetOnceTheControllerIsStopped() {
+    List<Integer> counts = new ArrayList<>();
+    try (var queue = controller.openQueue()) {
+      device.beforeConfiguration = () -> counts.add(controller.resets());
+      faults.inject(NvmeFault.failure(NvmeFailure.FATAL).onOpcode(READ).onIo().times(1));
+      put(queue, 1);
+      while (queue.inFlight() > 0) {
+        queue.await((_, _, _) -> assertThat(controller.resets()).isEqualTo(1), SECOND);
+      }
+    }
+    // Stopped, and started again.
+    assertThat(counts).isEqualTo(List.of(0, 1));
+  }
+
+  @Test
   void resetsAControllerThatCompletesACommandTwice() {
     try (var queue = controller.openQueue()) {
       faults.inject(NvmeFault.repetition().onOpcode(READ).onIo().times(1));
@@ -287,17 +302,30 @@ class RecoveryTest {
       for (int i = 0; i < 3; i++) {
         ends.add(executor.submit(() -> readUntil(isOver)));
       }
-      for (int round = 1; round <= 5; round++) {
-        faults.inject(NvmeFault.loss().onOpcode(READ).onIo().after(50).times(1));
-        while (controller.resets() < round) {
-          Thread.sleep(1);
+      try {
+        for (int round = 1; round <= 5; round++) {
+          faults.inject(NvmeFault.loss().onOpcode(READ).onIo().after(50).times(1));
+          while (controller.resets() < round) {
+            throwIfEnded(ends);
+            Thread.sleep(1);
+          }
         }
+      } finally {
+        // The executor waits for them, whatever happened here.
+        isOver.set(true);
       }
-      isOver.set(true);
       for (var end : ends) {
         assertThat(end.get()).isPositive();
       }
       assertWorks();
+    }
+  }
+
+  private static void throwIfEnded(List<Future<Long>> ends) throws Exception {
+    for (var end : ends) {
+      if (end.isDone()) {
+        throw new AssertionError("ended early, after %d reads".formatted(end.get()));
+      }
     }
   }
 
