@@ -8,6 +8,8 @@ import io.jvfio.user.wire.Header;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -17,8 +19,10 @@ import org.jspecify.annotations.Nullable;
  * who waits for one on the session's thread receives itself, and keeps commands for later; who
  * waits on another thread is given it by the session's.
  *
- * <p>Callers have the device's lock, so there is one question at a time. A client that does not
- * answer, or not as it must, is cut off, and every later question fails at once.
+ * <p>There is one question at a time. A thread of the device's own, which has not its lock, can ask
+ * by the twin socket only: the session's thread may be waiting for that thread, and could then give
+ * it no answer. A client that does not answer, or not as it must, is cut off, and every later
+ * question fails at once.
  */
 final class ClientAnswers implements ClientMemory.DmaMessages, AutoCloseable {
   private static final int MOST_KEPT = 256;
@@ -26,6 +30,8 @@ final class ClientAnswers implements ClientMemory.DmaMessages, AutoCloseable {
   private final VfioUserServerOptions options;
   private final Consumer<String> cutOff;
   private final Thread session = Thread.currentThread();
+  private final ReentrantLock asking = new ReentrantLock();
+  private final BooleanSupplier hasDevice;
   private final Arena arena = Arena.ofShared();
   private final MessageSocket main;
   private final Incoming incoming;
@@ -49,16 +55,19 @@ final class ClientAnswers implements ClientMemory.DmaMessages, AutoCloseable {
    * Answers of a client; by the thread of its session.
    *
    * @param incoming what the main socket has received last
+   * @param hasDevice whether the thread that asks has the device's lock
    * @param cutOff ends the connection, for a reason
    */
   ClientAnswers(
       MessageSocket main,
       Incoming incoming,
       VfioUserServerOptions options,
+      BooleanSupplier hasDevice,
       Consumer<String> cutOff) {
     this.main = main;
     this.incoming = incoming;
     this.options = options;
+    this.hasDevice = hasDevice;
     this.cutOff = cutOff;
   }
 
@@ -80,30 +89,40 @@ final class ClientAnswers implements ClientMemory.DmaMessages, AutoCloseable {
 
   @Override
   public int read(long iova, MemorySegment target, long offset, long byteSize) {
-    for (long done = 0; done < byteSize; ) {
-      int piece = piece(byteSize - done);
-      int result = ask(Command.DMA_READ, iova + done, piece, DmaAccessMessage.SIZE);
-      if (result < 0) {
-        return result;
+    asking.lock();
+    try {
+      for (long done = 0; done < byteSize; ) {
+        int piece = piece(byteSize - done);
+        int result = ask(Command.DMA_READ, iova + done, piece, DmaAccessMessage.SIZE);
+        if (result < 0) {
+          return result;
+        }
+        MemorySegment.copy(room(), DmaAccessMessage.SIZE, target, offset + done, piece);
+        done += piece;
       }
-      MemorySegment.copy(room(), DmaAccessMessage.SIZE, target, offset + done, piece);
-      done += piece;
+      return 0;
+    } finally {
+      asking.unlock();
     }
-    return 0;
   }
 
   @Override
   public int write(long iova, MemorySegment source, long offset, long byteSize) {
-    for (long done = 0; done < byteSize; ) {
-      int piece = piece(byteSize - done);
-      MemorySegment.copy(source, offset + done, room(), DmaAccessMessage.SIZE, piece);
-      int result = ask(Command.DMA_WRITE, iova + done, piece, DmaAccessMessage.SIZE + piece);
-      if (result < 0) {
-        return result;
+    asking.lock();
+    try {
+      for (long done = 0; done < byteSize; ) {
+        int piece = piece(byteSize - done);
+        MemorySegment.copy(source, offset + done, room(), DmaAccessMessage.SIZE, piece);
+        int result = ask(Command.DMA_WRITE, iova + done, piece, DmaAccessMessage.SIZE + piece);
+        if (result < 0) {
+          return result;
+        }
+        done += piece;
       }
-      done += piece;
+      return 0;
+    } finally {
+      asking.unlock();
     }
-    return 0;
   }
 
   private int piece(long left) {
@@ -146,7 +165,7 @@ final class ClientAnswers implements ClientMemory.DmaMessages, AutoCloseable {
       int sent = main.send(room(), size);
       return sent < 0 ? failed("it does not take " + command) : receive(main, command);
     }
-    return exchangeElsewhere(command, size);
+    return hasDevice.getAsBoolean() ? exchangeElsewhere(command, size) : Errno.EOPNOTSUPP.result();
   }
 
   private int receive(MessageSocket from, Command command) {
@@ -228,15 +247,17 @@ final class ClientAnswers implements ClientMemory.DmaMessages, AutoCloseable {
     }
     boolean isRead = command == Command.DMA_READ;
     // The specification has a shorter count in the reply to a write; libvfio-user has not.
-    int shortest = isRead ? DmaAccessMessage.SIZE + count : DmaAccessMessage.SIZE - Integer.BYTES;
-    int longest = DmaAccessMessage.SIZE + (isRead ? count : 0);
-    if (size < shortest
-        || size > longest
-        || DmaAccessMessage.address(room) != iova
-        || (int) DmaAccessMessage.count(room) != count) {
+    if (size < DmaAccessMessage.SIZE - Integer.BYTES || DmaAccessMessage.address(room) != iova) {
       return failed("its answer to " + command + " is malformed");
     }
-    return 0;
+    int answered = (int) DmaAccessMessage.count(room);
+    if (answered < 0
+        || answered > count
+        || (isRead ? size != DmaAccessMessage.SIZE + answered : size > DmaAccessMessage.SIZE)) {
+      return failed("its answer to " + command + " is malformed");
+    }
+    // Less than was asked for is a fault of this access.
+    return answered == count ? 0 : Errno.EFAULT.result();
   }
 
   private int failed(String reason) {

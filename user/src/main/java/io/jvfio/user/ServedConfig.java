@@ -28,6 +28,9 @@ final class ServedConfig {
   private static final int HEADER_END = 0x40;
   private static final int MOST_CAPABILITIES = 48;
 
+  private static final int POWER = 0x01;
+  private static final int POWER_STATE = 3;
+  private static final int D3HOT = 3;
   private static final int MSI = 0x05;
   private static final int EXPRESS = 0x10;
   private static final int MSIX = 0x11;
@@ -41,19 +44,32 @@ final class ServedConfig {
   private final int msix;
   private final int expressReset;
   private final int advancedReset;
+  private final int power;
+
+  /** What configuration space was when the device came. */
+  private final byte[] initial;
+
   private int lineSetting;
-  private int command;
+
+  /** What of the command register counts; any thread of the device reads these. */
+  private volatile int command;
+
+  private volatile boolean isAwake = true;
 
   ServedConfig(DeviceModel model) {
     space = model.config();
     for (var bar : model.bars()) {
       place(bar);
     }
-    lineSetting = space.read(INTERRUPT_LINE, 1);
+    initial = new byte[space.byteSize()];
+    for (int i = 0; i < initial.length; i++) {
+      initial[i] = (byte) space.read(i, 1);
+    }
+    power = capability(POWER);
     msix = capability(MSIX);
     int express = capability(EXPRESS);
     expressReset =
-        express != 0 && (space.read(express + 4, 4) & 1 << 28) != 0 ? express + 8 + 1 : 0;
+        express != 0 && (space.read(express + 4, 4) & (1 << 28)) != 0 ? express + 8 + 1 : 0;
     int advanced = capability(ADVANCED_FEATURES);
     advancedReset = advanced != 0 && (space.read(advanced + 3, 1) & 2) != 0 ? advanced + 4 : 0;
   }
@@ -97,15 +113,16 @@ final class ServedConfig {
   /** How many messages MSI has; 0 without MSI. */
   int msiMessages() {
     int msi = capability(MSI);
-    return msi == 0 ? 0 : 1 << (space.read(msi + 2, 2) >> 1 & 7);
+    return msi == 0 ? 0 : 1 << ((space.read(msi + 2, 2) >> 1) & 7);
   }
 
   boolean isExpress() {
     return capability(EXPRESS) != 0;
   }
 
+  /** Whether the device may reach memory and send messages. */
   boolean isBusMaster() {
-    return (command & COMMAND_BUS_MASTER) != 0;
+    return (command & COMMAND_BUS_MASTER) != 0 && isAwake;
   }
 
   /** Whether the client has turned the interrupt line off. */
@@ -113,15 +130,27 @@ final class ServedConfig {
     return (command & COMMAND_LINE_OFF) != 0;
   }
 
-  /** As for a client that has just come. */
+  /** As after power-on. */
   void restart() {
+    for (int i = 0; i < initial.length; i++) {
+      space.set(i, 1, initial[i]);
+    }
+    space.set(COMMAND, 2, 0);
     for (int i = 0; i < bars.length; i++) {
       bars[i] = 0;
     }
     command = 0;
     lineSetting = 0;
-    space.set(COMMAND, 2, 0);
     msixEnabled(false);
+    wakeUp();
+  }
+
+  /** A reset brings a device to full power. */
+  void wakeUp() {
+    if (power != 0) {
+      space.set(power + 4, 1, space.read(power + 4, 1) & ~POWER_STATE);
+    }
+    isAwake = true;
   }
 
   void stopDma() {
@@ -152,11 +181,11 @@ final class ServedConfig {
   private int readByte(int offset) {
     if (offset >= BAR0 && offset < BARS_END) {
       int bar = (offset - BAR0) / 4;
-      return (bars[bar] | barFlags[bar]) >>> (8 * (offset & 3)) & 0xff;
+      return ((bars[bar] | barFlags[bar]) >>> (8 * (offset & 3))) & 0xff;
     }
     return switch (offset) {
       case ROM, ROM + 1, ROM + 2, ROM + 3 -> 0;
-      case COMMAND + 1 -> space.read(offset, 1) | (command & COMMAND_LINE_OFF) >> 8;
+      case COMMAND + 1 -> space.read(offset, 1) | ((command & COMMAND_LINE_OFF) >> 8);
       case INTERRUPT_LINE -> lineSetting;
       default -> space.read(offset, 1);
     };
@@ -176,24 +205,24 @@ final class ServedConfig {
     if (offset >= BAR0 && offset < BARS_END) {
       int bar = (offset - BAR0) / 4;
       int shift = 8 * (offset & 3);
-      bars[bar] = (bars[bar] & ~(0xff << shift) | value << shift) & barMasks[bar];
+      bars[bar] = ((bars[bar] & ~(0xff << shift)) | (value << shift)) & barMasks[bar];
       return false;
     }
     if (offset == COMMAND) {
       int kept = COMMAND_DECODES | COMMAND_BUS_MASTER;
-      command = command & ~kept | value & kept;
+      command = (command & ~kept) | (value & kept);
       space.write(offset, 1, value);
-      space.set(offset, 1, space.read(offset, 1) & ~kept | value & kept);
+      space.set(offset, 1, (space.read(offset, 1) & ~kept) | (value & kept));
     } else if (offset == COMMAND + 1) {
-      command = command & ~COMMAND_LINE_OFF | value << 8 & COMMAND_LINE_OFF;
+      command = (command & ~COMMAND_LINE_OFF) | ((value << 8) & COMMAND_LINE_OFF);
       space.write(offset, 1, value & ~(COMMAND_LINE_OFF >> 8));
     } else if (offset == INTERRUPT_LINE) {
       lineSetting = value;
-    } else if (offset == ROM || msix != 0 && offset == msix + 2) {
+    } else if (offset == ROM || (msix != 0 && offset == msix + 2)) {
       return false; // there is no ROM; the size of the MSI-X table cannot be changed
     } else if (msix != 0 && offset == msix + 3) {
       int writable = 0xc0; // enable, mask all
-      space.set(offset, 1, space.read(offset, 1) & ~writable | value & writable);
+      space.set(offset, 1, (space.read(offset, 1) & ~writable) | (value & writable));
     } else if (expressReset != 0 && offset == expressReset) {
       space.write(offset, 1, value & 0x7f); // the reset bit reads as 0
       return (value & 0x80) != 0;
@@ -201,6 +230,9 @@ final class ServedConfig {
       return (value & 1) != 0;
     } else {
       space.write(offset, 1, value);
+      if (power != 0 && offset == power + 4) {
+        isAwake = (space.read(offset, 1) & POWER_STATE) != D3HOT;
+      }
     }
     return false;
   }

@@ -34,12 +34,18 @@ final class ServedDevice implements DmaPort {
   private final long[] barSizes = new long[BARS];
 
   /** The memory of the client that there is, or null. */
-  private @Nullable ClientMemory memory;
+  private volatile @Nullable ClientMemory memory;
 
-  ServedDevice(DeviceModel model, Runnable pollRequest) {
+  /**
+   * Connects a model to what will serve it.
+   *
+   * @param poller waits for what the client signals
+   * @param pollRequest what the model runs to be polled
+   */
+  ServedDevice(DeviceModel model, DevicePoller poller, Runnable pollRequest) {
     this.model = model;
     config = new ServedConfig(model);
-    interrupts = new ServedInterrupts(config, model.msixVectors());
+    interrupts = new ServedInterrupts(config, model.msixVectors(), poller);
     for (Bar bar : model.bars()) {
       barSizes[bar.index()] = bar.byteSize();
     }
@@ -97,13 +103,15 @@ final class ServedDevice implements DmaPort {
     return model.poll();
   }
 
-  void reset(ResetReason reason) {
-    model.reset(reason);
+  /** The client asks for a reset: configuration space keeps its values, as with vfio-pci. */
+  void reset() {
+    model.reset(ResetReason.DEVICE_RESET);
+    config.wakeUp();
   }
 
   private boolean isInside(int region, long offset, int count) {
     long size = regionSize(region);
-    return count > 0 && offset >= 0 && count <= size && offset <= size - count;
+    return size > 0 && count >= 0 && offset >= 0 && count <= size && offset <= size - count;
   }
 
   /**
@@ -144,6 +152,7 @@ final class ServedDevice implements DmaPort {
     }
     if (region == CONFIG_REGION) {
       if (config.write((int) offset, count, source, at)) {
+        config.restart();
         model.reset(ResetReason.FUNCTION_LEVEL_RESET);
       }
       interrupts.configChanged();

@@ -32,7 +32,12 @@ final class ServedInterrupts implements InterruptPort {
           | Vfio.VFIO_IRQ_SET_ACTION_TRIGGER;
 
   private final ServedConfig config;
+  private final DevicePoller poller;
   private final int[][] eventFds = new int[INDEXES][];
+
+  /** How many interrupts of each index are connected. */
+  private final int[] used = new int[INDEXES];
+
   private final MemorySegment one = Arena.ofAuto().allocate(ValueLayout.JAVA_LONG);
 
   /** The line's state at the device; all of this is guarded by this object. */
@@ -40,13 +45,20 @@ final class ServedInterrupts implements InterruptPort {
 
   private boolean isLineMasked;
 
-  /** Who wants to know that the line was masked, or unmasked. */
+  /** Who wants to know that the line was masked. */
   private int maskFd = NONE;
 
+  /** What the client signals to have the line unmasked, as vfio-pci has it and QEMU uses it. */
   private int unmaskFd = NONE;
 
-  ServedInterrupts(ServedConfig config, int msixVectors) {
+  /**
+   * Interrupts of which none is connected.
+   *
+   * @param poller waits for the client's signal that unmasks the line
+   */
+  ServedInterrupts(ServedConfig config, int msixVectors, DevicePoller poller) {
     this.config = config;
+    this.poller = poller;
     eventFds[INTX] = nothing(config.hasLine() ? 1 : 0);
     eventFds[MSI] = nothing(config.msiMessages());
     eventFds[MSIX] = nothing(msixVectors);
@@ -78,19 +90,10 @@ final class ServedInterrupts implements InterruptPort {
     if (!config.isBusMaster()) {
       return;
     }
-    int index = isUsed(MSIX) ? MSIX : MSI;
+    int index = used[MSIX] > 0 ? MSIX : MSI;
     if (vector >= 0 && vector < eventFds[index].length) {
       write(eventFds[index][vector]);
     }
-  }
-
-  private boolean isUsed(int index) {
-    for (int fd : eventFds[index]) {
-      if (fd != NONE) {
-        return true;
-      }
-    }
-    return false;
   }
 
   @Override
@@ -110,8 +113,9 @@ final class ServedInterrupts implements InterruptPort {
     if (isLineUp
         && !isLineMasked
         && !config.isLineOff()
-        && eventFds[INTX].length > 0
-        && eventFds[INTX][0] != NONE) {
+        && used[INTX] > 0
+        && used[MSI] == 0
+        && used[MSIX] == 0) {
       isLineMasked = true;
       write(eventFds[INTX][0]);
       write(maskFd);
@@ -149,16 +153,16 @@ final class ServedInterrupts implements InterruptPort {
       return Errno.EINVAL.result();
     }
     boolean isTrigger = action == Vfio.VFIO_IRQ_SET_ACTION_TRIGGER;
-    if (kind != Vfio.VFIO_IRQ_SET_DATA_EVENTFD && fds > 0
-        || kind == Vfio.VFIO_IRQ_SET_DATA_EVENTFD && fds != 0 && fds != count
-        || kind == Vfio.VFIO_IRQ_SET_DATA_BOOL && dataBytes < count) {
+    if ((kind != Vfio.VFIO_IRQ_SET_DATA_EVENTFD && fds > 0)
+        || (kind == Vfio.VFIO_IRQ_SET_DATA_EVENTFD && fds != 0 && fds != count)
+        || (kind == Vfio.VFIO_IRQ_SET_DATA_BOOL && dataBytes < count)) {
       return Errno.EINVAL.result();
     }
     if (count == 0) {
       if (start != 0 || !isTrigger || kind != Vfio.VFIO_IRQ_SET_DATA_NONE) {
         return Errno.EINVAL.result();
       }
-      disable(index, 0, eventFds[index].length);
+      disable(index);
       return 0;
     }
     if (!isTrigger) {
@@ -173,32 +177,74 @@ final class ServedInterrupts implements InterruptPort {
   }
 
   private void assign(Incoming message, int index, int start, int count, int fds) {
-    disable(index, start, count);
+    disconnect(index, start, count);
     for (int i = 0; i < fds; i++) {
       eventFds[index][start + i] = message.takeFd(i);
     }
+    used[index] += fds;
+    changed(index);
+  }
+
+  /** What depends on which interrupts are connected. */
+  private void changed(int index) {
     if (index == MSIX) {
-      config.msixEnabled(isUsed(MSIX));
-    } else if (index == INTX && fds > 0) {
-      isLineMasked = false;
-      signalLine();
+      config.msixEnabled(used[MSIX] > 0);
+    }
+    signalLine();
+  }
+
+  private void disconnect(int index, int start, int count) {
+    var fds = eventFds[index];
+    for (int i = start; i < start + count; i++) {
+      if (fds[i] != NONE) {
+        close(fds[i]);
+        fds[i] = NONE;
+        used[index]--;
+      }
     }
   }
 
-  private void disable(int index, int start, int count) {
-    var fds = eventFds[index];
-    for (int i = start; i < start + count; i++) {
-      close(fds[i]);
-      fds[i] = NONE;
-    }
-    if (index == MSIX) {
-      config.msixEnabled(isUsed(MSIX));
-    } else if (index == INTX && count > 0) {
+  /** Turns a whole index off. */
+  private void disable(int index) {
+    disconnect(index, 0, eventFds[index].length);
+    if (index == INTX) {
       close(maskFd);
-      close(unmaskFd);
       maskFd = NONE;
-      unmaskFd = NONE;
+      unmaskBy(NONE);
       isLineMasked = false;
+    }
+    changed(index);
+  }
+
+  /** Has another descriptor unmask the line; 0, or a negated errno. */
+  private int unmaskBy(int fd) {
+    if (unmaskFd != NONE) {
+      poller.unwatch(unmaskFd);
+      close(unmaskFd);
+    }
+    unmaskFd = NONE;
+    if (fd == NONE) {
+      return 0;
+    }
+    int result = poller.watch(fd);
+    if (result < 0) {
+      close(fd);
+      return result;
+    }
+    unmaskFd = fd;
+    return 0;
+  }
+
+  /** The client has signalled a descriptor that is waited for, or it can be read for good. */
+  synchronized void signalled(int fd, MemorySegment room) {
+    if (fd != unmaskFd) {
+      return; // another one had this number
+    }
+    if (LinuxKernel.instance().read(fd, room) != room.byteSize()) {
+      unmaskBy(NONE); // no eventfd: it would be ready for ever
+    } else {
+      isLineMasked = false;
+      signalLine();
     }
   }
 
@@ -231,16 +277,16 @@ final class ServedInterrupts implements InterruptPort {
     boolean masks = action == Vfio.VFIO_IRQ_SET_ACTION_MASK;
     if (kind == Vfio.VFIO_IRQ_SET_DATA_EVENTFD) {
       int fd = message.fdCount() > 0 ? message.takeFd(0) : NONE;
-      if (masks) {
-        close(maskFd);
-        maskFd = fd;
-      } else {
-        close(unmaskFd);
-        unmaskFd = fd;
+      if (!masks) {
+        return unmaskBy(fd);
       }
+      close(maskFd);
+      maskFd = fd;
     } else if (isWanted(message, kind, data) && isLineMasked != masks) {
       isLineMasked = masks;
-      write(masks ? maskFd : unmaskFd);
+      if (masks) {
+        write(maskFd);
+      }
       signalLine();
     }
     return 0;
@@ -254,7 +300,7 @@ final class ServedInterrupts implements InterruptPort {
   /** The client has gone: nothing of it is kept. */
   synchronized void disconnect() {
     for (int index = 0; index < INDEXES; index++) {
-      disable(index, 0, eventFds[index].length);
+      disable(index);
     }
   }
 }

@@ -9,7 +9,6 @@ import io.jvfio.linux.uapi.VfioDeviceInfo;
 import io.jvfio.linux.uapi.VfioIrqInfo;
 import io.jvfio.linux.uapi.VfioIrqSet;
 import io.jvfio.linux.uapi.VfioRegionInfo;
-import io.jvfio.model.ResetReason;
 import io.jvfio.user.wire.Capabilities;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.DirtyBitmap;
@@ -71,7 +70,7 @@ final class ServerSession {
   private final int maxMessage;
   private Capabilities client = Capabilities.DEFAULTS;
   private @Nullable MessageSocket twin;
-  private volatile long messages;
+  private long messages;
   private volatile boolean isAgreed;
 
   /** What is being carried out: a message in the socket's buffer, or one that was kept. */
@@ -85,16 +84,19 @@ final class ServerSession {
     this.device = device;
     this.options = options;
     maxMessage = options.maxDataTransfer() + SLACK;
-    int patience = (int) Math.min(Integer.MAX_VALUE, options.patience().toMillis());
+    int patience = patienceMillis();
     socket = new MessageSocket(connection, maxMessage, options.maxMessageFds(), patience);
     reply = arena.allocate(maxMessage, Long.BYTES);
     incoming = Incoming.of(socket);
     current = incoming;
     command = incoming.message();
-    answers = new ClientAnswers(socket, incoming, options, this::lost);
+    answers =
+        new ClientAnswers(
+            socket, incoming, options, device.lock::isHeldByCurrentThread, this::lost);
     memory = new ClientMemory(device.config()::isBusMaster, answers, options.maxDmaMaps());
   }
 
+  /** How many messages came; by the session's thread. */
   long messages() {
     return messages;
   }
@@ -552,7 +554,10 @@ final class ServerSession {
   }
 
   private int dmaMap(int fds) {
-    if (commandSize != DmaMapMessage.SIZE || fds > 1) {
+    if (commandSize < DmaMapMessage.SIZE
+        || Integer.compareUnsigned(DmaMapMessage.argsz(command), DmaMapMessage.SIZE - Header.SIZE)
+            < 0
+        || fds > 1) {
       return Errno.EINVAL.result();
     }
     int flags = DmaMapMessage.flags(command);
@@ -585,8 +590,8 @@ final class ServerSession {
     boolean wantsBitmap = (flags & DmaUnmapMessage.GET_DIRTY_BITMAP) != 0;
     boolean isAll = (flags & DmaUnmapMessage.ALL) != 0;
     if ((flags & ~(DmaUnmapMessage.GET_DIRTY_BITMAP | DmaUnmapMessage.ALL)) != 0
-        || wantsBitmap && isAll
-        || commandSize != (wantsBitmap ? DirtyBitmap.SIZE : DmaUnmapMessage.SIZE)) {
+        || (wantsBitmap && isAll)
+        || commandSize < (wantsBitmap ? DirtyBitmap.SIZE : DmaUnmapMessage.SIZE)) {
       return Errno.EINVAL.result();
     }
     long address = DmaUnmapMessage.address(command);
@@ -666,7 +671,7 @@ final class ServerSession {
 
   private int regionInfo() {
     int size = (int) VfioRegionInfo.SIZE;
-    if (commandSize != Header.SIZE + size) {
+    if (commandSize < Header.SIZE + size) {
       return Errno.EINVAL.result();
     }
     var asked = command.asSlice(Header.SIZE, size);
@@ -691,7 +696,7 @@ final class ServerSession {
 
   private int irqInfo() {
     int size = (int) VfioIrqInfo.SIZE;
-    if (commandSize != Header.SIZE + size) {
+    if (commandSize < Header.SIZE + size) {
       return Errno.EINVAL.result();
     }
     var asked = command.asSlice(Header.SIZE, size);
@@ -715,6 +720,9 @@ final class ServerSession {
       return Errno.EINVAL.result();
     }
     var set = command.asSlice(Header.SIZE, VfioIrqSet.SIZE);
+    if (Integer.compareUnsigned(VfioIrqSet.argsz(set), (int) VfioIrqSet.SIZE) < 0) {
+      return Errno.EINVAL.result();
+    }
     int result =
         device
             .interrupts()
@@ -733,7 +741,7 @@ final class ServerSession {
     if (commandSize != Header.SIZE) {
       return Errno.EINVAL.result();
     }
-    device.reset(ResetReason.DEVICE_RESET);
+    device.reset();
     return Header.SIZE;
   }
 }

@@ -16,7 +16,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermission;
-import java.util.EnumSet;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
@@ -69,7 +69,7 @@ public final class VfioUserServer implements AutoCloseable {
     name = options.socket().map(Path::toString).orElseGet(listening::toString);
     fileKey = options.socket().map(VfioUserServer::key).orElse(null);
     // Who polls all the time need not be asked to.
-    device = new ServedDevice(model, options.isPolling() ? () -> {} : poller::request);
+    device = new ServedDevice(model, poller, options.isPolling() ? () -> {} : poller::request);
     accepting = Thread.ofPlatform().name("vfio-user " + name).daemon().unstarted(this::accept);
   }
 
@@ -164,14 +164,13 @@ public final class VfioUserServer implements AutoCloseable {
   }
 
   private static Set<PosixFilePermission> permissions(int mode) {
-    var all = PosixFilePermission.values(); // from the owner's read to the others' execute
-    var permissions = EnumSet.noneOf(PosixFilePermission.class);
-    for (var permission : all) {
-      if ((mode & 0400 >> permission.ordinal()) != 0) {
-        permissions.add(permission);
+    var letters = new StringBuilder("rwxrwxrwx");
+    for (int i = 0; i < letters.length(); i++) {
+      if ((mode & (0400 >> i)) == 0) {
+        letters.setCharAt(i, '-');
       }
     }
-    return permissions;
+    return PosixFilePermissions.fromString(letters.toString());
   }
 
   /** Removes a socket that nobody listens at, or anybody if that is wished. */
@@ -202,7 +201,8 @@ public final class VfioUserServer implements AutoCloseable {
   }
 
   private static boolean isLive(Path path) {
-    try (var _ = UnixSocket.connect(path.toString())) {
+    // A server that is busy does not accept at once, and is there.
+    try (var _ = UnixSocket.connect(path.toString(), GRACE_MILLIS)) {
       return true;
     } catch (ErrnoException e) {
       return !e.errno().equals(Errno.ECONNREFUSED) && !e.errno().equals(Errno.ENOENT);
@@ -228,6 +228,8 @@ public final class VfioUserServer implements AutoCloseable {
       UnixSocket connection;
       try {
         connection = listening.accept();
+        // A client that takes no replies does not hold the device for ever.
+        connection.limitWaits(0, options.patience().toMillis());
       } catch (ErrnoException e) {
         if (isClosed.get()) {
           return;
@@ -352,13 +354,23 @@ public final class VfioUserServer implements AutoCloseable {
 
   /**
    * Sends the client away, stops to listen, removes the socket if it is still this server's, and
-   * closes the device. Idempotent.
+   * closes the device. Idempotent. A listener that calls this has it done by another thread, and
+   * {@link #awaitClose} tells when.
    */
   @Override
   public void close() {
     if (!isClosed.compareAndSet(false, true)) {
       return;
     }
+    if (Thread.currentThread().equals(sessionThread())) {
+      // A listener that is told of its client: the session has to end first.
+      Thread.ofPlatform().name("vfio-user " + name + " close").start(this::end);
+    } else {
+      end();
+    }
+  }
+
+  private void end() {
     try {
       listening.shutdown();
       Thread last;
