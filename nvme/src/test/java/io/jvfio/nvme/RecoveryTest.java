@@ -132,6 +132,29 @@ class RecoveryTest {
   }
 
   @Test
+  void noticesAtOnceThatSomebodyElseHasResetTheController() {
+    var patient = NvmeOptions.defaults().withCommandTimeout(Duration.ofHours(1));
+    var ownFaults = new NvmeFaults();
+    var model =
+        NvmeModel.of(
+            NvmeModelOptions.of("S", NvmeNamespaceOptions.inMemory(1 << 20)).withFaults(ownFaults));
+    try (var other = new FakeDevice(model);
+        var buffer = other.dmaSpace().allocate(4096);
+        var driver = NvmeController.open(other, patient);
+        var queue = driver.openQueue()) {
+      ownFaults.inject(NvmeFault.loss().onOpcode(READ).onIo().times(1));
+      assertThat(queue.read(driver.namespace(1), 0, 1, buffer, 0, 0)).isTrue();
+      queue.ring();
+      other.reset();
+      finish(queue);
+
+      assertThat(statuses).isEqualTo(List.of(ABORTED_BY_HOST));
+      assertThat(driver.resets()).isEqualTo(1);
+      driver.namespace(1).write(0, 1, buffer, 0);
+    }
+  }
+
+  @Test
   void tellsCommandsThatWereEndedThoughNewOnesArePutFirst() {
     try (var queue = controller.openQueue();
         var other = controller.openQueue()) {
