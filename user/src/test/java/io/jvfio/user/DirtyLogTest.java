@@ -177,8 +177,7 @@ class DirtyLogTest {
           long iova = first * PAGE + random.nextInt(4096);
           log.wrote(iova, bytes);
           dirty.set(
-              (int) (iova / (PAGE << shift)),
-              (int) ((iova + bytes - 1) / (PAGE << shift)) + 1);
+              (int) (iova / (PAGE << shift)), (int) ((iova + bytes - 1) / (PAGE << shift)) + 1);
         } else {
           int first = random.nextInt(range);
           int count = random.nextInt(range);
