@@ -1,6 +1,7 @@
 package io.jvfio;
 
 import io.jvfio.spi.DeviceConnection;
+import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
 
@@ -50,6 +51,11 @@ final class ConnectedDevice implements DeviceOwner {
     throw new UnsupportedOperationException(
         connection.name()
             + ": a vfio-user device is on no bus that could be reset; reset() resets the device");
+  }
+
+  @Override
+  public long writeEach(long offset, MemorySegment source, int width) {
+    return connection.writeEach(offset, source, width);
   }
 
   @Override

@@ -50,6 +50,21 @@ final class FileRegion implements Region {
     check("pwrite", offset, source.byteSize(), file.write(source, fileOffset + offset));
   }
 
+  /**
+   * Writes registers that lie behind each other.
+   *
+   * @return whether there is a better way than one by one; otherwise nothing was done
+   */
+  boolean writeEach(long offset, MemorySegment source, int width) {
+    Objects.checkFromIndexSize(offset, source.byteSize(), info.byteSize());
+    long result = device.writeEach(fileOffset + offset, source, width);
+    if (result == Errno.ENOTTY.result()) {
+      return false;
+    }
+    check("pwrite", offset, source.byteSize(), result);
+    return true;
+  }
+
   private void check(String operation, long offset, long expected, long result) {
     if (result < 0) {
       throw failure(operation, offset, Errno.ofResult(result));

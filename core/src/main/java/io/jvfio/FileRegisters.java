@@ -24,7 +24,7 @@ final class FileRegisters implements Registers {
 
   private static final int PLACES = Integer.SIZE;
 
-  private final Region region;
+  private final FileRegion region;
   private final String subject;
   private final DeviceHealth health;
   private final Value[] values = new Value[PLACES];
@@ -47,7 +47,7 @@ final class FileRegisters implements Registers {
     }
   }
 
-  FileRegisters(Region region, String subject, DeviceHealth health) {
+  FileRegisters(FileRegion region, String subject, DeviceHealth health) {
     this.region = region;
     this.subject = subject;
     this.health = health;
@@ -189,6 +189,21 @@ final class FileRegisters implements Registers {
   @Override
   public void write32Release(long offset, int data) {
     write32(offset, data); // the system call orders it after every earlier access
+  }
+
+  @Override
+  public void copyFrom(long offset, MemorySegment source, int width) {
+    boolean isPlain =
+        source.isNative()
+            && (width == 1 || width == 2 || width == 4 || width == 8)
+            && source.byteSize() % width == 0;
+    if (isPlain && source.byteSize() > width) {
+      give(take(offset, width)); // which tells what is wrong with them
+      if (region.writeEach(offset, source, width)) {
+        return;
+      }
+    }
+    Registers.super.copyFrom(offset, source, width);
   }
 
   @Override

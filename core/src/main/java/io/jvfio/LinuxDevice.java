@@ -357,6 +357,12 @@ final class LinuxDevice implements VfioDevice {
     return new DeviceFeatures(owner.facts(), file, this::adopt);
   }
 
+  /** See {@link DeviceOwner#writeEach}. */
+  long writeEach(long offset, MemorySegment source, int width) {
+    file.fd(); // which there is none of once it is closed
+    return owner.writeEach(offset, source, width);
+  }
+
   /** Keeps registers of this device, to be closed with it. */
   <T extends AutoCloseable> T adopt(T opened) {
     synchronized (registers) {

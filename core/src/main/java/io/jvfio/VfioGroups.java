@@ -1,5 +1,7 @@
 package io.jvfio;
 
+import io.jvfio.linux.Errno;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -221,6 +223,11 @@ public final class VfioGroups implements AutoCloseable {
     @Override
     public HotReset hotReset(OpenFile file) {
       return new HotReset(address, file, groups);
+    }
+
+    @Override
+    public long writeEach(long offset, MemorySegment source, int width) {
+      return Errno.ENOTTY.result(); // the kernel takes one write at a time
     }
 
     @Override

@@ -2,6 +2,7 @@ package io.jvfio;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import io.jvfio.linux.Errno;
@@ -172,6 +173,12 @@ class ConnectedDeviceTest {
     }
 
     @Override
+    public long writeEach(long offset, MemorySegment source, int width) {
+      told.add(source.byteSize() / width + " writes");
+      return copy(source, at(offset, source.byteSize()));
+    }
+
+    @Override
     public Meaning explain(Errno errno) {
       return new Meaning("The program says " + errno.symbol() + ".", "Ask it why.");
     }
@@ -222,6 +229,22 @@ class ConnectedDeviceTest {
       registers.write32(8, 0x1234_5678);
       assertThat(registers.read32(8)).isEqualTo(0x1234_5678);
       assertThat(device.name()).isEqualTo("unix:/program");
+    }
+  }
+
+  @Test
+  void writesManyRegistersAtOnce() {
+    try (var device = open();
+        var arena = Arena.ofConfined()) {
+      var registers = device.region(0).registers();
+      var source = arena.allocate(64, 8);
+      source.fill((byte) 3);
+      program.told.clear();
+      registers.copyFrom(128, source, 8);
+      assertThat(program.told).containsExactly("8 writes");
+      assertThat(registers.read64(184)).isEqualTo(0x0303_0303_0303_0303L);
+      assertThatIllegalArgumentException().isThrownBy(() -> registers.copyFrom(2, source, 8));
+      assertThatIllegalArgumentException().isThrownBy(() -> registers.copyFrom(0, source, 3));
     }
   }
 

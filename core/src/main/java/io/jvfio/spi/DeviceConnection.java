@@ -60,6 +60,17 @@ public interface DeviceConnection {
    */
   int unmapDma(long iova, long byteSize);
 
+  /**
+   * Writes registers that lie behind each other, ascending and by accesses of one width, with as
+   * few messages as it takes.
+   *
+   * @param offset of the first, as for {@link Kernel#pwrite} on {@link #fd()}
+   * @param source native memory of whole registers
+   * @param width of each, in bytes: 1, 2, 4 or 8
+   * @return how many bytes were written, or a negated errno
+   */
+  long writeEach(long offset, MemorySegment source, int width);
+
   /** What an error means that a call on {@link #fd()}, or of DMA, has just answered with. */
   Meaning explain(Errno errno);
 }

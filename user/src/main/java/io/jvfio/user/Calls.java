@@ -11,6 +11,7 @@ import io.jvfio.user.wire.DmaUnmapMessage;
 import io.jvfio.user.wire.Header;
 import io.jvfio.user.wire.MigrationData;
 import io.jvfio.user.wire.RegionAccess;
+import io.jvfio.user.wire.WriteMulti;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -152,6 +153,49 @@ final class Calls {
         return senseless(link, request, "another place than was asked for");
       }
       return told;
+    } finally {
+      link.end(request);
+    }
+  }
+
+  /**
+   * Writes registers that lie behind each other.
+   *
+   * @param width of each, in bytes
+   * @param count how many, no more than a message has room for
+   * @return how many were written, or sent
+   */
+  static int writeMany(
+      Link link,
+      int region,
+      long offset,
+      MemorySegment source,
+      long at,
+      int width,
+      int count,
+      boolean posted) {
+    var request = link.begin(Command.REGION_WRITE_MULTI);
+    try {
+      long size = WriteMulti.SIZE + (long) count * WriteMulti.ENTRY_SIZE;
+      var message = request.message(size);
+      message.asSlice(0, size).fill((byte) 0); // what is not a register's bytes
+      WriteMulti.count(message, count);
+      for (int i = 0; i < count; i++) {
+        long place = (long) i * width;
+        WriteMulti.entry(message, i, offset + place, region, width);
+        MemorySegment.copy(source, at + place, message, WriteMulti.dataOffset(i), width);
+      }
+      if (posted) {
+        return link.post(request, size) == 0 ? count : LOST_UNSENT;
+      }
+      int result = call(link, request, size, 0, WriteMulti.SIZE, WriteMulti.SIZE);
+      if (result < 0) {
+        return result;
+      }
+      long told = WriteMulti.count(request.reply());
+      return told < 0 || told > count
+          ? senseless(link, request, "more writes than were sent")
+          : (int) told;
     } finally {
       link.end(request);
     }

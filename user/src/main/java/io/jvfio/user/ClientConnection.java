@@ -8,6 +8,7 @@ import io.jvfio.linux.UnixSocket;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.spi.DeviceConnection;
 import io.jvfio.spi.Meaning;
+import io.jvfio.user.wire.WriteMulti;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -40,8 +41,12 @@ final class ClientConnection implements DeviceConnection {
   private static final int BUS_MASTER = 1 << 2;
   private static final int NOT_WRITTEN = -1;
 
+  /** What other clients send at most in one message of many writes. */
+  private static final int MOST_WRITES = 200;
+
   private static final long SHORTEST_PAUSE = 10_000_000;
   private static final long LONGEST_PAUSE = 1_000_000_000;
+  private static final long LONGEST_CONNECT = 10_000_000_000L;
 
   private final String name;
   private final Connector connector;
@@ -105,7 +110,7 @@ final class ClientConnection implements DeviceConnection {
     this.name = name;
     this.connector = connector;
     this.options = options;
-    var begun = begin(options.requestTimeout().toNanos());
+    var begun = begin(options.requestTimeout().toNanos(), null);
     try {
       // A number that is no other file's stands for the device, whatever the socket's is.
       fd = LinuxKernel.instance().eventFd(0, 0);
@@ -126,8 +131,12 @@ final class ClientConnection implements DeviceConnection {
     watcher.start();
   }
 
-  /** Makes a link, and a device of it that was reset. */
-  private Fresh begin(long limitNanos) throws LinkException {
+  /**
+   * Makes a link, and a device of it that was reset.
+   *
+   * @param expected what the device has to be like; null for any
+   */
+  private Fresh begin(long limitNanos, @Nullable Description expected) throws LinkException {
     var socket = connector.connect(limitNanos);
     Link link;
     try {
@@ -143,15 +152,31 @@ final class ClientConnection implements DeviceConnection {
     try {
       var peer = Handshake.negotiate(link, name, options);
       var description = Description.ask(link);
-      int result = description.canReset() ? Calls.reset(link) : 0;
-      if (result == 0) {
+      try {
+        if (expected != null) {
+          requireSame(description, expected);
+        }
+        int result = description.canReset() ? Calls.reset(link) : 0;
+        if (result != 0) {
+          throw failure(link, "VFIO_USER_DEVICE_RESET", result);
+        }
         return new Fresh(link, peer, description);
+      } catch (LinkException e) {
+        description.close();
+        throw e;
       }
-      description.close();
-      throw failure(link, "VFIO_USER_DEVICE_RESET", result);
     } catch (LinkException | RuntimeException e) {
       link.close();
       throw e;
+    }
+  }
+
+  private static void requireSame(Description present, Description expected) throws LinkException {
+    var difference = present.difference(expected);
+    if (difference.isPresent()) {
+      throw LinkException.unusable(
+          "Another device answers: %s, so the one that was opened is gone."
+              .formatted(difference.get()));
     }
   }
 
@@ -209,7 +234,7 @@ final class ClientConnection implements DeviceConnection {
     while (true) {
       try {
         long left = nanos - (System.nanoTime() - begin);
-        var next = begin(Math.clamp(left, SHORTEST_PAUSE, options.requestTimeout().toNanos()));
+        var next = begin(Math.clamp(left, SHORTEST_PAUSE, LONGEST_CONNECT), first);
         resume(next);
         LOG.log(Level.WARNING, "{0}: connected again; the device is as after a reset.", name);
         return next;
@@ -239,13 +264,6 @@ final class ClientConnection implements DeviceConnection {
   private void resume(Fresh next) throws LinkException {
     lock.lock();
     try {
-      var difference = next.description().difference(first);
-      if (difference.isPresent()) {
-        throw LinkException.unusable(
-            "After the connection was lost another device answered: "
-                + difference.get()
-                + ", so the one that was opened is gone.");
-      }
       tellMaps(next);
       require(next, "VFIO_USER_DEVICE_SET_IRQS", interrupts.tell(next.link(), next.peer()));
       tellMessageKind(next.link());
@@ -685,6 +703,52 @@ final class ClientConnection implements DeviceConnection {
     } finally {
       lock.unlock();
     }
+  }
+
+  @Override
+  public long writeEach(long offset, MemorySegment source, int width) {
+    int region = (int) (offset >>> Description.REGION_SHIFT);
+    long start = offset & Description.OFFSET_MASK;
+    long total = source.byteSize();
+    long done = 0;
+    while (done < total) {
+      var current = live();
+      if (current == null) {
+        return overResult();
+      }
+      boolean together = region != CONFIG && current.peer().capabilities().writeMultiple();
+      if (!together) {
+        long result = write(region, start + done, source.asSlice(done, width));
+        if (result != width) {
+          return result < 0 ? result : done + result;
+        }
+        done += width;
+        continue;
+      }
+      long most = Math.max(1, current.peer().transfer() / WriteMulti.ENTRY_SIZE);
+      int count = (int) Math.min(Math.min(most, MOST_WRITES), (total - done) / width);
+      int result =
+          Calls.writeMany(
+              current.link(),
+              region,
+              start + done,
+              source,
+              done,
+              width,
+              count,
+              options.postedWrites());
+      if (result >= 0) {
+        done += (long) result * width;
+        if (result < count) {
+          return done;
+        }
+      } else if (!Calls.isLost(result)) {
+        return result;
+      } else if (result == Calls.LOST) {
+        return unknownResult();
+      }
+    }
+    return done;
   }
 
   @Override

@@ -23,8 +23,6 @@ import java.util.List;
  * device behind a socket, then.
  */
 final class ClientKernel implements Kernel {
-  private static final long OFFSET_MASK = (1L << Description.REGION_SHIFT) - 1;
-
   private final LinuxKernel real = LinuxKernel.instance();
   private final ClientConnection connection;
   private final ClientFeatures features;
@@ -117,7 +115,8 @@ final class ClientKernel implements Kernel {
   @Override
   public long pread(int fd, MemorySegment target, long offset) {
     return isDevice(fd)
-        ? connection.read((int) (offset >>> Description.REGION_SHIFT), offset & OFFSET_MASK, target)
+        ? connection.read(
+            (int) (offset >>> Description.REGION_SHIFT), offset & Description.OFFSET_MASK, target)
         : real.pread(fd, target, offset);
   }
 
@@ -125,7 +124,7 @@ final class ClientKernel implements Kernel {
   public long pwrite(int fd, MemorySegment source, long offset) {
     return isDevice(fd)
         ? connection.write(
-            (int) (offset >>> Description.REGION_SHIFT), offset & OFFSET_MASK, source)
+            (int) (offset >>> Description.REGION_SHIFT), offset & Description.OFFSET_MASK, source)
         : real.pwrite(fd, source, offset);
   }
 
@@ -160,7 +159,7 @@ final class ClientKernel implements Kernel {
                 byteSize,
                 protection,
                 (int) (offset >>> Description.REGION_SHIFT),
-                offset & OFFSET_MASK)
+                offset & Description.OFFSET_MASK)
         : real.mmap(byteSize, protection, flags, fd, offset);
   }
 

@@ -23,6 +23,9 @@ final class Description implements AutoCloseable {
   /** Where the index of a region is in an offset of the device's descriptor. */
   static final int REGION_SHIFT = 44;
 
+  /** The other bits of such an offset. */
+  static final long OFFSET_MASK = (1L << REGION_SHIFT) - 1;
+
   private static final long LARGEST_REGION = 1L << REGION_SHIFT;
   private static final int MOST_INDEXES = 1 << 16;
   private static final int FIRST_ROOM = 1024;

@@ -270,6 +270,10 @@ final class Link implements AutoCloseable {
           readUntilAnswered(request, begin);
         } else {
           begin = begin == 0 ? System.nanoTime() : begin;
+          if (spinNanos > 0 && System.nanoTime() - begin < spinNanos) {
+            Thread.onSpinWait();
+            continue;
+          }
           park(request);
           interrupted |= Thread.interrupted(); // which would have every further wait return at once
           checkTime(request, begin);

@@ -508,6 +508,28 @@ class ClientTest {
   }
 
   @Test
+  void writesManyRegistersByOneMessageWhereTheServerTakesIt() {
+    try (var device = VfioUser.open(path);
+        var arena = Arena.ofConfined()) {
+      var source = arena.allocate(4096, 8);
+      for (long i = 0; i < 4096; i += 8) {
+        source.set(ValueLayout.JAVA_LONG, i, i * i);
+      }
+      server.told.clear();
+      device.region(0).registers().copyFrom(64, source, 8);
+      assertThat(server.told).containsExactly("200 writes", "200 writes", "112 writes");
+      assertThat(server.bar.asSlice(64, 4096).mismatch(source)).isEqualTo(-1);
+    }
+    serve(new Capabilities(8, 1 << 20, 100, 4096, false, OptionalInt.empty(), false));
+    try (var device = VfioUser.open(path);
+        var arena = Arena.ofConfined()) {
+      server.told.clear();
+      device.region(0).registers().copyFrom(64, arena.allocate(8, 8), 4);
+      assertThat(server.told).containsExactly("write 4 bytes", "write 4 bytes");
+    }
+  }
+
+  @Test
   void mapsRegionsOverTheServersFile() {
     var shared = server.mapBar();
     try (var device = VfioUser.open(path)) {
