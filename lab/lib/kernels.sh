@@ -52,7 +52,7 @@ image_package() {
   echo "$image"
 }
 
-# kernel_source DIRECTORY: fetches the source package from the first suite that has a known version of it.
+# kernel_source DIRECTORY: fetches the source package from the first suite that has a known version of it, or the pinned one.
 # Versions are known by their checksum: a suite's next update is noticed, not silently tested.
 kernel_source() {
   local directory=$1 suite
@@ -60,6 +60,13 @@ kernel_source() {
     # Its architecture is "all", but not every old suite lists every architecture.
     if foreign_update amd64 "$suite" && (cd "$directory" && fetch_source "$suite"); then return; fi
     say "$suite has no known $KERNEL_SOURCE"
+  done
+  for suite in "${KERNEL_SUITES[@]}"; do
+    rm -f "$directory"/*.deb
+    if pinned_download "$directory" amd64 "$suite" "$KERNEL_SOURCE" && mv "$directory/$KERNEL_SOURCE"_*.deb "$directory/source.deb" &&
+      check_source "$directory/source.deb"; then
+      return
+    fi
   done
   return 1
 }

@@ -96,3 +96,13 @@ pinned_package() {
   say "no pinned $package of $suite for $architecture is to be had"
   return 1
 }
+
+# packages_dir: what the lane's guest has of PACKAGES.
+packages_dir() { echo "$CACHE/packages-$ARCH-$(key "${PACKAGES[*]}" "$(declare -f unpack_packages)")"; }
+
+prepare_packages() { if [ ${#PACKAGES[@]} -gt 0 ]; then cached "$(packages_dir)" unpack_packages; fi; }
+
+unpack_packages() {
+  foreign_packages "$1" "$ARCH" trixie "${PACKAGES[@]}"
+  rm -rf "$1"/usr/share "$1"/etc
+}
