@@ -31,6 +31,7 @@ import picocli.CommandLine.Spec;
       IovaCommand.class,
       HostsCommand.class,
       NvmeCommand.class,
+      UserCommand.class,
       HelpCommand.class
     })
 public final class Main implements Runnable {
