@@ -3,26 +3,32 @@
 # run_guest WORK: boots the lane's kernel in WORK, a directory inside the QEMU chroot, and sets QEMU_STATUS when QEMU has ended or had to be.
 # QEMU writes two files there: `console` has what the kernel says, `channel` what the steps say.
 run_guest() {
-  local work=$1 root inside disk drives=()
+  local work=$1 root inside disk name devices=() restart=(-no-reboot)
   root=$(qemu_root)
   inside=${work#"$root"}
   initramfs "$work"
   cp "$(kernel_dir)/linux" "$work/linux"
   for ((disk = 0; disk < DEVICES; disk++)); do
     truncate -s 1280M "$work/disk$disk" # sparse: what is not written takes no room
-    drives+=(-drive "if=none,id=disk$disk,format=raw,cache=writeback,file=$inside/disk$disk") # a flush is one
+    devices+=(-drive "if=none,id=disk$disk,format=raw,cache=writeback,file=$inside/disk$disk") # a flush is one
   done
   for ((disk = 0; disk < ${#NULLS[@]}; disk++)); do
-    drives+=(-drive "if=none,id=null$disk,driver=null-co,size=1G,read-zeroes=on")
+    devices+=(-drive "if=none,id=null$disk,driver=null-co,size=1G,read-zeroes=on")
   done
+  for name in "${!SERVED[@]}"; do
+    devices+=(-device "{\"driver\":\"vfio-user-pci\",\"socket\":{\"path\":\"$inside/$name.sock\",\"type\":\"unix\"}${PLACES[$name]:+,${PLACES[$name]}}}")
+  done
+  case " ${STEPS[*]} " in *' reboot '*) restart=() ;; esac
   # In the background, so that a signal for this shell reaches QEMU at once and not after the guest's end.
   timeout --foreground -k 10 "$TIMEOUT" chroot "$root" "$QEMU_BINARY" "${QEMU[@]}" -m "$MEMORY" \
-    -nodefaults -display none -monitor none -no-reboot \
+    -nodefaults -display none -monitor none "${restart[@]}" \
     -chardev "file,id=console,path=$inside/console" -serial chardev:console \
     -chardev "file,id=channel,path=$inside/channel" -serial chardev:channel \
     -kernel "$inside/linux" -initrd "$inside/initramfs" -append "console=$CONSOLE panic=-1 $APPEND" \
-    "${drives[@]}" >"$work/qemu" 2>&1 &
+    "${devices[@]}" >"$work/qemu" 2>&1 &
   QEMU_PID=$!
+  if [ ${#SERVED[@]} -gt 0 ]; then answer_requests "$QEMU_PID" & fi
+  if [ ${#restart[@]} -eq 0 ]; then end_on_panic "$QEMU_PID" & fi
   QEMU_STATUS=0
   wait "$QEMU_PID" || QEMU_STATUS=$?
   QEMU_PID=
@@ -41,9 +47,10 @@ initramfs() {
     done <"$work/modules"
   fi
   cp "$LAB/guest/init" "$add/init"
-  cp "$LAB/guest/steps" "$add/jvfio/steps"
+  cp "$LAB/guest/steps" "$LAB/guest/served-steps" "$add/jvfio"
   if [ -n "$SHELL_STEPS" ]; then cp "$SHELL_STEPS" "$add/jvfio/shell-steps"; fi
   cp -r "$LIB/." "$add/jvfio/lib"
+  if [ ${#PACKAGES[@]} -gt 0 ]; then cp -a "$(packages_dir)/." "$add"; fi
   if [ -n "$FIGURES" ]; then
     for name in remap nvmeperf; do
       "$(cross_prefix)gcc" -O2 -Wall -Werror -shared -fPIC -o "$add/jvfio/lib$name.so" "$LAB/src/main/c/$name.c"
@@ -55,7 +62,8 @@ initramfs() {
   {
     echo "LANE='$LANE'"
     echo "CHANNEL='$CHANNEL'"
-    echo "DEVICES='$((DEVICES + ${#NULLS[@]}))'"
+    echo "BIND='$BIND'"
+    echo "BOUND='${BOUND:-$((DEVICES + ${#NULLS[@]}))}'"
     echo "NULLS='${NULLS[*]}'"
     echo "STEPS='${STEPS[*]}'"
     echo "STEP_TIMEOUT='$((TIMEOUT * 3 / 4))'"
@@ -72,6 +80,7 @@ split_channel() {
     /^@@step / { name = $2; file = out name ".out"; printf "" >file; next }
     /^@@err /  { file = out name ".err"; printf "" >file; next }
     /^@@done / { print $3 >(out name ".rc"); print $4 >(out name ".seconds"); file = ""; next }
+    /^@@outside / { next }
     /^@@end$/  { printf "" >(out "end"); file = ""; next }
     file       { print >file }'
 }

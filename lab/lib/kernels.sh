@@ -27,9 +27,7 @@ prepare_kernel() {
 debian_kernel() {
   local directory=$1 suite=${KERNEL_SUITES[0]} image version
   say "fetching $KERNEL_PACKAGE of $suite for $ARCH"
-  log "kernel-$ARCH-$suite" retry foreign_update "$ARCH" "$suite"
-  image=$(foreign_apt apt-cache "$ARCH" "$suite" show --no-all-versions "$KERNEL_PACKAGE" |
-    sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p')
+  image=$(image_package "$suite")
   foreign_packages "$directory" "$ARCH" "$suite" "$image"
   version=${image#linux-image-}
   mv "$directory/boot/"vmlinu[xz]-"$version" "$directory/linux"
@@ -40,7 +38,21 @@ debian_kernel() {
   echo "$version" >"$directory/version"
 }
 
-# kernel_source DIRECTORY: fetches the source package from the first suite that has a known version of it.
+# image_package SUITE: the package with the image that KERNEL_PACKAGE depends on there, or the pinned one.
+image_package() {
+  local suite=$1 image='' sum path
+  mkdir -p "$CACHE/logs"
+  if twice foreign_update "$ARCH" "$suite" >"$CACHE/logs/kernel-$ARCH-$suite" 2>&1; then
+    image=$(foreign_apt apt-cache "$ARCH" "$suite" show --no-all-versions "$KERNEL_PACKAGE" |
+      sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p')
+  else
+    read -r sum path < <(pinned "$ARCH" "$suite" 'linux-image-[0-9].*') && image=$(basename "${path%%_*}")
+  fi
+  [ -n "$image" ] || die "no image of $KERNEL_PACKAGE in $suite for $ARCH"
+  echo "$image"
+}
+
+# kernel_source DIRECTORY: fetches the source package from the first suite that has a known version of it, or the pinned one.
 # Versions are known by their checksum: a suite's next update is noticed, not silently tested.
 kernel_source() {
   local directory=$1 suite
@@ -48,6 +60,13 @@ kernel_source() {
     # Its architecture is "all", but not every old suite lists every architecture.
     if foreign_update amd64 "$suite" && (cd "$directory" && fetch_source "$suite"); then return; fi
     say "$suite has no known $KERNEL_SOURCE"
+  done
+  for suite in "${KERNEL_SUITES[@]}"; do
+    rm -f "$directory"/*.deb
+    if pinned_download "$directory" amd64 "$suite" "$KERNEL_SOURCE" && mv "$directory/$KERNEL_SOURCE"_*.deb "$directory/source.deb" &&
+      check_source "$directory/source.deb"; then
+      return
+    fi
   done
   return 1
 }

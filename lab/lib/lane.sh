@@ -3,10 +3,12 @@
 # load_lane NAME: a lane's file sets these; what it leaves out has the value given here.
 load_lane() {
   LANE=$1
-  ARCH='' KERNEL='' KERNEL_PACKAGE='' KERNEL_SOURCE='' KERNEL_OPTIONS='' APPEND='' MEMORY=2G
+  ARCH='' KERNEL='' KERNEL_PACKAGE='' KERNEL_SOURCE='' KERNEL_OPTIONS='' APPEND='' MEMORY=2G REPORT=LaneReport
   DEVICES=2 # NVMe controllers, each with a disk of its own: disk0, disk1 …
   NULLS=() # PCI addresses of controllers whose disks hold nothing and take no time: null0, null1 …; there when NVMe figures are measured
-  KERNEL_SUITES=() KERNEL_SHA256=() MODULES=() QEMU=() NULL_QEMU=() STEPS=()
+  BIND=class=0x010802 BOUND='' # which PCI devices are vfio-pci's in the guest, by an attribute, if any; how many must be
+  declare -gA SERVED=() PLACES=() # devices that are served from outside, by `jvfio serve`; where QEMU puts them, as members of JSON
+  KERNEL_SUITES=() KERNEL_SHA256=() MODULES=() QEMU=() NULL_QEMU=() STEPS=() PACKAGES=() HOST_PACKAGES=()
   [ -f "$LAB/lanes/$LANE" ] || die "no such lane: $LANE (there are: $(cd "$LAB/lanes" && echo *))"
   # shellcheck source=/dev/null
   source "$LAB/lanes/$LANE"
@@ -19,6 +21,8 @@ prepare_lane() {
   prepare_qemu
   prepare_runtime "$ARCH"
   prepare_kernel
+  prepare_packages
+  host_packages "${HOST_PACKAGES[@]}"
   # shellcheck disable=SC2046 # a list of packages
   if [ -n "$FIGURES" ]; then host_packages gcc $(cross_packages) "$(c_library_package)"; fi
 }
@@ -26,7 +30,8 @@ prepare_lane() {
 # run_lane NAME: boots the guest, collects its steps, lets the project report on them. Fails when anything is not as it should be.
 run_lane() {
   load_lane "$1"
-  local out=$RESULTS/$LANE root work started=$SECONDS step
+  OUT=$RESULTS/$LANE
+  local root started=$SECONDS step
   if [ -n "$FIGURES" ]; then STEPS=("$FIGURES"); fi
   case $FIGURES in
     nvme-*)
@@ -37,71 +42,91 @@ run_lane() {
     *) NULLS=() ;;
   esac
   if [ -n "$SHELL_STEPS" ]; then STEPS=(shell dmesg); fi
-  STEPS=(bind "${STEPS[@]}")
-  rm -rf "$out"
-  mkdir -p "$out"
+  if [ -n "$BIND" ]; then STEPS=(bind "${STEPS[@]}"); fi
+  rm -rf "$OUT"
+  mkdir -p "$OUT"
   root=$(qemu_root)
-  work=$(mktemp -d "$root/lab/$LANE.XXXXXX")
+  WORK=$(mktemp -d "$root/lab/$LANE.XXXXXX")
   QEMU_PID=
-  # shellcheck disable=SC2064 # $work as it is now
-  trap "stop_guest; rm -rf '$work'" EXIT
+  trap end_lane EXIT
   trap 'exit 143' TERM INT
 
-  run_guest "$work"
-  echo "$((SECONDS - started))" >"$out/seconds"
-  touch "$work/console" "$work/channel"
-  tr -d '\r' <"$work/console" >"$out/console.log"
-  cp "$work/qemu" "$out/qemu.log"
-  split_channel "$work/channel" "$out"
+  start_servers
+  run_guest "$WORK"
+  echo "$((SECONDS - started))" >"$OUT/seconds"
+  stop_servers
+  touch "$WORK/console" "$WORK/channel"
+  tr -d '\r' <"$WORK/console" >"$OUT/console.log"
+  cp "$WORK/qemu" "$OUT/qemu.log"
+  split_channel "$WORK/channel" "$OUT"
 
   if [ "$QEMU_STATUS" -eq 124 ] || [ "$QEMU_STATUS" -eq 137 ]; then
     broken "the guest did not power off within $TIMEOUT seconds"
-  elif [ "$QEMU_STATUS" -ne 0 ] || [ ! -e "$out/end" ]; then
+  elif [ "$QEMU_STATUS" -ne 0 ] || [ ! -e "$OUT/end" ]; then
     broken "the guest did not reach its end (QEMU's exit status is $QEMU_STATUS)"
   fi
   for step in "${STEPS[@]}"; do
-    [ -e "$out/$step.rc" ] || broken "step $step did not finish"
+    [ -e "$OUT/$step.rc" ] || broken "step $step did not finish"
   done
-  for step in "${STEPS[@]}"; do
-    # Whether a failed step fails the lane is the report's to say, but nobody should have to look for the reason.
-    if [ "$(cat "$out/$step.rc")" != 0 ]; then
-      printf '%s: status %s\n' "$step" "$(cat "$out/$step.rc")"
-      tail -n 20 "$out/$step.err"
-    fi
-  done
-  [ "$(cat "$out/bind.rc")" = 0 ] || broken "binding the devices failed" "$out/bind.out"
+  if [ -n "$BIND" ] && [ "$(cat "$OUT/bind.rc")" != 0 ]; then broken "binding the devices failed" "$OUT/bind.out"; fi
   if [ -n "$SHELL_STEPS" ]; then
-    cat "$out/shell.out"
-    return "$(cat "$out/shell.rc")"
+    cat "$OUT/shell.out"
+    return "$(cat "$OUT/shell.rc")"
   fi
   if [ -n "$FIGURES" ]; then
-    cat "$out/$FIGURES.out"
-    return "$(cat "$out/$FIGURES.rc")"
+    cat "$OUT/$FIGURES.out" "$OUT/$FIGURES.err"
+    return "$(cat "$OUT/$FIGURES.rc")"
   fi
+  after_guest
+  echo "$((SECONDS - started))" >"$OUT/seconds"
+  tell_failed_steps
+  if [ -e "$OUT/probe-text.out" ]; then cat "$OUT/probe-text.out"; fi
+  lab_java "$REPORT" "$LANE" "$OUT"
+}
+
+# after_guest: what is looked at outside when the guest has ended: here, the image of the disk that a step says to have written. A lane may
+# have an after_guest of its own.
+after_guest() {
+  local step number
   for step in "${STEPS[@]}"; do
-    case $step in nvme-io*) check_disk "$work" "$out" "$step" ;; esac
+    if [[ $step != nvme-io* ]]; then continue; fi
+    number=$(sed -n 's/^serial jvfio//p' "$OUT/$step.out")
+    outside_step "$step-disk" lab_java DiskCheck "$WORK/disk$number" "$OUT/$step.out"
   done
-  if [ -e "$out/probe-text.out" ]; then cat "$out/probe-text.out"; fi
-  "$(java_home)/bin/java" --enable-native-access=io.jvfio.linux -p "$LIB" -m io.jvfio.lab/io.jvfio.lab.LaneReport "$LANE" "$out"
 }
 
-# check_disk WORK OUT STEP: looks for what the step says to have written in the image of its disk, as a further step STEP-disk.
-check_disk() {
-  local work=$1 out=$2 step=$3 status=0 number
-  number=$(sed -n 's/^serial jvfio//p' "$out/$step.out")
-  "$(java_home)/bin/java" -p "$LIB" -m io.jvfio.lab/io.jvfio.lab.DiskCheck "$work/disk$number" "$out/$step.out" \
-    >"$out/$step-disk.out" 2>"$out/$step-disk.err" || status=$?
-  echo "$status" >"$out/$step-disk.rc"
-  cat "$out/$step-disk.err"
+# Whether a failed step fails the lane is the report's to say, but nobody should have to look for the reason.
+tell_failed_steps() {
+  local file step
+  for file in "$OUT"/*.rc; do
+    step=$(basename "$file" .rc)
+    if [ "$(cat "$file")" != 0 ]; then
+      printf '%s: status %s\n' "$step" "$(cat "$file")"
+      tail -n 20 "$OUT/$step.err"
+    fi
+  done
 }
 
-stop_guest() { if [ -n "$QEMU_PID" ]; then kill "$QEMU_PID" 2>/dev/null || true; wait "$QEMU_PID" 2>/dev/null || true; fi; }
+# end_lane: nothing goes on when a lane has ended, however it did; what a guest had said that was still running is all there is to see of it.
+end_lane() {
+  if [ -n "$QEMU_PID" ]; then
+    kill "$QEMU_PID" 2>/dev/null || true
+    wait "$QEMU_PID" 2>/dev/null || true
+    printf '%s: ended while the guest was running; its console:\n' "$LANE"
+    tail -n 60 "$WORK/console" || true
+    split_channel "$WORK/channel" "$OUT" || true
+  fi
+  stop_servers
+  rm -rf "$WORK"
+}
 
 # broken REASON [FILE…]: what there is to see, then the reason.
 broken() {
-  local out=$RESULTS/$LANE reason=$1
+  local reason=$1 file
   shift
-  tail -v -n 60 "$out/console.log" "$out/qemu.log" "$@"
-  printf '\n%s: %s; everything is in %s\n' "$LANE" "$reason" "$out"
+  for file in "$OUT/console.log" "$OUT/qemu.log" "$OUT"/served-*.err "$@"; do
+    if [ -e "$file" ]; then tail -v -n 60 "$file"; fi
+  done
+  printf '\n%s: %s; everything is in %s\n' "$LANE" "$reason" "$OUT"
   exit 1
 }

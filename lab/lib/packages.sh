@@ -54,13 +54,55 @@ foreign_packages() {
   local directory=$1 architecture=$2 suite=$3 debs package
   shift 3
   debs=$(mktemp -d "$CACHE/debs.XXXXXX")
-  log "packages-$architecture-$suite" retry foreign_download "$debs" "$architecture" "$suite" "$@"
+  log "packages-$architecture-$suite" foreign_download "$debs" "$architecture" "$suite" "$@"
   for package in "$debs"/*.deb; do dpkg-deb -x "$package" "$directory"; done
   rm -rf "$debs"
 }
 
+# A mirror has bad minutes, and bad days: what its index does not give, the pinned packages may.
 foreign_download() {
+  twice indexed_download "$@" || pinned_download "$@" || retry indexed_download "$@"
+}
+
+twice() { "$@" || { sleep 10 && "$@"; }; }
+
+indexed_download() {
   local debs=$1 architecture=$2 suite=$3
   shift 3
   foreign_update "$architecture" "$suite" && (cd "$debs" && foreign_apt apt-get "$architecture" "$suite" -qq download "$@")
+}
+
+# pinned ARCHITECTURE SUITE PATTERN: checksum and path of each pinned package whose name matches.
+pinned() {
+  awk -v architecture="$1" -v suite="$2" -v pattern="^($3)$" \
+    '$1 == architecture && $2 == suite && $3 ~ pattern { print $4, $5 }' "$LAB/packages.pinned"
+}
+
+pinned_download() {
+  local debs=$1 architecture=$2 suite=$3 site package
+  shift 3
+  say "the index of $suite for $architecture cannot be used; taking the pinned packages"
+  site=$(mirror "$suite") || return
+  for package; do pinned_package "$debs" "$architecture" "$suite" "$site" "$package" || return; done
+}
+
+# apt's own downloader knows the machine's proxies, and checks the sum.
+pinned_package() {
+  local debs=$1 architecture=$2 suite=$3 site=$4 package=$5 sum path
+  while read -r sum path; do
+    if /usr/lib/apt/apt-helper -qq download-file "$site/$path" "$debs/$(basename "$path")" "SHA256:$sum"; then return; fi
+    rm -f "$debs/$(basename "$path")"
+  done < <(pinned "$architecture" "$suite" "${package//+/[+]}")
+  say "no pinned $package of $suite for $architecture is to be had"
+  return 1
+}
+
+# packages_dir: what the lane's guest has of PACKAGES.
+packages_dir() { echo "$CACHE/packages-$ARCH-$(key "${PACKAGES[*]}" "$(declare -f unpack_packages)")"; }
+
+prepare_packages() { if [ ${#PACKAGES[@]} -gt 0 ]; then cached "$(packages_dir)" unpack_packages; fi; }
+
+unpack_packages() {
+  foreign_packages "$1" "$ARCH" trixie "${PACKAGES[@]}"
+  rm -rf "$1"/usr/share "$1"/etc
 }

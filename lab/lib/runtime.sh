@@ -22,8 +22,10 @@ build_runtime() {
   # Debug symbols stay: stripping them needs an objcopy that knows the foreign format.
   log "jlink-$architecture" "$home/bin/jlink" --module-path "$jdk/usr/lib/jvm/java-25-openjdk-$architecture/jmods" \
     --add-modules "$JAVA_MODULES" --no-man-pages --no-header-files --output "$root/jre"
-  # Neither is needed by Java, and every byte is unpacked into the guest's memory.
+  # None of it is needed by Java, and every byte is unpacked into the guest's memory. Some versions of the package have debug symbols in their
+  # modules, more than 700 MB of them.
   rm -rf "$root/usr/share" "$root/usr/lib/$triplet/gconv"
+  find "$root/jre" -name '*.debuginfo' -delete
   mkdir -p "$root"/{dev,etc,proc,run,sys,tmp,root,usr/{bin,lib,lib64}}
   ln -s usr/bin "$root/bin"
   ln -s usr/bin "$root/sbin"

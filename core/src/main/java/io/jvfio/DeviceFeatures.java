@@ -230,6 +230,11 @@ public final class DeviceFeatures {
     return facts.kernel();
   }
 
+  /** What the device's errors mean. */
+  DeviceAnswers answers() {
+    return file.answers();
+  }
+
   /** What messages call the device. */
   String subject() {
     return file.name();
@@ -266,7 +271,7 @@ public final class DeviceFeatures {
 
   /** A failed call; {@code state} is a sentence on what it has left, or empty. */
   VfioException failure(DeviceFeature feature, String what, Errno errno, String state) {
-    var why = Explanations.feature(feature, errno, facts.kernelRelease());
+    var why = file.answers().feature(feature, errno, facts);
     return new VfioException(
         "%s(%s, %s)".formatted(Vfio.VFIO_DEVICE_FEATURE.name(), feature, what),
         file.name(),

@@ -11,16 +11,18 @@ final class DeviceHealth {
 
   private final PciConfigSpace config;
   private final Optional<EehEndpoint> endpoint;
+  private final DeviceAnswers answers;
 
-  DeviceHealth(PciConfigSpace config, Optional<EehEndpoint> endpoint) {
+  DeviceHealth(PciConfigSpace config, Optional<EehEndpoint> endpoint, DeviceAnswers answers) {
     this.config = config;
     this.endpoint = endpoint;
+    this.answers = answers;
   }
 
   /** After an access that failed. */
   Explanation whyNoAnswer() {
     if (!PciHeader.answers(config)) {
-      return gone();
+      return answers.gone();
     }
     try {
       boolean asleep =
@@ -40,17 +42,9 @@ final class DeviceHealth {
             "Turn it on with enableBusMaster(), or in configuration space.");
       }
     } catch (VfioException e) {
-      return gone();
+      return answers.gone();
     }
-    return new Explanation(
-        "The device did not answer: it is asleep in low power, or something on the way to it failed.",
-        "End low power if it is on; otherwise look for the reason in dmesg.");
-  }
-
-  private static Explanation gone() {
-    return new Explanation(
-        "The device did not answer: it is gone, and its configuration space reads as ones.",
-        "Close it; if it should be there, look for the reason in dmesg.");
+    return answers.noAnswer();
   }
 
   /**
@@ -67,7 +61,7 @@ final class DeviceHealth {
 
   private Optional<Explanation> whyOnes() {
     if (!PciHeader.answers(config)) {
-      return Optional.of(gone());
+      return Optional.of(answers.gone());
     }
     return endpoint
         .filter(EehEndpoint::isStopped)

@@ -46,10 +46,13 @@ final class DeviceInterrupts implements Interrupts {
   }
 
   /** What a result other than 0 of SET_IRQS means. */
-  static VfioException failure(String subject, IrqInfo index, int result) {
+  static VfioException failure(
+      InterruptControl control, String subject, IrqInfo index, int result) {
     var errno = result < 0 ? Errno.ofResult(result) : null;
     var why =
-        errno == null ? Explanations.tooManyVectors(result) : Explanations.interrupts(index, errno);
+        errno == null
+            ? control.answers().tooManyVectors(result)
+            : control.answers().interrupts(index, errno);
     return new VfioException(
         "%s(%s)".formatted(Vfio.VFIO_DEVICE_SET_IRQS.name(), index.label()),
         subject,
@@ -206,7 +209,7 @@ final class DeviceInterrupts implements Interrupts {
         control.set(
             Vfio.VFIO_IRQ_SET_ACTION_TRIGGER | Vfio.VFIO_IRQ_SET_DATA_NONE, index.index(), 0, 0);
     if (result != 0) {
-      throw failure(control.subject(), index, result);
+      throw failure(control, control.subject(), index, result);
     }
   }
 

@@ -47,13 +47,14 @@ public interface DmaSpace extends AutoCloseable {
    */
   DmaMapping map(MemorySegment segment, MapOptions options);
 
-  /** Allocates anonymous memory that the device can read and write at a free address. */
+  /** Allocates memory that the device can read and write at a free address. */
   default DmaBuffer allocate(long byteSize) {
     return allocate(byteSize, BufferOptions.anonymous());
   }
 
   /**
-   * Allocates zeroed memory and maps it.
+   * Allocates zeroed memory and maps it. Behind a vfio-user socket ({@link IommuType#VFIO_USER}) it
+   * is always a memory file, which the server can map; other memory it reaches by messages.
    *
    * @param byteSize at least 1; rounded up to whole pages
    * @throws VfioException as {@link #map(MemorySegment, MapOptions)}, or if there is no memory

@@ -132,7 +132,7 @@ class EventInterrupt implements Interrupt {
         if (event.isClosing()) {
           throw event.closedException(); // it was turned off meanwhile
         }
-        throw DeviceInterrupts.failure(event.name(), index, result);
+        throw DeviceInterrupts.failure(control, event.name(), index, result);
       }
     } finally {
       event.leave();

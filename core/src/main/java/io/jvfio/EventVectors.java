@@ -85,7 +85,7 @@ final class EventVectors implements InterruptVectors {
   }
 
   private VfioException failure(int result) {
-    return DeviceInterrupts.failure(control.subject(), index, result);
+    return DeviceInterrupts.failure(control, control.subject(), index, result);
   }
 
   private static void release(List<EventInterrupt> some) {

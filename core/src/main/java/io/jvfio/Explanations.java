@@ -238,7 +238,7 @@ final class Explanations {
               "The group has an IOMMU, or no-IOMMU mode is off.",
               "Where it is really wanted: echo Y > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, before"
                   + " binding the device.");
-      case IOMMUFD -> throw new IllegalArgumentException("iommufd has no container");
+      case IOMMUFD, VFIO_USER -> throw new IllegalArgumentException(type + " has no container");
     };
   }
 
@@ -266,6 +266,7 @@ final class Explanations {
       case IOMMUFD ->
           new Explanation(
               "The kernel offers no /dev/vfio/devices node for the group's devices.", "");
+      case VFIO_USER -> throw new IllegalArgumentException("no group has type " + type);
     };
   }
 

@@ -19,6 +19,11 @@ final class FileInterruptControl implements InterruptControl {
   }
 
   @Override
+  public DeviceAnswers answers() {
+    return file.answers();
+  }
+
+  @Override
   public int set(int flags, int index, int start, int count, int... eventFds) {
     boolean withEventFds = (flags & Vfio.VFIO_IRQ_SET_DATA_EVENTFD) != 0;
     long size = VfioIrqSet.SIZE + (withEventFds ? (long) count * Integer.BYTES : 0);

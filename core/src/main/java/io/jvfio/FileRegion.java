@@ -50,6 +50,21 @@ final class FileRegion implements Region {
     check("pwrite", offset, source.byteSize(), file.write(source, fileOffset + offset));
   }
 
+  /**
+   * Writes registers that lie behind each other.
+   *
+   * @return whether there is a better way than one by one; otherwise nothing was done
+   */
+  boolean writeEach(long offset, MemorySegment source, int width) {
+    Objects.checkFromIndexSize(offset, source.byteSize(), info.byteSize());
+    long result = device.writeEach(fileOffset + offset, source, width);
+    if (result == Errno.ENOTTY.result()) {
+      return false;
+    }
+    check("pwrite", offset, source.byteSize(), result);
+    return true;
+  }
+
   private void check(String operation, long offset, long expected, long result) {
     if (result < 0) {
       throw failure(operation, offset, Errno.ofResult(result));
@@ -67,9 +82,12 @@ final class FileRegion implements Region {
   private VfioException failure(String operation, long offset, Errno errno) {
     // What the rest rests on has no further place to look at.
     if (info.index() == Vfio.VFIO_PCI_CONFIG_REGION_INDEX || !errno.equals(Errno.EIO)) {
-      return LinuxDevice.deviceFailure(operation, subject(offset), errno);
+      return failure(operation, offset, errno, file.answers().device(errno));
     }
-    var why = device.health().whyNoAnswer();
+    return failure(operation, offset, errno, device.health().whyNoAnswer());
+  }
+
+  private VfioException failure(String operation, long offset, Errno errno, Explanation why) {
     return new VfioException(operation, subject(offset), errno, why.meaning(), why.nextStep());
   }
 
@@ -93,16 +111,7 @@ final class FileRegion implements Region {
     long address = file.map(area.byteSize(), protection, fileOffset + area.offset());
     if (address < 0) {
       var errno = Errno.ofResult(address);
-      throw new VfioException(
-          "mmap",
-          subject(area.offset()),
-          errno,
-          errno.equals(Errno.EBUSY)
-              ? "Somebody else on this host has claimed the BAR."
-              : "The kernel refused to map the region.",
-          errno.equals(Errno.EBUSY)
-              ? "Look for its owner in /proc/iomem."
-              : "Look for the reason in dmesg.");
+      throw failure("mmap", area.offset(), errno, file.answers().mapRegion(errno));
     }
     return device.adopt(
         new MappedRegion(

@@ -9,6 +9,9 @@ interface InterruptControl {
   /** What messages call the device. */
   String subject();
 
+  /** What its errors mean. */
+  DeviceAnswers answers();
+
   /**
    * {@code VFIO_DEVICE_SET_IRQS} or what stands for it.
    *

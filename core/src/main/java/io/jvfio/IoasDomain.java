@@ -145,7 +145,7 @@ final class IoasDomain extends IommuDomain {
   }
 
   @Override
-  boolean mapFile(int fd, long iova, long byteSize, DmaAccess access) throws Refusal {
+  boolean mapFile(int fd, long address, long iova, long byteSize, DmaAccess access) throws Refusal {
     if (!mapsFiles) {
       return false;
     }

@@ -13,7 +13,7 @@ import java.util.List;
  *
  * <p>{@link #map} and {@link #unmap} allocate nothing.
  */
-abstract sealed class IommuDomain permits ContainerDomain, IoasDomain {
+abstract sealed class IommuDomain permits ContainerDomain, IoasDomain, ConnectionDomain {
   /** As many as you like. */
   static final long NO_LIMIT = Long.MAX_VALUE;
 
@@ -54,15 +54,27 @@ abstract sealed class IommuDomain permits ContainerDomain, IoasDomain {
   /** Maps at {@code iova}; on refusal nothing is left mapped. */
   abstract void map(long address, long iova, long byteSize, DmaAccess access) throws Refusal;
 
+  /** {@link #map}, for a domain that does not only look at the pages of memory. */
+  void map(MemorySegment memory, long address, long iova, long byteSize, DmaAccess access)
+      throws Refusal {
+    map(address, iova, byteSize, access);
+  }
+
   /** Unmaps exactly what {@link #map} mapped; on refusal the device may still reach the memory. */
   abstract void unmap(long iova, long byteSize) throws Refusal;
 
   /**
    * Maps a memory file, which outlives the address space that it was mapped in.
    *
+   * @param address where this process has it
    * @return whether the IOMMU can; if not, nothing has changed
    */
-  boolean mapFile(int fd, long iova, long byteSize, DmaAccess access) throws Refusal {
+  boolean mapFile(int fd, long address, long iova, long byteSize, DmaAccess access) throws Refusal {
+    return false;
+  }
+
+  /** Whether memory files are far better to reach than other memory, so that buffers are such. */
+  boolean wantsFiles() {
     return false;
   }
 
@@ -114,6 +126,11 @@ abstract sealed class IommuDomain permits ContainerDomain, IoasDomain {
   /** Undoes {@link #acquire}. */
   void release(long address, long byteSize) throws Refusal {
     // most IOMMUs unlock memory as they unmap it
+  }
+
+  /** Whether mapped memory counts as locked at all. */
+  boolean locks() {
+    return true;
   }
 
   /** How many bytes would be locked on top if this memory were mapped. */

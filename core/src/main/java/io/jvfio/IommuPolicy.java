@@ -35,11 +35,20 @@ public record IommuPolicy(
   /**
    * A policy that leaves at least one type.
    *
-   * @throws IllegalArgumentException if it leaves none
+   * @throws IllegalArgumentException if it leaves none, or names {@link IommuType#VFIO_USER}, which
+   *     no group has
    */
   public IommuPolicy {
     preferred = List.copyOf(preferred);
     forbidden = Set.copyOf(forbidden);
+    if (Stream.of(required.stream(), preferred.stream(), forbidden.stream())
+        .flatMap(types -> types)
+        .anyMatch(IommuType.VFIO_USER::equals)) {
+      throw new IllegalArgumentException(
+          "no IOMMU group has type vfio-user, which is that of devices behind a socket (unix:PATH): they are opened"
+              + " without a choice of type. The default order is "
+              + names(DEFAULT_ORDER));
+    }
     if (candidates(required, preferred, forbidden).isEmpty()) {
       throw new IllegalArgumentException(
           "the policy leaves no IOMMU type to try: "

@@ -6,8 +6,8 @@ import java.util.OptionalInt;
 import java.util.stream.Collectors;
 
 /**
- * The IOMMU interfaces that Linux offers to user space. Source: {@code include/uapi/linux/vfio.h},
- * {@code include/uapi/linux/iommufd.h}.
+ * The IOMMU interfaces that Linux offers to user space, and what stands for one behind a vfio-user
+ * socket. Source: {@code include/uapi/linux/vfio.h}, {@code include/uapi/linux/iommufd.h}.
  */
 public enum IommuType {
   /** iommufd: an address space of its own, outside of any container. */
@@ -23,7 +23,12 @@ public enum IommuType {
   /** sPAPR TCE, version 1: one window, charged whole. */
   SPAPR_TCE("spapr-tce", Vfio.VFIO_SPAPR_TCE_IOMMU),
   /** No IOMMU: the device reaches all memory, by physical address. */
-  NOIOMMU("noiommu", Vfio.VFIO_NOIOMMU_IOMMU);
+  NOIOMMU("noiommu", Vfio.VFIO_NOIOMMU_IOMMU),
+  /**
+   * No IOMMU of the machine's: the device is a program, which is told over a vfio-user socket what
+   * it may reach. No group has this type, so no policy takes it.
+   */
+  VFIO_USER("vfio-user", 0);
 
   private final String id;
   private final int extension;
@@ -39,11 +44,11 @@ public enum IommuType {
   }
 
   /**
-   * The argument of CHECK_EXTENSION and SET_IOMMU; empty for {@link #IOMMUFD}, which has no
-   * container.
+   * The argument of CHECK_EXTENSION and SET_IOMMU; empty for {@link #IOMMUFD} and {@link
+   * #VFIO_USER}, which have no container.
    */
   public OptionalInt extension() {
-    return this == IOMMUFD ? OptionalInt.empty() : OptionalInt.of(extension);
+    return this == IOMMUFD || this == VFIO_USER ? OptionalInt.empty() : OptionalInt.of(extension);
   }
 
   /**

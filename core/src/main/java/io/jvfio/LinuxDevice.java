@@ -23,10 +23,10 @@ final class LinuxDevice implements VfioDevice {
   private static final long SPARSE_COUNT_OFFSET = 8;
   private static final long SPARSE_AREAS_OFFSET = 16;
 
-  private final PciAddress address;
+  private final String name;
   private final OpenFile file;
   private final DmaSpace space;
-  private final VfioGroups owner;
+  private final DeviceOwner owner;
   private final Optional<EehEndpoint> eeh;
   private final boolean alone;
   private final boolean resettable;
@@ -38,14 +38,14 @@ final class LinuxDevice implements VfioDevice {
   private final AtomicBoolean closed = new AtomicBoolean();
 
   private LinuxDevice(
-      PciAddress address,
+      String name,
       OpenFile file,
       DmaSpace space,
-      VfioGroups owner,
+      DeviceOwner owner,
       boolean alone,
       Optional<OpenFile> endpoints,
       Kernel kernel) {
-    this.address = address;
+    this.name = name;
     this.eeh = endpoints.map(container -> new EehEndpoint(container, file.name(), this::config));
     this.file = file;
     this.space = space;
@@ -61,11 +61,11 @@ final class LinuxDevice implements VfioDevice {
               kernel, new FileInterruptControl(file), readInterrupts(VfioDeviceInfo.numIrqs(info)));
     }
     this.config = new ConfigRegion(regions.get(Vfio.VFIO_PCI_CONFIG_REGION_INDEX));
-    this.health = new DeviceHealth(config, eeh);
+    this.health = new DeviceHealth(config, eeh, file.answers());
   }
 
   /**
-   * Opens a device.
+   * Opens a device of the kernel's.
    *
    * @param alone whether the groups were opened for this device, and are to be closed with it
    */
@@ -74,33 +74,34 @@ final class LinuxDevice implements VfioDevice {
       GroupAccess access,
       DmaSpace space,
       PciAddress address,
-      VfioGroups owner,
+      DeviceOwner owner,
       boolean alone) {
     try (var undo = new Cleanup()) {
       var file = access.openDevice(address);
       undo.add(file::close);
-      var device = new LinuxDevice(address, file, space, owner, alone, access.eeh(), kernel);
+      var device =
+          new LinuxDevice(address.toString(), file, space, owner, alone, access.eeh(), kernel);
       undo.release();
       return device;
     }
   }
 
+  /** A device that shares nothing with others: its owner is closed with it. Owns {@code file}. */
+  static LinuxDevice alone(
+      Kernel kernel, String name, OpenFile file, DmaSpace space, DeviceOwner owner) {
+    return new LinuxDevice(name, file, space, owner, true, Optional.empty(), kernel);
+  }
+
   private void ask(Ioctl command, MemorySegment struct, String subject) {
     int result = file.ioctl(command, struct);
     if (result < 0) {
-      throw deviceFailure(command.name(), subject, Errno.ofResult(result));
+      throw failure(command.name(), subject, Errno.ofResult(result));
     }
   }
 
-  static VfioException deviceFailure(String operation, String subject, Errno errno) {
-    return new VfioException(
-        operation,
-        subject,
-        errno,
-        errno.equals(Errno.ENODEV) || errno.equals(Errno.EIO)
-            ? "The device does not answer: it is gone, asleep, or decodes no memory."
-            : "The kernel refused; Linux does not document this answer here.",
-        "Look for the reason in dmesg.");
+  private VfioException failure(String operation, String subject, Errno errno) {
+    var why = file.answers().device(errno);
+    return new VfioException(operation, subject, errno, why.meaning(), why.nextStep());
   }
 
   private List<Region> readRegions(Kernel kernel, int count) {
@@ -132,7 +133,7 @@ final class LinuxDevice implements VfioDevice {
             kernel, this, file, new RegionInfo(index, 0, false, false, false, false), 0, List.of());
       }
       if (result < 0) {
-        throw deviceFailure(
+        throw failure(
             Vfio.VFIO_DEVICE_GET_REGION_INFO.name(),
             file.name() + ", region " + index,
             Errno.ofResult(result));
@@ -163,7 +164,7 @@ final class LinuxDevice implements VfioDevice {
         for (var capability : InfoCapability.chain(info, VfioRegionInfo.capOffset(info))) {
           switch (capability.id()) {
             case Vfio.VFIO_REGION_INFO_CAP_SPARSE_MMAP ->
-                areas = sparseAreas(capability.content(), size);
+                areas = mappable ? sparseAreas(capability.content(), size) : areas;
             case Vfio.VFIO_REGION_INFO_CAP_MSIX_MAPPABLE -> msixMappable = true;
             case Vfio.VFIO_REGION_INFO_CAP_TYPE -> type = Optional.of(regionType(capability));
             default -> {} // newer than jvfio: nothing that access depends on
@@ -203,7 +204,7 @@ final class LinuxDevice implements VfioDevice {
     long room = (capability.byteSize() - SPARSE_AREAS_OFFSET) / VfioRegionSparseMmapArea.SIZE;
     if (count < 0 || count > room) {
       throw new MalformedInfoException(
-          Integer.toUnsignedString(count) + " mappable areas, of which the kernel tells " + room);
+          Integer.toUnsignedString(count) + " mappable areas, and room for " + room);
     }
     var areas = new ArrayList<MappableArea>();
     for (int i = 0; i < count; i++) {
@@ -224,22 +225,20 @@ final class LinuxDevice implements VfioDevice {
   }
 
   private VfioException senseless(int index, String what) {
+    var why = file.answers().senseless(what);
     return new VfioException(
         Vfio.VFIO_DEVICE_GET_REGION_INFO.name(),
         file.name() + ", region " + index,
         null,
-        "The kernel describes it with " + what + ".",
-        "Report the output of 'jvfio --json show' together with dmesg.");
+        why.meaning(),
+        why.nextStep());
   }
 
   private List<IrqInfo> readInterrupts(int count) {
     if (count < 0 || count > 1 << 16) {
+      var why = file.answers().senseless(Integer.toUnsignedString(count) + " interrupt indexes");
       throw new VfioException(
-          Vfio.VFIO_DEVICE_GET_INFO.name(),
-          file.name(),
-          null,
-          "The kernel tells of " + Integer.toUnsignedString(count) + " interrupt indexes.",
-          "Report the output of 'jvfio --json show' together with dmesg.");
+          Vfio.VFIO_DEVICE_GET_INFO.name(), file.name(), null, why.meaning(), why.nextStep());
     }
     var all = new ArrayList<IrqInfo>();
     try (var arena = Arena.ofConfined()) {
@@ -253,7 +252,7 @@ final class LinuxDevice implements VfioDevice {
           continue;
         }
         if (result < 0) {
-          throw deviceFailure(
+          throw failure(
               Vfio.VFIO_DEVICE_GET_IRQ_INFO.name(),
               file.name() + ", interrupt index " + index,
               Errno.ofResult(result));
@@ -273,7 +272,7 @@ final class LinuxDevice implements VfioDevice {
 
   @Override
   public String name() {
-    return address.toString();
+    return name;
   }
 
   @Override
@@ -339,23 +338,29 @@ final class LinuxDevice implements VfioDevice {
           "Try again; nothing was changed.");
     }
     if (result < 0) {
-      throw deviceFailure(Vfio.VFIO_DEVICE_RESET.name(), file.name(), Errno.ofResult(result));
+      throw failure(Vfio.VFIO_DEVICE_RESET.name(), file.name(), Errno.ofResult(result));
     }
   }
 
   @Override
   public HotResetScope hotResetScope() {
-    return new HotReset(address, file, owner).scope();
+    return owner.hotReset(file).scope();
   }
 
   @Override
   public void hotReset() {
-    new HotReset(address, file, owner).perform();
+    owner.hotReset(file).perform();
   }
 
   @Override
   public DeviceFeatures features() {
     return new DeviceFeatures(owner.facts(), file, this::adopt);
+  }
+
+  /** See {@link DeviceOwner#writeEach}. */
+  long writeEach(long offset, MemorySegment source, int width) {
+    file.fd(); // which there is none of once it is closed
+    return owner.writeEach(offset, source, width);
   }
 
   /** Keeps registers of this device, to be closed with it. */
@@ -376,7 +381,7 @@ final class LinuxDevice implements VfioDevice {
     }
     int result = file.ioctl(Vfio.VFIO_DEVICE_RESET, 0);
     if (result < 0 && result != Errno.EAGAIN.result()) {
-      throw deviceFailure(Vfio.VFIO_DEVICE_RESET.name(), file.name(), Errno.ofResult(result));
+      throw failure(Vfio.VFIO_DEVICE_RESET.name(), file.name(), Errno.ofResult(result));
     }
   }
 
@@ -384,6 +389,9 @@ final class LinuxDevice implements VfioDevice {
   void quiesce() {
     try (var steps = new Cleanup()) {
       steps.add(interrupts::close);
+      if (!owner.isReachable()) {
+        return;
+      }
       if (resettable) {
         steps.add(this::resetForClose);
       }
@@ -443,6 +451,6 @@ final class LinuxDevice implements VfioDevice {
 
   @Override
   public String toString() {
-    return "VFIO device " + address;
+    return "VFIO device " + name;
   }
 }

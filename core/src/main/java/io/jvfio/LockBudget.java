@@ -17,7 +17,7 @@ final class LockBudget {
     this.facts = facts;
     this.explanations = new Explanations(facts);
     this.domains = domains;
-    this.isLimited = facts.lockableMemory().isPresent();
+    this.isLimited = domains[0].locks() && facts.lockableMemory().isPresent();
   }
 
   /**

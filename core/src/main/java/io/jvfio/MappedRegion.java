@@ -1,12 +1,11 @@
 package io.jvfio;
 
 import io.jvfio.linux.Errno;
+import io.jvfio.linux.GuardedMemory;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.RegisterOrder;
 import io.jvfio.linux.Registers;
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
@@ -17,11 +16,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * <p>A device that is gone answers ones on other machines, and so does one that is stopped by EEH:
  * after a register of 32 or 64 bits with that value it is asked whether it is there.
  *
- * <p>In compiled code the JVM goes on after such an access with whatever the processor's register
- * held, and throws the error where the thread next asks for what is pending (a "poll", as for
- * safepoints). That would be anywhere: outside of the try statement here, with a senseless value
- * already in use. So every access is followed by a poll, which code can have by going round a loop
- * that the compiler cannot count. It costs about half a nanosecond; a register on a bus takes
+ * <p>In compiled code the error is thrown where the thread polls next, so every access is followed
+ * by a poll ({@link GuardedMemory}). It costs about half a nanosecond; a register on a bus takes
  * hundreds.
  */
 final class MappedRegion implements Registers {
@@ -31,15 +27,6 @@ final class MappedRegion implements Registers {
   private final long address;
   private final Registers registers;
   private final AtomicBoolean closed = new AtomicBoolean();
-
-  /** How often the loop of a poll is gone round, which the compiler must not know. */
-  private static final VarHandle ROUNDS = rounds();
-
-  @SuppressWarnings({
-    "FieldMayBeFinal",
-    "UnusedVariable"
-  }) // read through ROUNDS, whose value must be no constant
-  private static int rounds = 1;
 
   /** Takes ownership of the mapping at {@code address}. */
   MappedRegion(
@@ -54,23 +41,6 @@ final class MappedRegion implements Registers {
     this.health = health;
     this.address = address;
     this.registers = kernel.registers(address, byteSize, order);
-  }
-
-  private static VarHandle rounds() {
-    try {
-      return MethodHandles.lookup()
-          .findStaticVarHandle(MappedRegion.class, "rounds", int.class)
-          .withInvokeExactBehavior();
-    } catch (ReflectiveOperationException e) {
-      throw new LinkageError("a field of this class is not there", e);
-    }
-  }
-
-  /** Has the JVM throw the error of an access that was made before, if there is one. */
-  private static void poll() {
-    for (int i = 0; i < (int) ROUNDS.getOpaque(); i++) {
-      // Nothing is done here: the way back to the condition is where the JVM looks.
-    }
   }
 
   private VfioException gone(InternalError cause) {
@@ -90,7 +60,7 @@ final class MappedRegion implements Registers {
   public byte read8(long offset) {
     try {
       byte value = registers.read8(offset);
-      poll();
+      GuardedMemory.poll();
       return value;
     } catch (InternalError e) {
       throw gone(e);
@@ -101,7 +71,7 @@ final class MappedRegion implements Registers {
   public short read16(long offset) {
     try {
       short value = registers.read16(offset);
-      poll();
+      GuardedMemory.poll();
       return value;
     } catch (InternalError e) {
       throw gone(e);
@@ -112,7 +82,7 @@ final class MappedRegion implements Registers {
   public int read32(long offset) {
     try {
       int value = registers.read32(offset);
-      poll();
+      GuardedMemory.poll();
       if (value == -1) {
         health.check(subject);
       }
@@ -126,7 +96,7 @@ final class MappedRegion implements Registers {
   public long read64(long offset) {
     try {
       long value = registers.read64(offset);
-      poll();
+      GuardedMemory.poll();
       if (value == -1) {
         health.check(subject);
       }
@@ -140,7 +110,7 @@ final class MappedRegion implements Registers {
   public void write8(long offset, byte value) {
     try {
       registers.write8(offset, value);
-      poll();
+      GuardedMemory.poll();
     } catch (InternalError e) {
       throw gone(e);
     }
@@ -150,7 +120,7 @@ final class MappedRegion implements Registers {
   public void write16(long offset, short value) {
     try {
       registers.write16(offset, value);
-      poll();
+      GuardedMemory.poll();
     } catch (InternalError e) {
       throw gone(e);
     }
@@ -160,7 +130,7 @@ final class MappedRegion implements Registers {
   public void write32(long offset, int value) {
     try {
       registers.write32(offset, value);
-      poll();
+      GuardedMemory.poll();
     } catch (InternalError e) {
       throw gone(e);
     }
@@ -170,7 +140,7 @@ final class MappedRegion implements Registers {
   public void write64(long offset, long value) {
     try {
       registers.write64(offset, value);
-      poll();
+      GuardedMemory.poll();
     } catch (InternalError e) {
       throw gone(e);
     }
@@ -180,7 +150,7 @@ final class MappedRegion implements Registers {
   public void write32Release(long offset, int value) {
     try {
       registers.write32Release(offset, value);
-      poll();
+      GuardedMemory.poll();
     } catch (InternalError e) {
       throw gone(e);
     }
@@ -190,7 +160,7 @@ final class MappedRegion implements Registers {
   public void copyTo(long offset, MemorySegment target, int width) {
     try {
       registers.copyTo(offset, target, width);
-      poll();
+      GuardedMemory.poll();
     } catch (InternalError e) {
       throw gone(e);
     }
@@ -200,7 +170,7 @@ final class MappedRegion implements Registers {
   public void copyFrom(long offset, MemorySegment source, int width) {
     try {
       registers.copyFrom(offset, source, width);
-      poll();
+      GuardedMemory.poll();
     } catch (InternalError e) {
       throw gone(e);
     }

@@ -99,7 +99,7 @@ final class MappedSpace implements DmaSpace {
             ? OptionalLong.empty()
             : OptionalLong.of(entryLimit - entries),
         facts.lockedMemory(),
-        facts.lockableMemory());
+        domains[0].locks() ? facts.lockableMemory() : OptionalLong.empty());
   }
 
   @Override
@@ -216,8 +216,14 @@ final class MappedSpace implements DmaSpace {
     }
   }
 
-  /** Without an IOMMU memory must lie together, which several pages do in a huge one only. */
-  private BufferOptions inOnePiece(long byteSize, BufferOptions options) {
+  /**
+   * The options for memory that the domains can make use of. Without an IOMMU it must lie together,
+   * which several pages do in a huge one only.
+   */
+  private BufferOptions suited(long byteSize, BufferOptions options) {
+    if (domains[0].wantsFiles()) {
+      return options.asFile();
+    }
     boolean wishes = options.pageSize() != 0 || byteSize <= facts.kernel().pageSize();
     return domains[0].translates() || wishes
         ? options
@@ -229,7 +235,7 @@ final class MappedSpace implements DmaSpace {
       requireOpen();
     }
     // Zeroing huge pages takes its time, in which others can map.
-    var memory = DmaMemory.allocate(facts, byteSize, inOnePiece(byteSize, options));
+    var memory = DmaMemory.allocate(facts, byteSize, suited(byteSize, options));
     try (var undo = new Cleanup()) {
       undo.add(() -> free(memory));
       var buffer = new Buffer(memory, options.map().access());
@@ -627,7 +633,7 @@ final class MappedSpace implements DmaSpace {
     }
 
     void mapIn(IommuDomain domain) throws Refusal {
-      domain.map(address, iova, byteSize, access);
+      domain.map(memory, address, iova, byteSize, access);
     }
 
     LiveMapping live() {
@@ -757,7 +763,8 @@ final class MappedSpace implements DmaSpace {
 
     @Override
     void mapIn(IommuDomain domain) throws Refusal {
-      if (own.fd().isEmpty() || !domain.mapFile(own.fd().getAsInt(), iova, byteSize, access)) {
+      if (own.fd().isEmpty()
+          || !domain.mapFile(own.fd().getAsInt(), address, iova, byteSize, access)) {
         super.mapIn(domain);
       }
     }

@@ -100,7 +100,9 @@ public final class Migration {
   }
 
   private MigrationStream stream(MigrationState state, int fd) {
-    var file = new OpenFile(features.kernel(), "migration data of " + features.subject(), fd);
+    var file =
+        new OpenFile(
+            features.kernel(), "migration data of " + features.subject(), fd, features.answers());
     MigrationStream stream =
         state.saves()
             ? new MigrationSource(features.kernel(), file)

@@ -50,7 +50,7 @@ public final class MigrationSink implements MigrationStream, WritableByteChannel
 
   private IOException failure(long result) {
     var errno = result == 0 ? Errno.EIO : Errno.ofResult(result);
-    var why = Explanations.migrationData(errno);
+    var why = file.answers().migrationData(errno);
     var failure = new VfioException("write", file.name(), errno, why.meaning(), why.nextStep());
     return new IOException(failure.getMessage(), failure);
   }

@@ -73,7 +73,7 @@ public final class MigrationSource implements MigrationStream, ReadableByteChann
   }
 
   private VfioException failure(String operation, Errno errno) {
-    var why = Explanations.migrationData(errno);
+    var why = file.answers().migrationData(errno);
     return new VfioException(operation, file.name(), errno, why.meaning(), why.nextStep());
   }
 

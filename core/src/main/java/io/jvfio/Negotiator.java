@@ -257,7 +257,7 @@ final class Negotiator implements AutoCloseable {
       case SPAPR_TCE -> new SpaprV1Domain(container);
       case SPAPR_TCE_V2 -> new SpaprV2Domain(container, facts);
       case NOIOMMU -> new NoIommuDomain(container);
-      case IOMMUFD -> throw new IllegalArgumentException("iommufd has no container");
+      case IOMMUFD, VFIO_USER -> throw new IllegalArgumentException(type + " has no container");
     };
   }
 

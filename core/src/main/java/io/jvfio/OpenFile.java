@@ -11,13 +11,20 @@ final class OpenFile implements AutoCloseable {
   private final Kernel kernel;
   private final String name;
   private final int fd;
+  private final DeviceAnswers answers;
   private final AtomicBoolean closed = new AtomicBoolean();
 
-  /** Takes ownership of {@code fd}. */
+  /** Takes ownership of {@code fd}, a file of the kernel's. */
   OpenFile(Kernel kernel, String name, int fd) {
+    this(kernel, name, fd, KernelAnswers.INSTANCE);
+  }
+
+  /** Takes ownership of {@code fd}, whose errors mean what {@code answers} says. */
+  OpenFile(Kernel kernel, String name, int fd, DeviceAnswers answers) {
     this.kernel = kernel;
     this.name = name;
     this.fd = fd;
+    this.answers = answers;
   }
 
   /** What messages call it. */
@@ -32,6 +39,11 @@ final class OpenFile implements AutoCloseable {
       throw new IllegalStateException(name + " is closed");
     }
     return fd;
+  }
+
+  /** What its errors mean. */
+  DeviceAnswers answers() {
+    return answers;
   }
 
   boolean isClosed() {

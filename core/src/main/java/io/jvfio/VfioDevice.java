@@ -14,7 +14,7 @@ import java.util.Optional;
  * IllegalStateException} once closed.
  */
 public interface VfioDevice extends AutoCloseable {
-  /** The device's name on its host: a PCI address. */
+  /** The device's name: its PCI address on its host, or {@code unix:} and the path of a socket. */
   String name();
 
   /**

@@ -1,5 +1,7 @@
 package io.jvfio;
 
+import io.jvfio.linux.Errno;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -109,7 +111,7 @@ public final class VfioGroups implements AutoCloseable {
     return switch (type) {
       case IOMMUFD, TYPE1, TYPE1V2, TYPE1_NESTING -> true;
       case SPAPR_TCE_V2 -> facts.isBareMetalPower();
-      case SPAPR_TCE, NOIOMMU -> false;
+      case SPAPR_TCE, NOIOMMU, VFIO_USER -> false;
     };
   }
 
@@ -200,9 +202,43 @@ public final class VfioGroups implements AutoCloseable {
                         null,
                         "The device is in none of the open groups: " + info() + ".",
                         "Open its group together with these."));
-    var device = LinuxDevice.open(facts.kernel(), holder, space, address, this, alone);
+    var device =
+        LinuxDevice.open(facts.kernel(), holder, space, address, new Owner(this, address), alone);
     devices.add(device);
     return device;
+  }
+
+  /** The owner of one device of these groups. */
+  private record Owner(VfioGroups groups, PciAddress address) implements DeviceOwner {
+    @Override
+    public HostFacts facts() {
+      return groups.facts;
+    }
+
+    @Override
+    public boolean isReachable() {
+      return true; // the kernel answers for a device that is gone, too
+    }
+
+    @Override
+    public HotReset hotReset(OpenFile file) {
+      return new HotReset(address, file, groups);
+    }
+
+    @Override
+    public long writeEach(long offset, MemorySegment source, int width) {
+      return Errno.ENOTTY.result(); // the kernel takes one write at a time
+    }
+
+    @Override
+    public boolean forget(LinuxDevice device) {
+      return groups.forget(device);
+    }
+
+    @Override
+    public void close() {
+      groups.close();
+    }
   }
 
   HostFacts facts() {
@@ -218,7 +254,7 @@ public final class VfioGroups implements AutoCloseable {
   }
 
   /** Takes a device off the list; it closes itself. */
-  synchronized boolean forget(LinuxDevice device) {
+  private synchronized boolean forget(LinuxDevice device) {
     return devices.remove(device);
   }
 

@@ -4,6 +4,7 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
+import io.jvfio.spi.DeviceOpener;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -23,6 +24,10 @@ public final class VfioHost {
   private static final String DEVICES = "/sys/bus/pci/devices";
   private static final String GROUPS = "/sys/kernel/iommu_groups";
   private static final Pattern DECIMAL = Pattern.compile("[0-9]{1,9}");
+
+  static {
+    DeviceOpener.install(ConnectedDevice::open);
+  }
 
   private final String name;
   private final Kernel kernel;

@@ -49,6 +49,20 @@ class IommuPolicyTest {
   }
 
   @Test
+  void knowsThatNoGroupHasTheTypeOfASocket() {
+    var socket = IommuType.of("vfio-user");
+    for (Runnable naming :
+        List.<Runnable>of(
+            () -> IommuPolicy.require(socket),
+            () -> IommuPolicy.prefer(List.of(socket)),
+            () -> IommuPolicy.forbid(Set.of(socket)))) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(naming::run)
+          .withMessageContaining("no IOMMU group has type vfio-user");
+    }
+  }
+
+  @Test
   void refusesToLeaveNothing() {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> IommuPolicy.forbid(Set.copyOf(IommuPolicy.DEFAULT_ORDER)))

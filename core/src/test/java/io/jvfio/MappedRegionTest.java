@@ -64,7 +64,7 @@ class MappedRegionTest {
     return new MappedRegion(
         KERNEL,
         "BAR0 of a file",
-        new DeviceHealth(config, Optional.empty()),
+        new DeviceHealth(config, Optional.empty(), KernelAnswers.INSTANCE),
         address,
         KERNEL.pageSize(),
         order);

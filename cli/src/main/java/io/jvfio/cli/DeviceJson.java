@@ -1,12 +1,14 @@
 package io.jvfio.cli;
 
 import io.jvfio.DmaWindow;
+import io.jvfio.HostDevice;
 import io.jvfio.HotResetScope;
 import io.jvfio.IrqInfo;
 import io.jvfio.PciBar;
 import io.jvfio.Region;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
 /** A device as JSON. */
@@ -29,8 +31,8 @@ final class DeviceJson {
         "subsystemVendorName", PciVendor.name(identity.subsystemVendor()),
         "subsystem", hex(identity.subsystemDevice()),
         "present", report.present(),
-        "driver", report.known().driver(),
-        "group", report.known().group(),
+        "driver", report.known().flatMap(HostDevice::driver),
+        "group", report.known().map(HostDevice::group).orElseGet(OptionalInt::empty),
         "iommu", device.dmaSpace().type().id(),
         "windows", device.dmaSpace().windows().stream().map(DeviceJson::json).toList(),
         "reset",

@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * What {@code jvfio show} tells of an open device. What this kernel does not tell is empty.
  *
- * @param known what sysfs says of it
+ * @param known what sysfs says of it; empty for a device behind a socket
  * @param device the device
  * @param identity who made it
  * @param present whether it answers
@@ -34,7 +34,7 @@ import org.jspecify.annotations.Nullable;
  * @param endpointProblem why the endpoint has no state, on POWER
  */
 record DeviceReport(
-    HostDevice known,
+    Optional<HostDevice> known,
     VfioDevice device,
     PciIdentity identity,
     boolean present,
@@ -45,7 +45,7 @@ record DeviceReport(
     Optional<EehEndpoint.State> endpoint,
     Optional<String> endpointProblem) {
 
-  static DeviceReport of(HostDevice known, VfioDevice device) {
+  static DeviceReport of(Optional<HostDevice> known, VfioDevice device) {
     var pci = PciDevice.of(device);
     EehEndpoint.@Nullable State state = null;
     @Nullable String problem = null;

@@ -2,6 +2,7 @@ package io.jvfio.cli;
 
 import io.jvfio.DeviceFeature;
 import io.jvfio.EehEndpoint;
+import io.jvfio.HostDevice;
 import io.jvfio.HotResetScope;
 import io.jvfio.IrqInfo;
 import io.jvfio.PciBar;
@@ -57,12 +58,7 @@ final class DeviceText {
                   identity.subsystemVendor(),
                   identity.subsystemDevice()));
     }
-    var group = report.known().group();
-    field(
-        "group",
-        (group.isPresent() ? Integer.toString(group.getAsInt()) : "-")
-            + ", driver "
-            + report.known().driver().orElse("-"));
+    report.known().ifPresent(this::binding);
     var space = report.device().dmaSpace();
     field(
         "IOMMU",
@@ -74,6 +70,15 @@ final class DeviceText {
     report.features().ifPresent(features -> field("features", features(features)));
     report.endpoint().ifPresent(state -> field("EEH", endpoint(state)));
     report.endpointProblem().ifPresent(problem -> field("EEH", problem));
+  }
+
+  private void binding(HostDevice known) {
+    var group = known.group();
+    field(
+        "group",
+        (group.isPresent() ? Integer.toString(group.getAsInt()) : "-")
+            + ", driver "
+            + known.driver().orElse("-"));
   }
 
   private void field(String name, String text) {

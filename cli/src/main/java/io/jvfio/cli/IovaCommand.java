@@ -5,7 +5,7 @@ import io.jvfio.BufferOptions;
 import io.jvfio.DmaBuffer;
 import io.jvfio.DmaSpace;
 import io.jvfio.DmaWindow;
-import io.jvfio.PciAddress;
+import io.jvfio.user.VfioUserOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -36,9 +36,9 @@ final class IovaCommand implements Runnable {
 
   @Parameters(
       paramLabel = "DEVICE",
-      description = "A PCI address.",
-      converter = AddressConverter.class)
-  @Nullable PciAddress address;
+      description = DeviceName.DESCRIPTION,
+      converter = DeviceName.Converter.class)
+  @Nullable DeviceName name;
 
   @Option(
       names = "--map",
@@ -70,14 +70,11 @@ final class IovaCommand implements Runnable {
   public void run() {
     var command = Objects.requireNonNull(main);
     var output = command.output();
-    var iommuPolicy = policy.policy();
     IovaReport report;
-    try (var opened = command.openHost()) {
-      var host = opened.host();
-      var known = host.device(Objects.requireNonNull(address));
-      try (var device = host.open(known.address(), iommuPolicy)) {
-        report = report(host.name(), device.name(), device.dmaSpace());
-      }
+    try (var opened =
+        command.openDevice(Objects.requireNonNull(name), policy, VfioUserOptions.defaults())) {
+      var device = opened.device();
+      report = report(opened.host(), device.name(), device.dmaSpace());
     }
     if (picture != null) {
       write(picture, IovaPicture.of(report));

@@ -2,9 +2,12 @@ package io.jvfio.cli;
 
 import io.jvfio.VfioException;
 import io.jvfio.nvme.NvmeStatusException;
+import io.jvfio.user.VfioUser;
+import io.jvfio.user.VfioUserOptions;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.Objects;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -31,6 +34,7 @@ import picocli.CommandLine.Spec;
       IovaCommand.class,
       HostsCommand.class,
       NvmeCommand.class,
+      ServeCommand.class,
       UserCommand.class,
       HelpCommand.class
     })
@@ -123,6 +127,42 @@ public final class Main implements Runnable {
   /** The host that the user named, or this machine. */
   OpenHost openHost() {
     return openHost(HostOpener.LOCAL);
+  }
+
+  /**
+   * Opens a device of the host that the user named, or behind a socket.
+   *
+   * @param options how one behind a socket is used
+   */
+  OpenDevice openDevice(DeviceName name, PolicyOptions policy, VfioUserOptions options) {
+    return switch (name) {
+      case DeviceName.OnHost onHost -> {
+        var iommuPolicy = policy.policy();
+        var opened = openHost();
+        try {
+          var known = opened.host().device(onHost.address());
+          yield new OpenDevice(
+              opened.host().name(),
+              opened.host().open(known.address(), iommuPolicy),
+              Optional.of(known),
+              opened::close);
+        } catch (RuntimeException e) {
+          opened.close();
+          throw e;
+        }
+      }
+      case DeviceName.BehindSocket behind -> {
+        if (host != null && !host.equals(HostOpener.LOCAL)) {
+          throw new ParameterException(
+              spec().commandLine(),
+              "--host %s has no meaning for unix:%s, a socket of this machine"
+                  .formatted(host, behind.path()));
+        }
+        policy.requireNone("unix:" + behind.path());
+        yield new OpenDevice(
+            HostOpener.LOCAL, VfioUser.open(behind.path(), options), Optional.empty(), () -> {});
+      }
+    };
   }
 
   /** Where the command's result goes, in the form that the user asked for. */

@@ -5,6 +5,7 @@ import io.jvfio.nvme.NvmeCompletionMode;
 import io.jvfio.nvme.NvmeController;
 import io.jvfio.nvme.NvmeNamespace;
 import io.jvfio.nvme.NvmeOptions;
+import io.jvfio.user.VfioUserOptions;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Objects;
@@ -126,6 +127,15 @@ final class NvmeBench extends NvmeCommand.OnController {
   boolean overwrite;
 
   @Option(
+      names = "--reconnect",
+      paramLabel = "TIME",
+      description =
+          "For a device behind a socket: when its server is lost, try for so long to reach it again, and go on. I/Os"
+              + " that were in flight fail.",
+      converter = TimeSpan.class)
+  @Nullable Duration reconnect;
+
+  @Option(
       names = "--plot",
       paramLabel = "FILE",
       description =
@@ -150,6 +160,10 @@ final class NvmeBench extends NvmeCommand.OnController {
     require(jobs >= 1 && jobs <= MOST_JOBS, "--jobs is 1 to " + MOST_JOBS);
     require(rate == null || rate > 0, "--rate is more than 0");
     require(time == null || time.isPositive(), "--time is more than 0");
+    require(reconnect == null || reconnect.isPositive(), "--reconnect is more than 0");
+    require(
+        reconnect == null || name instanceof DeviceName.BehindSocket,
+        "--reconnect is for a device behind a socket, unix:PATH");
     require(blockSize.largest() <= 1 << 30, "--block-size is 1 GiB at most");
     require(byteSize == null || byteSize > 0, "--size is more than 0");
     if (plot != null) {
@@ -170,6 +184,12 @@ final class NvmeBench extends NvmeCommand.OnController {
     return NvmeOptions.defaults()
         .withQueueEntries((int) Math.min(commands, MOST_COMMANDS) + 1)
         .withCompletionMode(interrupts ? NvmeCompletionMode.INTERRUPTS : NvmeCompletionMode.POLLED);
+  }
+
+  @Override
+  VfioUserOptions connection() {
+    var defaults = super.connection();
+    return reconnect == null ? defaults : defaults.withReconnect(reconnect);
   }
 
   private BenchPlan plan() {

@@ -1,11 +1,11 @@
 package io.jvfio.cli;
 
-import io.jvfio.PciAddress;
 import io.jvfio.VfioDevice;
 import io.jvfio.VfioException;
 import io.jvfio.nvme.NvmeController;
 import io.jvfio.nvme.NvmeNamespace;
 import io.jvfio.nvme.NvmeOptions;
+import io.jvfio.user.VfioUserOptions;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -61,19 +61,22 @@ final class NvmeCommand implements Runnable {
 
     @Parameters(
         paramLabel = "DEVICE",
-        description = "The controller's PCI address.",
-        converter = AddressConverter.class)
-    @Nullable PciAddress address;
+        description = "The controller. " + DeviceName.DESCRIPTION,
+        converter = DeviceName.Converter.class)
+    @Nullable DeviceName name;
 
     @Override
     public void run() {
       var command = Objects.requireNonNull(Objects.requireNonNull(nvme).main);
-      var iommuPolicy = policy.policy();
-      try (var opened = command.openHost();
-          var device = opened.host().open(Objects.requireNonNull(address), iommuPolicy);
-          var controller = NvmeController.open(device, options())) {
-        run(command.output(), opened.host().name(), device, controller);
+      try (var opened = command.openDevice(Objects.requireNonNull(name), policy, connection());
+          var controller = NvmeController.open(opened.device(), options())) {
+        run(command.output(), opened.host(), opened.device(), controller);
       }
+    }
+
+    /** How a controller behind a socket is reached. */
+    VfioUserOptions connection() {
+      return VfioUserOptions.defaults();
     }
 
     /** How the controller is driven. */

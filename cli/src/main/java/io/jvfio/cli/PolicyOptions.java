@@ -57,6 +57,16 @@ final class PolicyOptions {
     }
   }
 
+  /** Refuses the options for a device that has no IOMMU of a host's. */
+  void requireNone(String device) {
+    if (required != null || !preferred.isEmpty() || !forbidden.isEmpty()) {
+      throw new ParameterException(
+          Objects.requireNonNull(command).commandLine(),
+          "--iommu, --prefer and --forbid choose among the IOMMUs of a host, which %s has none of"
+              .formatted(device));
+    }
+  }
+
   /** Reads an IOMMU type by its name. */
   static final class TypeConverter implements ITypeConverter<IommuType> {
     @Override

@@ -1,6 +1,6 @@
 package io.jvfio.cli;
 
-import io.jvfio.PciAddress;
+import io.jvfio.user.VfioUserOptions;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -20,25 +20,21 @@ final class ShowCommand implements Runnable {
 
   @Parameters(
       paramLabel = "DEVICE",
-      description = "A PCI address.",
-      converter = AddressConverter.class)
-  @Nullable PciAddress address;
+      description = DeviceName.DESCRIPTION,
+      converter = DeviceName.Converter.class)
+  @Nullable DeviceName name;
 
   @Override
   public void run() {
     var command = Objects.requireNonNull(main);
     var output = command.output();
-    var iommuPolicy = policy.policy();
-    try (var opened = command.openHost()) {
-      var host = opened.host();
-      var known = host.device(Objects.requireNonNull(address));
-      try (var device = host.open(known.address(), iommuPolicy)) {
-        var report = DeviceReport.of(known, device);
-        if (output.isJson()) {
-          output.json(DeviceJson.of(host.name(), report));
-        } else {
-          new DeviceText(output, report).print();
-        }
+    try (var opened =
+        command.openDevice(Objects.requireNonNull(name), policy, VfioUserOptions.defaults())) {
+      var report = DeviceReport.of(opened.known(), opened.device());
+      if (output.isJson()) {
+        output.json(DeviceJson.of(opened.host(), report));
+      } else {
+        new DeviceText(output, report).print();
       }
     }
   }

@@ -7,10 +7,7 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -23,7 +20,7 @@ import java.util.regex.Pattern;
  * with its exit status in {@code STEP.rc}, and prints a table of checks with their evidence. Exit
  * status 0 when all hold, 1 otherwise.
  */
-public final class LaneReport {
+public final class LaneReport extends StepReport {
   private static final String VERIFIED_BYTES = "67108864";
   private static final String VERIFIED_WITHOUT_IOMMU = "4194304";
   private static final String LANE_WITH_NO_IOMMU = "x86-6.12-iommufd";
@@ -74,23 +71,10 @@ public final class LaneReport {
     return lane.equals("x86-6.12-iommufd") ? 3 : 2;
   }
 
-  private enum Verdict {
-    PASS,
-    KNOWN,
-    FAIL
-  }
-
-  private record Check(Verdict verdict, String name, String evidence) {}
-
-  private final String lane;
-  private final Path directory;
   private final Expectation expectation;
-  private final List<Check> checks = new ArrayList<>();
-  private final List<String> details = new ArrayList<>();
 
   private LaneReport(String lane, Path directory) {
-    this.lane = lane;
-    this.directory = directory;
+    super(lane, directory);
     this.expectation = expectation(lane);
   }
 
@@ -129,44 +113,7 @@ public final class LaneReport {
     report.checkConformance("conformance", MINIMUM_CALLS, MINIMUM_GENERATED_CALLS);
     report.checkConformance("conformance-unprivileged", 1, 1);
     report.checkMessages();
-    report.print(out);
-    return report.checks.stream().noneMatch(check -> check.verdict() == Verdict.FAIL);
-  }
-
-  private void print(PrintStream out) {
-    details.forEach(out::println);
-    for (var check : checks) {
-      out.printf("%-5s  %-30s  %s\n", check.verdict(), check.name(), check.evidence());
-    }
-    var failed = checks.stream().filter(check -> check.verdict() == Verdict.FAIL).count();
-    out.printf("%s: %d checks, %d failed\n", lane, checks.size(), failed);
-  }
-
-  private void check(boolean holds, String name, String evidence) {
-    checks.add(new Check(holds ? Verdict.PASS : Verdict.FAIL, name, evidence));
-  }
-
-  private Optional<String> output(String step) throws IOException {
-    var file = directory.resolve(step + ".out");
-    if (Files.exists(file) && Files.exists(directory.resolve(step + ".rc"))) {
-      return Optional.of(Files.readString(file, StandardCharsets.UTF_8));
-    }
-    check(false, step, "the step did not run");
-    return Optional.empty();
-  }
-
-  private String status(String step) throws IOException {
-    return Files.readString(directory.resolve(step + ".rc")).strip();
-  }
-
-  private Optional<Document> document(String step) throws IOException {
-    var output = output(step);
-    try {
-      return output.map(Document::parse);
-    } catch (IllegalArgumentException e) {
-      check(false, step, "status " + status(step) + ", " + e.getMessage());
-      return Optional.empty();
-    }
+    return report.print(out);
   }
 
   private void checkList() throws IOException {
@@ -504,59 +451,7 @@ public final class LaneReport {
       text.lines()
           .takeWhile(line -> !line.equals(Transcript.BEGIN))
           .limit(SHOWN_DIFFERENCES)
-          .forEach(details::add);
-    }
-  }
-
-  /** What a program printed after this name; empty when it did not. */
-  static String figure(String output, String name) {
-    var figures = figures(output, name);
-    return figures.isEmpty() ? "" : figures.getFirst();
-  }
-
-  private static List<String> figures(String output, String name) {
-    return output
-        .lines()
-        .filter(line -> line.startsWith(name + " "))
-        .map(line -> line.substring(name.length()).strip())
-        .toList();
-  }
-
-  private void checkMessages() throws IOException {
-    var messages = output("dmesg");
-    if (messages.isEmpty()) {
-      return;
-    }
-    int unknown = 0;
-    var sequence = "";
-    for (var line : messages.get().lines().toList()) {
-      int begin = line.indexOf(KernelLog.PREFIX);
-      if (begin >= 0) {
-        sequence = line.substring(begin + KernelLog.PREFIX.length());
-      }
-      if (begin >= 0 || !KernelDefects.isAlarm(line)) {
-        continue;
-      }
-      var known = KernelDefects.warning(lane, line);
-      if (known.isPresent()) {
-        checks.add(
-            new Check(
-                Verdict.KNOWN, "dmesg", line.strip() + " (by " + known.get().provokedBy() + ")"));
-      } else {
-        unknown++;
-        check(
-            false,
-            "dmesg",
-            line.strip() + (sequence.isEmpty() ? "" : " (at or after " + sequence + ")"));
-      }
-    }
-    if (unknown == 0) {
-      check(
-          true,
-          "dmesg",
-          "no"
-              + (checks.getLast().verdict() == Verdict.KNOWN ? " other" : "")
-              + " warning, bug or oops");
+          .forEach(this::detail);
     }
   }
 }

@@ -49,6 +49,13 @@ public interface Kernel {
   /** {@code MFD_HUGETLB}; the page size as with {@link #MAP_HUGETLB}. */
   int MFD_HUGETLB = 4;
 
+  /**
+   * {@code MFD_ALLOW_SEALING}: here, that nobody can change the size of the file any more, whoever
+   * is given it. A process that has mapped a file which another one cuts short is killed by its
+   * next access.
+   */
+  int MFD_ALLOW_SEALING = 2;
+
   /** {@code EFD_NONBLOCK}: a read of an eventfd that was not signalled answers EAGAIN. */
   int EFD_NONBLOCK = 0x800;
 
@@ -180,7 +187,8 @@ public interface Kernel {
    * Makes a file that lives in memory only and has {@code byteSize} zero bytes; the descriptor is
    * always closed on exec.
    *
-   * @param flags 0, or {@link #MFD_HUGETLB} with a page size
+   * @param flags 0, or {@link #MFD_HUGETLB} with a page size; {@link #MFD_ALLOW_SEALING} where this
+   *     is the machine's own kernel
    * @return the file descriptor, or a negated errno of {@code memfd_create(2)} or {@code
    *     ftruncate(2)}, with nothing left open
    */

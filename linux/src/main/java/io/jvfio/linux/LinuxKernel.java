@@ -32,6 +32,7 @@ public final class LinuxKernel implements Kernel {
   private static final int O_CLOEXEC = 0x80000;
   private static final int RLIMIT_MEMLOCK = 8;
   private static final int MFD_CLOEXEC = 1;
+  private static final int MAP_FIXED = 0x10;
   private static final int EFD_CLOEXEC = 0x80000;
   private static final int EPOLL_CLOEXEC = 0x80000;
   private static final int EINTR = Errno.EINTR.number();
@@ -176,6 +177,18 @@ public final class LinuxKernel implements Kernel {
     return mmapAt(0, byteSize, protection, flags, fd, offset);
   }
 
+  /**
+   * Maps a part of a file in the place of what {@link #mmap} mapped before, which goes: at no
+   * moment is there nothing.
+   *
+   * @param address what {@link #mmap} answered
+   * @param byteSize as it was mapped
+   * @return {@code address}, or a negated errno
+   */
+  public long remap(long address, long byteSize, int protection, int fd, long offset) {
+    return mmapAt(address, byteSize, protection, MAP_SHARED | MAP_FIXED, fd, offset);
+  }
+
   /** {@link #mmap} with an address, which {@code MAP_FIXED} in {@code flags} makes binding. */
   long mmapAt(long address, long byteSize, int protection, int flags, int fd, long offset) {
     return MemoryMap.map(address, byteSize, protection, flags, fd, offset);
@@ -196,6 +209,9 @@ public final class LinuxKernel implements Kernel {
       return fd;
     }
     int result = MemoryFile.truncate(fd, byteSize);
+    if (result >= 0 && (flags & MFD_ALLOW_SEALING) != 0) {
+      result = MemoryFile.seal(fd);
+    }
     if (result < 0) {
       close(fd);
       return result;
@@ -620,6 +636,29 @@ public final class LinuxKernel implements Kernel {
             FunctionDescriptor.of(
                 ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG),
             Native.CAPTURE);
+
+    private static final MethodHandle CONTROL =
+        Native.link(
+            "fcntl",
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT),
+            Native.CAPTURE,
+            Linker.Option.firstVariadicArg(2));
+    private static final int F_ADD_SEALS = 1033;
+    private static final int SEAL_SEALS_AND_SIZE = 1 | 2 | 4;
+
+    static int seal(int fd) {
+      var capture = Native.capture();
+      try {
+        int result = (int) CONTROL.invokeExact(capture, fd, F_ADD_SEALS, SEAL_SEALS_AND_SIZE);
+        return result >= 0 ? result : Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
 
     static int create(MemorySegment name, int flags) {
       var capture = Native.capture();

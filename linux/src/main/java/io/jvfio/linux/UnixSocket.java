@@ -32,6 +32,9 @@ public final class UnixSocket implements AutoCloseable {
   private static final int SOCK_CLOEXEC = 0x80000;
   private static final int SOL_SOCKET = 1;
   private static final int SCM_RIGHTS = 1;
+  private static final boolean IS_POWER = Architecture.current() == Architecture.PPC64LE;
+  private static final int SO_RCVTIMEO = IS_POWER ? 18 : 20;
+  private static final int SO_SNDTIMEO = IS_POWER ? 19 : 21;
   private static final int MSG_CTRUNC = 8;
   private static final int MSG_DONTWAIT = 0x40;
   private static final int MSG_NOSIGNAL = 0x4000;
@@ -102,7 +105,22 @@ public final class UnixSocket implements AutoCloseable {
    * @throws IllegalArgumentException if the path is longer than {@link #MAX_PATH_BYTES}
    */
   public static UnixSocket connect(String path) throws ErrnoException {
+    return connect(path, 0);
+  }
+
+  /**
+   * Connects to a socket that listens at {@code path}; {@link #limitWaits} for sending, and for the
+   * place in the queue of those who wait to be accepted.
+   *
+   * @throws ErrnoException ENOENT where there is none, ECONNREFUSED where nobody listens any more,
+   *     EAGAIN where the queue stays full
+   * @throws IllegalArgumentException if the path is longer than {@link #MAX_PATH_BYTES}
+   */
+  public static UnixSocket connect(String path, long millis) throws ErrnoException {
     var socket = new UnixSocket(created(path), path);
+    if (millis > 0) {
+      socket.limitWaits(0, millis);
+    }
     try (var arena = Arena.ofConfined()) {
       var address = address(path, arena);
       int result;
@@ -204,6 +222,28 @@ public final class UnixSocket implements AutoCloseable {
       throw new ErrnoException("accept(" + name + ")", Errno.ofResult(result));
     }
     return new UnixSocket(result, name);
+  }
+
+  /**
+   * Limits how long a receive waits for the first byte, and a send for room: the answer is EAGAIN
+   * after that.
+   *
+   * @param receiveMillis the limit of a receive; 0 for none
+   * @param sendMillis the limit of a send; 0 for none
+   * @throws ErrnoException if it is no socket; it is closed then
+   */
+  public void limitWaits(long receiveMillis, long sendMillis) throws ErrnoException {
+    try (var arena = Arena.ofConfined()) {
+      var time = arena.allocate(2 * Long.BYTES, Long.BYTES);
+      limit(SO_RCVTIMEO, receiveMillis, time);
+      limit(SO_SNDTIMEO, sendMillis, time);
+    }
+  }
+
+  private void limit(int option, long millis, MemorySegment time) throws ErrnoException {
+    time.set(ValueLayout.JAVA_LONG, 0, millis / 1000);
+    time.set(ValueLayout.JAVA_LONG, Long.BYTES, millis % 1000 * 1000);
+    checked("setsockopt(" + name + ")", Calls.setOption(fd, option, time));
   }
 
   /** The descriptor, to wait for; it stays this object's. */
@@ -394,6 +434,16 @@ public final class UnixSocket implements AutoCloseable {
                 ValueLayout.ADDRESS,
                 ValueLayout.ADDRESS,
                 ValueLayout.JAVA_INT));
+    private static final MethodHandle SET_OPTION =
+        link(
+            "setsockopt",
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.ADDRESS,
+                ValueLayout.JAVA_INT));
     private static final MethodHandle CHANGE_MODE = link("fchmod", TWO);
     static final MethodHandle LISTEN = link("listen", TWO);
     static final MethodHandle SHUTDOWN = link("shutdown", TWO);
@@ -434,6 +484,19 @@ public final class UnixSocket implements AutoCloseable {
             (int)
                 ACCEPT.invokeExact(
                     capture, fd, MemorySegment.NULL, MemorySegment.NULL, SOCK_CLOEXEC);
+        return result >= 0 ? result : LinuxKernel.Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw LinuxKernel.Native.unexpected(t);
+      }
+    }
+
+    static int setOption(int fd, int option, MemorySegment value) {
+      var capture = LinuxKernel.Native.capture();
+      try {
+        int result =
+            (int)
+                SET_OPTION.invokeExact(
+                    capture, fd, SOL_SOCKET, option, value, (int) value.byteSize());
         return result >= 0 ? result : LinuxKernel.Native.negatedErrno(capture);
       } catch (Throwable t) {
         throw LinuxKernel.Native.unexpected(t);

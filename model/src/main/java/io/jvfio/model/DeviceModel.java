@@ -4,7 +4,9 @@ import java.util.List;
 
 /**
  * An emulated PCI device, as its host sees it. The host (a simulated kernel, or a vfio-user server)
- * owns the model: it calls one method at a time and never after {@link #close()}.
+ * owns the model: it calls one method at a time, from whatever thread it likes but with each call
+ * visible to the next, and none after {@link #close()}. So a model needs no lock for what only
+ * these methods touch; it needs one for what it offers to others besides.
  */
 public interface DeviceModel extends AutoCloseable {
   /** Configuration space as after power-on; the same object for the life of the model. */
@@ -25,6 +27,16 @@ public interface DeviceModel extends AutoCloseable {
   void connect(DmaPort dma, InterruptPort interrupts);
 
   /**
+   * Tells the device how it asks for {@link #poll}: once, before {@link #connect}. A device without
+   * work of its own needs nothing of it.
+   *
+   * @param request what the device runs when it has something to do: on any thread, at any time,
+   *     with whatever lock held. It returns at once; {@link #poll} is called once that thread has
+   *     left the model, and once for all requests until then
+   */
+  default void connectPoll(Runnable request) {}
+
+  /**
    * Reads a register.
    *
    * @param bar the BAR's index
@@ -34,13 +46,18 @@ public interface DeviceModel extends AutoCloseable {
    */
   long read(int bar, long offset, int width);
 
-  /** Writes a register; parameters as for {@link #read}. */
+  /**
+   * Writes a register; parameters as for {@link #read}.
+   *
+   * @throws RefusedAccessException if the device lets its host know that there is nothing to write
+   */
   void write(int bar, long offset, int width, long value);
 
   /**
    * Lets the device do what it does of its own accord: look at memory that software may have
-   * changed without touching a register, finish what takes time. A host may call this whenever it
-   * likes; a device that has nothing of the kind need not be polled.
+   * changed without touching a register, finish what takes time. A host calls this when the device
+   * asked for it ({@link #connectPoll}), again while it returns true, and otherwise whenever it
+   * likes.
    *
    * @return whether there was anything to do, so that there may be more
    */
@@ -48,8 +65,41 @@ public interface DeviceModel extends AutoCloseable {
     return false;
   }
 
+  /**
+   * Registers that software may write without its host being asked: the write signals an eventfd
+   * (ioeventfd), and the host makes a {@link #write} of it some time later. Asked for once, after
+   * {@link #connect}.
+   */
+  default List<IoEventRegister> ioEventRegisters() {
+    return List.of();
+  }
+
+  /**
+   * The host is about to change what memory there is. From the time when this returns until {@link
+   * #resume} the device uses its {@link DmaPort} no more: who reads or writes memory on a thread of
+   * its own waits here until that has ended. In between the host calls nothing but {@link #resume},
+   * {@link #reset(ResetReason)}, {@link #close} and this again, which changes nothing; and of a
+   * {@link MigratableModel} what that has.
+   *
+   * <p>A device that reaches memory only while its host calls it has nothing to do here.
+   */
+  default void quiesce() {}
+
+  /** The device may use memory again; a call without {@link #quiesce} before it changes nothing. */
+  default void resume() {}
+
   /** Function reset: everything but configuration space is as after power-on. */
   void reset();
+
+  /**
+   * Resets the function; a host calls this and never {@link #reset()} itself.
+   *
+   * @param reason who asked for it, for a device that keeps something in one case and not in
+   *     another
+   */
+  default void reset(ResetReason reason) {
+    reset();
+  }
 
   /** Gives back what the model holds, such as a backing file. */
   @Override

@@ -1,12 +1,16 @@
 package io.jvfio.model;
 
-/** How a device sends interrupts. The host does what of masking and enabling is its own. */
+/**
+ * How a device sends interrupts. The host knows what is enabled and masked: a device with several
+ * kinds signals and moves its line at the same time, and the host takes what counts. Any thread can
+ * use it.
+ */
 public interface InterruptPort {
   /**
    * Sends a message-signalled interrupt (MSI-X or MSI): whichever the host has enabled; none is
    * sent otherwise.
    *
-   * @param vector below {@link DeviceModel#msixVectors()}
+   * @param vector below {@link DeviceModel#msixVectors()}, or the number of MSI's messages
    */
   void signal(int vector);
 

@@ -117,7 +117,7 @@ final class AdminQueue implements AutoCloseable {
       }
       looks++;
       if (expired || looks % LOOKS_PER_HEALTH_CHECK == 0) {
-        registers.checkAlive("wait for a command");
+        registers.checkRunning("wait for a command");
       }
       if (expired) {
         throw registers.commandTimeout(

@@ -3,8 +3,10 @@ package io.jvfio.nvme;
 import io.jvfio.DmaSpace;
 import io.jvfio.VfioDevice;
 import io.jvfio.VfioException;
+import io.jvfio.linux.Errno;
 import java.lang.System.Logger.Level;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
@@ -19,6 +21,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class Controller {
   private static final System.Logger LOG = System.getLogger("io.jvfio");
+
+  /** How often a controller is started anew whose connection is lost again and again. */
+  private static final int MOST_RESTARTS = 10;
 
   private enum Phase {
     STARTING,
@@ -281,11 +286,8 @@ final class Controller {
     }
     phase = Phase.RECOVERING;
     failure = cause;
-    resets.incrementAndGet();
     try {
-      startup.stop();
-      queues.endAll();
-      startup.restart();
+      restart();
       phase = Phase.RUNNING;
       // Where nothing was in flight nobody else hears of it.
       LOG.log(Level.WARNING, "the NVMe controller {0} was reset: {1}", name(), cause.getMessage());
@@ -296,6 +298,24 @@ final class Controller {
       startup.abandon().suppressInto(cause);
       phase = Phase.DEAD;
       queues.endAll();
+    }
+  }
+
+  /** A device whose connection was lost on the way is as after a reset, so it is begun anew. */
+  private void restart() {
+    for (int left = MOST_RESTARTS; ; left--) {
+      try {
+        startup.stop();
+        // Not earlier: until it is stopped it still carries out commands, which then end with this.
+        resets.incrementAndGet();
+        queues.endAll();
+        startup.restart();
+        return;
+      } catch (VfioException e) {
+        if (left == 0 || !e.errno().equals(Optional.of(Errno.ECONNRESET))) {
+          throw e;
+        }
+      }
     }
   }
 

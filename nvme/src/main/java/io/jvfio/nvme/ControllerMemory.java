@@ -1,5 +1,6 @@
 package io.jvfio.nvme;
 
+import io.jvfio.MappableArea;
 import io.jvfio.VfioDevice;
 import io.jvfio.linux.Registers;
 import org.jspecify.annotations.Nullable;
@@ -26,7 +27,7 @@ final class ControllerMemory implements AutoCloseable {
     this.byteSize = byteSize;
   }
 
-  /** The memory, if the controller has any that takes submission queues. */
+  /** The memory, if the controller has any that takes submission queues and can be mapped. */
   static @Nullable ControllerMemory open(VfioDevice device, ControllerRegisters registers) {
     if (!registers.hasControllerMemory()) {
       return null;
@@ -41,7 +42,10 @@ final class ControllerMemory implements AutoCloseable {
     long start = Integer.toUnsignedLong(location >>> 12) * unit;
     long byteSize = Integer.toUnsignedLong(size >>> 12) * unit;
     var region = device.region(location & 7);
-    if (start + byteSize > region.info().byteSize()) {
+    // Where every word of an entry is a call of its own, the host's memory is the better place.
+    boolean isMapped =
+        region.mappableAreas().contains(new MappableArea(0, region.info().byteSize()));
+    if (!isMapped || start + byteSize > region.info().byteSize()) {
       return null;
     }
     var opened = new ControllerMemory(region.registers(), start, byteSize);

@@ -242,6 +242,26 @@ final class ControllerRegisters implements AutoCloseable {
     }
   }
 
+  /**
+   * Looks whether a controller that was started still runs; for a command that takes long.
+   *
+   * @throws VfioException as {@link #checkAlive}, or if somebody else has reset it: a user of its
+   *     configuration space, or whoever restarted the program that it is
+   */
+  void checkRunning(String step) {
+    int status = registers.read32(CSTS);
+    checkPresent(status, step);
+    if ((status & CSTS_CFS) != 0) {
+      throw fatal(step);
+    }
+    if ((status & CSTS_RDY) == 0) {
+      throw failure(
+          step,
+          "The controller is not ready any more (CSTS.RDY is 0): somebody else has reset it.",
+          "");
+    }
+  }
+
   private void checkPresent(int status, String step) {
     if (status == GONE) {
       throw failure(

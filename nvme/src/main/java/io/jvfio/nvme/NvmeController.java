@@ -182,7 +182,10 @@ public final class NvmeController implements AutoCloseable {
     return controller.startup().vectors().description();
   }
 
-  /** How often the controller was reset since it was opened, since it had failed. */
+  /**
+   * How often the controller was reset since it was opened, since it had failed. A reset counts
+   * once the controller is stopped, before the commands that it ends are told.
+   */
   public int resets() {
     return controller.resets();
   }

@@ -43,7 +43,7 @@ final class Watchdog {
     }
     lastLook = now;
     try {
-      controller.registers().checkAlive("wait for a command");
+      controller.registers().checkRunning("wait for a command");
     } catch (RuntimeException | Error e) {
       controller.recoverFrom(e, resets);
       return;

@@ -9,13 +9,13 @@ import io.jvfio.RegionInfo;
 import io.jvfio.VfioDevice;
 import io.jvfio.linux.RegisterOrder;
 import io.jvfio.linux.Registers;
-import io.jvfio.model.Bar;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.DmaFaultException;
 import io.jvfio.model.DmaPort;
 import io.jvfio.model.InterruptPort;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 
@@ -31,7 +31,7 @@ final class FakeDevice implements VfioDevice {
   private static final int DOORBELLS = 0x1000;
   private static final int NOT_RUNG = -1;
 
-  final List<String> journal = new ArrayList<>();
+  final List<String> journal = Collections.synchronizedList(new ArrayList<>());
   final FakeDmaSpace memory = new FakeDmaSpace(this);
   final AtomicIntegerArray rung = new AtomicIntegerArray(256);
 
@@ -48,6 +48,9 @@ final class FakeDevice implements VfioDevice {
 
   /** All registers read as ones. */
   boolean isGone;
+
+  /** Called before the driver writes the controller's configuration, CC. */
+  Runnable beforeConfiguration = () -> {};
 
   int openRegisters;
 
@@ -108,26 +111,33 @@ final class FakeDevice implements VfioDevice {
     return () -> {
       hasThread = false;
       thread.join();
+      answerDoorbells();
     };
   }
 
   @SuppressWarnings("ThreadPriorityCheck") // one processor may have to do for both sides
   private void serveDoorbells() {
     while (hasThread) {
-      boolean worked = false;
-      for (int i = 0; i < rung.length(); i++) {
-        int value = rung.getAndSet(i, NOT_RUNG);
-        if (value != NOT_RUNG) {
-          worked = true;
-          synchronized (model) {
+      if (!answerDoorbells()) {
+        Thread.yield();
+      }
+    }
+  }
+
+  private boolean answerDoorbells() {
+    boolean worked = false;
+    for (int i = 0; i < rung.length(); i++) {
+      if (rung.get(i) != NOT_RUNG) {
+        worked = true;
+        synchronized (model) {
+          int value = rung.getAndSet(i, NOT_RUNG);
+          if (value != NOT_RUNG) {
             model.write(0, DOORBELLS + 4L * i, 4, value);
           }
         }
       }
-      if (!worked) {
-        Thread.yield();
-      }
     }
+    return worked;
   }
 
   @Override
@@ -145,9 +155,9 @@ final class FakeDevice implements VfioDevice {
     List<Region> regions = new ArrayList<>();
     for (var bar : model.bars()) {
       while (regions.size() < bar.index()) {
-        regions.add(new BarRegion(new Bar(regions.size(), 0, false, false)));
+        regions.add(new BarRegion(regions.size(), 0));
       }
-      regions.add(new BarRegion(bar));
+      regions.add(new BarRegion(bar.index(), bar.byteSize()));
     }
     return regions;
   }
@@ -176,7 +186,9 @@ final class FakeDevice implements VfioDevice {
 
   @Override
   public void reset() {
-    model.reset();
+    synchronized (model) {
+      model.reset();
+    }
   }
 
   @Override
@@ -234,15 +246,17 @@ final class FakeDevice implements VfioDevice {
   }
 
   private final class BarRegion implements Region {
-    private final Bar bar;
+    private final int bar;
+    private final long byteSize;
 
-    BarRegion(Bar bar) {
+    BarRegion(int bar, long byteSize) {
       this.bar = bar;
+      this.byteSize = byteSize;
     }
 
     @Override
     public RegionInfo info() {
-      return new RegionInfo(bar.index(), bar.byteSize(), true, true, false, false);
+      return new RegionInfo(bar, byteSize, true, true, false, false);
     }
 
     @Override
@@ -269,16 +283,18 @@ final class FakeDevice implements VfioDevice {
     public Registers registers(RegisterOrder order) {
       access("map a BAR");
       openRegisters++;
-      return new ModelRegisters(bar);
+      return new ModelRegisters(bar, byteSize);
     }
   }
 
   private final class ModelRegisters implements Registers {
-    private final Bar bar;
+    private final int bar;
+    private final long byteSize;
     private boolean isClosed;
 
-    ModelRegisters(Bar bar) {
+    ModelRegisters(int bar, long byteSize) {
       this.bar = bar;
+      this.byteSize = byteSize;
     }
 
     private void check(String what) {
@@ -294,23 +310,26 @@ final class FakeDevice implements VfioDevice {
         return -1;
       }
       synchronized (model) {
-        return model.read(bar.index(), offset, width);
+        return model.read(bar, offset, width);
       }
     }
 
     private void write(long offset, int width, long value) {
       check("write");
-      if (bar.index() == 0 && offset == 0x14) {
+      if (bar == 0 && offset == 0x14) {
+        beforeConfiguration.run();
         journal.add("CC 0x%x".formatted(value));
       }
       synchronized (model) {
-        model.write(bar.index(), offset, width, value);
+        // Writes reach a device in their order: no doorbell from before a reset comes after it.
+        answerDoorbells();
+        model.write(bar, offset, width, value);
       }
     }
 
     @Override
     public long byteSize() {
-      return bar.byteSize();
+      return byteSize;
     }
 
     @Override
@@ -350,7 +369,7 @@ final class FakeDevice implements VfioDevice {
 
     @Override
     public void write64(long offset, long value) {
-      if (bar.index() == 0) {
+      if (bar == 0) {
         throw new AssertionError("64-bit registers are written in halves");
       }
       write(offset, 8, value);

@@ -109,14 +109,20 @@ final class FakeDmaSpace implements DmaSpace {
     throw new UnsupportedOperationException();
   }
 
+  /** Threads allocate at the same time, and each needs addresses of its own. */
+  private synchronized long takeIova(long byteSize) {
+    long iova = nextIova;
+    nextIova += byteSize;
+    return iova;
+  }
+
   @Override
   public DmaBuffer allocate(long byteSize, BufferOptions options) {
     device.access("allocate");
     long rounded = (byteSize + PAGE_SIZE - 1) & -PAGE_SIZE;
     var arena = Arena.ofShared();
     var segment = arena.allocate(rounded, PAGE_SIZE);
-    long iova = nextIova;
-    nextIova += rounded + PAGE_SIZE;
+    long iova = takeIova(rounded + PAGE_SIZE);
     mapped.put(iova, segment);
     return new DmaBuffer() {
       private boolean isClosed;

@@ -34,6 +34,10 @@ class RecoveryTest {
   private static final NvmeOptions IMPATIENT =
       NvmeOptions.defaults().withCommandTimeout(Duration.ofMillis(100));
 
+  /** Time enough for a device whose thread has to wait for a processor, on a busy machine. */
+  private static final NvmeOptions LESS_IMPATIENT =
+      NvmeOptions.defaults().withCommandTimeout(Duration.ofSeconds(1));
+
   private final NvmeFaults faults = new NvmeFaults();
   private final FakeDevice device =
       new FakeDevice(
@@ -60,10 +64,14 @@ class RecoveryTest {
   }
 
   private void assertWorks() {
+    assertWorks(namespace);
+  }
+
+  private void assertWorks(NvmeNamespace disk) {
     data.segment().fill((byte) 7);
-    namespace.write(3, 1, data, 0);
-    namespace.read(3, 1, data, 512);
-    namespace.flush();
+    disk.write(3, 1, data, 0);
+    disk.read(3, 1, data, 512);
+    disk.flush();
     assertThat(data.segment().asSlice(0, 512).mismatch(data.segment().asSlice(512, 512)))
         .isEqualTo(-1);
   }
@@ -124,6 +132,29 @@ class RecoveryTest {
   }
 
   @Test
+  void noticesAtOnceThatSomebodyElseHasResetTheController() {
+    var patient = NvmeOptions.defaults().withCommandTimeout(Duration.ofHours(1));
+    var ownFaults = new NvmeFaults();
+    var model =
+        NvmeModel.of(
+            NvmeModelOptions.of("S", NvmeNamespaceOptions.inMemory(1 << 20)).withFaults(ownFaults));
+    try (var other = new FakeDevice(model);
+        var buffer = other.dmaSpace().allocate(4096);
+        var driver = NvmeController.open(other, patient);
+        var queue = driver.openQueue()) {
+      ownFaults.inject(NvmeFault.loss().onOpcode(READ).onIo().times(1));
+      assertThat(queue.read(driver.namespace(1), 0, 1, buffer, 0, 0)).isTrue();
+      queue.ring();
+      other.reset();
+      finish(queue);
+
+      assertThat(statuses).isEqualTo(List.of(ABORTED_BY_HOST));
+      assertThat(driver.resets()).isEqualTo(1);
+      driver.namespace(1).write(0, 1, buffer, 0);
+    }
+  }
+
+  @Test
   void tellsCommandsThatWereEndedThoughNewOnesArePutFirst() {
     try (var queue = controller.openQueue();
         var other = controller.openQueue()) {
@@ -172,6 +203,21 @@ class RecoveryTest {
       assertThat(controller.resets()).isEqualTo(1);
     }
     assertWorks();
+  }
+
+  @Test
+  void countsAResetOnceTheControllerIsStopped() {
+    List<Integer> counts = new ArrayList<>();
+    try (var queue = controller.openQueue()) {
+      device.beforeConfiguration = () -> counts.add(controller.resets());
+      faults.inject(NvmeFault.failure(NvmeFailure.FATAL).onOpcode(READ).onIo().times(1));
+      put(queue, 1);
+      while (queue.inFlight() > 0) {
+        queue.await((_, _, _) -> assertThat(controller.resets()).isEqualTo(1), SECOND);
+      }
+    }
+    // Stopped, and started again.
+    assertThat(counts).isEqualTo(List.of(0, 1));
   }
 
   @Test
@@ -281,28 +327,44 @@ class RecoveryTest {
   @Test
   void queuesOfManyThreadsSurviveResets() throws Exception {
     var isOver = new AtomicBoolean();
+    controller.close();
     try (var _ = device.startThread();
+        var shared = NvmeController.open(device, LESS_IMPATIENT);
         var executor = Executors.newFixedThreadPool(3)) {
       List<Future<Long>> ends = new ArrayList<>();
       for (int i = 0; i < 3; i++) {
-        ends.add(executor.submit(() -> readUntil(isOver)));
+        ends.add(executor.submit(() -> readUntil(isOver, shared)));
       }
-      for (int round = 1; round <= 5; round++) {
-        faults.inject(NvmeFault.loss().onOpcode(READ).onIo().after(50).times(1));
-        while (controller.resets() < round) {
-          Thread.sleep(1);
+      try {
+        for (int round = 1; round <= 3; round++) {
+          faults.inject(NvmeFault.loss().onOpcode(READ).onIo().after(50).times(1));
+          while (shared.resets() < round) {
+            throwIfEnded(ends);
+            Thread.sleep(1);
+          }
         }
+      } finally {
+        // The executor waits for them, whatever happened here.
+        isOver.set(true);
       }
-      isOver.set(true);
       for (var end : ends) {
         assertThat(end.get()).isPositive();
       }
-      assertWorks();
+      assertWorks(shared.namespace(1));
+    }
+  }
+
+  private static void throwIfEnded(List<Future<Long>> ends) throws Exception {
+    for (var end : ends) {
+      if (end.isDone()) {
+        throw new AssertionError("ended early, after %d reads".formatted(end.get()));
+      }
     }
   }
 
   /** Reads with a queue of its own, and makes sure that each command comes back once. */
-  private long readUntil(AtomicBoolean isOver) {
+  private long readUntil(AtomicBoolean isOver, NvmeController shared) {
+    var disk = shared.namespace(1);
     boolean[] isInFlight = new boolean[64];
     long[] done = new long[1];
     NvmeCompletionHandler own =
@@ -312,11 +374,11 @@ class RecoveryTest {
           isInFlight[(int) token] = false;
           done[0] += status == 0 ? 1 : 0;
         };
-    try (var queue = controller.openQueue();
+    try (var queue = shared.openQueue();
         var buffer = device.dmaSpace().allocate(4096)) {
       while (!isOver.get() || queue.inFlight() > 0) {
         for (int token = 0; token < 32 && !isOver.get(); token++) {
-          if (!isInFlight[token] && queue.read(namespace, token, 1, buffer, 0, token)) {
+          if (!isInFlight[token] && queue.read(disk, token, 1, buffer, 0, token)) {
             isInFlight[token] = true;
           }
         }

@@ -29,6 +29,7 @@ import io.jvfio.linux.uapi.VfioInfoCapHeader;
 import io.jvfio.linux.uapi.VfioIrqInfo;
 import io.jvfio.linux.uapi.VfioIrqSet;
 import io.jvfio.linux.uapi.VfioRegionInfo;
+import io.jvfio.model.ResetReason;
 import java.lang.foreign.MemorySegment;
 
 /** An open device. Source: {@code drivers/vfio/pci/vfio_pci_core.c}. */
@@ -259,7 +260,7 @@ final class DeviceFile extends OpenFile {
     if (device.gone) {
       return Errno.ENOTTY.result(); // no way of resetting it has worked
     }
-    pci.reset();
+    pci.reset(ResetReason.DEVICE_RESET);
     return 0;
   }
 

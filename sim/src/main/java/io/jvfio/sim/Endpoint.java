@@ -17,6 +17,7 @@ import static io.jvfio.linux.uapi.Vfio.VFIO_EEH_PE_UNFREEZE_IO;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.uapi.VfioEehPeOp;
+import io.jvfio.model.ResetReason;
 import java.util.List;
 
 /**
@@ -84,7 +85,7 @@ final class Endpoint {
       device.config().set(PciConfig.COMMAND, 2, 0);
       var model = device.model();
       if (model != null) {
-        model.reset();
+        model.reset(ResetReason.DEVICE_RESET);
       }
     }
   }

@@ -217,6 +217,7 @@ final class FeatureCall {
     if (set) {
       var step = variant.enter(VfioDeviceFeatureMigState.deviceState(struct));
       result = step.error();
+      device.resume();
       var stream = step.stream();
       if (stream != null) {
         fd = host.files().lowestFree();

@@ -10,6 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /** A PCI function of the host: its hardware, its driver, and its way to memory. */
@@ -28,7 +29,11 @@ final class HostDevice implements DmaPort, InterruptPort {
   private final HostDescription.Function description;
   private final @Nullable DeviceModel given;
   private final @Nullable String chosenDriver;
+  private final AtomicBoolean pollRequested = new AtomicBoolean();
   private @Nullable Hardware hardware;
+
+  /** It was stopped when it asked to be polled. */
+  private boolean owesPoll;
 
   /** Its place among the devices of VFIO's, by which its own node is called. */
   final int number;
@@ -113,6 +118,7 @@ final class HostDevice implements DmaPort, InterruptPort {
       PciConfig.setPowerState(config, PciConfig.POWER_D3HOT);
     }
     if (model != null) {
+      model.connectPoll(this::requestPoll);
       model.connect(this, this);
     }
     var made = new Hardware(model, config);
@@ -174,15 +180,55 @@ final class HostDevice implements DmaPort, InterruptPort {
   }
 
   /**
-   * Whether a register access does not reach it: it is pulled, it decodes no memory since a reset
-   * that its user does not know of, or its endpoint is stopped.
+   * Whether a register access does not reach it: it is pulled, it decodes no memory (or no ports)
+   * since a reset that its user does not know of, or its endpoint is stopped.
+   *
+   * @param decoded what the access needs of the command register
    */
-  boolean isStopped(boolean write) {
-    if (gone || (config().read(PciConfig.COMMAND, 2) & PciConfig.COMMAND_MEMORY) == 0) {
+  boolean isStopped(int decoded, boolean write) {
+    if (gone || (config().read(PciConfig.COMMAND, 2) & decoded) == 0) {
       return true;
     }
     var endpoint = group == null ? null : group.endpoint();
     return endpoint != null && endpoint.stopsRegister(write);
+  }
+
+  /** The model has something to do, which no system call of the process waits for. */
+  private void requestPoll() {
+    if (pollRequested.compareAndSet(false, true)) {
+      Thread.ofVirtual().name("device " + address()).start(this::poll);
+    }
+  }
+
+  /** Polls the model for as long as it asks for it; one that is stopped when it goes on. */
+  private void poll() {
+    boolean again = true;
+    while (again) {
+      synchronized (host) {
+        pollRequested.set(false);
+        var model = hardware == null ? null : hardware.model();
+        if (model == null || gone || host.isClosed()) {
+          return;
+        }
+        if (isHalted()) {
+          owesPoll = true;
+          return;
+        }
+        again = model.poll();
+      }
+    }
+  }
+
+  /** A migration may have let the device go on. */
+  void resume() {
+    if (owesPoll && !isHalted()) {
+      owesPoll = false;
+      requestPoll();
+    }
+  }
+
+  private boolean isHalted() {
+    return open != null && open.isHalted();
   }
 
   /** Ends the device for good. */
@@ -325,7 +371,7 @@ final class HostDevice implements DmaPort, InterruptPort {
     if (endpoint != null && endpoint.stopsDma(write)) {
       throw new DmaBlocked(iova, "the device's endpoint is stopped");
     }
-    if (open != null && open.isHalted()) {
+    if (isHalted()) {
       throw new DmaBlocked(iova, "the device is stopped for migration");
     }
     if (bound != null) {

@@ -9,6 +9,7 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.uapi.VfioPciDependentDevice;
 import io.jvfio.linux.uapi.VfioPciHotReset;
 import io.jvfio.linux.uapi.VfioPciHotResetInfo;
+import io.jvfio.model.ResetReason;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -178,9 +179,9 @@ final class HotReset {
       var model = each.model();
       var open = each.open;
       if (open != null) {
-        open.reset();
+        open.reset(ResetReason.DEVICE_RESET);
       } else if (model != null) {
-        model.reset();
+        model.reset(ResetReason.DEVICE_RESET);
       }
     }
     return 0;

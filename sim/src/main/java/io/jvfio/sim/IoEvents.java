@@ -67,7 +67,7 @@ final class IoEvents {
     if (!(file instanceof EventFile event)) {
       return Errno.EINVAL.result();
     }
-    var watch = KernelWatch.begin(event, () -> pci.writeIfEnabled(index, offset, width, value));
+    var watch = KernelWatch.begin(event, () -> pci.writeIfEnabled(bar, offset, width, value));
     entries.add(new Entry(index, offset, width, value, watch));
     return 0;
   }

@@ -1,5 +1,6 @@
 package io.jvfio.sim;
 
+import io.jvfio.model.Bar;
 import io.jvfio.model.ConfigSpace;
 
 /**
@@ -20,6 +21,7 @@ final class PciConfig {
   static final int REVISION = 8;
   static final int CLASS = 9;
   static final int BAR0 = 0x10;
+  static final int BAR_HAS_PORTS = 1;
   static final int BAR_IS_64_BIT = 4;
   static final int BAR_IS_PREFETCHABLE = 8;
   static final int SUBSYSTEM_VENDOR = 0x2c;
@@ -84,7 +86,8 @@ final class PciConfig {
     for (var place : function.bars()) {
       int at = BAR0 + 4 * place.bar();
       boolean wide = (config.read(at, 4) & 7) == BAR_IS_64_BIT;
-      int flags = config.read(at, 4) & 0xf;
+      boolean ports = (config.read(at, 4) & BAR_HAS_PORTS) != 0;
+      int flags = config.read(at, 4) & (ports ? 3 : 0xf);
       config.set(at, 4, (int) place.busAddress() | flags);
       if (wide) {
         config.set(at + 4, 4, (int) (place.busAddress() >>> 32));
@@ -92,6 +95,11 @@ final class PciConfig {
     }
     config.set(COMMAND, 2, function.command());
     config.set(INTERRUPT_LINE, 1, function.irq());
+  }
+
+  /** What accesses of a BAR need of the command register. */
+  static int decoding(Bar bar) {
+    return bar.hasPorts() ? COMMAND_IO : COMMAND_MEMORY;
   }
 
   static void setPowerState(ConfigSpace config, int state) {

@@ -5,6 +5,7 @@ import static java.util.Objects.requireNonNull;
 import io.jvfio.linux.Errno;
 import io.jvfio.model.Bar;
 import io.jvfio.model.DeviceModel;
+import io.jvfio.model.ResetReason;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -51,13 +52,13 @@ final class VfioPci {
     var hardware = model.config();
     PciConfig.setPowerState(hardware, 0);
     int command = hardware.read(PciConfig.COMMAND, 2) & ~PciConfig.COMMAND_MASTER;
-    if (!model.bars().isEmpty()) {
-      command |= PciConfig.COMMAND_MEMORY;
+    for (var bar : model.bars()) {
+      command |= PciConfig.decoding(bar);
     }
     hardware.set(PciConfig.COMMAND, 2, command);
     openedCommand = command;
     if (VirtualConfig.canReset(hardware)) {
-      model.reset();
+      model.reset(ResetReason.DEVICE_RESET);
     }
     interrupts = new PciInterrupts(host, device, hardware);
     ioEvents = new IoEvents(host, this);
@@ -86,7 +87,7 @@ final class VfioPci {
     interrupts.close();
     ioEvents.close();
     if (VirtualConfig.canReset(hardware) && !device.gone) {
-      model.reset();
+      model.reset(ResetReason.CLIENT_LOST);
     }
     PciConfig.setPowerState(hardware, PciConfig.POWER_D3HOT);
     if (device.physical != null) {
@@ -113,9 +114,9 @@ final class VfioPci {
   }
 
   /** Resets the function, alone or with its bus; configuration space keeps its values. */
-  void reset() {
+  void reset(ResetReason reason) {
     PciConfig.setPowerState(model.config(), 0);
-    model.reset();
+    model.reset(reason);
     interrupts.deviceReset();
     if (variant != null) {
       variant.reset();
@@ -177,7 +178,7 @@ final class VfioPci {
 
   /** Whether an access to a BAR does not reach the device. */
   boolean isStopped(boolean write) {
-    return device.isStopped(write);
+    return device.isStopped(PciConfig.COMMAND_MEMORY, write);
   }
 
   /** Whether the device is pulled. */
@@ -215,9 +216,10 @@ final class VfioPci {
   }
 
   /** A write that the kernel makes for a signal; it is lost while the memory is off. */
-  void writeIfEnabled(int bar, long offset, int width, long value) {
-    if (config.memoryEnabled() && !device.isStopped(true)) {
-      model.write(bar, offset, width, value & -1L >>> (Long.SIZE - 8 * width));
+  void writeIfEnabled(Bar bar, long offset, int width, long value) {
+    boolean enabled = bar.hasPorts() || config.memoryEnabled();
+    if (enabled && !device.isStopped(PciConfig.decoding(bar), true)) {
+      model.write(bar.index(), offset, width, value & -1L >>> (Long.SIZE - 8 * width));
     }
   }
 
@@ -232,6 +234,9 @@ final class VfioPci {
 
   /** Whether a BAR can be mapped: whole pages of it, or at least a page of its own. */
   boolean canMap(Bar bar, int pageSize) {
+    if (bar.hasPorts()) {
+      return false;
+    }
     if (bar.byteSize() >= pageSize) {
       return true;
     }
@@ -263,8 +268,9 @@ final class VfioPci {
   }
 
   /**
-   * Reads or writes a BAR in the widest aligned pieces of up to eight bytes. The MSI-X table is the
-   * kernel's: it reads as ones and cannot be written.
+   * Reads or writes a BAR in the widest aligned pieces of up to eight bytes, or four where it has
+   * ports. The MSI-X table is the kernel's: it reads as ones and cannot be written. Ports are not
+   * refused when they are off: nobody answers there.
    */
   long barAccess(Bar bar, MemorySegment data, long offset, boolean write) {
     if (offset >= bar.byteSize()) {
@@ -282,15 +288,15 @@ final class VfioPci {
         done += hidden;
         continue;
       }
-      if (!config.memoryEnabled()) {
+      if (!bar.hasPorts() && !config.memoryEnabled()) {
         return Errno.EIO.result();
       }
       long left = size - done;
       if (hasTable && at < msixStart) {
         left = Math.min(left, msixStart - at);
       }
-      int width = widest(at, left, 8);
-      if (device.isStopped(write)) {
+      int width = widest(at, left, bar.hasPorts() ? Integer.BYTES : Long.BYTES);
+      if (device.isStopped(PciConfig.decoding(bar), write)) {
         if (!write) {
           data.asSlice(done, width).fill((byte) 0xff);
         }

@@ -2,6 +2,7 @@ package io.jvfio.sim;
 
 import io.jvfio.model.Bar;
 import io.jvfio.model.ConfigSpace;
+import io.jvfio.model.ResetReason;
 
 /**
  * A device's configuration space as its user sees it: BARs and some bits are the kernel's own copy,
@@ -33,9 +34,10 @@ final class VirtualConfig {
       int index = bar.index();
       long mask = -bar.byteSize();
       boolean wide = isWide(bar, function);
-      barMasks[index] = (int) mask & ~0xf;
+      barMasks[index] = (int) mask & (bar.hasPorts() ? ~3 : ~0xf);
       barFlags[index] =
-          (wide ? PciConfig.BAR_IS_64_BIT : 0)
+          (bar.hasPorts() ? PciConfig.BAR_HAS_PORTS : 0)
+              | (wide ? PciConfig.BAR_IS_64_BIT : 0)
               | (bar.prefetchable() ? PciConfig.BAR_IS_PREFETCHABLE : 0);
       if (wide) {
         barMasks[index + 1] = (int) (mask >>> 32);
@@ -163,7 +165,7 @@ final class VirtualConfig {
     if (written && (value >>> (8 * (control + 1 - offset)) & PciConfig.EXPRESS_RESET >> 8) != 0) {
       config.set(control + 1, 1, config.read(control + 1, 1) & ~(PciConfig.EXPRESS_RESET >> 8));
       if (canReset(config)) {
-        pci.reset();
+        pci.reset(ResetReason.FUNCTION_LEVEL_RESET);
       }
     }
   }

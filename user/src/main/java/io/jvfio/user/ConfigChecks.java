@@ -227,10 +227,10 @@ final class ConfigChecks {
     return came;
   }
 
-  private static int count(List<ServedDevice.Irq> irqs, int index) {
+  private static int count(List<DeviceFacts.Irq> irqs, int index) {
     return irqs.stream()
         .filter(irq -> irq.index() == index)
-        .mapToInt(ServedDevice.Irq::count)
+        .mapToInt(DeviceFacts.Irq::count)
         .findFirst()
         .orElse(0);
   }
@@ -306,7 +306,7 @@ final class ConfigChecks {
 
   private static void measured(
       ConformanceRun run, int bar, long size, boolean isIo, List<String> sizes) {
-    long told = run.device().region(bar).map(ServedDevice.Region::size).orElse(0L);
+    long told = run.device().region(bar).map(DeviceFacts.Region::size).orElse(0L);
     long expected =
         told == 0 ? 0 : Long.highestOneBit(told) == told ? told : Long.highestOneBit(told) << 1;
     var came = "BAR%d %s%s".formatted(bar, MessageText.bytes(size), isIo ? " of I/O ports" : "");

@@ -33,7 +33,7 @@ final class ConformanceRun {
   private final String path;
   private final ConformanceOptions options;
   private final List<WirePeer> peers = new ArrayList<>();
-  private @Nullable ServedDevice device;
+  private @Nullable DeviceFacts device;
   private @Nullable Hello hello;
   private boolean wasDown;
 
@@ -182,14 +182,14 @@ final class ConformanceRun {
   }
 
   /** What the server says that its device has. */
-  ServedDevice device() {
+  DeviceFacts device() {
     if (device == null) {
       throw Verdict.skipped("the device cannot be described");
     }
     return device;
   }
 
-  private static ServedDevice describe(WirePeer peer) {
+  private static DeviceFacts describe(WirePeer peer) {
     var info = peer.call(Command.DEVICE_GET_INFO, PayloadWriter.deviceInfo(DEVICE_INFO_SIZE));
     if (info.isError() || info.payloadSize() < DEVICE_INFO_SIZE) {
       throw Verdict.skipped("the device cannot be described: " + info.outcome());
@@ -197,31 +197,31 @@ final class ConformanceRun {
     int flags = info.payload().getInt(4);
     int regionCount = info.payload().getInt(8);
     int irqCount = info.payload().getInt(12);
-    var regions = new ArrayList<ServedDevice.Region>();
+    var regions = new ArrayList<DeviceFacts.Region>();
     for (int i = 0; i < Math.clamp(regionCount, 0, MANY_REGIONS); i++) {
       var region =
           peer.call(Command.DEVICE_GET_REGION_INFO, PayloadWriter.regionInfo(REGION_INFO_SIZE, i));
       if (!region.isError() && region.payloadSize() >= REGION_INFO_SIZE) {
         var payload = region.payload();
         regions.add(
-            new ServedDevice.Region(i, payload.getInt(4), payload.getLong(16), payload.getInt(0)));
+            new DeviceFacts.Region(i, payload.getInt(4), payload.getLong(16), payload.getInt(0)));
       }
     }
-    var irqs = new ArrayList<ServedDevice.Irq>();
+    var irqs = new ArrayList<DeviceFacts.Irq>();
     for (int i = 0; i < Math.clamp(irqCount, 0, MANY_IRQS); i++) {
       var irq = peer.call(Command.DEVICE_GET_IRQ_INFO, PayloadWriter.irqInfo(16, i));
       if (!irq.isError() && irq.payloadSize() >= 16) {
-        irqs.add(new ServedDevice.Irq(i, irq.payload().getInt(4), irq.payload().getInt(12)));
+        irqs.add(new DeviceFacts.Irq(i, irq.payload().getInt(4), irq.payload().getInt(12)));
       }
     }
-    return new ServedDevice(flags, regionCount, irqCount, regions, irqs);
+    return new DeviceFacts(flags, regionCount, irqCount, regions, irqs);
   }
 
   /** The configuration space's region. */
-  ServedDevice.Region config() {
+  DeviceFacts.Region config() {
     return device()
-        .region(ServedDevice.CONFIG)
-        .filter(ServedDevice.Region::isReadable)
+        .region(DeviceFacts.CONFIG)
+        .filter(DeviceFacts.Region::isReadable)
         .orElseThrow(() -> Verdict.skipped("there is no configuration space to read"));
   }
 

@@ -76,7 +76,7 @@ final class InfoChecks {
                 bounded(
                     run,
                     Command.DEVICE_GET_REGION_INFO,
-                    PayloadWriter.regionInfo(16, ServedDevice.CONFIG),
+                    PayloadWriter.regionInfo(16, DeviceFacts.CONFIG),
                     16)),
         new ConformanceCheck(
             "region-info-argsz-retry",
@@ -211,7 +211,7 @@ final class InfoChecks {
   }
 
   private static String configRegion(ConformanceRun run) {
-    var config = run.device().region(ServedDevice.CONFIG);
+    var config = run.device().region(DeviceFacts.CONFIG);
     if (config.isEmpty()) {
       throw Verdict.failed("no region 7");
     }
@@ -239,7 +239,7 @@ final class InfoChecks {
   }
 
   private static WirePeer.Message whole(
-      ConformanceRun run, WirePeer peer, ServedDevice.Region region) {
+      ConformanceRun run, WirePeer peer, DeviceFacts.Region region) {
     return run.succeeds(
         peer,
         REGION_SIZE,
@@ -279,7 +279,7 @@ final class InfoChecks {
   private record Area(long offset, long size) {}
 
   /** The parts that can be mapped; all of it where no capability says which. */
-  private static List<Area> areas(ServedDevice.Region region, WirePeer.Message reply) {
+  private static List<Area> areas(DeviceFacts.Region region, WirePeer.Message reply) {
     var payload = reply.payload();
     var areas = new ArrayList<Area>();
     boolean isSparse = false;
@@ -370,7 +370,7 @@ final class InfoChecks {
     return String.join(", ", seen);
   }
 
-  private static void map(ServedDevice.Region region, int fd, long offset, Area area) {
+  private static void map(DeviceFacts.Region region, int fd, long offset, Area area) {
     var kernel = LinuxKernel.instance();
     int protection = Kernel.PROT_READ | (region.isWritable() ? Kernel.PROT_WRITE : 0);
     long address = kernel.mmap(area.size, protection, Kernel.MAP_SHARED, fd, offset + area.offset);
@@ -421,7 +421,7 @@ final class InfoChecks {
     return String.join(", ", parts);
   }
 
-  private static List<String> parts(ServedDevice.Region region, WirePeer.Message reply) {
+  private static List<String> parts(DeviceFacts.Region region, WirePeer.Message reply) {
     var payload = reply.payload();
     if (payload.remaining() < 16) {
       throw Verdict.failed(region.name() + ": " + reply.outcome());
@@ -477,9 +477,9 @@ final class InfoChecks {
     var peer = run.open();
     var flags =
         run.usuallyRefused(
-            peer, Command.DEVICE_GET_REGION_IO_FDS, ioFdsRequest(LARGE, 1, ServedDevice.CONFIG, 0));
+            peer, Command.DEVICE_GET_REGION_IO_FDS, ioFdsRequest(LARGE, 1, DeviceFacts.CONFIG, 0));
     run.usuallyRefused(
-        peer, Command.DEVICE_GET_REGION_IO_FDS, ioFdsRequest(LARGE, 0, ServedDevice.CONFIG, 1));
+        peer, Command.DEVICE_GET_REGION_IO_FDS, ioFdsRequest(LARGE, 0, DeviceFacts.CONFIG, 1));
     return flags;
   }
 

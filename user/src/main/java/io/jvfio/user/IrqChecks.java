@@ -190,10 +190,10 @@ final class IrqChecks {
 
   /** Makes a setting for an index. */
   private interface Maker {
-    Setting of(ServedDevice.Irq irq);
+    Setting of(DeviceFacts.Irq irq);
   }
 
-  private static ServedDevice.Irq irq(ConformanceRun run, int count) {
+  private static DeviceFacts.Irq irq(ConformanceRun run, int count) {
     return run.device()
         .irq(count)
         .orElseThrow(
@@ -350,7 +350,7 @@ final class IrqChecks {
   private static String masked(ConformanceRun run) {
     var irq =
         run.device().irqs().stream()
-            .filter(ServedDevice.Irq::isMaskable)
+            .filter(DeviceFacts.Irq::isMaskable)
             .findFirst()
             .orElseThrow(() -> Verdict.skipped("no index says that it can"));
     var peer = run.open();

@@ -29,6 +29,7 @@ final class MessageSocket implements AutoCloseable {
   private final Arena arena = Arena.ofShared();
   private final MemorySegment buffer;
   private final int maxMessage;
+  private final int patienceMillis;
 
   /** The descriptors that came, of which those before {@link #fdCount} are still ours. */
   private final int[] fds;
@@ -44,14 +45,22 @@ final class MessageSocket implements AutoCloseable {
   /** Size of the message that was received last, which begins at 0; 0 if there is none. */
   private int size;
 
+  /** Takes over a socket whose peer may take its time. */
+  MessageSocket(UnixSocket socket, int maxMessage, int maxFds) {
+    this(socket, maxMessage, maxFds, -1);
+  }
+
   /**
    * Takes over a socket.
    *
    * @param maxMessage the longest message that is received, in bytes, with its header
    * @param maxFds how many descriptors are received with one message
+   * @param patienceMillis how long the next bytes of a message that has begun are waited for; -1
+   *     for ever
    */
-  MessageSocket(UnixSocket socket, int maxMessage, int maxFds) {
+  MessageSocket(UnixSocket socket, int maxMessage, int maxFds, int patienceMillis) {
     this.socket = socket;
+    this.patienceMillis = patienceMillis;
     this.maxMessage = maxMessage;
     this.buffer = arena.allocate((long) maxMessage + READ_AHEAD, Long.BYTES);
     this.fds = new int[maxFds];
@@ -77,8 +86,8 @@ final class MessageSocket implements AutoCloseable {
    * @param wait whether to wait for its first byte; once a message has begun its rest is waited for
    * @return its size in bytes; 0 at the end; EAGAIN if it was not to be waited for; EPROTO for a
    *     length that no message has, ECONNRESET for an end in the middle of one, EMSGSIZE for more
-   *     descriptors than there may be, or what the kernel answers: nothing more can be received
-   *     then
+   *     descriptors than there may be, ETIMEDOUT if the rest does not come, or what the kernel
+   *     answers: nothing more can be received then
    */
   int receive(boolean wait) {
     next();
@@ -124,6 +133,12 @@ final class MessageSocket implements AutoCloseable {
   }
 
   private int fill(int most, boolean wait) {
+    if (end > 0 && patienceMillis >= 0) {
+      int ready = LinuxKernel.instance().awaitReadable(socket.fd(), patienceMillis);
+      if (ready <= 0) {
+        return ready == 0 ? Errno.ETIMEDOUT.result() : ready;
+      }
+    }
     int begin = end;
     int before = fdCount;
     // Behind those of the message at hand there is room for those that it lacks.

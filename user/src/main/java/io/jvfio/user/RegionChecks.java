@@ -226,7 +226,7 @@ final class RegionChecks {
     // The longest region there is: nothing but the limit is in the way, if it is long enough.
     var region =
         run.device().regions().stream()
-            .filter(ServedDevice.Region::isReadable)
+            .filter(DeviceFacts.Region::isReadable)
             .filter(each -> each.size() > limit)
             .findFirst()
             .orElse(run.config());

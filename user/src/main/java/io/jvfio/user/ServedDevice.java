@@ -1,87 +1,215 @@
 package io.jvfio.user;
 
-import io.jvfio.linux.uapi.Vfio;
-import java.util.List;
-import java.util.Optional;
+import io.jvfio.linux.Errno;
+import io.jvfio.model.Bar;
+import io.jvfio.model.DeviceModel;
+import io.jvfio.model.DmaFaultException;
+import io.jvfio.model.DmaPort;
+import io.jvfio.model.RefusedAccessException;
+import io.jvfio.model.ResetReason;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 
 /**
- * What a server says that its device has: what checks look for to see whether they can be made.
- *
- * @param flags of the device
- * @param regionCount how many regions there are
- * @param irqCount how many interrupt indexes there are
- * @param regions those that could be described
- * @param irqs those that could be described
+ * A device model and what its host adds: configuration space, interrupts, the way to the memory of
+ * whoever is its client. It outlives clients. All methods but those of interrupts want the lock.
  */
-record ServedDevice(
-    int flags, int regionCount, int irqCount, List<Region> regions, List<Irq> irqs) {
-  static final int CONFIG = 7;
+final class ServedDevice implements DmaPort {
+  static final int BARS = 6;
+  static final int CONFIG_REGION = 7;
+  static final int REGIONS = 9;
+
+  private static final ValueLayout.OfShort LE16 = LittleEndianLayouts.U16;
+  private static final ValueLayout.OfInt LE32 = LittleEndianLayouts.U32;
+  private static final ValueLayout.OfLong LE64 = LittleEndianLayouts.U64;
+
+  /** One caller of the model at a time. */
+  final ReentrantLock lock = new ReentrantLock();
+
+  private final DeviceModel model;
+  private final ServedConfig config;
+  private final ServedInterrupts interrupts;
+  private final long[] barSizes = new long[BARS];
+
+  /** The memory of the client that there is, or null. */
+  private volatile @Nullable ClientMemory memory;
 
   /**
-   * A region.
+   * Connects a model to what will serve it.
    *
-   * @param index which it is
-   * @param flags what may be done with it
-   * @param size in bytes
-   * @param argsz how much room its description needs
+   * @param poller waits for what the client signals
+   * @param pollRequest what the model runs to be polled
    */
-  record Region(int index, int flags, long size, int argsz) {
-    boolean isReadable() {
-      return size != 0 && (flags & Vfio.VFIO_REGION_INFO_FLAG_READ) != 0;
+  ServedDevice(DeviceModel model, DevicePoller poller, Runnable pollRequest) {
+    this.model = model;
+    config = new ServedConfig(model);
+    interrupts = new ServedInterrupts(config, model.msixVectors(), poller);
+    for (Bar bar : model.bars()) {
+      barSizes[bar.index()] = bar.byteSize();
     }
+    model.connectPoll(pollRequest);
+    model.connect(this, interrupts);
+    config.restart();
+  }
 
-    boolean isWritable() {
-      return size != 0 && (flags & Vfio.VFIO_REGION_INFO_FLAG_WRITE) != 0;
-    }
+  DeviceModel model() {
+    return model;
+  }
 
-    boolean isMappable() {
-      return size != 0 && (flags & Vfio.VFIO_REGION_INFO_FLAG_MMAP) != 0;
-    }
+  ServedConfig config() {
+    return config;
+  }
 
-    boolean isBar() {
-      return index < 6;
-    }
+  ServedInterrupts interrupts() {
+    return interrupts;
+  }
 
-    String name() {
-      return MessageDecoder.regionName(index);
+  /** The size of a region in bytes; 0 if the device has none of this index. */
+  long regionSize(int region) {
+    if (region == CONFIG_REGION) {
+      return config.byteSize();
     }
+    return region >= 0 && region < BARS ? barSizes[region] : 0;
+  }
+
+  void connect(ClientMemory clientMemory) {
+    memory = clientMemory;
   }
 
   /**
-   * An interrupt index.
-   *
-   * @param index which it is
-   * @param flags what can be done with it
-   * @param count how many interrupts it has
+   * The client has gone. What its device did with memory is over: whoever comes next maps other
+   * memory at the same addresses.
    */
-  record Irq(int index, int flags, int count) {
-    boolean isSignalled() {
-      return count > 0 && (flags & Vfio.VFIO_IRQ_INFO_EVENTFD) != 0;
+  void disconnect(boolean retainsState) {
+    model.quiesce();
+    interrupts.disconnect();
+    var left = memory;
+    memory = null;
+    if (left != null) {
+      left.close();
     }
-
-    boolean isMaskable() {
-      return count > 0 && (flags & Vfio.VFIO_IRQ_INFO_MASKABLE) != 0;
+    if (retainsState) {
+      config.stopDma();
+    } else {
+      config.restart();
+      model.reset(ResetReason.CLIENT_LOST);
     }
+    model.resume();
+  }
 
-    String name() {
-      return MessageDecoder.irqName(index);
+  boolean poll() {
+    return model.poll();
+  }
+
+  /** The client asks for a reset: configuration space keeps its values, as with vfio-pci. */
+  void reset() {
+    model.reset(ResetReason.DEVICE_RESET);
+    config.wakeUp();
+  }
+
+  private boolean isInside(int region, long offset, int count) {
+    long size = regionSize(region);
+    return size > 0 && count >= 0 && offset >= 0 && count <= size && offset <= size - count;
+  }
+
+  /**
+   * Reads a region, in naturally aligned accesses of up to 8 bytes.
+   *
+   * @return 0, or a negated errno
+   */
+  int read(int region, long offset, int count, MemorySegment target, long at) {
+    if (!isInside(region, offset, count)) {
+      return Errno.EINVAL.result();
+    }
+    if (region == CONFIG_REGION) {
+      config.read((int) offset, count, target, at);
+      return 0;
+    }
+    try {
+      int width;
+      for (int done = 0; done < count; done += width) {
+        width = width(offset + done, count - done);
+        long value = model.read(region, offset + done, width);
+        switch (width) {
+          case 1 -> target.set(ValueLayout.JAVA_BYTE, at + done, (byte) value);
+          case 2 -> target.set(LE16, at + done, (short) value);
+          case 4 -> target.set(LE32, at + done, (int) value);
+          default -> target.set(LE64, at + done, value);
+        }
+      }
+      return 0;
+    } catch (RefusedAccessException _) {
+      return Errno.EINVAL.result();
     }
   }
 
-  boolean isPci() {
-    return (flags & Vfio.VFIO_DEVICE_FLAGS_PCI) != 0;
+  /** Writes a region; as {@link #read}. */
+  int write(int region, long offset, int count, MemorySegment source, long at) {
+    if (!isInside(region, offset, count)) {
+      return Errno.EINVAL.result();
+    }
+    if (region == CONFIG_REGION) {
+      if (config.write((int) offset, count, source, at)) {
+        config.restart();
+        model.reset(ResetReason.FUNCTION_LEVEL_RESET);
+      }
+      interrupts.configChanged();
+      return 0;
+    }
+    try {
+      int width;
+      for (int done = 0; done < count; done += width) {
+        width = width(offset + done, count - done);
+        long value =
+            switch (width) {
+              case 1 -> Byte.toUnsignedLong(source.get(ValueLayout.JAVA_BYTE, at + done));
+              case 2 -> Short.toUnsignedLong(source.get(LE16, at + done));
+              case 4 -> Integer.toUnsignedLong(source.get(LE32, at + done));
+              default -> source.get(LE64, at + done);
+            };
+        model.write(region, offset + done, width, value);
+      }
+      return 0;
+    } catch (RefusedAccessException _) {
+      return Errno.EINVAL.result();
+    }
   }
 
-  boolean canReset() {
-    return (flags & Vfio.VFIO_DEVICE_FLAGS_RESET) != 0;
+  /** The widest access that is aligned and not too long. */
+  private static int width(long offset, int left) {
+    int aligned = (int) Math.min(Long.lowestOneBit(offset | Long.BYTES), Long.BYTES);
+    return Math.min(aligned, Integer.highestOneBit(left));
   }
 
-  Optional<Region> region(int index) {
-    return regions.stream().filter(region -> region.index == index).findFirst();
+  private ClientMemory memory(long iova) throws DmaFaultException {
+    var present = memory;
+    if (present == null) {
+      throw new DmaFaultException(iova, "the device has no client");
+    }
+    return present;
   }
 
-  /** The first interrupt index with at least so many interrupts that can be signalled. */
-  Optional<Irq> irq(int count) {
-    return irqs.stream().filter(irq -> irq.isSignalled() && irq.count >= count).findFirst();
+  @Override
+  public void read(long iova, MemorySegment target) throws DmaFaultException {
+    memory(iova).read(iova, target);
+  }
+
+  @Override
+  public void write(long iova, MemorySegment source) throws DmaFaultException {
+    memory(iova).write(iova, source);
+  }
+
+  @Override
+  public void read(long iova, MemorySegment target, long offset, long length)
+      throws DmaFaultException {
+    memory(iova).read(iova, target, offset, length);
+  }
+
+  @Override
+  public void write(long iova, MemorySegment source, long offset, long length)
+      throws DmaFaultException {
+    memory(iova).write(iova, source, offset, length);
   }
 }

@@ -2,6 +2,7 @@ package io.jvfio.user.wire;
 
 import io.jvfio.linux.uapi.Layouts;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 
 /** What every message begins with. Source: "Header". */
 public final class Header {
@@ -22,6 +23,9 @@ public final class Header {
 
   /** Flag of a reply: the command failed. */
   public static final int ERROR = 0x20;
+
+  /** A layout made for each access would be garbage of each message. */
+  private static final ValueLayout.OfInt SIZE_ANYWHERE = Layouts.U32.withByteAlignment(1);
 
   private static final long ID_OFFSET = 0;
   private static final long COMMAND_OFFSET = 2;
@@ -48,8 +52,7 @@ public final class Header {
 
   /** The same of a message that begins at {@code offset}, a multiple of 4 or not. */
   public static long size(MemorySegment messages, long offset) {
-    return Integer.toUnsignedLong(
-        messages.get(Layouts.U32.withByteAlignment(1), offset + SIZE_OFFSET));
+    return Integer.toUnsignedLong(messages.get(SIZE_ANYWHERE, offset + SIZE_OFFSET));
   }
 
   /** The type and the flags. */

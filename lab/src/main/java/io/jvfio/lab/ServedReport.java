@@ -1,0 +1,213 @@
+package io.jvfio.lab;
+
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import java.util.regex.Pattern;
+
+/**
+ * {@code ServedReport LANE DIRECTORY}: judges what a guest did with devices that were served to it,
+ * and what was found outside of it. Exit status 0 when all is as it should be, 1 otherwise.
+ */
+public final class ServedReport extends StepReport {
+  private static final List<String> LANES = List.of("qemu-edu", "qemu-gpio", "qemu-nvme");
+  private static final String WRITTEN_FILES = "16";
+  private static final int FLUSHED_FILES = 10;
+  private static final Pattern INTERRUPTS = Pattern.compile("\\s*\\d+:\\s+(\\d+) .*nvme\\dq1");
+  private static final Pattern CHIP = Pattern.compile("gpiochip0 \\[[^]]*] \\(32 lines\\)");
+
+  private ServedReport(String lane, Path directory) {
+    super(lane, directory);
+  }
+
+  /** The program. */
+  public static void main(String[] arguments) throws IOException {
+    if (arguments.length != 2 || !LANES.contains(arguments[0])) {
+      System.err.println("usage: ServedReport LANE DIRECTORY");
+      System.err.println("lanes: " + String.join(" ", LANES));
+      System.exit(2);
+    }
+    System.exit(report(arguments[0], Path.of(arguments[1]), System.out) ? 0 : 1);
+  }
+
+  /** Prints the report; true when every check holds. */
+  static boolean report(String lane, Path directory, PrintStream out) throws IOException {
+    var report = new ServedReport(lane, directory);
+    switch (lane) {
+      case "qemu-nvme" -> report.checkDisks();
+      case "qemu-gpio" -> report.checkLines();
+      case "qemu-edu" -> {
+        report.checkEdu("edu", "iommufd");
+        report.checkEdu("edu-type1", "type1v2");
+        report.checkEdu("edu-noiommu", "noiommu");
+      }
+      default -> throw new IllegalArgumentException("no such lane: " + lane);
+    }
+    report.checkMessages();
+    return report.print(out);
+  }
+
+  /** What a step printed; empty when it did not run, which is a check that fails. */
+  private String text(String step) throws IOException {
+    return output(step).orElse("");
+  }
+
+  private String statusOf(String step) throws IOException {
+    return Files.exists(directory.resolve(step + ".rc")) ? status(step) : "none";
+  }
+
+  private void checkDisks() throws IOException {
+    var found = text("disk-found");
+    var controllers = figures(found, "controller");
+    check(
+        statusOf("disk-found").equals("0")
+            && controllers.size() == 2
+            && controllers.stream().allMatch(controller -> controller.contains(" nvme, ")),
+        "disk-found: the kernel's driver",
+        String.join("; ", controllers));
+    var counts = found.lines().map(INTERRUPTS::matcher).filter(m -> m.matches()).toList();
+    check(
+        counts.size() == 2 && counts.stream().noneMatch(count -> count.group(1).equals("0")),
+        "disk-found: interrupts",
+        counts.stream().map(count -> count.group(1)).toList() + " of the first queues");
+
+    var written = text("disk-write");
+    var checksum = figure(written, "checksum");
+    check(
+        statusOf("disk-write").equals("0") && figure(written, "files").equals(WRITTEN_FILES),
+        "disk-write",
+        "%s files in %s ms, checksum %s, status %s"
+            .formatted(
+                figure(written, "files"),
+                figure(written, "milliseconds"),
+                checksum,
+                statusOf("disk-write")));
+    check(
+        text("reboot").startsWith("in another boot"),
+        "reboot",
+        "the second boot found the file system of the first");
+    checkFiles("disk-read", checksum);
+    check(
+        statusOf("disk-fsck").equals("0"),
+        "disk-fsck",
+        "e2fsck -fn of the image: status " + statusOf("disk-fsck"));
+    checkFiles("disk-content", checksum);
+    checkLost();
+  }
+
+  private void checkFiles(String step, String checksum) throws IOException {
+    var read = text(step);
+    check(
+        statusOf(step).equals("0")
+            && figure(read, "files").equals(WRITTEN_FILES)
+            && figure(read, "files-different").equals("0")
+            && !checksum.isEmpty()
+            && figure(read, "checksum").equals(checksum),
+        step + ": as written",
+        "%s files, %s different, checksum %s, in %s ms"
+            .formatted(
+                figure(read, "files"),
+                figure(read, "files-different"),
+                figure(read, "checksum"),
+                figure(read, "milliseconds")));
+  }
+
+  /** The contract for a guest whose server is killed. */
+  private void checkLost() throws IOException {
+    var lost = text("disk-lost");
+    int flushed = figures(lost, "file").size();
+    check(
+        figure(lost, "status").equals("3")
+            && flushed >= FLUSHED_FILES
+            && figure(lost, "ended-by").contains("IOException"),
+        "disk-lost: I/O errors",
+        "after %d flushed files, within %s s: %s"
+            .formatted(flushed, figure(lost, "seconds"), figure(lost, "ended-by")));
+    check(
+        figure(lost, "again").equals("0"),
+        "disk-lost: the guest goes on",
+        "files on the other controller: status %s; left: %s"
+            .formatted(figure(lost, "again"), String.join("; ", figures(lost, "left"))));
+    check(
+        Set.of("0", "1").contains(statusOf("lost-repair")) && statusOf("lost-fsck").equals("0"),
+        "lost-repair",
+        "e2fsck -fy: status %s, then -fn: status %s"
+            .formatted(statusOf("lost-repair"), statusOf("lost-fsck")));
+    var content = text("lost-content");
+    check(
+        statusOf("lost-content").equals("0")
+            && figure(content, "files").equals(Integer.toString(flushed))
+            && figure(content, "files-different").equals("0"),
+        "lost-content: what was flushed",
+        "%s files, %s different"
+            .formatted(figure(content, "files"), figure(content, "files-different")));
+    text("client-reconnects");
+    check(
+        statusOf("client-reconnects").equals("0"),
+        "client-reconnects",
+        "jvfio nvme bench --verify --reconnect: status " + statusOf("client-reconnects"));
+  }
+
+  private void checkLines() throws IOException {
+    var found = text("gpio-found");
+    check(
+        figure(found, "card").endsWith(" gpio-pci-idio-16") && CHIP.matcher(found).find(),
+        "gpio-found: the kernel's driver",
+        figure(found, "card"));
+    text("gpio-output");
+    var printed = directory.resolve("served-gpio.out");
+    var seen = Files.exists(printed) ? Files.readAllLines(printed) : List.<String>of();
+    check(
+        statusOf("gpio-output").equals("0") && inOrder(seen, List.of("3=1", "15=1", "3=0")),
+        "gpio-output: seen by the server",
+        seen.toString());
+    var input = text("gpio-input");
+    check(
+        figure(input, "before").equals("0 0") && figure(input, "after").equals("0 1"),
+        "gpio-input: seen by the guest",
+        "lines 1 and 2: %s, then %s".formatted(figure(input, "before"), figure(input, "after")));
+    var edges = figures(text("gpio-edge"), "edge");
+    check(
+        statusOf("gpio-edge").equals("0") && edges.equals(List.of("21 rising", "21 falling")),
+        "gpio-edge: interrupts",
+        edges.toString());
+  }
+
+  private static boolean inOrder(List<String> lines, List<String> wanted) {
+    var rest = lines.iterator();
+    for (var line : wanted) {
+      boolean found = false;
+      while (!found && rest.hasNext()) {
+        found = rest.next().equals(line);
+      }
+      if (!found) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private void checkEdu(String step, String iommu) throws IOException {
+    var text = text(step);
+    var rounds = Integer.toString(EduCheck.ROUNDS);
+    check(
+        statusOf(step).equals("0")
+            && figure(text, "iommu").equals(iommu)
+            && !text.contains("WRONG")
+            && figure(text, "factorials-by-message").equals(rounds)
+            && figure(text, "factorials-by-line").equals(rounds)
+            && figure(text, "copies").equals(rounds),
+        step,
+        "%s through %s: %s factorials by message, %s by line, %s copies there and back at %s"
+            .formatted(
+                figure(text, "identity"),
+                figure(text, "iommu"),
+                figure(text, "factorials-by-message"),
+                figure(text, "factorials-by-line"),
+                figure(text, "copies"),
+                figure(text, "copied-at")));
+  }
+}

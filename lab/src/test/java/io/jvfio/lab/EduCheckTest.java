@@ -1,0 +1,54 @@
+package io.jvfio.lab;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.jvfio.PciAddress;
+import io.jvfio.VfioHost;
+import io.jvfio.linux.Kernel;
+import io.jvfio.model.EduModel;
+import io.jvfio.sim.HostOptions;
+import io.jvfio.sim.SimulatedHosts;
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(120)
+class EduCheckTest {
+  private static final String ADDRESS = "0000:00:01.0";
+
+  private static String check(int bitsOfDevice, int bits, boolean expected) {
+    var printed = new ByteArrayOutputStream();
+    try (var host =
+            SimulatedHosts.open(
+                "x86-6.12",
+                HostOptions.defaults()
+                    .withLockedMemoryLimit(Kernel.NO_LIMIT)
+                    .withModels(
+                        address -> address.equals(ADDRESS) ? new EduModel(bitsOfDevice) : null));
+        var device = VfioHost.of(host.name(), host.kernel()).open(PciAddress.parse(ADDRESS))) {
+      var out = new PrintStream(printed, true, StandardCharsets.UTF_8);
+      assertThat(EduCheck.check(device, bits, out)).isEqualTo(expected);
+    }
+    return printed.toString(StandardCharsets.UTF_8);
+  }
+
+  @Test
+  void findsADeviceThatWorks() {
+    var printed = check(28, 28, true);
+
+    assertThat(printed).doesNotContain("WRONG");
+    assertThat(LaneReport.figure(printed, "iommu")).isEqualTo("type1v2");
+    assertThat(LaneReport.figure(printed, "factorials-by-message")).isEqualTo("100");
+    assertThat(LaneReport.figure(printed, "interrupts-by-line")).isEqualTo("100");
+    assertThat(LaneReport.figure(printed, "copies")).isEqualTo("100");
+  }
+
+  @Test
+  void findsADeviceThatDoesNotReachItsMemory() {
+    var printed = check(12, 28, false);
+
+    assertThat(printed).contains("copies 0 WRONG").contains("factorials-by-line 100\n");
+  }
+}

@@ -1,0 +1,432 @@
+package io.jvfio.model;
+
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What PCI functions have in common: identity, BARs made of {@link RegisterMap}s, capabilities,
+ * interrupts, and the ways to the host. A {@link PciModel} has one and is left with what its device
+ * does. Source: PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter
+ * 7.
+ *
+ * <p>Not safe for use by several threads at once, but for {@link #requestPoll} and {@link #signal}.
+ */
+public final class PciFunction {
+  private static final int COMMAND = 0x04;
+  private static final int STATUS = 0x06;
+  private static final int STATUS_INTERRUPT = 1 << 3;
+  private static final int STATUS_CAPABILITIES = 1 << 4;
+  private static final int BARS = 6;
+  private static final int BAR0 = 0x10;
+  private static final int CAPABILITIES = 0x34;
+  private static final int FIRST_CAPABILITY = 0x40;
+  private static final int SIZE = 256;
+  private static final int EXPRESS_SIZE = 4096;
+
+  private static final int MSIX_PAGE = 4096;
+  private static final int MOST_VECTORS = 2048;
+  private static final int MOST_MESSAGES = 32;
+
+  private final ConfigSpace config;
+  private final List<Bar> bars;
+  private final @Nullable RegisterMap[] maps = new RegisterMap[BARS];
+  private final @Nullable MsixTable msixTable;
+  private final int msixVectors;
+  private @Nullable DmaPort dma;
+  private @Nullable InterruptPort interrupts;
+  private volatile @Nullable Runnable pollRequest;
+  private long causes;
+  private boolean isLineAsserted;
+
+  private PciFunction(Builder builder) {
+    config = builder.config();
+    bars = List.copyOf(builder.bars);
+    for (int i = 0; i < bars.size(); i++) {
+      maps[bars.get(i).index()] = builder.maps.get(i);
+    }
+    msixTable = builder.msixTable;
+    msixVectors = builder.msixVectors;
+  }
+
+  /**
+   * Begins a function.
+   *
+   * @param classCode class, subclass and programming interface, such as 0x010802
+   */
+  public static Builder builder(int vendor, int device, int classCode) {
+    return new Builder(vendor, device, classCode);
+  }
+
+  /** {@link DeviceModel#config}. */
+  public ConfigSpace config() {
+    return config;
+  }
+
+  /** {@link DeviceModel#bars}. */
+  public List<Bar> bars() {
+    return bars;
+  }
+
+  /** {@link DeviceModel#msixVectors}. */
+  public int msixVectors() {
+    return msixVectors;
+  }
+
+  /** {@link DeviceModel#connect}. */
+  public void connect(DmaPort dmaPort, InterruptPort interruptPort) {
+    dma = dmaPort;
+    interrupts = interruptPort;
+  }
+
+  /** {@link DeviceModel#connectPoll}. */
+  public void connectPoll(Runnable request) {
+    pollRequest = request;
+  }
+
+  /** {@link DeviceModel#read}. */
+  public long read(int bar, long offset, int width) {
+    return registers(bar).read(offset, width);
+  }
+
+  /** {@link DeviceModel#write}. */
+  public void write(int bar, long offset, int width, long value) {
+    registers(bar).write(offset, width, value);
+  }
+
+  /**
+   * What is behind a BAR.
+   *
+   * @throws IllegalArgumentException if the function has no such BAR
+   */
+  public RegisterMap registers(int bar) {
+    var map = maps[bar];
+    if (map == null) {
+      throw new IllegalArgumentException("the function has no BAR " + bar);
+    }
+    return map;
+  }
+
+  /** Registers that its maps keep are as after power-on, and the interrupt line is down. */
+  public void reset() {
+    for (var map : maps) {
+      if (map != null) {
+        map.reset();
+      }
+    }
+    if (msixTable != null) {
+      msixTable.reset();
+    }
+    acknowledge(-1);
+  }
+
+  /**
+   * The way to memory.
+   *
+   * @throws IllegalStateException before the function is connected
+   */
+  public DmaPort dma() {
+    var port = dma;
+    if (port == null) {
+      throw new IllegalStateException("the function has no host yet");
+    }
+    return port;
+  }
+
+  /** Sends a message-signalled interrupt, if the host has such enabled. */
+  public void signal(int vector) {
+    var port = interrupts;
+    if (port != null) {
+      port.signal(vector);
+    }
+  }
+
+  /**
+   * What interrupts have been raised for and not acknowledged: a register that many devices have,
+   * of one bit for each cause.
+   */
+  public long causes() {
+    return causes;
+  }
+
+  /**
+   * Interrupts: the line is up while there is any cause, and message 0 is sent. Without a new cause
+   * nothing is done.
+   */
+  public void raise(long newCauses) {
+    if (newCauses != 0) {
+      causes |= newCauses;
+      signal(0);
+      line(true);
+    }
+  }
+
+  /** Takes causes back; without any left, the line is down. */
+  public void acknowledge(long oldCauses) {
+    causes &= ~oldCauses;
+    line(causes != 0);
+  }
+
+  /** Sets the level of the interrupt line; the host is told of changes only. */
+  public void line(boolean asserted) {
+    if (asserted == isLineAsserted) {
+      return;
+    }
+    isLineAsserted = asserted;
+    int status = config.read(STATUS, 2);
+    config.set(STATUS, 2, asserted ? status | STATUS_INTERRUPT : status & ~STATUS_INTERRUPT);
+    var port = interrupts;
+    if (port != null) {
+      port.line(asserted);
+    }
+  }
+
+  /** Asks the host for {@link DeviceModel#poll}; from any thread. */
+  public void requestPoll() {
+    var request = pollRequest;
+    if (request != null) {
+      request.run();
+    }
+  }
+
+  /** A function in the making. Capabilities have the order in which they are added. */
+  public static final class Builder {
+    private final int vendor;
+    private final int device;
+    private final int classCode;
+    private int revision;
+    private int subsystemVendor;
+    private int subsystemDevice;
+    private boolean hasLine;
+    private boolean isExpress;
+    private final List<Bar> bars = new ArrayList<>();
+    private final List<RegisterMap> maps = new ArrayList<>();
+    private final List<Capability> capabilities = new ArrayList<>();
+    private @Nullable MsixTable msixTable;
+    private int msixVectors;
+
+    private record Capability(int id, int byteSize, Content content) {}
+
+    private interface Content {
+      void write(ConfigSpace config, int offset);
+    }
+
+    private Builder(int vendor, int device, int classCode) {
+      this.vendor = vendor;
+      this.device = device;
+      this.classCode = classCode;
+    }
+
+    /** With a revision; 0 unless this is called. */
+    public Builder revision(int id) {
+      revision = id;
+      return this;
+    }
+
+    /** With a subsystem; of vendor and device 0 unless this is called. */
+    public Builder subsystem(int vendorId, int deviceId) {
+      subsystemVendor = vendorId;
+      subsystemDevice = deviceId;
+      return this;
+    }
+
+    /** With a BAR of memory, with an address of 32 bits. */
+    public Builder memory(int index, RegisterMap registers) {
+      return bar(Bar.memory(index, registers.byteSize()), registers);
+    }
+
+    /** With a BAR of I/O ports. */
+    public Builder ports(int index, RegisterMap registers) {
+      return bar(Bar.ports(index, registers.byteSize()), registers);
+    }
+
+    /** With a BAR of any kind. */
+    public Builder bar(Bar bar, RegisterMap registers) {
+      if (bar.byteSize() != registers.byteSize()) {
+        throw new IllegalArgumentException(
+            "BAR %d has %d bytes, and '%s' has %d"
+                .formatted(bar.index(), bar.byteSize(), registers.name(), registers.byteSize()));
+      }
+      bars.add(bar);
+      maps.add(registers);
+      return this;
+    }
+
+    /** With an interrupt line. */
+    public Builder line() {
+      hasLine = true;
+      return this;
+    }
+
+    /** With power management: the states D0 and D3hot, between which nothing is lost. */
+    public Builder powerManagement() {
+      capabilities.add(
+          new Capability(
+              0x01,
+              8,
+              (config, at) ->
+                  config
+                      .set(at + 2, 2, 0x0003)
+                      .set(at + 4, 2, 0x0008)
+                      .allowWrites(at + 4, 2, 0x0003)));
+      return this;
+    }
+
+    /**
+     * With MSI.
+     *
+     * @param messages how many: a power of two, at most 32
+     */
+    public Builder msi(int messages) {
+      if (messages < 1 || messages > MOST_MESSAGES || Integer.bitCount(messages) != 1) {
+        throw new IllegalArgumentException(
+            "MSI has 1, 2, 4, 8, 16 or 32 messages, not " + messages);
+      }
+      int control = 0x80 | Integer.numberOfTrailingZeros(messages) << 1;
+      capabilities.add(
+          new Capability(
+              0x05,
+              14,
+              (config, at) ->
+                  config
+                      .set(at + 2, 2, control)
+                      .allowWrites(at + 2, 2, 0x0071) // enable, number of messages
+                      .allowWrites(at + 4, 4, ~3)
+                      .allowWrites(at + 8, 4, -1)
+                      .allowWrites(at + 12, 2, 0xffff)));
+      return this;
+    }
+
+    /**
+     * With MSI-X, whose table has a BAR of its own.
+     *
+     * @param bar index of that BAR
+     * @param vectors how many: 1 to 2048
+     */
+    public Builder msix(int bar, int vectors) {
+      if (vectors < 1 || vectors > MOST_VECTORS) {
+        throw new IllegalArgumentException("MSI-X has 1 to 2048 vectors, not " + vectors);
+      }
+      var table = new MsixTable(vectors);
+      int words = table.byteSize() / Integer.BYTES;
+      int pending = Math.max(MSIX_PAGE, Integer.highestOneBit(2 * table.byteSize() - 1));
+      memory(
+          bar,
+          RegisterMap.builder("MSI-X", 2L * pending)
+              .array(
+                  "table",
+                  0,
+                  Integer.BYTES,
+                  words,
+                  Integer.BYTES,
+                  i -> table.read32(Integer.BYTES * i),
+                  (i, value) -> table.write32(Integer.BYTES * i, (int) value))
+              .build());
+      msixTable = table;
+      msixVectors = vectors;
+      capabilities.add(
+          new Capability(
+              0x11,
+              12,
+              (config, at) ->
+                  config
+                      .set(at + 2, 2, vectors - 1)
+                      .allowWrites(at + 2, 2, 0xc000) // enable, mask all
+                      .set(at + 4, 4, bar)
+                      .set(at + 8, 4, pending | bar)));
+      return this;
+    }
+
+    /** As a PCI Express endpoint that can be reset by itself, with one lane of 2.5 GT/s. */
+    public Builder express() {
+      isExpress = true;
+      capabilities.add(
+          new Capability(
+              0x10,
+              0x3c,
+              (config, at) ->
+                  config
+                      .set(at + 2, 2, 0x0002)
+                      .set(at + 4, 4, 0x1000_8000) // function reset, role-based error reporting
+                      .allowWrites(at + 8, 2, 0x000f) // error reporting
+                      .set(at + 12, 4, 0x0000_0411)
+                      .set(at + 18, 2, 0x0011)));
+      return this;
+    }
+
+    /**
+     * The function.
+     *
+     * @throws IllegalArgumentException if two BARs, or two capabilities, are in the same place
+     */
+    public PciFunction build() {
+      requireDistinctBars();
+      requireDistinctCapabilities();
+      return new PciFunction(this);
+    }
+
+    private void requireDistinctBars() {
+      var taken = new @Nullable Bar[BARS];
+      for (int i = 0; i < bars.size(); i++) {
+        var bar = bars.get(i);
+        for (int index = bar.index(); index <= bar.index() + (bar.is64Bit() ? 1 : 0); index++) {
+          if (taken[index] != null) {
+            throw new IllegalArgumentException(
+                "BAR %d of '%s' takes the place of another"
+                    .formatted(bar.index(), maps.get(i).name()));
+          }
+          taken[index] = bar;
+        }
+      }
+    }
+
+    private void requireDistinctCapabilities() {
+      var ids = new HashSet<Integer>();
+      for (var capability : capabilities) {
+        if (!ids.add(capability.id)) {
+          throw new IllegalArgumentException(
+              "capability 0x%02x was added twice".formatted(capability.id));
+        }
+      }
+    }
+
+    private ConfigSpace config() {
+      int command = 0x0104; // bus master, SERR
+      for (var bar : bars) {
+        command |= bar.hasPorts() ? 1 : 2;
+      }
+      var config =
+          new ConfigSpace(isExpress ? EXPRESS_SIZE : SIZE)
+              .set(0x00, 2, vendor)
+              .set(0x02, 2, device)
+              .allowWrites(COMMAND, 2, hasLine ? command | 0x0400 : command)
+              .set(0x08, 4, classCode << 8 | revision)
+              .allowWrites(0x0c, 1, 0xff) // cache line size
+              .set(0x2c, 2, subsystemVendor)
+              .set(0x2e, 2, subsystemDevice)
+              .allowWrites(0x3c, 1, 0xff) // interrupt line
+              .set(0x3d, 1, hasLine ? 1 : 0);
+      for (var bar : bars) {
+        int at = BAR0 + Integer.BYTES * bar.index();
+        int flags = bar.hasPorts() ? 1 : (bar.is64Bit() ? 0x4 : 0) | (bar.prefetchable() ? 0x8 : 0);
+        config.set(at, 4, flags).allowWrites(at, 4, (int) -bar.byteSize() & ~0xf);
+        if (bar.hasPorts()) {
+          config.allowWrites(at, 4, (int) -bar.byteSize());
+        }
+        if (bar.is64Bit()) {
+          config.allowWrites(at + 4, 4, (int) (-bar.byteSize() >>> 32));
+        }
+      }
+      int pointer = CAPABILITIES;
+      int at = FIRST_CAPABILITY;
+      for (var capability : capabilities) {
+        config.set(STATUS, 2, STATUS_CAPABILITIES).set(pointer, 1, at).set(at, 1, capability.id);
+        capability.content.write(config, at);
+        pointer = at + 1;
+        at += (capability.byteSize + 3) & ~3;
+      }
+      return config;
+    }
+  }
+}

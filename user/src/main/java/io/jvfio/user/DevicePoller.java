@@ -1,0 +1,120 @@
+package io.jvfio.user;
+
+import io.jvfio.linux.Errno;
+import io.jvfio.linux.ErrnoException;
+import io.jvfio.linux.Kernel;
+import io.jvfio.linux.LinuxKernel;
+import java.lang.System.Logger.Level;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * Lets a device do what it does of its own accord, when it asks for that, and waits for what its
+ * client signals; on a thread beside the one that waits for the client's messages.
+ */
+final class DevicePoller implements AutoCloseable {
+  private static final System.Logger LOG = System.getLogger("io.jvfio");
+  private static final LinuxKernel KERNEL = LinuxKernel.instance();
+
+  private final int epollFd;
+  private final int wakeFd;
+  private final MemorySegment one = Arena.ofAuto().allocate(ValueLayout.JAVA_LONG);
+  private final MemorySegment count = Arena.ofAuto().allocate(ValueLayout.JAVA_LONG);
+
+  /** The device has asked, and nobody has looked yet. */
+  private final AtomicBoolean isAsked = new AtomicBoolean();
+
+  private final AtomicBoolean isClosed = new AtomicBoolean();
+  private volatile Thread thread = Thread.currentThread();
+
+  DevicePoller() throws ErrnoException {
+    wakeFd = KERNEL.eventFd(0, Kernel.EFD_NONBLOCK);
+    if (wakeFd < 0) {
+      throw new ErrnoException("eventfd", Errno.ofResult(wakeFd));
+    }
+    epollFd = KERNEL.epollCreate();
+    int result =
+        epollFd < 0
+            ? epollFd
+            : KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, wakeFd, Kernel.EPOLLIN);
+    if (result < 0) {
+      KERNEL.close(wakeFd);
+      if (epollFd >= 0) {
+        KERNEL.close(epollFd);
+      }
+      throw new ErrnoException("epoll", Errno.ofResult(result));
+    }
+    one.set(ValueLayout.JAVA_LONG, 0, 1);
+  }
+
+  /** Starts to look after a device. */
+  void start(ServedDevice device, String name) {
+    thread = Thread.ofPlatform().name(name + " poll").daemon().start(() -> run(device));
+  }
+
+  /** The device asks; from any thread, and at once. */
+  void request() {
+    if (isAsked.compareAndSet(false, true)) {
+      wake();
+    }
+  }
+
+  /** Waits for a descriptor of the client's, too; 0, or a negated errno. */
+  int watch(int fd) {
+    return KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN);
+  }
+
+  /** Ends what {@link #watch} began, before the descriptor is closed. */
+  void unwatch(int fd) {
+    KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_DEL, fd, 0);
+  }
+
+  private void wake() {
+    KERNEL.write(wakeFd, one);
+  }
+
+  private void run(ServedDevice device) {
+    int[] ready = new int[2];
+    while (!isClosed.get()) {
+      int number = KERNEL.epollWait(epollFd, ready, -1);
+      for (int i = 0; i < number; i++) {
+        if (ready[i] == wakeFd) {
+          KERNEL.read(wakeFd, count);
+          isAsked.set(false);
+          boolean worked = true;
+          while (worked && !isClosed.get()) {
+            worked = poll(device);
+          }
+        } else {
+          device.interrupts().signalled(ready[i], count);
+        }
+      }
+    }
+  }
+
+  private static boolean poll(ServedDevice device) {
+    // For one round only, so that commands of the client come in between.
+    device.lock.lock();
+    try {
+      return device.poll();
+    } catch (RuntimeException e) {
+      LOG.log(Level.ERROR, "a device model failed in poll()", e);
+      return false;
+    } finally {
+      device.lock.unlock();
+    }
+  }
+
+  /** Ends it. Nobody asks any more. */
+  @Override
+  public void close() {
+    if (isClosed.compareAndSet(false, true)) {
+      wake();
+      VfioUserServer.join(thread);
+      KERNEL.close(epollFd);
+      KERNEL.close(wakeFd);
+    }
+  }
+}

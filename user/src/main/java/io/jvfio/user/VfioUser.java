@@ -1,0 +1,52 @@
+package io.jvfio.user;
+
+import io.jvfio.VfioException;
+import io.jvfio.linux.UnixSocket;
+import io.jvfio.spi.DeviceOpener;
+import java.nio.file.Path;
+
+/**
+ * Devices behind vfio-user sockets: programs that answer what the kernel's device file answers.
+ *
+ * <p>Such a device is a {@link io.jvfio.VfioDevice} as any other, with a DMA space for itself:
+ * buffers are memory files, which the server maps; other memory it reads and writes by asking.
+ */
+public final class VfioUser {
+  /** What comes before the path in a device's name. */
+  public static final String SCHEME = "unix:";
+
+  private VfioUser() {}
+
+  /** Opens a device with the default options; see {@link #open(Path, VfioUserOptions)}. */
+  public static VfioUserDevice open(Path socket) {
+    return open(socket, VfioUserOptions.defaults());
+  }
+
+  /**
+   * Connects to a server and opens its device, which is reset.
+   *
+   * @param socket the path of the server's socket
+   * @return the device, called {@code unix:} and the path
+   * @throws VfioException naming the step that failed; nothing stays open then
+   */
+  public static VfioUserDevice open(Path socket, VfioUserOptions options) {
+    var path = socket.toString();
+    return open(SCHEME + path, limit -> Handshake.connect(path, limit), options);
+  }
+
+  /** The same over a socket that is connected already, once. */
+  static VfioUserDevice open(String name, UnixSocket connected, VfioUserOptions options) {
+    return open(name, _ -> connected, options);
+  }
+
+  static VfioUserDevice open(
+      String name, ClientConnection.Connector connector, VfioUserOptions options) {
+    ClientConnection connection;
+    try {
+      connection = ClientConnection.open(name, connector, options);
+    } catch (LinkException e) {
+      throw e.of(name);
+    }
+    return new ConnectedUserDevice(DeviceOpener.instance().open(connection), connection);
+  }
+}
