@@ -13,6 +13,7 @@ module io.jvfio.linux {
   // library.
   exports io.jvfio.linux.uapi to
       io.jvfio,
+      io.jvfio.model,
       io.jvfio.sim,
       io.jvfio.user,
       io.jvfio.lab,

@@ -3,9 +3,14 @@
  * in.
  */
 @org.jspecify.annotations.NullMarked
+@SuppressWarnings("module") // the modules named below are built after this one
 module io.jvfio.model {
   requires static org.jspecify;
   requires transitive io.jvfio;
 
   exports io.jvfio.model;
+  // For those who host models, not for those who write them.
+  exports io.jvfio.model.host to
+      io.jvfio.sim,
+      io.jvfio.user;
 }

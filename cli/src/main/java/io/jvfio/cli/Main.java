@@ -34,6 +34,7 @@ import picocli.CommandLine.Spec;
       IovaCommand.class,
       HostsCommand.class,
       NvmeCommand.class,
+      ServeCommand.class,
       HelpCommand.class
     })
 public final class Main implements Runnable {

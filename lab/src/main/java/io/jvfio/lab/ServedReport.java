@@ -160,8 +160,7 @@ public final class ServedReport extends StepReport {
     var printed = directory.resolve("served-gpio.out");
     var seen = Files.exists(printed) ? Files.readAllLines(printed) : List.<String>of();
     check(
-        statusOf("gpio-output").equals("0")
-            && inOrder(seen, List.of("3=1", "15=1", "3=0")),
+        statusOf("gpio-output").equals("0") && inOrder(seen, List.of("3=1", "15=1", "3=0")),
         "gpio-output: seen by the server",
         seen.toString());
     var input = text("gpio-input");

@@ -78,7 +78,8 @@ public interface DeviceModel extends AutoCloseable {
    * The host is about to change what memory there is. From the time when this returns until {@link
    * #resume} the device uses its {@link DmaPort} no more: who reads or writes memory on a thread of
    * its own waits here until that has ended. In between the host calls nothing but {@link #resume},
-   * {@link #reset(ResetReason)}, {@link #close} and this again, which changes nothing.
+   * {@link #reset(ResetReason)}, {@link #close} and this again, which changes nothing; and of a
+   * {@link MigratableModel} what that has.
    *
    * <p>A device that reaches memory only while its host calls it has nothing to do here.
    */

@@ -2,7 +2,8 @@ package io.jvfio.model;
 
 /**
  * A model whose state can be carried to another one of its kind while it does nothing: what a
- * migration of the device moves besides configuration space.
+ * migration of the device moves besides configuration space. A host may have the model {@linkplain
+ * #quiesce quiet} while it calls these.
  */
 public interface MigratableModel extends DeviceModel {
   /** All that registers and operation depend on, in a form of the model's own. */

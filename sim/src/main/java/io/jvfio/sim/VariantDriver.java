@@ -14,6 +14,9 @@ import static io.jvfio.linux.uapi.Vfio.VFIO_MIGRATION_STOP_COPY;
 import io.jvfio.linux.Errno;
 import io.jvfio.model.MigratableModel;
 import io.jvfio.model.ResetReason;
+import io.jvfio.model.host.MigrationPath;
+import io.jvfio.model.host.Snapshot;
+import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -82,7 +85,7 @@ final class VariantDriver {
 
   /** How many bytes there are to copy once the device is stopped. */
   long dataSize() {
-    return MigrationData.of(model).length;
+    return Snapshot.of(model).length;
   }
 
   /** Walks to a state, over others where it must. A step that fails ends the walk where it is. */
@@ -116,10 +119,10 @@ final class VariantDriver {
   private @Nullable MigrationFile stopAndCopy() {
     var begun = stream;
     if (begun != null) {
-      begun.append(MigrationData.of(model));
+      begun.append(Snapshot.of(model));
       return null;
     }
-    var opened = MigrationFile.forReading(this, MigrationData.of(model));
+    var opened = MigrationFile.forReading(this, Snapshot.of(model));
     stream = opened;
     return opened;
   }
@@ -129,7 +132,7 @@ final class VariantDriver {
     if (stream != null) {
       return null;
     }
-    var opened = MigrationFile.forReading(this, MigrationData.of(model));
+    var opened = MigrationFile.forReading(this, Snapshot.of(model));
     stream = opened;
     return opened;
   }
@@ -146,7 +149,7 @@ final class VariantDriver {
       return 0;
     }
     model.reset(ResetReason.DEVICE_RESET);
-    return MigrationData.load(model, ended.written()) ? 0 : Errno.EINVAL.result();
+    return Snapshot.load(model, ByteBuffer.wrap(ended.written())) ? 0 : Errno.EINVAL.result();
   }
 
   /** Whether data is read while the device runs. */

@@ -28,6 +28,10 @@ import org.junit.jupiter.api.Test;
 
 class ClientMemoryTest {
   private static final LinuxKernel KERNEL = LinuxKernel.instance();
+
+  /** A busy machine takes its time to compile what is measured. */
+  private static final long LIMIT_NANOS = 60_000_000_000L;
+
   private static final long PAGE = ClientMemory.PAGE_SIZE;
   private static final int MAX_MAPS = 64;
   private static final int FILE_SIZE = 64 << 10;
@@ -290,9 +294,14 @@ class ClientMemoryTest {
     try (var arena = Arena.ofConfined()) {
       var buffer = arena.allocate(8192);
       accessOften(buffer, 20_000);
-      long before = threads.getCurrentThreadAllocatedBytes();
-      accessOften(buffer, 100_000);
-      assertThat(threads.getCurrentThreadAllocatedBytes() - before).isLessThan(100_000);
+      // The compiler may still change its mind, and what it interprets meanwhile allocates.
+      long least = Long.MAX_VALUE;
+      for (long start = System.nanoTime(); least > 0 && System.nanoTime() - start < LIMIT_NANOS; ) {
+        long before = threads.getCurrentThreadAllocatedBytes();
+        accessOften(buffer, 1000);
+        least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
+      }
+      assertThat(least).isZero();
     }
   }
 

@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.model.host;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

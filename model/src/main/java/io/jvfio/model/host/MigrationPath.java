@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.model.host;
 
 import static io.jvfio.linux.uapi.Vfio.VFIO_DEVICE_STATE_ERROR;
 import static io.jvfio.linux.uapi.Vfio.VFIO_DEVICE_STATE_PRE_COPY;
@@ -25,7 +25,7 @@ import java.util.Set;
  * no state of saving on the way unless both ends are such. Source of the rule: {@code
  * include/uapi/linux/vfio.h}, {@code vfio_mig_get_next_state} in {@code drivers/vfio/vfio_main.c}.
  */
-final class MigrationPath {
+public final class MigrationPath {
   private static final int STATES = VFIO_DEVICE_STATE_PRE_COPY_P2P + 1;
   private static final Set<Integer> SAVING =
       Set.of(
@@ -35,7 +35,12 @@ final class MigrationPath {
   private final boolean preCopy;
   private final Map<Integer, List<Integer>> steps = new HashMap<>();
 
-  MigrationPath(int abilities) {
+  /**
+   * The ways of a driver.
+   *
+   * @param abilities {@code VFIO_MIGRATION_} flags of the states that it has
+   */
+  public MigrationPath(int abilities) {
     peerToPeer = (abilities & VFIO_MIGRATION_P2P) != 0;
     preCopy = (abilities & VFIO_MIGRATION_PRE_COPY) != 0;
     both(VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_RESUMING);
@@ -77,7 +82,7 @@ final class MigrationPath {
   }
 
   /** The next state on the way, {@code to} itself if it is there already, or a negated errno. */
-  int next(int from, int to) {
+  public int next(int from, int to) {
     boolean backwards = from == VFIO_DEVICE_STATE_STOP_COPY && SAVING.contains(to) && from != to;
     if (!exists(from) || !exists(to) || backwards) {
       return Errno.EINVAL.result();
