@@ -192,7 +192,9 @@ public final class ServedReport extends StepReport {
   private void checkEdu(String step, String iommu) throws IOException {
     var text = text(step);
     check(
-        statusOf(step).equals("0") && figure(text, "iommu").equals(iommu) && !text.contains("WRONG"),
+        statusOf(step).equals("0")
+            && figure(text, "iommu").equals(iommu)
+            && !text.contains("WRONG"),
         step + ": the device",
         "%s through %s".formatted(figure(text, "identity"), figure(text, "iommu")));
     var rounds = Integer.toString(EduCheck.ROUNDS);

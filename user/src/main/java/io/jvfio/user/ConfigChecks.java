@@ -110,7 +110,7 @@ final class ConfigChecks {
   private static byte[] bytes(int value, int width) {
     var bytes = new byte[width];
     for (int i = 0; i < width; i++) {
-      bytes[i] = (byte) (value >>> 8 * i);
+      bytes[i] = (byte) (value >>> (8 * i));
     }
     return bytes;
   }
