@@ -10,7 +10,6 @@ import io.jvfio.nvme.NvmeCompletionHandler;
 import io.jvfio.nvme.NvmeCompletionMode;
 import io.jvfio.nvme.NvmeController;
 import io.jvfio.nvme.NvmeOptions;
-import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
@@ -34,8 +33,7 @@ class NvmeOverSocketTest {
 
   private Path path;
   private Path image;
-  private ScriptedServer server;
-  private ModelScript script;
+  private VfioUserServer server;
 
   @BeforeEach
   void serve() {
@@ -45,20 +43,17 @@ class NvmeOverSocketTest {
   }
 
   private void start() {
-    script =
-        new ModelScript(
-            NvmeModel.of(NvmeModelOptions.of("S", NvmeNamespaceOptions.inFile(image, 4 << 20))));
-    server = ScriptedServer.at(path, script);
-    script.servedBy(server);
+    var model =
+        NvmeModel.of(NvmeModelOptions.of("S", NvmeNamespaceOptions.inFile(image, 4 << 20)));
+    server = VfioUserServer.serve(model, path);
   }
 
   private void stop() {
     server.close();
-    script.close();
   }
 
   @AfterEach
-  void end() throws IOException {
+  void end() {
     stop();
   }
 
