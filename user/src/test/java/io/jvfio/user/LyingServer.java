@@ -11,6 +11,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A good server with a bad one in front of it, which changes what is said. One client at a time,
@@ -36,7 +37,7 @@ final class LyingServer implements AutoCloseable {
      * @param reply what the good server answered; empty if nothing was to be
      * @return messages to send; null to hang up
      */
-    List<byte[]> tell(byte[] command, byte[] reply);
+    @Nullable List<byte[]> tell(byte[] command, byte[] reply);
   }
 
   /** The server ends, with its socket. */
