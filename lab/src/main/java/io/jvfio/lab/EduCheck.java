@@ -168,8 +168,7 @@ public final class EduCheck {
     say("copies-by-" + way, right, right == ROUNDS);
   }
 
-  private void copy(
-      Interrupt interrupt, Runnable again, long source, long target, int direction) {
+  private void copy(Interrupt interrupt, Runnable again, long source, long target, int direction) {
     registers.write64(DMA_SOURCE, source);
     registers.write64(DMA_TARGET, target);
     registers.write64(DMA_COUNT, BUFFER_BYTES);

@@ -25,8 +25,7 @@ class EduCheckTest {
                 "x86-6.12",
                 HostOptions.defaults()
                     .withLockedMemoryLimit(Kernel.NO_LIMIT)
-                    .withModels(
-                        address -> address.equals(ADDRESS) ? new EduModel(bits) : null));
+                    .withModels(address -> address.equals(ADDRESS) ? new EduModel(bits) : null));
         var device = VfioHost.of(host.name(), host.kernel()).open(PciAddress.parse(ADDRESS))) {
       var out = new PrintStream(printed, true, StandardCharsets.UTF_8);
       assertThat(EduCheck.check(device, out)).isEqualTo(expected);

@@ -13,8 +13,7 @@ import java.util.Optional;
  * @param regions those that could be described
  * @param irqs those that could be described
  */
-record DeviceFacts(
-    int flags, int regionCount, int irqCount, List<Region> regions, List<Irq> irqs) {
+record DeviceFacts(int flags, int regionCount, int irqCount, List<Region> regions, List<Irq> irqs) {
   static final int CONFIG = 7;
 
   /**

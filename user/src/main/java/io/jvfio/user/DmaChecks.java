@@ -16,8 +16,6 @@ final class DmaChecks {
   private static final long PAGE = 4096;
   private static final long SIZE = 16 * PAGE;
   private static final int BOTH = DmaMapMessage.READABLE | DmaMapMessage.WRITABLE;
-  private static final int MMAP = 4;
-  private static final int FILE_IO = 8;
   private static final int MANY = 64;
 
   private DmaChecks() {}
@@ -59,13 +57,13 @@ final class DmaChecks {
             "refuses memory that is to be mapped and has no descriptor",
             MAP,
             "EINVAL",
-            run -> withoutFile(run, MMAP)),
+            run -> withoutFile(run, DmaMapMessage.MMAP)),
         new ConformanceCheck(
             "dma-map-file-io-without-file",
             "refuses memory that is to be read as a file and has no descriptor",
             MAP,
             "EINVAL",
-            run -> withoutFile(run, FILE_IO)),
+            run -> withoutFile(run, DmaMapMessage.FILE_IO)),
         new ConformanceCheck(
             "dma-map-overlap",
             "refuses memory over other memory",
@@ -218,7 +216,7 @@ final class DmaChecks {
     int file = peer.memory(count * PAGE);
     for (int i = 0; i < count; i++) {
       // With gaps, so that none can be joined to its neighbour.
-      var reply = map(peer, BOTH, i * PAGE, BASE + 2 * i * PAGE, PAGE, file);
+      var reply = map(peer, BOTH, i * PAGE, BASE + 2L * i * PAGE, PAGE, file);
       if (reply.isError()) {
         throw Verdict.failed("%s for range %d".formatted(reply.outcome(), i + 1));
       }

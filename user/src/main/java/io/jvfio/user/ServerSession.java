@@ -613,8 +613,8 @@ final class ServerSession {
       return Errno.EINVAL.result();
     }
     int flags = DmaMapMessage.flags(command);
-    // Bits 2 and 3 tell how a descriptor is to be used in versions before the present one.
-    if ((flags & ~0xf) != 0) {
+    boolean needsDescriptor = (flags & (DmaMapMessage.MMAP | DmaMapMessage.FILE_IO)) != 0;
+    if ((flags & ~0xf) != 0 || (needsDescriptor && fds == 0)) {
       return Errno.EINVAL.result();
     }
     var model = device.model();
