@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Commands on {@code unix:PATH}. */
 class SocketDeviceTest {
@@ -34,8 +35,7 @@ class SocketDeviceTest {
 
   private VfioUserServer serve() {
     var namespace = NvmeNamespaceOptions.inFile(directory.resolve("image"), 8 << 20);
-    return VfioUserServer.serve(
-        NvmeModel.of(NvmeModelOptions.of("socket", namespace)), socket());
+    return VfioUserServer.serve(NvmeModel.of(NvmeModelOptions.of("socket", namespace)), socket());
   }
 
   @Test
@@ -79,12 +79,21 @@ class SocketDeviceTest {
       var in = Files.write(directory.resolve("in"), pattern());
       var out = directory.resolve("out");
       assertThat(CommandRun.of("nvme", "identify", device()).out()).contains("IOMMU vfio-user");
-      var written = CommandRun.of("nvme", "write", device(), "--block", "8", "--input", in.toString());
+      var written =
+          CommandRun.of("nvme", "write", device(), "--block", "8", "--input", in.toString());
       assertThat(written.err()).isEmpty();
       assertThat(written.status()).isZero();
       var read =
           CommandRun.of(
-              "nvme", "read", device(), "--block", "8", "--blocks", "8", "--output", out.toString());
+              "nvme",
+              "read",
+              device(),
+              "--block",
+              "8",
+              "--blocks",
+              "8",
+              "--output",
+              out.toString());
       assertThat(read.status()).isZero();
       assertThat(out).hasSameBinaryContentAs(in);
       assertThat(CommandRun.of("nvme", "smart", device()).status()).isZero();
@@ -107,7 +116,9 @@ class SocketDeviceTest {
   void saysWhyThereIsNoDevice() {
     var run = CommandRun.of("show", device());
     assertThat(run.status()).isEqualTo(1);
-    assertThat(run.err()).contains("There is no such socket.").contains("jvfio serve nvme --socket");
+    assertThat(run.err())
+        .contains("There is no such socket.")
+        .contains("jvfio serve nvme --socket");
   }
 
   @ParameterizedTest
@@ -159,11 +170,13 @@ class SocketDeviceTest {
         socket().toString());
   }
 
-  @Test
-  void goesOnWhenItsServerIsKilledAndStartedAgain() throws Exception {
+  @ParameterizedTest
+  @ValueSource(strings = {"randread", "randwrite"})
+  void goesOnWhenItsServerIsKilledAndStartedAgain(String pattern) throws Exception {
     var server = serveInItsOwnProcess();
     try {
       awaitServer();
+      long begin = System.nanoTime();
       var bench =
           CompletableFuture.supplyAsync(
               () ->
@@ -172,6 +185,9 @@ class SocketDeviceTest {
                       "nvme",
                       "bench",
                       device(),
+                      "--pattern",
+                      pattern,
+                      pattern.equals("randread") ? "--overwrite" : "--verify",
                       "--depth",
                       "8",
                       "--time",
@@ -183,7 +199,14 @@ class SocketDeviceTest {
       server = serveInItsOwnProcess();
       var run = bench.get(200, TimeUnit.SECONDS);
       var json = run.json();
+      assertThat(System.nanoTime() - begin)
+          .as("it went on until its time was over")
+          .isGreaterThan(TimeUnit.SECONDS.toNanos(8));
       assertThat(json.get("iops").asDouble()).isPositive();
+      if (pattern.equals("randwrite")) {
+        assertThat(json.get("verified").get("blocks").asLong()).isPositive();
+        assertThat(json.get("verified").get("wrong").asLong()).isZero();
+      }
       for (var error : json.get("errors")) {
         assertThat(error.toString()).contains("Aborted By Host");
       }
