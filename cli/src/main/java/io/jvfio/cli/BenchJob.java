@@ -43,7 +43,7 @@ final class BenchJob implements Runnable, NvmeCompletionHandler {
   private static final int CHOICES = 16;
   private static final int STATUS_MASK = 0x7ff;
 
-  /** Command Aborted By Host: the driver ended it, and would end the next. */
+  /** Command Aborted By Host: the driver ended it, and would end the next in most cases. */
   private static final int ABORTED_BY_HOST = 0x371;
 
   private static final int IN_FLIGHT = Integer.MIN_VALUE;
@@ -388,6 +388,11 @@ final class BenchJob implements Runnable, NvmeCompletionHandler {
   /** What does not belong to the latency of an I/O. */
   private void finish(int slot) {
     int status = slotStatus[slot];
+    if (verifying && plan.goesOn() && isAborted(status)) {
+      // The block is there as it was; only the controller was away.
+      send(false, slot, slotBlock[slot], slotBlocks[slot]);
+      return;
+    }
     if (status != 0) {
       error(status);
     } else if (plan.verify() && (verifying || !plan.pattern().writes())) {
@@ -405,7 +410,11 @@ final class BenchJob implements Runnable, NvmeCompletionHandler {
 
   private void error(int status) {
     errors[status & STATUS_MASK]++;
-    isAborted |= (status & STATUS_MASK) == ABORTED_BY_HOST;
+    isAborted |= !plan.goesOn() && isAborted(status);
+  }
+
+  private static boolean isAborted(int status) {
+    return (status & STATUS_MASK) == ABORTED_BY_HOST;
   }
 
   private void spoil(long offset, int blocks) {

@@ -20,6 +20,7 @@ import java.util.OptionalLong;
  * @param readSeed for reads to be verified: which seed the blocks were written with, if it matters
  * @param seed of the random order, and of the content
  * @param interrupts whether completions are waited for by interrupt, rather than by polling
+ * @param goesOn whether a job goes on after commands that the driver had to end
  */
 record BenchPlan(
     BenchPattern pattern,
@@ -34,7 +35,8 @@ record BenchPlan(
     boolean verify,
     OptionalLong readSeed,
     long seed,
-    boolean interrupts) {
+    boolean interrupts,
+    boolean goesOn) {
 
   /** I/O buffers start at pages, as those of most programs do. */
   private static final long PAGE_SIZE = 4096;

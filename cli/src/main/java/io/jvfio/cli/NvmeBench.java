@@ -209,7 +209,8 @@ final class NvmeBench extends NvmeCommand.OnController {
         verify,
         optional(seed),
         seed == null ? new SplittableRandom().nextLong() >>> 1 : seed,
-        interrupts);
+        interrupts,
+        reconnect != null);
   }
 
   private static OptionalLong optional(@Nullable Long value) {

@@ -81,7 +81,8 @@ class BenchPlotTest {
               true,
               OptionalLong.empty(),
               1,
-              true);
+              true,
+              false);
       var report = new BenchReport(plan, result, controller.namespace(1), true);
       return new BenchPlot("0000:00:01.0 on sim:powernv-6.12", "jvfio NVMe model", report).scene();
     }

@@ -266,6 +266,7 @@ class NvmeBenchTest {
               true,
               OptionalLong.empty(),
               1,
+              false,
               false);
       var output =
           new Output(

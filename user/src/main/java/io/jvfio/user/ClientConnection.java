@@ -112,13 +112,13 @@ final class ClientConnection implements DeviceConnection {
     this.options = options;
     var begun = begin(options.requestTimeout().toNanos(), null);
     try {
+      stopBusMaster(begun.link());
       // A number that is no other file's stands for the device, whatever the socket's is.
       fd = LinuxKernel.instance().eventFd(0, 0);
       if (fd < 0) {
         throw LinkException.connect(
             Errno.ofResult(fd), "Too many files are open.", "Close some, or raise 'ulimit -n'.");
       }
-      stopBusMaster(begun.link());
     } catch (LinkException e) {
       begun.close();
       throw e;
@@ -411,6 +411,11 @@ final class ClientConnection implements DeviceConnection {
 
   Peer peer() {
     return now.peer();
+  }
+
+  /** Whether the device is closed, or about to be. */
+  boolean isClosing() {
+    return closing;
   }
 
   /** How often a lost connection was replaced. */

@@ -23,6 +23,9 @@ final class ConnectedUserDevice implements VfioUserDevice {
 
   @Override
   public RegionEvents ioEventFds(int region) {
+    if (connection.isClosing()) {
+      throw new IllegalStateException(device.name() + " is closed");
+    }
     device.region(region); // which there must be
     return RegionEvents.ask(connection, region);
   }

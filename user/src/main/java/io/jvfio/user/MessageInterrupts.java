@@ -37,11 +37,16 @@ final class MessageInterrupts {
   private MessageInterrupts() {}
 
   /**
-   * Turns one kind on or off.
+   * Turns one kind on or off. A server that refuses needs no bit, either.
    *
-   * @return 0, or as the results of {@link Calls}
+   * @return 0, or that the link was lost
    */
   static int enable(Link link, Description device, int index, boolean on) {
+    int result = write(link, device, index, on);
+    return Calls.isLost(result) ? result : 0;
+  }
+
+  private static int write(Link link, Description device, int index, boolean on) {
     var config = device.regions().size() > CONFIG ? device.regions().get(CONFIG) : null;
     if (config == null || config.byteSize() < LAST) {
       return 0;

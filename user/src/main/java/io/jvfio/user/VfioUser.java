@@ -1,7 +1,6 @@
 package io.jvfio.user;
 
 import io.jvfio.VfioException;
-import io.jvfio.linux.UnixSocket;
 import io.jvfio.spi.DeviceOpener;
 import java.nio.file.Path;
 
@@ -34,12 +33,7 @@ public final class VfioUser {
     return open(SCHEME + path, limit -> Handshake.connect(path, limit), options);
   }
 
-  /** The same over a socket that is connected already, once. */
-  static VfioUserDevice open(String name, UnixSocket connected, VfioUserOptions options) {
-    return open(name, _ -> connected, options);
-  }
-
-  static VfioUserDevice open(
+  private static VfioUserDevice open(
       String name, ClientConnection.Connector connector, VfioUserOptions options) {
     ClientConnection connection;
     try {

@@ -12,6 +12,7 @@ public interface VfioUserDevice extends VfioDevice {
    * @return those that there are, often none; to be closed by the caller. They belong to the
    *     present connection: after a new one ({@link #reconnects()}) they are of no use
    * @throws io.jvfio.VfioException if the server refuses; it does where a region has no registers
+   * @throws IllegalStateException if the device is closed
    */
   RegionEvents ioEventFds(int region);
 
