@@ -117,6 +117,9 @@ final class ConformCommand implements Callable<Integer> {
                 report.server(),
                 report.version().isEmpty() ? "not told" : report.version(),
                 report.capabilities()));
+    if (report.endsWithClients()) {
+      output.line("The server ends whenever a client goes, and is started again.");
+    }
     output.line("");
     var table = new Table("", "CHECK", "RESULT", "SECTION", "CAME");
     for (var result : report.results()) {
@@ -171,6 +174,7 @@ final class ConformCommand implements Callable<Integer> {
         "server", "unix:" + report.server(),
         "version", report.version(),
         "capabilities", report.capabilities(),
+        "endsWithClients", report.endsWithClients(),
         "conformant", report.isConformant(),
         "counts", counts,
         "results", report.results().stream().map(ConformCommand::json).toList());

@@ -8,10 +8,15 @@ import java.util.List;
  * @param server the socket
  * @param version the version that the server answered, such as {@code 0.1}; empty if it did not
  * @param capabilities what it said of itself, as JSON; empty if nothing
+ * @param endsWithClients whether the server ended whenever a client was gone, and was started again
  * @param results of all checks, in their order
  */
 public record ConformanceReport(
-    String server, String version, String capabilities, List<ConformanceResult> results) {
+    String server,
+    String version,
+    String capabilities,
+    boolean endsWithClients,
+    List<ConformanceResult> results) {
   /** Copies the list. */
   public ConformanceReport {
     results = List.copyOf(results);

@@ -36,6 +36,7 @@ final class ConformanceRun {
   private @Nullable DeviceFacts device;
   private @Nullable Hello hello;
   private boolean wasDown;
+  private boolean endsWithClients;
 
   ConformanceRun(String path, ConformanceOptions options) {
     this.path = path;
@@ -69,7 +70,19 @@ final class ConformanceRun {
    */
   WirePeer connect() {
     closePeers();
+    if (endsWithClients) {
+      // Whoever connects to one that is about to end is not served.
+      pause();
+    }
     return connectBeside();
+  }
+
+  private static void pause() {
+    try {
+      Thread.sleep(MOMENT);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   /** A connection beside those that there are. */
@@ -166,6 +179,13 @@ final class ConformanceRun {
   /** Asks the server for what checks have to know of it, before the first one. */
   void ask() {
     device = describe(open());
+    closePeers();
+    endsWithClients = isThere() == After.RESTARTED;
+  }
+
+  /** Whether the server ends whenever a client goes, which it may, and is started again. */
+  boolean endsWithClients() {
+    return endsWithClients;
   }
 
   /** What the server said of itself, if it did. */

@@ -448,9 +448,19 @@ public final class UserReplay implements AutoCloseable {
 
     /** The next message of either socket. */
     WirePeer.Message next() {
+      return next(patience);
+    }
+
+    /** The descriptors of the last message are wanted later. */
+    void keep() {
+      last = List.of();
+    }
+
+    /** The same, within another time. */
+    WirePeer.Message next(Duration time) {
       from.discard(last);
       last = List.of();
-      long end = System.nanoTime() + patience.toNanos();
+      long end = System.nanoTime() + time.toNanos();
       int epoll = LinuxKernel.instance().epollCreate();
       try {
         LinuxKernel.instance().epollControl(epoll, Kernel.EPOLL_CTL_ADD, main.fd(), Kernel.EPOLLIN);
@@ -459,10 +469,11 @@ public final class UserReplay implements AutoCloseable {
               .epollControl(epoll, Kernel.EPOLL_CTL_ADD, twin.fd(), Kernel.EPOLLIN);
         }
         while (true) {
-          from = main;
-          var message = main.poll();
-          if (message.isEmpty() && twin != null) {
-            message = pollTwin(twin);
+          // What came over the twin socket came before the end of the other one.
+          var message = twin == null ? Optional.<WirePeer.Message>empty() : pollTwin(twin);
+          if (message.isEmpty()) {
+            from = main;
+            message = main.poll();
           }
           if (message.isPresent()) {
             last = message.get().fds();
@@ -471,7 +482,7 @@ public final class UserReplay implements AutoCloseable {
           long left = (end - System.nanoTime()) / 1_000_000;
           if (left <= 0) {
             throw new PeerException(
-                false, "did not answer within " + MessageText.duration(patience.toNanos()));
+                false, "did not answer within " + MessageText.duration(time.toNanos()));
           }
           LinuxKernel.instance().epollWait(epoll, new int[2], (int) left);
         }
@@ -530,9 +541,7 @@ public final class UserReplay implements AutoCloseable {
           } else if (isReply(message)) {
             compare(i, reply(id(message)));
           } else {
-            while (nextOfServer <= i) {
-              answer(next());
-            }
+            awaitCommand(i);
           }
         } catch (PeerException e) {
           differs(
@@ -543,6 +552,41 @@ public final class UserReplay implements AutoCloseable {
               "as it was",
               "the server " + e.getMessage());
           return;
+        }
+      }
+    }
+
+    /**
+     * Waits for a command of the server. Once the server has answered what was recorded after it,
+     * it is given a moment more, since it may come over the twin socket, and then taken for
+     * missing.
+     */
+    private void awaitCommand(int index) throws IOException {
+      boolean isLate = false;
+      while (nextOfServer <= index) {
+        WirePeer.Message message;
+        try {
+          message = next(isLate ? ConformanceRun.MOMENT : patience);
+        } catch (PeerException e) {
+          if (!isLate || e.isGone()) {
+            throw e;
+          }
+          nextOfServer = index + 1;
+          differs(
+              index + 1,
+              recorded(index).command(),
+              "command",
+              ReplayDifference.Kind.MISSING,
+              recorded(index).toText(false),
+              "the answer to what had caused it");
+          return;
+        }
+        if (message.isReply()) {
+          early.add(message);
+          keep();
+          isLate = true;
+        } else {
+          answer(message);
         }
       }
     }
@@ -563,6 +607,7 @@ public final class UserReplay implements AutoCloseable {
           return message;
         } else {
           early.add(message);
+          keep();
         }
       }
     }
@@ -721,12 +766,14 @@ public final class UserReplay implements AutoCloseable {
       if (!isQuiet(recorded)) {
         int reply = replyTo(index, recorded);
         if (reply >= 0) {
+          // What the server asked for while it carried the command out.
+          commandsOfServer(index, reply);
           var entry = entries.get(reply);
           reply(entry, withId(recording.bytes(entry), command.id()));
           after = reply;
         }
       }
-      commandsOfServer(after);
+      commandsOfServer(after, entries.size());
     }
 
     /**
@@ -788,9 +835,9 @@ public final class UserReplay implements AutoCloseable {
       }
     }
 
-    /** What the server asked of its own accord, up to the client's next command. */
-    private void commandsOfServer(int index) throws IOException {
-      for (int i = index + 1; i < entries.size(); i++) {
+    /** What the server asked of its own accord up to a message, or the client's next command. */
+    private void commandsOfServer(int index, int end) throws IOException {
+      for (int i = index + 1; i < end; i++) {
         var entry = entries.get(i);
         var message = recording.bytes(entry);
         if (entry.direction() == MessageDirection.TO_SERVER) {

@@ -30,6 +30,11 @@ final class LyingServer implements AutoCloseable {
 
   /** What is made of an exchange. */
   interface Lie {
+    /** Whether the server ends with each client, and is started again. */
+    default boolean endsWithClients() {
+      return false;
+    }
+
     /** What the good server gets, of the same length. */
     default byte[] hear(byte[] command) {
       return command;
@@ -79,6 +84,9 @@ final class LyingServer implements AutoCloseable {
     while (!isClosed) {
       try (var client = listener.accept()) {
         serve(client);
+        if (lie.endsWithClients()) {
+          throw new End(20);
+        }
       } catch (ErrnoException e) {
         return;
       } catch (End end) {
