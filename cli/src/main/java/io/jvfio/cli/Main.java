@@ -36,6 +36,7 @@ import picocli.CommandLine.Spec;
       HostsCommand.class,
       NvmeCommand.class,
       ServeCommand.class,
+      UserCommand.class,
       HelpCommand.class
     })
 public final class Main implements Runnable {

@@ -1,26 +1,22 @@
 package io.jvfio.cli;
 
-import io.jvfio.linux.UnixSocket;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.user.VfioUserServer;
 import io.jvfio.user.VfioUserServerListener;
 import io.jvfio.user.VfioUserServerOptions;
 import java.io.InputStream;
 import java.io.PrintWriter;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Spec;
-import picocli.CommandLine.TypeConversionException;
 
 /** {@code jvfio serve}: a device model as a vfio-user server. */
 @Command(
@@ -173,20 +169,6 @@ final class ServeCommand implements Runnable {
     public void clientLeft(String reason, long messages) {
       err.println("jvfio: the client has gone after %,d messages: %s".formatted(messages, reason));
       afterEach.run();
-    }
-  }
-
-  /** Reads the path of a socket, which the kernel wants to be short. */
-  private static final class SocketPath implements ITypeConverter<Path> {
-    @Override
-    public Path convert(String text) {
-      int length = text.getBytes(StandardCharsets.UTF_8).length;
-      if (length == 0 || length > UnixSocket.MAX_PATH_BYTES) {
-        throw new TypeConversionException(
-            "the path of a socket has 1 to %d bytes, not %d"
-                .formatted(UnixSocket.MAX_PATH_BYTES, length));
-      }
-      return Path.of(text);
     }
   }
 }

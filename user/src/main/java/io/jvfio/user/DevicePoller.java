@@ -88,9 +88,20 @@ final class DevicePoller implements AutoCloseable {
             worked = poll(device);
           }
         } else {
-          device.interrupts().signalled(ready[i], count);
+          signalled(device, ready[i]);
         }
       }
+    }
+  }
+
+  private void signalled(ServedDevice device, int fd) {
+    device.lock.lock();
+    try {
+      device.signalled(fd, count);
+    } catch (RuntimeException e) {
+      LOG.log(Level.ERROR, "a device model failed in write()", e);
+    } finally {
+      device.lock.unlock();
     }
   }
 
