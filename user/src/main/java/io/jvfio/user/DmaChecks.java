@@ -216,7 +216,7 @@ final class DmaChecks {
     int file = peer.memory(count * PAGE);
     for (int i = 0; i < count; i++) {
       // With gaps, so that none can be joined to its neighbour.
-      var reply = map(peer, BOTH, i * PAGE, BASE + 2 * i * PAGE, PAGE, file);
+      var reply = map(peer, BOTH, i * PAGE, BASE + 2L * i * PAGE, PAGE, file);
       if (reply.isError()) {
         throw Verdict.failed("%s for range %d".formatted(reply.outcome(), i + 1));
       }

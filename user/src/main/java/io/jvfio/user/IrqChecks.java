@@ -182,6 +182,7 @@ final class IrqChecks {
   }
 
   /** What a command sets. */
+  @SuppressWarnings("ArrayRecordComponent") // made here, and read once
   private record Setting(int flags, int index, int start, int count, byte... data) {
     byte[] payload() {
       return PayloadWriter.setIrqs(flags, index, start, count, data);

@@ -35,7 +35,7 @@ final class MessageText {
     var result = new StringBuilder(text.length());
     for (int i = 0; i < text.length(); i++) {
       char c = text.charAt(i);
-      boolean isPlain = c >= ' ' && c < 0x7f || c > 0x9f && Character.isDefined(c);
+      boolean isPlain = (c >= ' ' && c < 0x7f) || (c > 0x9f && Character.isDefined(c));
       if (isPlain) {
         result.append(c);
       } else {

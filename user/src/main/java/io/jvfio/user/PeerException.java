@@ -1,6 +1,7 @@
 package io.jvfio.user;
 
 import java.io.Serial;
+import java.util.Objects;
 
 /**
  * A peer did not answer as somebody waits for: it is gone, or silent, or its bytes are no message.
@@ -19,6 +20,11 @@ final class PeerException extends RuntimeException {
   PeerException(boolean isGone, String what) {
     super(what);
     this.isGone = isGone;
+  }
+
+  @Override
+  public String getMessage() {
+    return Objects.requireNonNull(super.getMessage(), "always given");
   }
 
   /** Whether it closed the connection. */

@@ -21,6 +21,8 @@ import java.util.Set;
  * Keeps what goes past a {@link UserTap} in a file, which {@link UserRecording} reads. Messages
  * carry what a guest has in memory and on disk, so a new file is its owner's only.
  */
+// The order of kinds is a part of the format; buffers are allocated here, so their arrays are they.
+@SuppressWarnings({"EnumOrdinal", "ByteBufferBackingArray"})
 public final class RecordingWriter implements TapObserver, AutoCloseable {
   private static final int BUFFER = 1 << 20;
 

@@ -622,7 +622,7 @@ final class ServerSession {
     }
     int flags = DmaMapMessage.flags(command);
     boolean needsDescriptor = (flags & (DmaMapMessage.MMAP | DmaMapMessage.FILE_IO)) != 0;
-    if ((flags & ~0xf) != 0 || needsDescriptor && fds == 0) {
+    if ((flags & ~0xf) != 0 || (needsDescriptor && fds == 0)) {
       return Errno.EINVAL.result();
     }
     var model = device.model();

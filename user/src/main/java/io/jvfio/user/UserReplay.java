@@ -813,7 +813,7 @@ public final class UserReplay implements AutoCloseable {
         if (id(command) != reply.id()) {
           continue;
         }
-        waiting.remove(index);
+        waiting.remove((Object) index);
         for (int i = index + 1; i < entries.size(); i++) {
           var entry = entries.get(i);
           var message = recording.bytes(entry);

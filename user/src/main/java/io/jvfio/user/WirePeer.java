@@ -196,8 +196,8 @@ final class WirePeer implements AutoCloseable {
 
   /** Closes descriptors that came and are not wanted any more. */
   void discard(List<Integer> fds) {
-    for (var fd : fds) {
-      if (owned.remove(fd)) {
+    for (Integer fd : fds) {
+      if (owned.remove((Object) fd)) {
         LinuxKernel.instance().close(fd);
       }
     }

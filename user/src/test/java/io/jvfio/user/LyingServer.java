@@ -11,6 +11,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A good server with a bad one in front of it, which changes what is said. One client at a time,
@@ -29,6 +30,11 @@ final class LyingServer implements AutoCloseable {
 
   /** What is made of an exchange. */
   interface Lie {
+    /** What the good server gets, of the same length. */
+    default byte[] hear(byte[] command) {
+      return command;
+    }
+
     /**
      * What the client gets.
      *
@@ -36,7 +42,7 @@ final class LyingServer implements AutoCloseable {
      * @param reply what the good server answered; empty if nothing was to be
      * @return messages to send; null to hang up
      */
-    List<byte[]> tell(byte[] command, byte[] reply);
+    @Nullable List<byte[]> tell(byte[] command, byte[] reply);
   }
 
   /** The server ends, with its socket. */
@@ -130,7 +136,8 @@ final class LyingServer implements AutoCloseable {
 
   private boolean exchange(
       UnixSocket client, MessageSocket server, byte[] command, int[] fds, int count, Arena arena) {
-    var memory = arena.allocate(command.length, 8).copyFrom(MemorySegment.ofArray(command));
+    var memory =
+        arena.allocate(command.length, 8).copyFrom(MemorySegment.ofArray(lie.hear(command)));
     server.send(memory, command.length, fds, count);
     byte[] reply = {};
     int answered = 0;

@@ -425,7 +425,7 @@ class MessageDecoderTest {
     for (int command = 0; command < 20; command++) {
       var message = Bytes.header(1, command, random.nextInt(2), 0);
       for (int i = 0; i < random.nextInt(30); i++) {
-        message.u32(random.nextInt(5) * random.nextInt(20));
+        message.u32((long) random.nextInt(5) * random.nextInt(20));
       }
       valid.add(message.message());
     }

@@ -43,8 +43,7 @@ class NvmeOverSocketTest {
   }
 
   private void start() {
-    var model =
-        NvmeModel.of(NvmeModelOptions.of("S", NvmeNamespaceOptions.inFile(image, 4 << 20)));
+    var model = NvmeModel.of(NvmeModelOptions.of("S", NvmeNamespaceOptions.inFile(image, 4 << 20)));
     server = VfioUserServer.serve(model, path);
   }
 

@@ -145,8 +145,7 @@ class RealServerTest {
       device.enableBusMaster();
       var memory = arena.allocate(4096, 4096);
       memory.fill((byte) 1);
-      var mapping =
-          device.dmaSpace().map(memory, MapOptions.anywhere().withAccess(DmaAccess.READ));
+      var mapping = device.dmaSpace().map(memory, MapOptions.anywhere().withAccess(DmaAccess.READ));
       move(device, EDU_BUFFER, mapping.iova(), 3);
       assertThat(memory.get(ValueLayout.JAVA_BYTE, 0)).isEqualTo((byte) 1);
       mapping.close();
@@ -172,8 +171,7 @@ class RealServerTest {
           .isThrownBy(
               () ->
                   VfioUser.open(
-                      path,
-                      VfioUserOptions.defaults().withRequestTimeout(Duration.ofSeconds(5))))
+                      path, VfioUserOptions.defaults().withRequestTimeout(Duration.ofSeconds(5))))
           .withMessageContaining("serves another client");
       assertThat(first.config().read16(0)).isEqualTo(0x1234);
     }
@@ -192,8 +190,7 @@ class RealServerTest {
 
   @Test
   void logsWritesOfANvmeController() {
-    var model =
-        NvmeModel.of(NvmeModelOptions.of("S", NvmeNamespaceOptions.inMemory(1 << 20)));
+    var model = NvmeModel.of(NvmeModelOptions.of("S", NvmeNamespaceOptions.inMemory(1 << 20)));
     try (var _ = VfioUserServer.serve(model, path);
         var device = VfioUser.open(path);
         var controller = NvmeController.open(device);
