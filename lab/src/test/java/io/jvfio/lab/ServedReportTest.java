@@ -148,8 +148,11 @@ class ServedReportTest {
 
   @ParameterizedTest
   @CsvSource({
-    "qemu-nvme, disk-write", "qemu-nvme, disk-fsck", "qemu-nvme-lost, lost-repair",
-    "qemu-nvme-lost, lost-fsck", "qemu-gpio, gpio-output", "qemu-edu, edu-type1"
+    "qemu-nvme, disk-write",
+    "qemu-nvme, disk-fsck",
+    "qemu-nvme-lost, lost-repair",
+    "qemu-gpio, gpio-output",
+    "qemu-edu, edu-type1"
   })
   void failsWhereAStepDid(String lane, String step) throws IOException {
     Files.writeString(directory.resolve(step + ".rc"), "4\n");
