@@ -71,7 +71,7 @@ final class ServeNvme extends ServeCommand.Served<NvmeModel> {
     try {
       return NvmeModel.of(poll ? options.withPolling() : options);
     } catch (UncheckedIOException e) {
-      throw new CommandFailure("a namespace cannot be opened: " + e.getCause().getMessage());
+      throw new CommandFailure("a namespace cannot be opened: " + e.getCause());
     }
   }
 
