@@ -4,6 +4,7 @@ import io.jvfio.VfioException;
 import io.jvfio.nvme.NvmeStatusException;
 import io.jvfio.user.VfioUser;
 import io.jvfio.user.VfioUserOptions;
+import java.io.InputStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.Objects;
@@ -42,6 +43,7 @@ public final class Main implements Runnable {
   private static final int FAILED = 1;
 
   private final HostOpener hosts;
+  private final InputStream input;
 
   @Spec @Nullable CommandSpec spec;
 
@@ -59,8 +61,9 @@ public final class Main implements Runnable {
       scope = ScopeType.INHERIT)
   boolean json;
 
-  private Main(HostOpener hosts) {
+  private Main(HostOpener hosts, InputStream input) {
     this.hosts = hosts;
+    this.input = input;
   }
 
   /** Runs the command and ends the JVM with its exit status. */
@@ -71,14 +74,14 @@ public final class Main implements Runnable {
     System.setProperty("jdk.system.logger.format", "jvfio: %5$s%n");
     var out = new PrintWriter(System.out, false, StandardCharsets.UTF_8);
     var err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
-    int status = run(out, err, args);
+    int status = run(HostOpener.STANDARD, StandardInput.open(), out, err, args);
     out.flush();
     err.flush();
     System.exit(status);
   }
 
   /**
-   * Runs the command inside of this JVM.
+   * Runs the command inside of this JVM, with nothing to read.
    *
    * @param out where its output goes
    * @param err where its messages go
@@ -89,7 +92,12 @@ public final class Main implements Runnable {
   }
 
   static int run(HostOpener hosts, PrintWriter out, PrintWriter err, String... args) {
-    var command = new CommandLine(new Main(hosts));
+    return run(hosts, InputStream.nullInputStream(), out, err, args);
+  }
+
+  static int run(
+      HostOpener hosts, InputStream input, PrintWriter out, PrintWriter err, String... args) {
+    var command = new CommandLine(new Main(hosts, input));
     command.setOut(out);
     command.setErr(err);
     command.setExecutionExceptionHandler((thrown, where, _) -> report(thrown, where.getErr()));
@@ -163,6 +171,11 @@ public final class Main implements Runnable {
             HostOpener.LOCAL, VfioUser.open(behind.path(), options), Optional.empty(), () -> {});
       }
     };
+  }
+
+  /** What the user types, or pipes into the command. */
+  InputStream input() {
+    return input;
   }
 
   /** Where the command's result goes, in the form that the user asked for. */

@@ -85,21 +85,25 @@ final class ServeCommand implements Runnable {
                 ? "a socket is missing: --socket PATH, or --fd N"
                 : "--socket and --fd exclude each other");
       }
-      var output = Objects.requireNonNull(Objects.requireNonNull(parent).main).output();
-      try (var model = model()) {
-        start(model, output, System.in);
+      var main = Objects.requireNonNull(Objects.requireNonNull(parent).main);
+      var output = main.output();
+      var end = new CountDownLatch(1);
+      // Around everything: after Ctrl-C the JVM lives for as long as this is open.
+      try (var _ = new Interruption(end::countDown);
+          var model = model()) {
+        start(model, output, main.input());
         var document = Json.object("device", name());
-        document.putAll(serve(model, output));
+        document.putAll(serve(model, output, end));
         document.putAll(json(model));
         if (output.isJson()) {
           output.json(document);
         }
+        output.out().flush();
       }
     }
 
     /** Serves until Ctrl-C, or until the first client has gone if that is wished. */
-    private Map<String, Object> serve(M model, Output output) {
-      var end = new CountDownLatch(1);
+    private Map<String, Object> serve(M model, Output output, CountDownLatch end) {
       var options =
           socket == null
               ? VfioUserServerOptions.atDescriptor(Objects.requireNonNull(descriptor))
@@ -108,8 +112,7 @@ final class ServeCommand implements Runnable {
       options = poll ? options.withPolling() : options;
       options = options.withListener(new Clients(output.err(), once ? end::countDown : () -> {}));
       VfioUserServer served;
-      try (var _ = new Interruption(end::countDown);
-          var server = VfioUserServer.serve(model, options)) {
+      try (var server = VfioUserServer.serve(model, options)) {
         output
             .err()
             .println(
@@ -119,7 +122,8 @@ final class ServeCommand implements Runnable {
         served = server;
         await(end);
       }
-      return Json.object("clients", served.clients(), "messages", served.messages());
+      return Json.object(
+          "clients", served.clients(), "messages", served.messages(), "bytes", served.bytes());
     }
 
     private static void await(CountDownLatch end) {

@@ -2,18 +2,34 @@ package io.jvfio.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.jvfio.linux.UnixSocket;
+import io.jvfio.model.EduModel;
+import io.jvfio.user.VfioUser;
+import io.jvfio.user.VfioUserServer;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.PipedInputStream;
+import java.io.PipedOutputStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
+@Timeout(180)
 class ServeCommandTest {
   @TempDir private @Nullable Path directory;
 
@@ -30,22 +46,54 @@ class ServeCommandTest {
     return new Result(status, out.toString(), err.toString());
   }
 
-  private static void await(Path socket) throws InterruptedException {
-    long start = System.nanoTime();
-    while (!Files.exists(socket) && System.nanoTime() - start < TimeUnit.MINUTES.toNanos(1)) {
-      Thread.sleep(5);
+  /** A server's command at work. */
+  private static final class Server implements AutoCloseable {
+    private final ExecutorService executor = Executors.newSingleThreadExecutor();
+    private final StringWriter out = new StringWriter();
+    private final StringWriter err = new StringWriter();
+    private final Future<Integer> status;
+
+    /** Starts it, and waits until it listens. */
+    Server(InputStream input, String... args) throws InterruptedException {
+      status =
+          executor.submit(
+              () ->
+                  Main.run(
+                      HostOpener.STANDARD,
+                      input,
+                      new PrintWriter(out),
+                      new PrintWriter(err),
+                      args));
+      long start = System.nanoTime();
+      while (!err.toString().contains("jvfio: serving")
+          && !status.isDone()
+          && System.nanoTime() - start < TimeUnit.MINUTES.toNanos(1)) {
+        Thread.sleep(5);
+      }
+      assertThat(err.toString()).contains("jvfio: serving");
     }
-    assertThat(socket).exists();
+
+    Server(String... args) throws InterruptedException {
+      this(InputStream.nullInputStream(), args);
+    }
+
+    Result end() throws Exception {
+      return new Result(status.get(1, TimeUnit.MINUTES), out.toString(), err.toString());
+    }
+
+    @Override
+    public void close() {
+      executor.close();
+    }
   }
 
   /** What the server's command said, and what {@code client} said meanwhile. */
-  private Result serve(Path socket, Callable<Result> client, String... args) throws Exception {
-    try (var executor = Executors.newSingleThreadExecutor()) {
-      var server = executor.submit(() -> run(args));
-      await(socket);
+  private static Result serve(Path socket, Callable<Result> client, String... args)
+      throws Exception {
+    try (var server = new Server(args)) {
       var said = client.call();
       assertThat(said.status()).as(said.err()).isZero();
-      var result = server.get(1, TimeUnit.MINUTES);
+      var result = server.end();
       assertThat(socket).doesNotExist();
       return result;
     }
@@ -95,18 +143,220 @@ class ServeCommandTest {
             socket.toString(),
             "--once");
     assertThat(result.status()).as(result.err()).isZero();
-    assertThat(result.out().replace(" ", ""))
-        .contains("\"device\":\"gpio\"")
-        .contains("\"clients\":1");
+    var json = new CommandRun(0, result.out(), result.err()).json();
+    assertThat(json.get("device").asText()).isEqualTo("gpio");
+    assertThat(json.get("clients").asInt()).isEqualTo(1);
+    assertThat(json.get("messages").asLong()).isGreaterThan(10);
+    assertThat(json.get("bytes").asLong()).isGreaterThan(16 * json.get("messages").asLong());
+    assertThat(json.get("inputs").get(3).asBoolean()).isTrue();
+    assertThat(json.get("inputs").get(4).asBoolean()).isFalse();
+    assertThat(json.get("outputs")).hasSize(16);
+  }
+
+  @Test
+  void printsOutputsAndTakesInputsAsTheyAreTyped() throws Exception {
+    var socket = path("gpio.sock");
+    Result result;
+    try (var typed = new PipedOutputStream();
+        var input = new PipedInputStream(typed);
+        var server = new Server(input, "serve", "gpio", "--socket", socket.toString(), "--once")) {
+      try (var device = VfioUser.open(socket);
+          var ports = device.region(2).registers();
+          var line = device.interrupts().enableIntx()) {
+        ports.write8(0, (byte) 0x08);
+        ports.write8(4, (byte) 0x01);
+        ports.write8(0, (byte) 0);
+        ports.read8(2); // interrupt on
+        typed.write("what?\n\n 9 = 1\n".getBytes(StandardCharsets.US_ASCII));
+        typed.flush();
+        assertThat(line.await(Duration.ofMinutes(1))).isEqualTo(1);
+        assertThat(ports.read8(5)).isEqualTo((byte) 0x02);
+      }
+      result = server.end();
+    }
+    assertThat(result.status()).isZero();
+    assertThat(result.out()).startsWith("3=1\n8=1\n3=0\n");
+    assertThat(result.err())
+        .contains("jvfio: 'what?' is no level such as 3=1; lines are 0 to 15")
+        .containsOnlyOnce("is no level");
+  }
+
+  @Test
+  void servesAnEduDevice() throws Exception {
+    var socket = path("edu.sock");
+    var result =
+        serve(
+            socket,
+            () -> run("show", "unix:" + socket),
+            "serve",
+            "edu",
+            "--dma-bits",
+            "40",
+            "--mode",
+            "660",
+            "--socket",
+            socket.toString(),
+            "--once");
+    assertThat(result.err()).contains("serving an EDU device with addresses of 40 bits");
+    assertThat(result.out()).isEmpty();
+  }
+
+  @Test
+  void givesTheSocketThePermissionsThatAreAskedFor() throws Exception {
+    var socket = path("edu.sock");
+    Callable<Result> client =
+        () -> {
+          assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(socket)))
+              .isEqualTo("rw-rw----");
+          return run("show", "unix:" + socket);
+        };
+    serve(
+        socket, client, "serve", "edu", "--mode", "0660", "--socket", socket.toString(), "--once");
+  }
+
+  @Test
+  void takesNoPathThatAnotherServerListensAtUnlessItIsTold() throws Exception {
+    var socket = path("edu.sock");
+    try (var first = VfioUserServer.serve(new EduModel(), socket)) {
+      var refused = run("serve", "edu", "--socket", socket.toString());
+      assertThat(refused.status()).isEqualTo(1);
+      assertThat(refused.err())
+          .contains(socket.toString())
+          .contains("Another server listens there");
+
+      serve(
+          socket,
+          () -> run("show", "unix:" + socket),
+          "serve",
+          "edu",
+          "--replace",
+          "--once",
+          "--socket",
+          socket.toString());
+      assertThat(first.clients()).as("the first server's path is gone").isZero();
+    }
+  }
+
+  @Test
+  void replacesASocketThatIsLeftOver() throws Exception {
+    var socket = path("edu.sock");
+    UnixSocket.listen(socket.toString(), 0600).close();
+    assertThat(socket).exists();
+    serve(
+        socket,
+        () -> run("show", "unix:" + socket),
+        "serve",
+        "edu",
+        "--once",
+        "--socket",
+        socket.toString());
+  }
+
+  @Test
+  void servesAtASocketThatItInherits() throws Exception {
+    var socket = path("inherited.sock");
+    var listening = UnixSocket.listen(socket.toString(), 0600);
+    try (var server =
+        new Server("serve", "edu", "--once", "--fd", Integer.toString(listening.fd()))) {
+      assertThat(run("show", "unix:" + socket).status()).isZero();
+      assertThat(server.end().status()).isZero();
+    }
+    assertThat(socket).as("it is its maker's").exists();
+  }
+
+  @Test
+  void hasSeveralNamespacesOfBlocksOf4KiB() throws Exception {
+    var socket = path("nvme.sock");
+    var present = Files.write(path("present.img"), new byte[1 << 20]);
+    var made = path("made.img");
+    var said = new AtomicReference<Result>();
+    serve(
+        socket,
+        () -> {
+          said.set(run("--json", "nvme", "identify", "unix:" + socket));
+          return said.get();
+        },
+        "serve",
+        "nvme",
+        "--file",
+        present.toString(),
+        "--file",
+        made.toString(),
+        "--size",
+        "2MiB",
+        "--memory",
+        "4MiB",
+        "--lba",
+        "4096",
+        "--serial",
+        "several",
+        "--queues",
+        "2",
+        "--poll",
+        "--socket",
+        socket.toString(),
+        "--once");
+    var json = new CommandRun(0, said.get().out(), "").json();
+    assertThat(json.get("controller").get("serial").asText()).isEqualTo("several");
+    assertThat(json.get("namespaces"))
+        .extracting(each -> each.get("bytes").asLong())
+        .containsExactly(1L << 20, 2L << 20, 4L << 20);
+    assertThat(json.get("namespaces"))
+        .allSatisfy(each -> assertThat(each.get("blockSize").asInt()).isEqualTo(4096));
+  }
+
+  @Test
+  void refusesDisksThatItCannotServe() throws IOException {
+    var socket = path("nvme.sock").toString();
+    var odd = Files.write(path("odd.img"), new byte[1000]).toString();
+    var missing = path("missing.img").toString();
+
+    assertThat(run("serve", "nvme", "--socket", socket, "--file", odd).err())
+        .contains("odd.img has 1,000 bytes, which is no multiple of its blocks of 512");
+    var sizeless = run("serve", "nvme", "--socket", socket, "--file", missing);
+    assertThat(sizeless.status()).isEqualTo(2);
+    assertThat(sizeless.err()).contains("--size says how large it shall be");
+    assertThat(path("missing.img")).doesNotExist();
+    var twice =
+        run(
+            "serve",
+            "nvme",
+            "--socket",
+            socket,
+            "--size",
+            "1M",
+            "--file",
+            missing,
+            "--file",
+            missing);
+    assertThat(twice.status()).isEqualTo(1);
+    assertThat(twice.err()).contains("missing.img: it is the disk of another controller");
+    assertThat(run("serve", "nvme", "--socket", socket, "--memory", "1M", "--lba", "1024").err())
+        .contains("512 or 4096 bytes, not 1024");
+    assertThat(run("serve", "nvme", "--socket", socket, "--memory", "1M", "--queues", "0").status())
+        .isEqualTo(2);
+    assertThat(path("nvme.sock")).doesNotExist();
   }
 
   @Test
   void refusesWrongUsage() {
+    assertThat(run("serve").err()).contains("a device is missing: nvme, gpio or edu");
     assertThat(run("serve").status()).isEqualTo(2);
     assertThat(run("serve", "nvme", "--socket", "x").err()).contains("a namespace is missing");
     assertThat(run("serve", "edu").err()).contains("a socket is missing");
+    assertThat(run("serve", "edu", "--socket", "x", "--fd", "3").err()).contains("exclude");
     assertThat(run("serve", "edu", "--socket", "x", "--mode", "999").status()).isEqualTo(2);
     assertThat(run("serve", "edu", "--socket", "x".repeat(200)).err()).contains("1 to 107 bytes");
+    assertThat(run("serve", "edu", "--socket", "x", "--dma-bits", "65").err())
+        .contains("--dma-bits: addresses have 1 to 64 bits, not 65");
     assertThat(run("serve", "gpio", "--socket", "x", "--set", "16=1").status()).isEqualTo(2);
+  }
+
+  @Test
+  void readsNoTerminalThatIsWithAnotherProcess() {
+    var status = "42 (a ) b) S 1 42 7 34816 %s 4194304 1";
+    assertThat(StandardInput.isInBackground(status.formatted("42"))).isFalse();
+    assertThat(StandardInput.isInBackground(status.formatted("50"))).isTrue();
+    assertThat(StandardInput.isInBackground("42 (short")).isFalse();
   }
 }

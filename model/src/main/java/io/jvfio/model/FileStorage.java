@@ -7,6 +7,8 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.FileSystemException;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -17,7 +19,8 @@ import java.util.Set;
  *
  * <p>The file is mapped, since a {@code FileChannel} is closed when the thread in it is
  * interrupted, and the thread is a user's who knows nothing of the file. Java cannot punch holes:
- * what is cleared is overwritten, but only where there is something else than zeroes.
+ * what is cleared is overwritten, but only where there is something else than zeroes. A lock keeps
+ * others from serving the same file; it ends with the process, however that ends.
  */
 final class FileStorage implements Storage {
   private static final Set<OpenOption> OPTIONS =
@@ -33,15 +36,41 @@ final class FileStorage implements Storage {
   private final MemorySegment zeroes = arena.allocate(STEP, Long.BYTES).asReadOnly();
   private final MemorySegment mapping;
 
+  /** Open for the lock that it holds. */
+  private final FileChannel channel;
+
   private FileStorage(Path path, long byteSize) throws IOException {
-    try (var channel = FileChannel.open(path, OPTIONS)) {
-      if (channel.size() < byteSize) {
-        channel.write(ByteBuffer.allocate(1), byteSize - 1);
+    FileChannel opened = null;
+    try {
+      opened = FileChannel.open(path, OPTIONS);
+      lock(path, opened);
+      if (opened.size() < byteSize) {
+        opened.write(ByteBuffer.allocate(1), byteSize - 1);
       }
-      mapping = channel.map(MapMode.READ_WRITE, 0, byteSize, arena);
+      mapping = opened.map(MapMode.READ_WRITE, 0, byteSize, arena);
+      channel = opened;
     } catch (IOException e) {
       arena.close();
+      if (opened != null) {
+        opened.close();
+      }
       throw e;
+    }
+  }
+
+  /** Two controllers on one disk would destroy what a file system keeps there. */
+  private static void lock(Path path, FileChannel channel) throws IOException {
+    boolean isFree;
+    try {
+      isFree = channel.tryLock() != null;
+    } catch (OverlappingFileLockException _) {
+      isFree = false;
+    } catch (IOException _) {
+      isFree = true; // this file system has no locks
+    }
+    if (!isFree) {
+      throw new FileSystemException(
+          path.toString(), null, "it is the disk of another controller, or locked otherwise");
     }
   }
 
@@ -134,5 +163,10 @@ final class FileStorage implements Storage {
   @Override
   public void close() {
     arena.close();
+    try {
+      channel.close();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 }

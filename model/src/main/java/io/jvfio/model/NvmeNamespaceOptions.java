@@ -47,7 +47,7 @@ public final class NvmeNamespaceOptions {
   /**
    * A namespace of 512-byte blocks in a file. The file is made, or lengthened, when a model is; it
    * is sparse where the file system can do that, and it is mapped, so that nobody else should
-   * shorten it meanwhile.
+   * shorten it meanwhile. It is locked as well: a second model is refused it.
    *
    * @param byteSize a positive multiple of 512, at most 16 TiB; what is in the file behind that is
    *     left alone

@@ -201,7 +201,8 @@ class NvmePersistenceTest {
     Arrays.fill(expected, 100 * 512, 101 * 512, (byte) 8);
     assertThat(Files.readAllBytes(file)).isEqualTo(expected);
 
-    var again = new NvmeHost(NvmeModelOptions.of("S", NvmeNamespaceOptions.inFile(file)));
+    var copy = Files.copy(file, directory.resolve("copy"));
+    var again = new NvmeHost(NvmeModelOptions.of("S", NvmeNamespaceOptions.inFile(copy)));
     again.enableIo();
     assertThat(read(again, 4)).isEqualTo(7);
   }
@@ -246,6 +247,18 @@ class NvmePersistenceTest {
     assertThatThrownBy(() -> NvmeModel.of(options))
         .isInstanceOf(UncheckedIOException.class)
         .hasMessageContaining(directory.toString());
+  }
+
+  @Test
+  void takesNoFileThatAnotherControllerHas() {
+    var file = directory.resolve("disk");
+    var options = NvmeModelOptions.of("S", NvmeNamespaceOptions.inFile(file, SIZE));
+    try (var _ = NvmeModel.of(options)) {
+      assertThatThrownBy(() -> NvmeModel.of(options))
+          .isInstanceOf(UncheckedIOException.class)
+          .hasMessageContaining(file + ": it is the disk of another controller");
+    }
+    NvmeModel.of(options).close();
   }
 
   @Test

@@ -78,6 +78,7 @@ final class ServerSession {
   private Capabilities client = Capabilities.DEFAULTS;
   private @Nullable MessageSocket twin;
   private long messages;
+  private long bytes;
   private volatile boolean isAgreed;
 
   /** What is being carried out: a message in the socket's buffer, or one that was kept. */
@@ -131,6 +132,11 @@ final class ServerSession {
   /** How many messages came; by the session's thread. */
   long messages() {
     return messages;
+  }
+
+  /** How many bytes these had; by the session's thread. */
+  long bytes() {
+    return bytes;
   }
 
   /** Whether a version is agreed, so that the client is one. */
@@ -193,6 +199,7 @@ final class ServerSession {
       return ended(size);
     }
     messages++;
+    bytes += size;
     incoming.received(size);
     take(incoming);
     int result = negotiate();
@@ -289,6 +296,7 @@ final class ServerSession {
   /** A message has come: a command to carry out, or the answer that the device waits for. */
   private @Nullable String receive(int size) {
     messages++;
+    bytes += size;
     incoming.received(size);
     boolean isReply = Header.isReply(incoming.message());
     if (isReply ? !answers.take(size) : !Header.isCommand(incoming.message())) {

@@ -54,6 +54,7 @@ public final class VfioUserServer implements AutoCloseable {
   private final CountDownLatch ended = new CountDownLatch(1);
   private final AtomicLong clients = new AtomicLong();
   private final AtomicLong messages = new AtomicLong();
+  private final AtomicLong bytes = new AtomicLong();
 
   /** The client that there is, or null; guarded by this. */
   private @Nullable ServerSession session;
@@ -307,6 +308,7 @@ public final class VfioUserServer implements AutoCloseable {
         device.lock.unlock();
       }
       messages.addAndGet(mine.messages());
+      bytes.addAndGet(mine.bytes());
       if (mine.isAgreed()) {
         clients.incrementAndGet();
         options.listener().clientLeft(reason, mine.messages());
@@ -340,6 +342,11 @@ public final class VfioUserServer implements AutoCloseable {
   /** How many messages clients that are gone had sent. */
   public long messages() {
     return messages.get();
+  }
+
+  /** How many bytes these messages had; what went by mapped memory is not among them. */
+  public long bytes() {
+    return bytes.get();
   }
 
   /** Signals the request interrupt of the client that there is: it should give the device back. */

@@ -1,0 +1,115 @@
+package io.jvfio.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.jvfio.user.VfioUser;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The command as a process of its own, which is told to end as Ctrl-C and systemd do. */
+@Timeout(180)
+class ServeProcessTest {
+  private static Process start(String... args) throws IOException {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(
+        List.of(
+            "-XX:TieredStopAtLevel=1",
+            "--module-path",
+            System.getProperty("jdk.module.path"),
+            "--enable-native-access=io.jvfio.linux",
+            "-m",
+            "io.jvfio.cli/io.jvfio.cli.Main"));
+    command.addAll(List.of(args));
+    return new ProcessBuilder(command).start();
+  }
+
+  /** Reads what it says until it listens. */
+  private static void awaitServing(BufferedReader err) throws IOException {
+    var line = err.readLine();
+    assertThat(line).startsWith("jvfio: serving");
+  }
+
+  @Test
+  void endsInOrderWhenItIsTerminatedWithAClient(@TempDir Path directory) throws Exception {
+    var socket = directory.resolve("gpio.sock");
+    var process = start("--json", "serve", "gpio", "--socket", socket.toString());
+    try (var err = process.errorReader(StandardCharsets.UTF_8)) {
+      awaitServing(err);
+      try (var device = VfioUser.open(socket);
+          var ports = device.region(2).registers();
+          var line = device.interrupts().enableIntx();
+          var typed = process.outputWriter(StandardCharsets.UTF_8)) {
+        ports.write8(4, (byte) 0x80);
+        ports.read8(2);
+        typed.write("9=1\n");
+        typed.flush();
+        assertThat(line.await(Duration.ofMinutes(1))).isEqualTo(1);
+        process.toHandle().destroy(); // Process.destroy() would close what is to be read
+        assertThat(process.waitFor(1, TimeUnit.MINUTES)).isTrue();
+      }
+      assertThat(err.lines().toList())
+          .anySatisfy(line -> assertThat(line).contains("a client is here"))
+          .anySatisfy(line -> assertThat(line).contains("the client has gone after"));
+      var out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      var json = new CommandRun(0, out, "").json();
+      assertThat(json.get("clients").asInt()).isEqualTo(1);
+      assertThat(json.get("inputs").get(9).asBoolean()).isTrue();
+      assertThat(socket).doesNotExist();
+    } finally {
+      process.destroyForcibly();
+    }
+  }
+
+  @Test
+  void keepsWhatWasFlushedWhenItIsKilled(@TempDir Path directory) throws Exception {
+    var socket = directory.resolve("nvme.sock");
+    var disk = directory.resolve("disk.img");
+    String[] serve = {
+      "serve", "nvme", "--file", disk.toString(), "--size", "1M", "--socket", socket.toString()
+    };
+    var process = start(serve);
+    var data = Files.write(directory.resolve("data"), new byte[] {1, 2, 3, 4});
+    try (var err = process.errorReader(StandardCharsets.UTF_8)) {
+      awaitServing(err);
+      assertThat(
+              CommandRun.of(
+                      "nvme", "write", "unix:" + socket, "--block", "5", "--input", data.toString())
+                  .status())
+          .isZero();
+    } finally {
+      process.destroyForcibly();
+    }
+    assertThat(process.waitFor(1, TimeUnit.MINUTES)).isTrue();
+    assertThat(socket).as("nobody removes it").exists();
+    assertThat(Files.readAllBytes(disk)).startsWith(new byte[5 * 512]).contains(1, 5 * 512);
+
+    // Neither the socket nor the lock of the one before is in the way.
+    var again = start(serve);
+    try (var err = again.errorReader(StandardCharsets.UTF_8)) {
+      awaitServing(err);
+      var back = directory.resolve("back");
+      assertThat(
+              CommandRun.of(
+                      "nvme", "read", "unix:" + socket, "--block", "5", "--output", back.toString())
+                  .status())
+          .isZero();
+      assertThat(Files.readAllBytes(back)).startsWith(1, 2, 3, 4);
+      again.toHandle().destroy();
+      assertThat(again.waitFor(1, TimeUnit.MINUTES)).isTrue();
+      assertThat(socket).doesNotExist();
+    } finally {
+      again.destroyForcibly();
+    }
+  }
+}
