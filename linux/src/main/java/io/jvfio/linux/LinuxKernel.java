@@ -126,6 +126,26 @@ public final class LinuxKernel implements Kernel {
     return result;
   }
 
+  /**
+   * Reads what is there without waiting, whether the descriptor waits or not. Source: {@code
+   * preadv2(2)}, {@code RWF_NOWAIT}.
+   *
+   * @return how many bytes came, or a negated errno: EAGAIN if there was nothing, EOPNOTSUPP if the
+   *     file cannot be read so
+   */
+  public long readNow(int fd, MemorySegment target) {
+    return ReadNow.call(fd, target);
+  }
+
+  /** Whether a descriptor is one of {@code eventfd(2)}: false for all others, and for none. */
+  public boolean isEventFd(int fd) {
+    try {
+      return readLink("/proc/self/fd/" + fd).equals("anon_inode:[eventfd]");
+    } catch (ErrnoException _) {
+      return false;
+    }
+  }
+
   @Override
   public int eventFd(int initial, int flags) {
     return EventFd.call(initial, flags | EFD_CLOEXEC);
@@ -460,6 +480,38 @@ public final class LinuxKernel implements Kernel {
       var capture = Native.capture();
       try {
         long result = (long) handle.invokeExact(capture, fd, buffer, buffer.byteSize());
+        return result >= 0 ? result : Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+  }
+
+  private static final class ReadNow {
+    private static final int RWF_NOWAIT = 8;
+
+    /** From where the file is. */
+    private static final long HERE = -1;
+
+    private static final MethodHandle HANDLE =
+        Native.link(
+            "preadv2",
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_INT,
+                ValueLayout.ADDRESS,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_INT),
+            Native.CAPTURE);
+
+    static long call(int fd, MemorySegment target) {
+      var capture = Native.capture();
+      try (var arena = Arena.ofConfined()) {
+        var vector = arena.allocate(2 * Long.BYTES, Long.BYTES);
+        vector.set(ValueLayout.ADDRESS, 0, target);
+        vector.set(ValueLayout.JAVA_LONG, Long.BYTES, target.byteSize());
+        long result = (long) HANDLE.invokeExact(capture, fd, vector, 1, HERE, RWF_NOWAIT);
         return result >= 0 ? result : Native.negatedErrno(capture);
       } catch (Throwable t) {
         throw Native.unexpected(t);

@@ -87,6 +87,35 @@ class LinuxKernelTest {
   }
 
   @Test
+  void readsWithoutWaitingWhatWouldBeWaitedFor() throws Exception {
+    int fd = KERNEL.eventFd(0, 0);
+    try (var arena = Arena.ofConfined()) {
+      var count = arena.allocate(ValueLayout.JAVA_LONG);
+      assertThat(errno(KERNEL.readNow(fd, count))).isEqualTo(Errno.EAGAIN);
+      KERNEL.write(fd, arena.allocateFrom(ValueLayout.JAVA_LONG, 3));
+      assertThat(KERNEL.readNow(fd, count)).isEqualTo(8);
+      assertThat(count.get(ValueLayout.JAVA_LONG, 0)).isEqualTo(3);
+    } finally {
+      KERNEL.close(fd);
+    }
+    assertThat(errno(KERNEL.readNow(fd, Arena.ofAuto().allocate(8)))).isEqualTo(Errno.EBADF);
+  }
+
+  @Test
+  void knowsAnEventfdFromOthers() throws Exception {
+    int event = KERNEL.eventFd(0, 0);
+    int epoll = KERNEL.epollCreate();
+    int file = KERNEL.open(file("eventfd").toString(), Kernel.O_RDONLY);
+    assertThat(KERNEL.isEventFd(event)).isTrue();
+    assertThat(KERNEL.isEventFd(epoll)).isFalse();
+    assertThat(KERNEL.isEventFd(file)).isFalse();
+    KERNEL.close(event);
+    KERNEL.close(epoll);
+    KERNEL.close(file);
+    assertThat(KERNEL.isEventFd(event)).isFalse();
+  }
+
+  @Test
   void descriptorsAreClosedOnExec() throws Exception {
     int fd = KERNEL.open("/dev/null", Kernel.O_RDWR);
     try {

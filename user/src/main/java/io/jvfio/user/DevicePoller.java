@@ -14,7 +14,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * Lets a device do what it does of its own accord, when it asks for that, and waits for what its
  * client signals; on a thread beside the one that waits for the client's messages.
  */
-final class DevicePoller implements AutoCloseable {
+final class DevicePoller {
   private static final System.Logger LOG = System.getLogger("io.jvfio");
   private static final LinuxKernel KERNEL = LinuxKernel.instance();
 
@@ -61,9 +61,12 @@ final class DevicePoller implements AutoCloseable {
     }
   }
 
-  /** Waits for a descriptor of the client's, too; 0, or a negated errno. */
+  /**
+   * Waits for a descriptor of the client's, too; 0, or a negated errno. It is told of each signal,
+   * and reads nothing: a read could wait, if the client has read before it.
+   */
   int watch(int fd) {
-    return KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN);
+    return KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN | Kernel.EPOLLET);
   }
 
   /** Ends what {@link #watch} began, before the descriptor is closed. */
@@ -88,7 +91,7 @@ final class DevicePoller implements AutoCloseable {
             worked = poll(device);
           }
         } else {
-          device.interrupts().signalled(ready[i], count);
+          device.interrupts().signalled(ready[i]);
         }
       }
     }
@@ -108,11 +111,10 @@ final class DevicePoller implements AutoCloseable {
   }
 
   /** Ends it. Nobody asks any more. */
-  @Override
-  public void close() {
+  void close(ServedDevice device) {
     if (isClosed.compareAndSet(false, true)) {
       wake();
-      VfioUserServer.join(thread);
+      VfioUserServer.join(thread, device);
       KERNEL.close(epollFd);
       KERNEL.close(wakeFd);
     }

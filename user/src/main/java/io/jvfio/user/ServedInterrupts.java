@@ -14,6 +14,10 @@ import java.util.Arrays;
  * to end. A device may signal from any thread; the lock is held for the write to an eventfd, so
  * that none is closed under it. Source: {@code VFIO_USER_DEVICE_SET_IRQS}, {@code
  * drivers/vfio/pci/vfio_pci_intrs.c}.
+ *
+ * <p>The client has the same files. It can fill an eventfd up, and whether the next write then
+ * waits for somebody to read is the client's to say at any time. So who is kept waiting is freed
+ * from outside, by {@link #unblock}.
  */
 final class ServedInterrupts implements InterruptPort {
   static final int INTX = 0;
@@ -24,6 +28,10 @@ final class ServedInterrupts implements InterruptPort {
   static final int INDEXES = 5;
 
   private static final int NONE = -1;
+
+  /** A signal takes a millionth of that. */
+  private static final int STUCK_MILLIS = 50;
+
   private static final int DATA =
       Vfio.VFIO_IRQ_SET_DATA_NONE | Vfio.VFIO_IRQ_SET_DATA_BOOL | Vfio.VFIO_IRQ_SET_DATA_EVENTFD;
   private static final int ACTIONS =
@@ -39,6 +47,16 @@ final class ServedInterrupts implements InterruptPort {
   private final int[] used = new int[INDEXES];
 
   private final MemorySegment one = Arena.ofAuto().allocate(ValueLayout.JAVA_LONG);
+  private final MemorySegment drained = Arena.ofAuto().allocate(ValueLayout.JAVA_LONG);
+
+  /** How many signals there were, to tell one from the next. */
+  private long signals;
+
+  /**
+   * The descriptor that is being signalled, and above it which signal that is; 0 if there is none.
+   * Changed by who has the lock, and read without.
+   */
+  private volatile long signalling;
 
   /** The line's state at the device; all of this is guarded by this object. */
   private boolean isLineUp;
@@ -124,9 +142,40 @@ final class ServedInterrupts implements InterruptPort {
 
   private void write(int fd) {
     if (fd != NONE) {
+      signalling = ++signals << Integer.SIZE | fd;
       // EAGAIN: the counter is full, so that the client will see it. Others are the client's fault.
       LinuxKernel.instance().write(fd, one);
+      signalling = 0;
     }
+  }
+
+  /**
+   * Frees a thread that is waiting in a write to an eventfd that the client has filled up, if there
+   * is one; without the lock, which that thread has.
+   */
+  void unblock() {
+    long before = signalling;
+    if (before == 0) {
+      return;
+    }
+    try {
+      Thread.sleep(STUCK_MILLIS);
+    } catch (InterruptedException _) {
+      Thread.currentThread().interrupt();
+    }
+    if (signalling == before) {
+      LinuxKernel.instance().readNow((int) before, drained);
+    }
+  }
+
+  /** Whether all descriptors of a message can be signalled. */
+  private static boolean areEventFds(Incoming message) {
+    for (int i = 0; i < message.fdCount(); i++) {
+      if (!LinuxKernel.instance().isEventFd(message.fd(i))) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /**
@@ -155,7 +204,8 @@ final class ServedInterrupts implements InterruptPort {
     boolean isTrigger = action == Vfio.VFIO_IRQ_SET_ACTION_TRIGGER;
     if ((kind != Vfio.VFIO_IRQ_SET_DATA_EVENTFD && fds > 0)
         || (kind == Vfio.VFIO_IRQ_SET_DATA_EVENTFD && fds != 0 && fds != count)
-        || (kind == Vfio.VFIO_IRQ_SET_DATA_BOOL && dataBytes < count)) {
+        || (kind == Vfio.VFIO_IRQ_SET_DATA_BOOL && dataBytes < count)
+        || !areEventFds(message)) {
       return Errno.EINVAL.result();
     }
     if (count == 0) {
@@ -235,14 +285,9 @@ final class ServedInterrupts implements InterruptPort {
     return 0;
   }
 
-  /** The client has signalled a descriptor that is waited for, or it can be read for good. */
-  synchronized void signalled(int fd, MemorySegment room) {
-    if (fd != unmaskFd) {
-      return; // another one had this number
-    }
-    if (LinuxKernel.instance().read(fd, room) != room.byteSize()) {
-      unmaskBy(NONE); // no eventfd: it would be ready for ever
-    } else {
+  /** The client has signalled a descriptor that is waited for. */
+  synchronized void signalled(int fd) {
+    if (fd == unmaskFd) { // and no other one had this number
       isLineMasked = false;
       signalLine();
     }

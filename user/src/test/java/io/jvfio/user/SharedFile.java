@@ -35,6 +35,10 @@ final class SharedFile implements AutoCloseable {
   }
 
   void resize(long byteSize) {
+    resize(fd, byteSize);
+  }
+
+  static void resize(int fd, long byteSize) {
     try (var file = new RandomAccessFile("/proc/self/fd/" + fd, "rw")) {
       file.setLength(byteSize);
     } catch (IOException e) {
