@@ -34,6 +34,8 @@ import picocli.CommandLine.Spec;
       IovaCommand.class,
       HostsCommand.class,
       NvmeCommand.class,
+      ServeCommand.class,
+      UserCommand.class,
       HelpCommand.class
     })
 public final class Main implements Runnable {

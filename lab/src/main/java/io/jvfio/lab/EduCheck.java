@@ -11,16 +11,15 @@ import io.jvfio.PciDevice;
 import io.jvfio.VfioDevice;
 import io.jvfio.VfioHost;
 import io.jvfio.linux.Registers;
+import io.jvfio.model.EduModel;
 import java.io.PrintStream;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 
 /**
- * {@code EduCheck [--iommu TYPE] [--bits N] ADDRESS}: drives an EDU device: what it says of itself,
- * factorials with their interrupts by message and by line, copies of memory into the device and
- * back. Prints a figure of each; exit status 0 when all are as they should be.
- *
- * <p>{@code --bits} is how many bits the device's memory addresses have, 28 if it is not given.
+ * {@code EduCheck TYPE ADDRESS}: drives an EDU device through a type of IOMMU: what it says of
+ * itself, factorials and copies of memory into the device and back, each with an interrupt by
+ * message, and then by line. Prints a figure of each; exit status 0 when all are as they should be.
  */
 public final class EduCheck {
   private static final int IDENTIFICATION = 0x00;
@@ -52,46 +51,38 @@ public final class EduCheck {
 
   private final VfioDevice device;
   private final Registers registers;
-  private final int bits;
   private final PrintStream out;
   private int wrong;
 
-  private EduCheck(VfioDevice device, Registers registers, int bits, PrintStream out) {
+  private EduCheck(VfioDevice device, Registers registers, PrintStream out) {
     this.device = device;
     this.registers = registers;
-    this.bits = bits;
     this.out = out;
   }
 
   /** The program. */
   public static void main(String[] arguments) {
-    var policy = IommuPolicy.automatic();
-    int bits = 28;
-    int i = 0;
-    for (; i < arguments.length && arguments[i].startsWith("--"); i++) {
-      switch (arguments[i]) {
-        case "--iommu" -> policy = IommuPolicy.require(IommuType.of(arguments[++i]));
-        case "--bits" -> bits = Integer.parseInt(arguments[++i]);
-        default -> throw new IllegalArgumentException("unknown option: " + arguments[i]);
-      }
+    if (arguments.length != 2) {
+      System.err.println("usage: EduCheck TYPE ADDRESS");
+      System.exit(2);
     }
-    try (var device = VfioHost.local().open(PciAddress.parse(arguments[i]), policy)) {
-      System.exit(check(device, bits, System.out) ? 0 : 1);
+    var policy = IommuPolicy.require(IommuType.of(arguments[0]));
+    try (var device = VfioHost.local().open(PciAddress.parse(arguments[1]), policy)) {
+      System.exit(check(device, System.out) ? 0 : 1);
     }
   }
 
   /** Prints the figures; true when all are as they should be. */
-  static boolean check(VfioDevice device, int bits, PrintStream out) {
+  static boolean check(VfioDevice device, PrintStream out) {
     try (var registers = device.region(0).registers();
         var _ = PciDevice.of(device).startBusMastering()) {
-      var check = new EduCheck(device, registers, bits, out);
+      var check = new EduCheck(device, registers, out);
       check.identity();
       try (var vectors = device.interrupts().enableMsi(1)) {
-        check.factorials("message", vectors.vector(0), () -> {});
-        check.copies(vectors.vector(0));
+        check.use("message", vectors.vector(0), () -> {});
       }
       try (var line = device.interrupts().enableIntx()) {
-        check.factorials("line", line, line::unmask);
+        check.use("line", line, line::unmask);
       }
       return check.wrong == 0;
     }
@@ -117,6 +108,11 @@ public final class EduCheck {
     registers.write32(LIVENESS, 0x12345678);
     int liveness = registers.read32(LIVENESS);
     say("liveness", "%08x".formatted(liveness), liveness == ~0x12345678);
+  }
+
+  private void use(String way, Interrupt interrupt, Runnable again) {
+    factorials(way, interrupt, again);
+    copies(way, interrupt, again);
   }
 
   private void factorials(String way, Interrupt interrupt, Runnable again) {
@@ -147,13 +143,12 @@ public final class EduCheck {
     return product;
   }
 
-  /** Memory of one page is one piece, with an IOMMU or without. */
   private DmaBuffer page() {
-    var options = MapOptions.anywhere().withAddressBits(bits);
+    var options = MapOptions.anywhere().withAddressBits(EduModel.DMA_BITS);
     return device.dmaSpace().allocate(BUFFER_BYTES, BufferOptions.anonymous().mapped(options));
   }
 
-  private void copies(Interrupt interrupt) {
+  private void copies(String way, Interrupt interrupt, Runnable again) {
     int right = 0;
     try (var from = page();
         var to = page()) {
@@ -162,18 +157,18 @@ public final class EduCheck {
           from.segment().set(ValueLayout.JAVA_LONG, i, (round + 1) * 0x9e3779b97f4a7c15L * (i + 1));
         }
         to.segment().fill((byte) 0);
-        copy(interrupt, from.iova(), BUFFER, 0);
-        copy(interrupt, BUFFER, to.iova(), TO_MEMORY);
+        copy(interrupt, again, from.iova(), BUFFER, 0);
+        copy(interrupt, again, BUFFER, to.iova(), TO_MEMORY);
         if (from.segment().mismatch(to.segment()) < 0) {
           right++;
         }
       }
       out.println("copied-at 0x%x 0x%x".formatted(from.iova(), to.iova()));
     }
-    say("copies", right, right == ROUNDS);
+    say("copies-by-" + way, right, right == ROUNDS);
   }
 
-  private void copy(Interrupt interrupt, long source, long target, int direction) {
+  private void copy(Interrupt interrupt, Runnable again, long source, long target, int direction) {
     registers.write64(DMA_SOURCE, source);
     registers.write64(DMA_TARGET, target);
     registers.write64(DMA_COUNT, BUFFER_BYTES);
@@ -181,6 +176,7 @@ public final class EduCheck {
     interrupt.await(LONGEST);
     int causes = registers.read32(INTERRUPT_STATUS);
     registers.write32(ACKNOWLEDGE, causes);
+    again.run();
     if (causes != COPIED) {
       say("causes", "0x%x after a copy".formatted(causes), false);
     }

@@ -121,7 +121,9 @@ public final class FileWorkload {
     return sum;
   }
 
-  /** Reads the files of which an output tells; true when there are some and all are as they were. */
+  /**
+   * Reads the files of which an output tells; true when there are some and all are as they were.
+   */
   static boolean check(Path directory, Path output, PrintStream out) throws IOException {
     long begin = System.nanoTime();
     var workload = new FileWorkload(directory, out);
@@ -135,7 +137,8 @@ public final class FileWorkload {
         continue;
       }
       files++;
-      var plan = new WorkloadPlan(Long.parseLong(file.group(2)), 0, Integer.parseInt(file.group(3)));
+      var plan =
+          new WorkloadPlan(Long.parseLong(file.group(2)), 0, Integer.parseInt(file.group(3)));
       var found = workload.read(directory.resolve(file.group(1)), plan);
       for (var difference : found.differences()) {
         out.printf("different %s: %s%n", file.group(1), difference);

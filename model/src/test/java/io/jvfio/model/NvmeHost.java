@@ -153,7 +153,7 @@ final class NvmeHost implements AutoCloseable {
   Queues admin = new Queues(0, ADMIN_SQ, ADMIN_CQ, ADMIN_ENTRIES);
   Queues io = new Queues(1, IO_SQ, IO_CQ, IO_ENTRIES);
 
-  private final Arena arena = Arena.ofConfined();
+  private final Arena arena = Arena.ofShared();
 
   NvmeHost(NvmeModelOptions options) {
     this(NvmeModel.of(options));

@@ -93,6 +93,11 @@ final class Controller {
     return phase == Phase.STARTING;
   }
 
+  /** Whether it works, or will soon. */
+  boolean isAlive() {
+    return phase == Phase.RUNNING || phase == Phase.RECOVERING;
+  }
+
   int resets() {
     return resets.get();
   }

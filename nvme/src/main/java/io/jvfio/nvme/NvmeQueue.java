@@ -2,6 +2,7 @@ package io.jvfio.nvme;
 
 import io.jvfio.DmaMapping;
 import io.jvfio.Interrupt;
+import io.jvfio.VfioException;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.Objects;
@@ -41,6 +42,9 @@ public final class NvmeQueue implements AutoCloseable {
 
   /** Looks at the ring before a wait for an interrupt. */
   private static final int LOOKS_BEFORE_WAITING = 64;
+
+  /** How often a queue is created again for one command, where the controller fails meanwhile. */
+  private static final int MOST_CREATIONS = 3;
 
   /** An empty poll weighs more towards the next look at the clock: there is time for it. */
   private static final int WEIGHT_OF_EMPTY_POLL = 16;
@@ -414,8 +418,15 @@ public final class NvmeQueue implements AutoCloseable {
     if ((bits & RESET) != 0) {
       endInFlight();
     }
-    if ((attention & ABSENT) != 0) {
-      controller.run(this::createAgain);
+    for (int left = MOST_CREATIONS; (attention & ABSENT) != 0; left--) {
+      try {
+        controller.run(this::createAgain);
+      } catch (VfioException e) {
+        // The controller failed once more, and was reset: nothing is put yet, so nothing is lost.
+        if (left == 0 || !controller.isAlive()) {
+          throw e;
+        }
+      }
     }
   }
 

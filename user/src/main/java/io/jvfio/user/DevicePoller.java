@@ -62,14 +62,20 @@ final class DevicePoller {
   }
 
   /**
-   * Waits for a descriptor of the client's, too; 0, or a negated errno. It is told of each signal,
-   * and reads nothing: a read could wait, if the client has read before it.
+   * Waits for an eventfd of the client's, too; 0, or a negated errno. It is told of each signal, and
+   * reads nothing: a read could wait, if the client has read before it.
    */
-  int watch(int fd) {
-    return KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN | Kernel.EPOLLET);
+  int watchSignals(int fd) {
+    return KERNEL.epollControl(
+        epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN | Kernel.EPOLLET);
   }
 
-  /** Ends what {@link #watch} began, before the descriptor is closed. */
+  /** Waits for a set of descriptors, too, as long as anything in it is ready; as above. */
+  int watchSet(int fd) {
+    return KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN);
+  }
+
+  /** Ends to wait for one, before the descriptor is closed. */
   void unwatch(int fd) {
     KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_DEL, fd, 0);
   }
@@ -91,9 +97,20 @@ final class DevicePoller {
             worked = poll(device);
           }
         } else {
-          device.interrupts().signalled(ready[i]);
+          signalled(device, ready[i]);
         }
       }
+    }
+  }
+
+  private void signalled(ServedDevice device, int fd) {
+    device.lock.lock();
+    try {
+      device.signalled(fd);
+    } catch (RuntimeException e) {
+      LOG.log(Level.ERROR, "a device model failed in write()", e);
+    } finally {
+      device.lock.unlock();
     }
   }
 

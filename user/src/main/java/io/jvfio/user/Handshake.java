@@ -113,6 +113,13 @@ final class Handshake {
       if (Calls.isLost(result)) {
         throw lostEarly(link);
       }
+      if (result == Errno.EBUSY.result() || result == Errno.EAGAIN.result()) {
+        // Also for a moment after a connection was lost, until the server has noticed.
+        throw LinkException.connect(
+            Errno.ofResult(result),
+            "The server is busy: it serves another client.",
+            "End the other client.");
+      }
       if (result < 0) {
         throw LinkException.refused(request, Errno.ofResult(result));
       }

@@ -145,6 +145,12 @@ final class ServedConfig {
     wakeUp();
   }
 
+  /** Configuration space was changed from behind. */
+  void reload() {
+    command = space.read(COMMAND, 2);
+    isAwake = power == 0 || (space.read(power + 4, 1) & POWER_STATE) != D3HOT;
+  }
+
   /** A reset brings a device to full power. */
   void wakeUp() {
     if (power != 0) {

@@ -36,6 +36,15 @@ final class ServedDevice implements DmaPort {
   /** The memory of the client that there is, or null. */
   private volatile @Nullable ClientMemory memory;
 
+  /** What the client may write by eventfds, and its migrations; null without a client. */
+  private @Nullable IoEventFds ioEvents;
+
+  private @Nullable MigrationServer migration;
+  private final DevicePoller poller;
+
+  /** The descriptor by which the poller hears of eventfds, or -1. */
+  private int watched = -1;
+
   /**
    * Connects a model to what will serve it.
    *
@@ -44,6 +53,7 @@ final class ServedDevice implements DmaPort {
    */
   ServedDevice(DeviceModel model, DevicePoller poller, Runnable pollRequest) {
     this.model = model;
+    this.poller = poller;
     config = new ServedConfig(model);
     interrupts = new ServedInterrupts(config, model.msixVectors(), poller);
     for (Bar bar : model.bars()) {
@@ -74,8 +84,51 @@ final class ServedDevice implements DmaPort {
     return region >= 0 && region < BARS ? barSizes[region] : 0;
   }
 
-  void connect(ClientMemory clientMemory) {
+  void connect(ClientMemory clientMemory, IoEventFds events, MigrationServer migrations) {
     memory = clientMemory;
+    ioEvents = events;
+    migration = migrations;
+  }
+
+  /** The client has been given eventfds. */
+  void watchIoEvents() {
+    var events = ioEvents;
+    if (events != null && watched < 0 && events.fd() >= 0) {
+      watched = events.fd();
+      poller.watchSet(watched);
+    }
+  }
+
+  /** A descriptor of the client's is signalled. */
+  void signalled(int fd) {
+    var events = ioEvents;
+    if (events == null || fd != watched) {
+      interrupts.signalled(fd);
+    } else if (isHalted()) {
+      poller.unwatch(watched); // until the device goes on
+      watched = -1;
+    } else {
+      events.poll();
+    }
+  }
+
+  /** Whether a migration has stopped the device. */
+  boolean isHalted() {
+    var present = migration;
+    return present != null && present.isHalted();
+  }
+
+  /** The device may reach memory again that has changed; not while it is stopped. */
+  void resume() {
+    if (!isHalted()) {
+      model.resume();
+    }
+  }
+
+  /** A migration has brought another state. */
+  void restored() {
+    config.reload();
+    interrupts.configChanged();
   }
 
   /**
@@ -85,6 +138,12 @@ final class ServedDevice implements DmaPort {
   void disconnect(boolean retainsState) {
     model.quiesce();
     interrupts.disconnect();
+    if (watched >= 0) {
+      poller.unwatch(watched);
+      watched = -1;
+    }
+    ioEvents = null;
+    migration = null;
     var left = memory;
     memory = null;
     if (left != null) {
@@ -100,13 +159,23 @@ final class ServedDevice implements DmaPort {
   }
 
   boolean poll() {
-    return model.poll();
+    return !isHalted() && model.poll();
   }
 
   /** The client asks for a reset: configuration space keeps its values, as with vfio-pci. */
   void reset() {
     model.reset(ResetReason.DEVICE_RESET);
     config.wakeUp();
+    afterReset();
+  }
+
+  private void afterReset() {
+    if (ioEvents != null) {
+      ioEvents.discard();
+    }
+    if (migration != null) {
+      migration.reset();
+    }
   }
 
   private boolean isInside(int region, long offset, int count) {
@@ -154,6 +223,7 @@ final class ServedDevice implements DmaPort {
       if (config.write((int) offset, count, source, at)) {
         config.restart();
         model.reset(ResetReason.FUNCTION_LEVEL_RESET);
+        afterReset();
       }
       interrupts.configChanged();
       return 0;

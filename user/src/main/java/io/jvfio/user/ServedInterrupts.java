@@ -276,7 +276,7 @@ final class ServedInterrupts implements InterruptPort {
     if (fd == NONE) {
       return 0;
     }
-    int result = poller.watch(fd);
+    int result = poller.watchSignals(fd);
     if (result < 0) {
       close(fd);
       return result;

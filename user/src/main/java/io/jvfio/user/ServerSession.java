@@ -55,15 +55,22 @@ final class ServerSession {
   private static final long LOCK_MICROS = 200;
 
   private static final int MOST_WRITES = 1 << 16;
+  private static final int MOST_FDS = UnixSocket.MAX_DESCRIPTORS;
 
   private static final String TOO_MUCH =
       "It sent more commands than are kept, and no answer to what it was asked.";
 
   private final ServedDevice device;
+  private final DevicePoller poller;
   private final VfioUserServerOptions options;
   private final MessageSocket socket;
   private final ClientMemory memory;
   private final ClientAnswers answers;
+  private final MigrationServer migration;
+
+  /** Null until it is known how many descriptors the client takes. */
+  private @Nullable IoEventFds ioEvents;
+
   private final Incoming incoming;
   private final Arena arena = Arena.ofShared();
   private final MemorySegment reply;
@@ -80,8 +87,13 @@ final class ServerSession {
   private int commandSize;
 
   /** A session; by the thread that will {@link #run} it. */
-  ServerSession(ServedDevice device, UnixSocket connection, VfioUserServerOptions options) {
+  ServerSession(
+      ServedDevice device,
+      DevicePoller poller,
+      UnixSocket connection,
+      VfioUserServerOptions options) {
     this.device = device;
+    this.poller = poller;
     this.options = options;
     maxMessage = options.maxDataTransfer() + SLACK;
     int patience = patienceMillis();
@@ -93,7 +105,32 @@ final class ServerSession {
     answers =
         new ClientAnswers(
             socket, incoming, options, device.lock::isHeldByCurrentThread, this::lost);
-    memory = new ClientMemory(device.config()::isBusMaster, answers, options.maxDmaMaps());
+    memory =
+        new ClientMemory(
+            () -> device.config().isBusMaster() && !device.isHalted(),
+            answers,
+            options.maxDmaMaps());
+    migration =
+        new MigrationServer(
+            device.model(),
+            memory.log(),
+            new Migrated(),
+            options.maxDataTransfer(),
+            MigrationServer.MOST_STATE_BYTES);
+  }
+
+  /** What a migration changes for the device's host. */
+  private final class Migrated implements MigrationServer.Host {
+    @Override
+    public void restored() {
+      device.restored();
+    }
+
+    @Override
+    public void resumed() {
+      device.watchIoEvents();
+      poller.request();
+    }
   }
 
   /** How many messages came; by the session's thread. */
@@ -140,6 +177,9 @@ final class ServerSession {
   /** Gives back everything of the client's; with the device's lock. */
   void close() {
     device.disconnect(options.retainsState());
+    if (ioEvents != null) {
+      ioEvents.close();
+    }
     var second = twin;
     if (second != null) {
       second.close();
@@ -167,7 +207,9 @@ final class ServerSession {
     }
     device.lock.lock();
     try {
-      device.connect(memory);
+      var events = new IoEventFds(device.model(), Math.min(client.maxMessageFds(), MOST_FDS));
+      ioEvents = events;
+      device.connect(memory, events, migration);
     } finally {
       device.lock.unlock();
     }
@@ -358,7 +400,10 @@ final class ServerSession {
       return null;
     }
     Header.writeReply(reply, id, number, result);
-    return sent(socket.send(reply, result));
+    return sent(
+        number == Command.DEVICE_GET_REGION_IO_FDS.number() && ioEvents != null
+            ? socket.send(reply, result, ioEvents.fds(), ioEvents.fdCount())
+            : socket.send(reply, result));
   }
 
   private static @Nullable String sent(int result) {
@@ -394,14 +439,26 @@ final class ServerSession {
       case DEVICE_RESET -> deviceReset();
       // It is the first message, and no other.
       case VERSION -> Errno.EINVAL.result();
-      case DEVICE_GET_REGION_IO_FDS,
-          DEVICE_FEATURE,
-          MIG_DATA_READ,
-          MIG_DATA_WRITE,
-          DMA_READ,
-          DMA_WRITE ->
-          Errno.EOPNOTSUPP.result();
+      case DEVICE_GET_REGION_IO_FDS -> regionIoFds();
+      case DEVICE_FEATURE -> withHeader(migration.feature(command, commandSize, reply));
+      case MIG_DATA_READ -> withHeader(migration.readData(command, commandSize, reply));
+      case MIG_DATA_WRITE -> withHeader(migration.writeData(command, commandSize));
+      case DMA_READ, DMA_WRITE -> Errno.EOPNOTSUPP.result();
     };
+  }
+
+  private int regionIoFds() {
+    var events = ioEvents;
+    if (events == null) {
+      return Errno.EOPNOTSUPP.result();
+    }
+    int payload = events.answer(command, commandSize, reply);
+    device.watchIoEvents();
+    return withHeader(payload);
+  }
+
+  private static int withHeader(int payload) {
+    return payload < 0 ? payload : Header.SIZE + payload;
   }
 
   private int negotiate() {
@@ -561,8 +618,8 @@ final class ServerSession {
       return Errno.EINVAL.result();
     }
     int flags = DmaMapMessage.flags(command);
-    // Bits 2 and 3 tell how a descriptor is to be used in versions before the present one.
-    if ((flags & ~0xf) != 0) {
+    boolean needsDescriptor = (flags & (DmaMapMessage.MMAP | DmaMapMessage.FILE_IO)) != 0;
+    if ((flags & ~0xf) != 0 || (needsDescriptor && fds == 0)) {
       return Errno.EINVAL.result();
     }
     var model = device.model();
@@ -578,7 +635,7 @@ final class ServerSession {
               (flags & DmaMapMessage.WRITABLE) != 0);
       return result < 0 ? result : Header.SIZE;
     } finally {
-      model.resume();
+      device.resume();
     }
   }
 
@@ -619,7 +676,7 @@ final class ServerSession {
         }
       }
     } finally {
-      model.resume();
+      device.resume();
     }
     DmaUnmapMessage.argsz(reply, replySize - Header.SIZE);
     DmaUnmapMessage.flags(reply, flags);

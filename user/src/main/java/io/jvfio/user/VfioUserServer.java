@@ -286,7 +286,7 @@ public final class VfioUserServer implements AutoCloseable {
   }
 
   private void run(UnixSocket connection) {
-    var mine = new ServerSession(device, connection, options);
+    var mine = new ServerSession(device, poller, connection, options);
     synchronized (this) {
       session = mine;
       if (isClosed.get()) {

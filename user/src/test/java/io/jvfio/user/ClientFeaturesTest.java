@@ -47,9 +47,8 @@ class ClientFeaturesTest {
   private final Migrating program = new Migrating();
 
   @BeforeEach
-  void open() throws IOException {
-    ClientTest.openDescriptors();
-    descriptors = ClientTest.openDescriptors();
+  void open() {
+    descriptors = OpenDescriptors.count();
     var path = directory.resolve("s");
     server = ScriptedServer.at(path);
     server.script = program;
@@ -57,10 +56,10 @@ class ClientFeaturesTest {
   }
 
   @AfterEach
-  void nothingStaysOpen() throws IOException {
+  void nothingStaysOpen() {
     device.close();
     server.close();
-    assertThat(ClientTest.openDescriptors()).isEqualTo(descriptors);
+    assertThat(OpenDescriptors.count()).isEqualTo(descriptors);
   }
 
   /** A server whose device can be migrated, and keeps a log. */

@@ -70,6 +70,11 @@ final class HostileFiles implements AutoCloseable {
     };
   }
 
+  /** Closes what others have made, too. */
+  void own(UnixSocket socket) {
+    sockets.add(socket);
+  }
+
   int epoll() {
     return add(KERNEL.epollCreate());
   }

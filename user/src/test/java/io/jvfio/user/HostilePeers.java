@@ -19,19 +19,24 @@ import java.util.function.Supplier;
  */
 public final class HostilePeers implements AutoCloseable {
   private static final Duration PATIENCE = Duration.ofMillis(500);
-
   private static final long LIMIT_NANOS = 120_000_000_000L;
+  private static final long REPORT_NANOS = 30_000_000_000L;
+  private static final int WARM_UP = 2000;
   private static final int BATCH = 25_000;
 
   private final long seed;
   private final Path directory;
-  private final Fates fates = new Fates();
+  private final Fates towardsServers = new Fates();
+  private final Fates towardsClients = new Fates();
   private final Trouble trouble = new Trouble();
 
   /** When something has moved last. */
   private final AtomicLong moved = new AtomicLong(System.nanoTime());
 
   private volatile boolean isClosed;
+
+  /** The number of the next connection. */
+  private long connection;
 
   /** A device to be attacked. */
   private record Target(String name, Supplier<DeviceModel> model, boolean polls, boolean twin) {}
@@ -59,7 +64,7 @@ public final class HostilePeers implements AutoCloseable {
         return;
       }
       if (!isClosed && System.nanoTime() - moved.get() > LIMIT_NANOS) {
-        System.err.println("nothing moves any more, " + trouble.where());
+        System.err.println("nothing moves any more, during " + trouble.where());
         Thread.getAllStackTraces()
             .forEach(
                 (thread, stack) -> {
@@ -79,21 +84,16 @@ public final class HostilePeers implements AutoCloseable {
     trouble.close();
   }
 
-  Fates fates() {
-    return fates;
+  private long total() {
+    return towardsServers.total() + towardsClients.total();
   }
 
-  private static long mix(long seed, long number) {
+  private long seedOf(long number) {
     return seed * 0x9e37_79b9_7f4a_7c15L + number * 0xbf58_476d_1ce4_e5b9L;
   }
 
-  /**
-   * Attacks a server with connections from {@code first} on until {@code messages} more were sent.
-   *
-   * @return the number of the next connection
-   */
-  long attackServer(long first, long messages) throws ErrnoException {
-    var target = TARGETS.get((int) (first % TARGETS.size()));
+  /** Attacks a server until so many messages more were sent. */
+  private void attackServer(Target target, long messages) throws ErrnoException {
     var path = directory.resolve("server");
     var options = VfioUserServerOptions.at(path).withPatience(PATIENCE);
     if (target.polls) {
@@ -102,20 +102,19 @@ public final class HostilePeers implements AutoCloseable {
     if (!target.twin) {
       options = options.withoutTwinSocket();
     }
-    long number = first;
-    long end = fates.total() + messages;
+    long end = towardsServers.total() + messages;
     try (var _ = VfioUserServer.serve(target.model.get(), options)) {
-      while (fates.total() < end) {
-        trouble.during("connection %d of seed %d, to %s".formatted(number, seed, target.name));
-        try (var client = new HostileClient(mix(seed, number), fates)) {
+      while (towardsServers.total() < end && trouble.isEmpty()) {
+        trouble.during(
+            "connection %d of seed %d, to %s".formatted(connection, seed, target.name));
+        try (var client = new HostileClient(seedOf(connection), towardsServers)) {
           client.run(path);
         }
-        number++;
+        connection++;
         moved.set(System.nanoTime());
       }
       assertServes(path);
     }
-    return number;
   }
 
   /** A client that behaves gets what it asks for, whoever was there before. */
@@ -137,42 +136,73 @@ public final class HostilePeers implements AutoCloseable {
     }
   }
 
+  /** Attacks clients until so many messages more were sent. */
+  private void attackClients(long messages) throws ErrnoException {
+    var path = directory.resolve("client");
+    long first = connection;
+    long end = towardsClients.total() + messages;
+    try (var server =
+        new HostileServer(path, number -> seedOf(first + number), towardsClients)) {
+      while (towardsClients.total() < end && trouble.isEmpty()) {
+        trouble.during("client %d of seed %d".formatted(connection, seed));
+        try {
+          new ClientUser(seedOf(connection), towardsClients).use(path);
+        } catch (RuntimeException | Error e) {
+          trouble.add("a client", e);
+        }
+        connection = Math.max(connection + 1, first + server.connections());
+        moved.set(System.nanoTime());
+        if (server.failure() != null) {
+          trouble.add("the hostile server itself", server.failure());
+        }
+      }
+    } finally {
+      try {
+        Files.deleteIfExists(path);
+      } catch (IOException e) {
+        trouble.add("the hostile server's socket", e);
+      }
+    }
+  }
+
   /**
-   * Attacks until so many messages were sent.
+   * Attacks until so many messages were sent, and prints what became of them.
    *
    * @throws AssertionError if anything is not as it should be
    */
   void run(long messages) throws ErrnoException {
     long start = System.nanoTime();
-    long told = start;
-    long connection = 0;
-    for (int warm = 0; warm < TARGETS.size(); warm++) {
-      connection = attackServer(connection - connection % TARGETS.size() + warm, 2000);
+    for (var target : TARGETS) {
+      attackServer(target, WARM_UP);
     }
+    attackClients(WARM_UP);
     var base = Resources.now();
-    for (int batch = 0; fates.total() < messages; batch++) {
-      connection =
-          attackServer(
-              connection - connection % TARGETS.size() + TARGETS.size() + batch % TARGETS.size(),
-              Math.min(BATCH, messages - fates.total()));
+    long told = start;
+    for (int batch = 0; total() < messages && trouble.isEmpty(); batch++) {
+      long left = Math.min(BATCH, messages - total());
+      if (batch % 3 == 2) {
+        attackClients(left);
+      } else {
+        attackServer(TARGETS.get((batch - batch / 3) % TARGETS.size()), left);
+      }
       Resources.awaitBase(base);
-      if (System.nanoTime() - told > 30_000_000_000L) {
+      moved.set(System.nanoTime());
+      if (System.nanoTime() - told > REPORT_NANOS) {
         told = System.nanoTime();
         System.err.printf(
-            "%,d messages, %,d a second%n",
-            fates.total(), fates.total() * 1_000_000_000L / (told - start));
-      }
-      if (!trouble.isEmpty()) {
-        break;
+            "%,d messages, %,d a second%n", total(), total() * 1_000_000_000L / (told - start));
       }
     }
+    long nanos = System.nanoTime() - start;
     System.out.printf(
-        "seed %d: %,d messages in %.0f s, %,d a second%n%s",
+        "seed %d: %,d messages over %,d connections in %.0f s, %,d a second%n%nto servers%n%s%nto clients%n%s",
         seed,
-        fates.total(),
-        (System.nanoTime() - start) / 1e9,
-        fates.total() * 1_000_000_000L / (System.nanoTime() - start),
-        fates.table());
+        total(),
+        connection,
+        nanos / 1e9,
+        total() * 1_000_000_000L / nanos,
+        towardsServers.table(),
+        towardsClients.table());
     if (!trouble.isEmpty()) {
       throw new AssertionError(trouble.describe());
     }
@@ -186,22 +216,25 @@ public final class HostilePeers implements AutoCloseable {
   public static void main(String... args) throws IOException, ErrnoException {
     long seed = System.nanoTime();
     long messages = 10_000_000;
-    for (int i = 0; i + 1 < args.length; i += 2) {
-      switch (args[i]) {
-        case "--seed" -> seed = Long.parseLong(args[i + 1]);
-        case "--messages" -> messages = Long.parseLong(args[i + 1]);
-        default -> {
-          System.err.println("wrong option: " + args[i]);
-          System.exit(2);
+    for (int i = 0; i < args.length; i += 2) {
+      try {
+        switch (args[i]) {
+          case "--seed" -> seed = Long.parseLong(args[i + 1]);
+          case "--messages" -> messages = Long.parseLong(args[i + 1]);
+          default -> throw new IllegalArgumentException();
         }
+      } catch (RuntimeException e) {
+        System.err.println("usage: fuzz [--seed N] [--messages N]");
+        System.exit(2);
       }
     }
+    System.out.println("seed " + seed);
     var directory = Files.createTempDirectory("jvfio");
     try (var peers = new HostilePeers(seed, directory)) {
-      System.out.println("seed " + seed);
       peers.run(messages);
     } finally {
       Files.deleteIfExists(directory.resolve("server"));
+      Files.deleteIfExists(directory.resolve("client"));
       Files.deleteIfExists(directory);
     }
   }

@@ -23,6 +23,10 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(value = 5, unit = TimeUnit.MINUTES, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class HostilePeersTest {
   private static final LinuxKernel KERNEL = LinuxKernel.instance();
+
+  /** For about 20 seconds on a machine that has nothing else to do. */
+  private static final long MESSAGES = 200_000;
+
   private static final int RAISE = 28;
   private static final int INTX = 0;
 
@@ -106,6 +110,13 @@ class HostilePeersTest {
         assertThat(client.irqs(set | RawClient.UNMASK, INTX, 0, 1, bad)).isEqualTo(invalid);
         assertThat(client.irqs(set | RawClient.TRIGGER, 2, 0, 2, good, bad)).isEqualTo(invalid);
       }
+    }
+  }
+
+  @Test
+  void spoiledMessagesHarmNobody() throws Exception {
+    try (var peers = new HostilePeers(20_250_601, directory)) {
+      peers.run(MESSAGES);
     }
   }
 

@@ -49,17 +49,16 @@ class HostileServerTest {
   private long descriptors;
 
   @BeforeEach
-  void serve() throws IOException {
+  void serve() {
     path = directory.resolve("s");
-    ClientTest.openDescriptors();
-    descriptors = ClientTest.openDescriptors();
+    descriptors = OpenDescriptors.count();
     server = ScriptedServer.at(path);
   }
 
   @AfterEach
-  void nothingStaysOpen() throws IOException {
+  void nothingStaysOpen() {
     server.close();
-    assertThat(ClientTest.openDescriptors()).isEqualTo(descriptors);
+    assertThat(OpenDescriptors.count()).isEqualTo(descriptors);
   }
 
   /**

@@ -35,7 +35,7 @@ class IoEventFdsTest {
 
   private static final int HEAD = 16;
 
-  private final Arena arena = Arena.ofConfined();
+  private final Arena arena = Arena.ofShared();
   private final MemorySegment reply = arena.allocate(4096, 8);
   private final long descriptors = SharedFile.openDescriptors();
   private final Device model = new Device();

@@ -41,7 +41,7 @@ class MigrationServerTest {
   private static final int HEAD = Header.SIZE;
   private static final int DATA = HEAD + 8;
 
-  private final Arena arena = Arena.ofConfined();
+  private final Arena arena = Arena.ofShared();
   private final LatchModel model = new LatchModel();
   private final Server source = new Server(model);
 

@@ -9,7 +9,6 @@ import io.jvfio.linux.Errno;
 import io.jvfio.user.wire.Capabilities;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.RegionAccess;
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
@@ -40,17 +39,16 @@ class ReconnectTest {
   private long descriptors;
 
   @BeforeEach
-  void serve() throws IOException {
+  void serve() {
     path = directory.resolve("s");
-    ClientTest.openDescriptors();
-    descriptors = ClientTest.openDescriptors();
+    descriptors = OpenDescriptors.count();
     server = ScriptedServer.at(path);
   }
 
   @AfterEach
-  void nothingStaysOpen() throws IOException {
+  void nothingStaysOpen() {
     server.close();
-    assertThat(ClientTest.openDescriptors()).isEqualTo(descriptors);
+    assertThat(OpenDescriptors.count()).isEqualTo(descriptors);
   }
 
   private void restart() {

@@ -47,6 +47,9 @@ final class ScriptedServer implements AutoCloseable {
   static final int VECTORS = 20;
   static final int CONFIG = Vfio.VFIO_PCI_CONFIG_REGION_INDEX;
 
+  private static final Capabilities USUAL =
+      new Capabilities(8, 1 << 20, 65_535, 4096, false, OptionalInt.empty(), true);
+
   final MemorySegment config = Arena.ofAuto().allocate(CONFIG_BYTES);
   final MemorySegment bar = Arena.ofAuto().allocate(BAR_BYTES);
 
@@ -57,7 +60,7 @@ final class ScriptedServer implements AutoCloseable {
   final int[] vectors = new int[VECTORS];
 
   int errorFd = -1;
-  volatile Script script = _ -> false;
+  volatile Script script;
 
   private final LinuxKernel kernel = LinuxKernel.instance();
   private final Path path;
@@ -130,8 +133,10 @@ final class ScriptedServer implements AutoCloseable {
     }
   }
 
-  private ScriptedServer(Path path, Capabilities capabilities) throws ErrnoException {
+  private ScriptedServer(Path path, Capabilities capabilities, Script script)
+      throws ErrnoException {
     this.path = path;
+    this.script = script;
     this.capabilities = capabilities;
     Arrays.fill(vectors, -1);
     config.set(Layouts.U32, 0, 0x1234_5678);
@@ -143,12 +148,21 @@ final class ScriptedServer implements AutoCloseable {
   }
 
   static ScriptedServer at(Path path) {
-    return at(path, new Capabilities(8, 1 << 20, 65_535, 4096, false, OptionalInt.empty(), true));
+    return at(path, USUAL);
   }
 
   static ScriptedServer at(Path path, Capabilities capabilities) {
+    return at(path, capabilities, _ -> false);
+  }
+
+  /** A server that does what a script says from the first message on. */
+  static ScriptedServer at(Path path, Script script) {
+    return at(path, USUAL, script);
+  }
+
+  private static ScriptedServer at(Path path, Capabilities capabilities, Script script) {
     try {
-      return new ScriptedServer(path, capabilities);
+      return new ScriptedServer(path, capabilities, script);
     } catch (ErrnoException e) {
       throw new AssertionError(e);
     }

@@ -503,6 +503,20 @@ class ServerTest {
   }
 
   @Test
+  void refusesMemoryThatNeedsADescriptorAndHasNone() throws Exception {
+    int fd = memory(4096);
+    try (var client = start()) {
+      for (int mode : new int[] {DmaMapMessage.MMAP, DmaMapMessage.FILE_IO}) {
+        assertThat(client.map(0, 4096, READ_WRITE | mode)).isEqualTo(Errno.EINVAL.number());
+        assertThat(client.map(0, 4096, READ_WRITE | mode, fd)).isZero();
+        assertThat(client.unmap(0, 4096, 0)).isZero();
+      }
+    } finally {
+      KERNEL.close(fd);
+    }
+  }
+
+  @Test
   void reachesMemoryOfWhichADescriptorCame() throws Exception {
     int fd = memory(16 << 10);
     long before = openFiles();

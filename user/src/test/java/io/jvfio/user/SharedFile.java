@@ -46,6 +46,15 @@ final class SharedFile implements AutoCloseable {
     }
   }
 
+  /** Resizes a file, if whoever owns it lets us. */
+  static void tryResize(int fd, long byteSize) {
+    try (var file = new RandomAccessFile("/proc/self/fd/" + fd, "rw")) {
+      file.setLength(byteSize);
+    } catch (IOException e) {
+      // It is sealed, as it should be.
+    }
+  }
+
   byte[] bytes(long offset, int length) {
     try (var arena = Arena.ofConfined()) {
       var memory = arena.allocate(length);

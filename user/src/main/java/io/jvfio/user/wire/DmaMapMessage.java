@@ -17,6 +17,12 @@ public final class DmaMapMessage {
   /** Flag: the server may write the memory. */
   public static final int WRITABLE = 2;
 
+  /** Flag: the server is to map the descriptor, which must come with it. */
+  public static final int MMAP = 4;
+
+  /** Flag: the server is to read and write the descriptor, which must come with it. */
+  public static final int FILE_IO = 8;
+
   private static final long ARGSZ_OFFSET = Header.SIZE + 0;
   private static final long FLAGS_OFFSET = Header.SIZE + 4;
   private static final long OFFSET_OFFSET = Header.SIZE + 8;
@@ -35,7 +41,7 @@ public final class DmaMapMessage {
     message.set(Layouts.U32, ARGSZ_OFFSET, value);
   }
 
-  /** {@link #READABLE} and {@link #WRITABLE}. */
+  /** {@link #READABLE} and {@link #WRITABLE}; {@link #MMAP} or {@link #FILE_IO}. */
   public static int flags(MemorySegment message) {
     return message.get(Layouts.U32, FLAGS_OFFSET);
   }

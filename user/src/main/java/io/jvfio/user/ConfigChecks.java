@@ -1,0 +1,376 @@
+package io.jvfio.user;
+
+import io.jvfio.user.wire.Command;
+import io.jvfio.user.wire.WriteMulti;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Checks of configuration space, which all PCI devices have and which may be written to a degree.
+ */
+final class ConfigChecks {
+  private static final String READ = "VFIO_USER_REGION_READ";
+  private static final String WRITE = "VFIO_USER_REGION_WRITE";
+  private static final String MODEL = "VFIO Device Model";
+
+  private static final int COMMAND = 4;
+  private static final int STATUS = 6;
+  private static final int HEADER_TYPE = 0xe;
+  private static final int FIRST_BAR = 0x10;
+  private static final int CAPABILITIES = 0x34;
+  private static final int INTERRUPT_LINE = 0x3c;
+  private static final int HEADER = 0x40;
+  private static final int CONVENTIONAL = 0x100;
+  private static final int EXTENDED = 0x1000;
+
+  private static final int HAS_CAPABILITIES = 0x10;
+  private static final int IO_AND_MEMORY = 3;
+  private static final int BUS_MASTER = 4;
+
+  private ConfigChecks() {}
+
+  static List<ConformanceCheck> all() {
+    return List.of(
+        new ConformanceCheck(
+            "config-header",
+            "has a header of a device",
+            MODEL,
+            "a vendor, a device and header type 0",
+            ConfigChecks::header),
+        new ConformanceCheck(
+            "config-widths",
+            "reads the same by bytes, words and longer pieces",
+            READ,
+            "the same bytes",
+            ConfigChecks::widths),
+        new ConformanceCheck(
+            "config-capabilities",
+            "has a capability list that has an end",
+            MODEL,
+            "entries within configuration space, each once",
+            ConfigChecks::capabilityList),
+        new ConformanceCheck(
+            "config-extended",
+            "has an extended capability list that has an end",
+            MODEL,
+            "entries within extended configuration space, each once",
+            ConfigChecks::extendedList),
+        new ConformanceCheck(
+            "config-irq-counts",
+            "has as many interrupts as its capabilities tell",
+            "VFIO_USER_DEVICE_GET_IRQ_INFO",
+            "the same number of MSI and MSI-X vectors in both places",
+            ConfigChecks::irqCounts),
+        new ConformanceCheck(
+            "config-write",
+            "keeps what is written to it",
+            WRITE,
+            "INTERRUPT_LINE as it was written",
+            ConfigChecks::write),
+        new ConformanceCheck(
+            "config-bus-master",
+            "lets bus mastering be turned on and off",
+            WRITE,
+            "the bit as it was written",
+            ConfigChecks::busMaster),
+        new ConformanceCheck(
+            "config-bar-sizes",
+            "tells the size of its BARs as PCI devices do",
+            WRITE,
+            "a power of two that the region fits in, after all ones were written",
+            ConfigChecks::barSizes),
+        new ConformanceCheck(
+            "config-order",
+            "has carried out a write without a reply when the next command is answered",
+            "Command Concurrency",
+            "what the last of several writes without reply has written",
+            ConfigChecks::order),
+        new ConformanceCheck(
+            "config-write-multi",
+            "carries out several writes of one message",
+            "VFIO_USER_REGION_WRITE_MULTI",
+            "their number, and the last one read back",
+            ConfigChecks::writeMulti));
+  }
+
+  private static ByteBuffer little(byte[] bytes) {
+    return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  private static byte[] read(ConformanceRun run, WirePeer peer, int offset, int count) {
+    return run.read(peer, run.config().index(), offset, count);
+  }
+
+  private static void write(ConformanceRun run, WirePeer peer, int offset, byte... bytes) {
+    run.write(peer, run.config().index(), offset, bytes);
+  }
+
+  private static byte[] bytes(int value, int width) {
+    var bytes = new byte[width];
+    for (int i = 0; i < width; i++) {
+      bytes[i] = (byte) (value >>> (8 * i));
+    }
+    return bytes;
+  }
+
+  private static String header(ConformanceRun run) {
+    var config = little(read(run, run.open(), 0, CONVENTIONAL));
+    int vendor = Short.toUnsignedInt(config.getShort(0));
+    int device = Short.toUnsignedInt(config.getShort(2));
+    int type = config.get(HEADER_TYPE) & 0x7f;
+    var came = "%04x:%04x, header type %d".formatted(vendor, device, type);
+    if (vendor == 0 || vendor == 0xffff || type != 0) {
+      throw Verdict.failed(came);
+    }
+    return came;
+  }
+
+  private static String widths(ConformanceRun run) {
+    var peer = run.open();
+    var all = read(run, peer, 0, HEADER);
+    for (int width : new int[] {1, 2, 4, 8}) {
+      for (int offset = 0; offset < HEADER; offset += width) {
+        var part = read(run, peer, offset, width);
+        for (int i = 0; i < width; i++) {
+          if (part[i] != all[offset + i]) {
+            throw Verdict.failed(
+                "0x%02x and 0x%02x at 0x%02x, read by %d"
+                    .formatted(all[offset + i], part[i], offset + i, width));
+          }
+        }
+      }
+    }
+    return "the same";
+  }
+
+  private static String capabilityList(ConformanceRun run) {
+    var config = little(read(run, run.open(), 0, CONVENTIONAL));
+    boolean isTold = (config.getShort(STATUS) & HAS_CAPABILITIES) != 0;
+    int at = Byte.toUnsignedInt(config.get(CAPABILITIES));
+    if (!isTold) {
+      if (at != 0) {
+        throw Verdict.differs("a list at 0x%02x that STATUS does not tell of".formatted(at));
+      }
+      return "none";
+    }
+    var seen = new ArrayList<Integer>();
+    var ids = new ArrayList<String>();
+    while (at != 0) {
+      if (at < HEADER || at % 4 != 0 || seen.contains(at)) {
+        throw Verdict.failed("after %s an entry at 0x%02x".formatted(ids, at));
+      }
+      seen.add(at);
+      ids.add("0x%02x".formatted(config.get(at)));
+      at = Byte.toUnsignedInt(config.get(at + 1));
+    }
+    return String.join(", ", ids);
+  }
+
+  private static String extendedList(ConformanceRun run) {
+    if (run.config().size() < EXTENDED) {
+      throw Verdict.skipped("configuration space has " + MessageText.bytes(run.config().size()));
+    }
+    var config = little(read(run, run.open(), 0, EXTENDED));
+    var seen = new ArrayList<Integer>();
+    var ids = new ArrayList<String>();
+    int at = CONVENTIONAL;
+    while (at != 0) {
+      if (at < CONVENTIONAL || at > EXTENDED - 4 || at % 4 != 0 || seen.contains(at)) {
+        throw Verdict.failed("after %s an entry at 0x%03x".formatted(ids, at));
+      }
+      int head = config.getInt(at);
+      if (head == 0) {
+        break;
+      }
+      seen.add(at);
+      ids.add("0x%04x".formatted(head & 0xffff));
+      at = head >>> 20;
+    }
+    return ids.isEmpty() ? "none" : String.join(", ", ids);
+  }
+
+  /** Where a capability is; 0 where there is none. */
+  private static int find(ByteBuffer config, int id) {
+    if ((config.getShort(STATUS) & HAS_CAPABILITIES) == 0) {
+      return 0;
+    }
+    int at = Byte.toUnsignedInt(config.get(CAPABILITIES));
+    for (int i = 0; i < 48 && at >= HEADER; i++) {
+      if (config.get(at) == id) {
+        return at;
+      }
+      at = Byte.toUnsignedInt(config.get(at + 1));
+    }
+    return 0;
+  }
+
+  private static String irqCounts(ConformanceRun run) {
+    var config = little(read(run, run.open(), 0, CONVENTIONAL));
+    int msi = find(config, 5);
+    int msix = find(config, 0x11);
+    // MMC in bits 1 to 3 of the control word; MSI-X's table size less one in its lowest 11.
+    int msiCount = msi == 0 ? 0 : 1 << (config.getShort(msi + 2) >> 1 & 7);
+    int msixCount = msix == 0 || msix > 0xfc ? 0 : (config.getShort(msix + 2) & 0x7ff) + 1;
+    int pin = config.get(0x3d);
+    var told = run.device().irqs();
+    int toldIntx = count(told, 0);
+    int toldMsi = count(told, 1);
+    int toldMsix = count(told, 2);
+    var came =
+        "capabilities: INTx %d, MSI %d, MSI-X %d; indexes: %d, %d, %d"
+            .formatted(pin == 0 ? 0 : 1, msiCount, msixCount, toldIntx, toldMsi, toldMsix);
+    if (msiCount != toldMsi || msixCount != toldMsix || (pin == 0) != (toldIntx == 0)) {
+      throw Verdict.differs(came);
+    }
+    return came;
+  }
+
+  private static int count(List<DeviceFacts.Irq> irqs, int index) {
+    return irqs.stream()
+        .filter(irq -> irq.index() == index)
+        .mapToInt(DeviceFacts.Irq::count)
+        .findFirst()
+        .orElse(0);
+  }
+
+  private static String write(ConformanceRun run) {
+    var peer = run.open();
+    var before = read(run, peer, INTERRUPT_LINE, 1);
+    try {
+      for (int value : new int[] {0xa5, 0x5a}) {
+        write(run, peer, INTERRUPT_LINE, (byte) value);
+        var after = read(run, peer, INTERRUPT_LINE, 1);
+        if (after[0] != (byte) value) {
+          throw Verdict.differs("0x%02x where 0x%02x was written".formatted(after[0], value));
+        }
+      }
+    } finally {
+      write(run, peer, INTERRUPT_LINE, before);
+    }
+    return "so";
+  }
+
+  private static String busMaster(ConformanceRun run) {
+    var peer = run.open();
+    var before = read(run, peer, COMMAND, 2);
+    int value = little(before).getShort(0);
+    try {
+      for (int next : new int[] {value | BUS_MASTER, value & ~BUS_MASTER}) {
+        write(run, peer, COMMAND, bytes(next, 2));
+        int after = little(read(run, peer, COMMAND, 2)).getShort(0);
+        if ((after & BUS_MASTER) != (next & BUS_MASTER)) {
+          throw Verdict.differs(
+              "COMMAND 0x%04x where 0x%04x was written".formatted(after & 0xffff, next & 0xffff));
+        }
+      }
+    } finally {
+      write(run, peer, COMMAND, before);
+    }
+    return "so";
+  }
+
+  private static String barSizes(ConformanceRun run) {
+    var peer = run.open();
+    var command = read(run, peer, COMMAND, 2);
+    var before = read(run, peer, FIRST_BAR, 24);
+    var sizes = new ArrayList<String>();
+    try {
+      // A BAR that decodes could answer anywhere while it is measured.
+      write(run, peer, COMMAND, bytes(little(command).getShort(0) & ~IO_AND_MEMORY, 2));
+      for (int bar = 0; bar < 6; bar++) {
+        int at = FIRST_BAR + 4 * bar;
+        write(run, peer, at, bytes(-1, 4));
+        int mask = little(read(run, peer, at, 4)).getInt(0);
+        boolean isIo = (mask & 1) != 0;
+        boolean isWide = !isIo && (mask & 6) == 4 && bar < 5;
+        long bits = Integer.toUnsignedLong(mask) & (isIo ? ~3L : ~0xfL);
+        if (isWide) {
+          write(run, peer, at + 4, bytes(-1, 4));
+          bits |= Integer.toUnsignedLong(little(read(run, peer, at + 4, 4)).getInt(0)) << 32;
+        } else if (bits != 0) {
+          bits |= 0xffff_ffffL << 32;
+        }
+        measured(run, bar, bits == 0 ? 0 : -bits, isIo, sizes);
+        bar += isWide ? 1 : 0;
+      }
+    } finally {
+      for (int bar = 0; bar < 6; bar++) {
+        write(run, peer, FIRST_BAR + 4 * bar, bytes(little(before).getInt(4 * bar), 4));
+      }
+      write(run, peer, COMMAND, command);
+    }
+    return sizes.isEmpty() ? "no BAR" : String.join(", ", sizes);
+  }
+
+  private static void measured(
+      ConformanceRun run, int bar, long size, boolean isIo, List<String> sizes) {
+    long told = run.device().region(bar).map(DeviceFacts.Region::size).orElse(0L);
+    long expected =
+        told == 0 ? 0 : Long.highestOneBit(told) == told ? told : Long.highestOneBit(told) << 1;
+    var came = "BAR%d %s%s".formatted(bar, MessageText.bytes(size), isIo ? " of I/O ports" : "");
+    if (size != expected && !(expected != 0 && size == Math.max(expected, 16))) {
+      throw Verdict.differs(came + ", and the region has " + MessageText.bytes(told));
+    }
+    if (size != 0) {
+      sizes.add(came);
+    }
+  }
+
+  private static String order(ConformanceRun run) {
+    var peer = run.open();
+    var before = read(run, peer, INTERRUPT_LINE, 1);
+    write(run, peer, INTERRUPT_LINE, (byte) 0x77);
+    if (read(run, peer, INTERRUPT_LINE, 1)[0] != 0x77) {
+      throw Verdict.skipped("INTERRUPT_LINE does not keep what is written");
+    }
+    try {
+      for (int i = 1; i <= 32; i++) {
+        peer.send(
+            ConformanceRun.quiet(
+                i,
+                Command.REGION_WRITE,
+                PayloadWriter.access(INTERRUPT_LINE, run.config().index(), 1)
+                    .bytes((byte) i)
+                    .toBytes()));
+      }
+      int after = read(run, peer, INTERRUPT_LINE, 1)[0];
+      if (after != 32) {
+        throw Verdict.failed("0x%02x after writes of 0x01 to 0x20".formatted(after));
+      }
+    } finally {
+      write(run, peer, INTERRUPT_LINE, before);
+    }
+    return "the last of 32";
+  }
+
+  private static String writeMulti(ConformanceRun run) {
+    var peer = run.open();
+    if (!run.hello().capabilities().writeMultiple()) {
+      throw Verdict.skipped("the server does not tell that it can");
+    }
+    var before = read(run, peer, INTERRUPT_LINE, 1);
+    int region = run.config().index();
+    try {
+      var payload = new PayloadWriter().u64(2);
+      for (int value : new int[] {0x21, 0x43}) {
+        payload
+            .u64(INTERRUPT_LINE)
+            .u32(region)
+            .u32(1)
+            .bytes((byte) value)
+            .zeros(WriteMulti.MAX_COUNT - 1);
+      }
+      var reply = run.succeeds(peer, 8, Command.REGION_WRITE_MULTI, payload.toBytes());
+      long count = reply.payload().getLong(0);
+      int after = read(run, peer, INTERRUPT_LINE, 1)[0];
+      if (count != 2 || after != 0x43) {
+        throw Verdict.failed("%d writes, and 0x%02x".formatted(count, after));
+      }
+    } finally {
+      write(run, peer, INTERRUPT_LINE, before);
+    }
+    return "2 writes";
+  }
+}

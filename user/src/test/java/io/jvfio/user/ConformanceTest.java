@@ -1,0 +1,454 @@
+package io.jvfio.user;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.jvfio.VfioException;
+import io.jvfio.linux.LinuxKernel;
+import io.jvfio.model.DeviceModel;
+import io.jvfio.model.EduModel;
+import io.jvfio.model.GpioModel;
+import io.jvfio.model.NvmeModel;
+import io.jvfio.user.ConformanceResult.Outcome;
+import io.jvfio.user.wire.Command;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+@Timeout(value = 300, unit = TimeUnit.SECONDS)
+class ConformanceTest {
+  private static final ConformanceOptions OPTIONS =
+      ConformanceOptions.defaults().withPatience(Duration.ofSeconds(30));
+
+  /** For servers that are silent on purpose. */
+  private static final Duration SHORT = Duration.ofMillis(400);
+
+  private final Path path;
+  private final Path lying;
+
+  ConformanceTest(@TempDir Path directory) {
+    this.path = directory.resolve("server");
+    this.lying = directory.resolve("liar");
+  }
+
+  private static String failures(ConformanceReport report) {
+    var text = new StringBuilder();
+    for (var result : report.results()) {
+      if (result.outcome() == Outcome.FAILED) {
+        text.append(result).append('\n');
+      }
+    }
+    return text.toString();
+  }
+
+  private ConformanceReport conform(DeviceModel model, ConformanceOptions options) {
+    try (model;
+        var _ = VfioUserServer.serve(model, path)) {
+      return Conformance.of(path, options).run(_ -> {});
+    }
+  }
+
+  static List<Arguments> models() {
+    Supplier<DeviceModel> edu = EduModel::new;
+    Supplier<DeviceModel> gpio = GpioModel::new;
+    Supplier<DeviceModel> latch = LatchModel::new;
+    Supplier<DeviceModel> nvme = () -> NvmeModel.inMemory("1", 1 << 20);
+    return List.of(
+        Arguments.of("edu", edu),
+        Arguments.of("gpio", gpio),
+        Arguments.of("latch", latch),
+        Arguments.of("nvme", nvme));
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("models")
+  void findsNothingWrongWithOurServer(String name, Supplier<DeviceModel> model) {
+    var seen = new ArrayList<ConformanceResult>();
+    try (var served = model.get();
+        var _ = VfioUserServer.serve(served, path)) {
+      var report = Conformance.of(path, OPTIONS.withBarWrites()).run(seen::add);
+      assertThat(failures(report)).isEmpty();
+      assertThat(report.isConformant()).isTrue();
+      assertThat(report.version()).isEqualTo("0.1");
+      assertThat(report.capabilities()).contains("max_msg_fds");
+      assertThat(seen).isEqualTo(report.results());
+      assertThat(report.results().stream().map(ConformanceResult::check))
+          .containsExactlyElementsOf(Conformance.checkNames());
+    }
+  }
+
+  @Test
+  void looksAtEverythingThatSomeDeviceHas() {
+    Set<String> passed = new HashSet<>();
+    for (var model : models()) {
+      @SuppressWarnings("unchecked")
+      var supplier = (Supplier<DeviceModel>) Objects.requireNonNull(model.get()[1]);
+      conform(supplier.get(), OPTIONS.withBarWrites()).results().stream()
+          .filter(result -> result.outcome() == Outcome.PASSED)
+          .forEach(result -> passed.add(result.check()));
+    }
+    assertThat(passed)
+        .contains(
+            "irq-range",
+            "irq-range-bool",
+            "irq-deassign-one",
+            "irq-too-few-descriptors",
+            "config-write-multi",
+            "region-write-bars",
+            "migration-copy",
+            "migration-state-error",
+            "logging",
+            "logging-not-started",
+            "version-twin-asked",
+            "reset-keeps-connection");
+  }
+
+  @Test
+  void hasManyChecksWithNamesOfTheirOwn() {
+    assertThat(Conformance.checkNames()).hasSizeGreaterThanOrEqualTo(150).doesNotHaveDuplicates();
+    assertThat(Conformance.checkNames())
+        .allSatisfy(name -> assertThat(name).matches("[a-z]+(-[a-z0-9]+)*"));
+  }
+
+  @Test
+  void makesTheChecksThatAreWanted() {
+    var report = conform(new GpioModel(), OPTIONS.withOnly(Set.of("dma-unmap", "version-once")));
+    assertThat(report.results().stream().map(ConformanceResult::check))
+        .contains("version-once", "dma-unmap", "dma-unmap-all")
+        .hasSize(
+            (int)
+                Conformance.checkNames().stream()
+                    .filter(name -> name.startsWith("dma-unmap") || name.equals("version-once"))
+                    .count());
+  }
+
+  @Test
+  void leavesNoDescriptorOpenAndTheDeviceAsItWas() throws Exception {
+    try (var model = new LatchModel();
+        var _ = VfioUserServer.serve(model, path)) {
+      Conformance.of(path, OPTIONS.withOnly(Set.of("irq", "dma", "config"))).run(_ -> {});
+      byte[] before;
+      try (var client = RawClient.agreed(path)) {
+        before = config(client);
+      }
+      long open = openFiles();
+      Conformance.of(path, OPTIONS).run(_ -> {});
+      assertThat(openFiles()).isLessThanOrEqualTo(open);
+      try (var client = RawClient.agreed(path)) {
+        assertThat(config(client)).isEqualTo(before);
+      }
+    }
+  }
+
+  private static byte[] config(RawClient client) {
+    var bytes = new byte[256];
+    for (int i = 0; i < bytes.length; i++) {
+      bytes[i] = (byte) client.value(RawClient.CONFIG, i, 1);
+    }
+    return bytes;
+  }
+
+  private static long openFiles() throws Exception {
+    try (var files = Files.list(Path.of("/proc/self/fd"))) {
+      return files.count();
+    }
+  }
+
+  @Test
+  void saysThatThereIsNoServer() {
+    var none = Conformance.of(path, OPTIONS.withPatience(Duration.ofMillis(50)));
+    assertThatThrownBy(() -> none.run(_ -> {}))
+        .isInstanceOf(VfioException.class)
+        .hasMessageContaining("is not there any more (ENOENT)")
+        .hasMessageContaining("Start a server");
+  }
+
+  /** A reply with other bytes at a place. */
+  private static List<byte[]> with(byte[] reply, int offset, int value) {
+    var copy = reply.clone();
+    ByteBuffer.wrap(copy).order(ByteOrder.nativeOrder()).putInt(offset, value);
+    return List.of(copy);
+  }
+
+  private static byte[] reply(byte[] command, int flags, int errno, byte... payload) {
+    var reply = ByteBuffer.allocate(16 + payload.length).order(ByteOrder.nativeOrder());
+    reply.put(command, 0, 4).putInt(16 + payload.length).putInt(flags).putInt(errno).put(payload);
+    return reply.array();
+  }
+
+  /** What a check says of a server that lies. */
+  private static Arguments lie(String check, String came, LyingServer.Lie lie) {
+    return Arguments.of(check, came, lie);
+  }
+
+  private static boolean is(byte[] command, Command which) {
+    return LyingServer.command(command) == which.number();
+  }
+
+  private static int word(byte[] message, int offset) {
+    return message.length < offset + 4
+        ? 0
+        : ByteBuffer.wrap(message).order(ByteOrder.nativeOrder()).getInt(offset);
+  }
+
+  /** Errors become success, for one command. */
+  private static LyingServer.Lie content(Command which) {
+    return (command, reply) ->
+        is(command, which) && LyingServer.isError(reply)
+            ? List.of(reply(command, 1, 0))
+            : List.of(reply);
+  }
+
+  static List<Arguments> lies() {
+    return List.of(
+        lie(
+            "version-answered",
+            "version 0.9",
+            (command, reply) ->
+                is(command, Command.VERSION) ? with(reply, 16, 9 << 16) : List.of(reply)),
+        lie(
+            "version-answered",
+            "capabilities without a NUL at their end",
+            (command, reply) ->
+                is(command, Command.VERSION)
+                    ? with(Arrays.copyOf(reply, reply.length - 1), 4, reply.length - 1)
+                    : List.of(reply)),
+        lie("version-short", "success", content(Command.VERSION)),
+        lie("version-first", "success", content(Command.DEVICE_GET_INFO)),
+        lie(
+            "header-echo",
+            "answered #8001 where it was asked #8000",
+            (command, reply) ->
+                is(command, Command.DEVICE_GET_INFO) && command[1] == (byte) 0x80
+                    ? List.of(withId(reply, 0x8001))
+                    : List.of(reply)),
+        lie(
+            "header-error-size",
+            "EINVAL with a payload of 4 bytes and flags 0x21",
+            (command, reply) ->
+                LyingServer.isError(reply)
+                    ? List.of(reply(command, 0x21, 22, new byte[4]))
+                    : List.of(reply)),
+        lie(
+            "header-no-reply",
+            "silence, and then it answered #004d where it was asked #0002",
+            (command, reply) -> reply.length == 0 ? List.of(reply(command, 1, 0)) : List.of(reply)),
+        lie(
+            "header-unknown-14",
+            "success to command 14",
+            (command, reply) ->
+                LyingServer.command(command) == 14
+                    ? List.of(reply(command, 1, 0))
+                    : List.of(reply)),
+        lie(
+            "header-size-small",
+            "did not answer",
+            (command, reply) -> word(command, 4) < 16 ? List.of() : List.of(reply)),
+        lie("header-short-payload", "success of DEVICE_GET_INFO", content(Command.DEVICE_GET_INFO)),
+        lie(
+            "device-info",
+            "flags RESET, 9 regions",
+            (command, reply) ->
+                is(command, Command.DEVICE_GET_INFO) ? with(reply, 20, 1) : List.of(reply)),
+        lie(
+            "region-info-all",
+            "BAR3: index 4",
+            (command, reply) ->
+                is(command, Command.DEVICE_GET_REGION_INFO) && word(command, 24) == 3
+                    ? with(reply, 24, 4)
+                    : List.of(reply)),
+        lie(
+            "region-info-capabilities",
+            "BAR0: a capability at offset 32",
+            (command, reply) ->
+                is(command, Command.DEVICE_GET_REGION_INFO) && word(command, 24) == 0
+                    ? List.of(circle(command))
+                    : List.of(reply)),
+        lie(
+            "region-info-mmap",
+            "BAR0: no descriptor",
+            (command, reply) ->
+                is(command, Command.DEVICE_GET_REGION_INFO) && word(command, 24) == 0
+                    ? with(reply, 20, 7)
+                    : List.of(reply)),
+        lie("region-read-past-end", "success", content(Command.REGION_READ)),
+        lie("region-write-long", "success", content(Command.REGION_WRITE)),
+        lie(
+            "region-read",
+            "a read of 2 bytes at 0x0 answered as offset 0x0 of config, 1 byte",
+            (command, reply) ->
+                is(command, Command.REGION_READ) && word(command, 28) == 2
+                    ? with(reply, 28, 1)
+                    : List.of(reply)),
+        lie(
+            "config-order",
+            "0x00 after writes",
+            (command, reply) ->
+                is(command, Command.REGION_READ) && reply.length == 33 && reply[32] == 32
+                    ? with(Arrays.copyOf(reply, 36), 32, 0).stream()
+                        .map(each -> Arrays.copyOf(each, 33))
+                        .toList()
+                    : List.of(reply)),
+        lie("irq-count-beyond", "success", content(Command.DEVICE_SET_IRQS)),
+        lie("dma-map-twice", "success", content(Command.DMA_MAP)),
+        lie(
+            "dma-map-overlap",
+            "EINVAL",
+            (command, reply) ->
+                LyingServer.isError(reply) ? List.of(reply(command, 0x21, 22)) : List.of(reply)),
+        lie("dma-unmap-part", "success", content(Command.DMA_UNMAP)),
+        lie(
+            "feature-probe",
+            "MIGRATION",
+            (command, reply) ->
+                is(command, Command.DEVICE_FEATURE) && word(command, 20) == 0x50001
+                    ? with(reply, 16, 99)
+                    : List.of(reply)),
+        lie(
+            "migration-state",
+            "STOP",
+            (command, reply) ->
+                is(command, Command.DEVICE_FEATURE) && word(command, 20) == 0x10002
+                    ? with(reply, 24, 1)
+                    : List.of(reply)),
+        lie("migration-read-outside", "success", content(Command.MIG_DATA_READ)),
+        lie("migration-stop-copy-to-pre-copy", "success", content(Command.DEVICE_FEATURE)),
+        lie(
+            "reset",
+            "closed the connection",
+            (command, reply) -> is(command, Command.DEVICE_RESET) ? null : List.of(reply)));
+  }
+
+  private static byte[] withId(byte[] message, int id) {
+    var copy = message.clone();
+    ByteBuffer.wrap(copy).order(ByteOrder.nativeOrder()).putShort(0, (short) id);
+    return copy;
+  }
+
+  /** A region whose only capability is followed by itself. */
+  private static byte[] circle(byte[] command) {
+    var payload = ByteBuffer.allocate(40).order(ByteOrder.nativeOrder());
+    payload.putInt(40).putInt(8).putInt(0).putInt(32).putLong(4096).putLong(0);
+    payload.putShort((short) 3).putShort((short) 1).putInt(32);
+    return reply(command, 1, 0, payload.array());
+  }
+
+  @ParameterizedTest(name = "{0}: {1}")
+  @MethodSource("lies")
+  void findsWhatIsWrong(String check, String came, LyingServer.Lie lie) throws Exception {
+    try (var model = new LatchModel();
+        var _ = VfioUserServer.serve(model, path);
+        var _ = new LyingServer(lying, path, lie)) {
+      var report =
+          Conformance.of(lying, OPTIONS.withOnly(Set.of(check)).withPatience(SHORT.multipliedBy(5)))
+              .run(_ -> {});
+      assertThat(report.results())
+          .filteredOn(result -> result.check().equals(check))
+          .singleElement()
+          .satisfies(
+              result -> {
+                assertThat(result.outcome()).as(result.came()).isEqualTo(Outcome.FAILED);
+                assertThat(result.came()).contains(came);
+              });
+      assertThat(report.isConformant()).isFalse();
+    }
+  }
+
+  @Test
+  void findsInterruptsThatAreNotSignalled() throws Exception {
+    int device = LinuxKernel.instance().eventFd(0, 0);
+    LinuxKernel.instance().close(device);
+    try (var model = NvmeModel.inMemory("1", 1 << 20);
+        var _ = VfioUserServer.serve(model, path);
+        var _ =
+            new LyingServer(
+                lying,
+                path,
+                // A trigger of a single interrupt is taken, and not passed on: a range of none is.
+                (command, reply) -> List.of(reply))) {
+      var report = Conformance.of(lying, OPTIONS.withOnly(Set.of("irq-range"))).run(_ -> {});
+      assertThat(failures(report)).isEmpty();
+    }
+  }
+
+  @Test
+  void waitsForAServerThatEndedAndSaysSo() throws Exception {
+    try (var model = new GpioModel();
+        var _ = VfioUserServer.serve(model, path);
+        var _ =
+            new LyingServer(
+                lying,
+                path,
+                (command, reply) -> {
+                  if (is(command, Command.DEVICE_RESET)) {
+                    throw new LyingServer.End(300);
+                  }
+                  return List.of(reply);
+                })) {
+      var report =
+          Conformance.of(lying, OPTIONS.withOnly(Set.of("reset", "feature-unknown"))).run(_ -> {});
+      assertThat(report.results().getFirst().outcome()).isEqualTo(Outcome.FAILED);
+      assertThat(report.results().getFirst().came())
+          .isEqualTo("closed the connection, and the server ended and was started again");
+      assertThat(report.results().getLast().outcome()).isEqualTo(Outcome.PASSED);
+    }
+  }
+
+  @Test
+  void leavesOutTheRestOnceTheServerIsGone() throws Exception {
+    try (var model = new GpioModel();
+        var _ = VfioUserServer.serve(model, path);
+        var _ =
+            new LyingServer(
+                lying,
+                path,
+                (command, reply) -> {
+                  if (is(command, Command.DEVICE_RESET)) {
+                    throw new LyingServer.End(-1);
+                  }
+                  return List.of(reply);
+                })) {
+      var report =
+          Conformance.of(lying, OPTIONS.withOnly(Set.of("reset", "feature")).withPatience(SHORT))
+              .run(_ -> {});
+      assertThat(report.results().getFirst().came())
+          .isEqualTo("closed the connection, and the server ended, and is not there again");
+      assertThat(report.results().subList(1, report.results().size()))
+          .allSatisfy(
+              result -> {
+                assertThat(result.outcome()).isEqualTo(Outcome.SKIPPED);
+                assertThat(result.came()).isEqualTo("the server is not there any more");
+              });
+    }
+  }
+
+  @Test
+  void endsWhenAServerIsSilent() throws Exception {
+    try (var model = new GpioModel();
+        var _ = VfioUserServer.serve(model, path);
+        var _ = new LyingServer(lying, path, (_, _) -> List.of())) {
+      var report =
+          Conformance.of(lying, OPTIONS.withOnly(Set.of("version-answered")).withPatience(SHORT))
+              .run(_ -> {});
+      assertThat(report.version()).isEmpty();
+      assertThat(report.results().getFirst().came())
+          .isEqualTo("did not answer within 400 ms, and then no connection is answered any more");
+    }
+  }
+}
