@@ -81,6 +81,6 @@ jars_dir() {
     echo "$JVFIO_LIB"
     return
   fi
-  ensure_dist "$CHECKOUT" "$(java_home)" >&2
+  ensure_dist "$CHECKOUT" "$(java_home)" >&2 || exit 1
   echo "$CHECKOUT/target/dist/lib"
 }

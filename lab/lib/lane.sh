@@ -34,11 +34,7 @@ run_lane() {
   local root started=$SECONDS step
   if [ -n "$FIGURES" ]; then STEPS=("$FIGURES"); fi
   case $FIGURES in
-    nvme-*)
-      [ ${#NULLS[@]} -gt 0 ] || die "lane $LANE has no controllers for figures of NVMe"
-      QEMU+=("${NULL_QEMU[@]}")
-      if [ ${#MODULES[@]} -gt 0 ]; then MODULES+=(nvme); fi
-      ;;
+    nvme-*) for_nvme_figures ;;
     *) NULLS=() ;;
   esac
   if [ -n "$SHELL_STEPS" ]; then STEPS=(shell dmesg); fi
@@ -84,8 +80,15 @@ run_lane() {
   lab_java "$REPORT" "$LANE" "$OUT"
 }
 
+# for_nvme_figures: what a lane's machine has, beyond what it has for its steps, when reads of an NVMe controller are measured.
+for_nvme_figures() {
+  [ ${#NULLS[@]} -gt 0 ] || die "lane $LANE has no controllers for figures of NVMe"
+  QEMU+=("${NULL_QEMU[@]}")
+  if [ ${#MODULES[@]} -gt 0 ]; then MODULES+=(nvme); fi
+}
+
 # after_guest: what is looked at outside when the guest has ended: here, the image of the disk that a step says to have written. A lane may
-# have an after_guest of its own.
+# have an after_guest of its own, and a for_nvme_figures.
 after_guest() {
   local step number
   for step in "${STEPS[@]}"; do

@@ -23,6 +23,7 @@ start_server() {
   (cd "$WORK" && exec "${JVFIO[@]}" serve "${arguments[@]}" --socket "$name.sock") \
     <>"$WORK/$name.in" >>"$OUT/served-$name.out" 2>>"$OUT/served-$name.err" &
   echo $! >"$WORK/$name.pid"
+  disown # or this shell would tell of its end
   until [ "$(listening "$name")" -gt "$before" ]; do
     if ! kill -0 $! 2>/dev/null || [ "$SECONDS" -gt "$deadline" ]; then
       cat "$OUT/served-$name.err" >&2
@@ -34,6 +35,9 @@ start_server() {
 
 # listening NAME: how many times a server of that name has begun to listen.
 listening() { grep -c '^jvfio: serving ' "$OUT/served-$1.err" || true; }
+
+# clients NAME: how many clients servers of that name have had.
+clients() { grep -c '^jvfio: a client is here' "$OUT/served-$1.err" || true; }
 
 # kill_server NAME: at once, in the middle of whatever it does.
 kill_server() {

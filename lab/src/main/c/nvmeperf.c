@@ -323,8 +323,8 @@ int64_t nvmeperf_read(struct nvmeperf *n, int64_t count, int depth, int blocks, 
 
 /* The same with the kernel's own driver, one read at a time; the descriptor is to be of a block device, opened with O_DIRECT. */
 int64_t odirect_read(int fd, int64_t count, int blocks, int area) {
-  static uint64_t random = 88172645463325252;
-  static char *buffer;
+  static _Thread_local uint64_t random = 88172645463325252;
+  static _Thread_local char *buffer;
   struct timespec begin, end;
   if (!buffer) buffer = aligned_alloc(PAGE, PAGE);
   clock_gettime(CLOCK_MONOTONIC, &begin);

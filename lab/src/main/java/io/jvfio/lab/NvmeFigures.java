@@ -25,6 +25,9 @@ import org.jspecify.annotations.Nullable;
  * <p>{@code NvmeFigures --tail SECONDS ADDRESS}: how long each of the reads takes, one at a time,
  * over so long a time.
  *
+ * <p>{@code NvmeFigures --drivers LIBRARY FILE FILE}: random reads of two block devices by the
+ * kernel's own driver, from one thread or from several.
+ *
  * <p>Run it with {@code -XX:-UseTLAB}: every allocation then counts at once in what the heap has in
  * use.
  */
@@ -34,13 +37,13 @@ public final class NvmeFigures {
   private static final int MAX_DEPTH = 32;
 
   /** Of the first 512 MiB. */
-  private static final int AREA = 20;
+  static final int AREA = 20;
 
-  private static final int BLOCK = 512;
+  static final int BLOCK = 512;
   private static final long FIRST_WARM_UP_NANOS = 15_000_000_000L;
   private static final long WARM_UP_NANOS = 2_000_000_000L;
   private static final long BATCH_NANOS = 10_000_000;
-  private static final int ROUNDS = 201;
+  static final int ROUNDS = 201;
 
   /** Longer than a command may take. */
   private static final long LONGEST_NANOS = 100_000_000_000L;
@@ -58,6 +61,10 @@ public final class NvmeFigures {
   public static void main(String[] arguments) {
     if (arguments[0].equals("--tail")) {
       tail(Long.parseLong(arguments[1]), arguments[2]);
+      return;
+    }
+    if (arguments[0].equals("--drivers")) {
+      DriverFigures.print(new CPeer(Path.of(arguments[1])), arguments[2], arguments[3]);
       return;
     }
     var figures =
@@ -151,7 +158,7 @@ public final class NvmeFigures {
         heap);
   }
 
-  private static double perSecond(int count, double nanos) {
+  static double perSecond(int count, double nanos) {
     return count * 1e9 / nanos;
   }
 
@@ -195,7 +202,7 @@ public final class NvmeFigures {
     return runtime.totalMemory() - runtime.freeMemory();
   }
 
-  private static double median(double[] values) {
+  static double median(double[] values) {
     var sorted = values.clone();
     Arrays.sort(sorted);
     return sorted[sorted.length / 2];

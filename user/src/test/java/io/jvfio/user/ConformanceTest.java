@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.jvfio.VfioException;
-import io.jvfio.linux.LinuxKernel;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.EduModel;
 import io.jvfio.model.GpioModel;
@@ -20,7 +19,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
@@ -98,7 +96,7 @@ class ConformanceTest {
     Set<String> passed = new HashSet<>();
     for (var model : models()) {
       @SuppressWarnings("unchecked")
-      var supplier = (Supplier<DeviceModel>) Objects.requireNonNull(model.get()[1]);
+      var supplier = (Supplier<DeviceModel>) model.get()[1];
       conform(supplier.get(), OPTIONS.withBarWrites()).results().stream()
           .filter(result -> result.outcome() == Outcome.PASSED)
           .forEach(result -> passed.add(result.check()));
@@ -131,11 +129,9 @@ class ConformanceTest {
     var report = conform(new GpioModel(), OPTIONS.withOnly(Set.of("dma-unmap", "version-once")));
     assertThat(report.results().stream().map(ConformanceResult::check))
         .contains("version-once", "dma-unmap", "dma-unmap-all")
-        .hasSize(
-            (int)
-                Conformance.checkNames().stream()
-                    .filter(name -> name.startsWith("dma-unmap") || name.equals("version-once"))
-                    .count());
+        .hasSize((int) Conformance.checkNames().stream()
+                .filter(name -> name.startsWith("dma-unmap") || name.equals("version-once"))
+                .count());
   }
 
   @Test
@@ -149,6 +145,11 @@ class ConformanceTest {
       }
       long open = openFiles();
       Conformance.of(path, OPTIONS).run(_ -> {});
+      // The server notices a little later that its last client is gone.
+      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+      while (openFiles() > open && System.nanoTime() < end) {
+        Thread.sleep(10);
+      }
       assertThat(openFiles()).isLessThanOrEqualTo(open);
       try (var client = RawClient.agreed(path)) {
         assertThat(config(client)).isEqualTo(before);
@@ -175,14 +176,16 @@ class ConformanceTest {
     var none = Conformance.of(path, OPTIONS.withPatience(Duration.ofMillis(50)));
     assertThatThrownBy(() -> none.run(_ -> {}))
         .isInstanceOf(VfioException.class)
-        .hasMessageContaining("is not there any more (ENOENT)")
+        .hasMessageContaining("is not there (ENOENT)")
         .hasMessageContaining("Start a server");
   }
 
   /** A reply with other bytes at a place. */
   private static List<byte[]> with(byte[] reply, int offset, int value) {
     var copy = reply.clone();
-    ByteBuffer.wrap(copy).order(ByteOrder.nativeOrder()).putInt(offset, value);
+    if (offset + Integer.BYTES <= copy.length) {
+      ByteBuffer.wrap(copy).order(ByteOrder.nativeOrder()).putInt(offset, value);
+    }
     return List.of(copy);
   }
 
@@ -220,8 +223,7 @@ class ConformanceTest {
         lie(
             "version-answered",
             "version 0.9",
-            (command, reply) ->
-                is(command, Command.VERSION) ? with(reply, 16, 9 << 16) : List.of(reply)),
+            (command, reply) -> is(command, Command.VERSION) ? with(reply, 16, 9 << 16) : List.of(reply)),
         lie(
             "version-answered",
             "capabilities without a NUL at their end",
@@ -248,7 +250,8 @@ class ConformanceTest {
         lie(
             "header-no-reply",
             "silence, and then it answered #004d where it was asked #0002",
-            (command, reply) -> reply.length == 0 ? List.of(reply(command, 1, 0)) : List.of(reply)),
+            (command, reply) ->
+                reply.length == 0 ? List.of(reply(command, 1, 0)) : List.of(reply)),
         lie(
             "header-unknown-14",
             "success to command 14",
@@ -256,16 +259,11 @@ class ConformanceTest {
                 LyingServer.command(command) == 14
                     ? List.of(reply(command, 1, 0))
                     : List.of(reply)),
-        lie(
-            "header-size-small",
-            "did not answer",
-            (command, reply) -> word(command, 4) < 16 ? List.of() : List.of(reply)),
         lie("header-short-payload", "success of DEVICE_GET_INFO", content(Command.DEVICE_GET_INFO)),
         lie(
             "device-info",
             "flags RESET, 9 regions",
-            (command, reply) ->
-                is(command, Command.DEVICE_GET_INFO) ? with(reply, 20, 1) : List.of(reply)),
+            (command, reply) -> is(command, Command.DEVICE_GET_INFO) ? with(reply, 20, 1) : List.of(reply)),
         lie(
             "region-info-all",
             "BAR3: index 4",
@@ -298,7 +296,7 @@ class ConformanceTest {
                     : List.of(reply)),
         lie(
             "config-order",
-            "0x00 after writes",
+            "0x00 after writes of 0x01 to 0x20",
             (command, reply) ->
                 is(command, Command.REGION_READ) && reply.length == 33 && reply[32] == 32
                     ? with(Arrays.copyOf(reply, 36), 32, 0).stream()
@@ -355,9 +353,7 @@ class ConformanceTest {
     try (var model = new LatchModel();
         var _ = VfioUserServer.serve(model, path);
         var _ = new LyingServer(lying, path, lie)) {
-      var report =
-          Conformance.of(lying, OPTIONS.withOnly(Set.of(check)).withPatience(SHORT.multipliedBy(5)))
-              .run(_ -> {});
+      var report = Conformance.of(lying, OPTIONS.withOnly(Set.of(check)).withPatience(SHORT.multipliedBy(5))).run(_ -> {});
       assertThat(report.results())
           .filteredOn(result -> result.check().equals(check))
           .singleElement()
@@ -371,20 +367,33 @@ class ConformanceTest {
   }
 
   @Test
-  void findsInterruptsThatAreNotSignalled() throws Exception {
-    int device = LinuxKernel.instance().eventFd(0, 0);
-    LinuxKernel.instance().close(device);
+  void findsInterruptsThatAreSignalledOutsideOfARange() throws Exception {
     try (var model = NvmeModel.inMemory("1", 1 << 20);
         var _ = VfioUserServer.serve(model, path);
-        var _ =
-            new LyingServer(
-                lying,
-                path,
-                // A trigger of a single interrupt is taken, and not passed on: a range of none is.
-                (command, reply) -> List.of(reply))) {
+        var _ = new LyingServer(lying, path, wide())) {
       var report = Conformance.of(lying, OPTIONS.withOnly(Set.of("irq-range"))).run(_ -> {});
-      assertThat(failures(report)).isEmpty();
+      assertThat(report.results().getFirst().came())
+          .isEqualTo("signals [1, 1, 1, 0] where [0, 1, 1, 0] were due");
     }
+  }
+
+  /** A server that begins at 0 whatever it is told, as one is known to. */
+  private static LyingServer.Lie wide() {
+    return new LyingServer.Lie() {
+      @Override
+      public byte[] hear(byte[] command) {
+        boolean isTrigger = is(command, Command.DEVICE_SET_IRQS) && word(command, 20) == 0x21;
+        if (!isTrigger || word(command, 28) != 1) {
+          return command;
+        }
+        return with(with(command, 28, 0).getFirst(), 32, 3).getFirst();
+      }
+
+      @Override
+      public List<byte[]> tell(byte[] command, byte[] reply) {
+        return List.of(reply);
+      }
+    };
   }
 
   @Test
@@ -401,8 +410,7 @@ class ConformanceTest {
                   }
                   return List.of(reply);
                 })) {
-      var report =
-          Conformance.of(lying, OPTIONS.withOnly(Set.of("reset", "feature-unknown"))).run(_ -> {});
+      var report = Conformance.of(lying, OPTIONS.withOnly(Set.of("reset", "feature-unknown"))).run(_ -> {});
       assertThat(report.results().getFirst().outcome()).isEqualTo(Outcome.FAILED);
       assertThat(report.results().getFirst().came())
           .isEqualTo("closed the connection, and the server ended and was started again");
@@ -444,7 +452,8 @@ class ConformanceTest {
         var _ = VfioUserServer.serve(model, path);
         var _ = new LyingServer(lying, path, (_, _) -> List.of())) {
       var report =
-          Conformance.of(lying, OPTIONS.withOnly(Set.of("version-answered")).withPatience(SHORT))
+          Conformance.of(
+                  lying, OPTIONS.withOnly(Set.of("version-answered")).withPatience(SHORT))
               .run(_ -> {});
       assertThat(report.version()).isEmpty();
       assertThat(report.results().getFirst().came())
