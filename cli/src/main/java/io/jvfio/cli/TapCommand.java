@@ -51,14 +51,14 @@ final class TapCommand implements Runnable {
   static final class TapPaths {
     @Parameters(
         paramLabel = "LISTEN",
-        index = "0",
+        index = "0+", // behind the parameters of a command that has some of its own
         description = "Where clients connect to; made with mode 0600, removed at the end.",
         converter = SocketPath.class)
     @Nullable Path listen;
 
     @Parameters(
         paramLabel = "CONNECT",
-        index = "1",
+        index = "1+",
         description = "Where the server listens.",
         converter = SocketPath.class)
     @Nullable Path connect;

@@ -13,7 +13,8 @@ import java.util.regex.Pattern;
  * and what was found outside of it. Exit status 0 when all is as it should be, 1 otherwise.
  */
 public final class ServedReport extends StepReport {
-  private static final List<String> LANES = List.of("qemu-edu", "qemu-gpio", "qemu-nvme", "qemu-nvme-lost");
+  private static final List<String> LANES =
+      List.of("qemu-edu", "qemu-gpio", "qemu-nvme", "qemu-nvme-lost");
   private static final String WRITTEN_FILES = "16";
   private static final int FLUSHED_FILES = 10;
   private static final Pattern INTERRUPTS = Pattern.compile("\\s*\\d+:\\s+(\\d+) .*nvme\\dq1");

@@ -134,8 +134,8 @@ class ServedReportTest {
         "qemu-edu | edu-iommufd | copies-by-line 100 | copies-by-line 99 | edu-iommufd: by line",
         "qemu-edu | dmesg | Linux version | BUG: kernel NULL pointer | dmesg",
       })
-  void failsWhereSomethingIsNot(
-      String lane, String step, String text, String other, String check) throws IOException {
+  void failsWhereSomethingIsNot(String lane, String step, String text, String other, String check)
+      throws IOException {
     var file = directory.resolve(step + ".out");
     assertThat(file).content().contains(text);
     var replacement = other == null ? "" : other;
@@ -148,8 +148,11 @@ class ServedReportTest {
 
   @ParameterizedTest
   @CsvSource({
-    "qemu-nvme, disk-write", "qemu-nvme, disk-fsck", "qemu-nvme-lost, lost-repair",
-    "qemu-nvme-lost, lost-fsck", "qemu-gpio, gpio-output", "qemu-edu, edu-type1"
+    "qemu-nvme, disk-write",
+    "qemu-nvme, disk-fsck",
+    "qemu-nvme-lost, lost-repair",
+    "qemu-gpio, gpio-output",
+    "qemu-edu, edu-type1"
   })
   void failsWhereAStepDid(String lane, String step) throws IOException {
     Files.writeString(directory.resolve(step + ".rc"), "4\n");

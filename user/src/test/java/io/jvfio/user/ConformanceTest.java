@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
@@ -96,7 +97,7 @@ class ConformanceTest {
     Set<String> passed = new HashSet<>();
     for (var model : models()) {
       @SuppressWarnings("unchecked")
-      var supplier = (Supplier<DeviceModel>) model.get()[1];
+      var supplier = (Supplier<DeviceModel>) Objects.requireNonNull(model.get()[1]);
       conform(supplier.get(), OPTIONS.withBarWrites()).results().stream()
           .filter(result -> result.outcome() == Outcome.PASSED)
           .forEach(result -> passed.add(result.check()));
@@ -129,9 +130,11 @@ class ConformanceTest {
     var report = conform(new GpioModel(), OPTIONS.withOnly(Set.of("dma-unmap", "version-once")));
     assertThat(report.results().stream().map(ConformanceResult::check))
         .contains("version-once", "dma-unmap", "dma-unmap-all")
-        .hasSize((int) Conformance.checkNames().stream()
-                .filter(name -> name.startsWith("dma-unmap") || name.equals("version-once"))
-                .count());
+        .hasSize(
+            (int)
+                Conformance.checkNames().stream()
+                    .filter(name -> name.startsWith("dma-unmap") || name.equals("version-once"))
+                    .count());
   }
 
   @Test
@@ -223,7 +226,8 @@ class ConformanceTest {
         lie(
             "version-answered",
             "version 0.9",
-            (command, reply) -> is(command, Command.VERSION) ? with(reply, 16, 9 << 16) : List.of(reply)),
+            (command, reply) ->
+                is(command, Command.VERSION) ? with(reply, 16, 9 << 16) : List.of(reply)),
         lie(
             "version-answered",
             "capabilities without a NUL at their end",
@@ -250,8 +254,7 @@ class ConformanceTest {
         lie(
             "header-no-reply",
             "silence, and then it answered #004d where it was asked #0002",
-            (command, reply) ->
-                reply.length == 0 ? List.of(reply(command, 1, 0)) : List.of(reply)),
+            (command, reply) -> reply.length == 0 ? List.of(reply(command, 1, 0)) : List.of(reply)),
         lie(
             "header-unknown-14",
             "success to command 14",
@@ -263,7 +266,8 @@ class ConformanceTest {
         lie(
             "device-info",
             "flags RESET, 9 regions",
-            (command, reply) -> is(command, Command.DEVICE_GET_INFO) ? with(reply, 20, 1) : List.of(reply)),
+            (command, reply) ->
+                is(command, Command.DEVICE_GET_INFO) ? with(reply, 20, 1) : List.of(reply)),
         lie(
             "region-info-all",
             "BAR3: index 4",
@@ -353,7 +357,9 @@ class ConformanceTest {
     try (var model = new LatchModel();
         var _ = VfioUserServer.serve(model, path);
         var _ = new LyingServer(lying, path, lie)) {
-      var report = Conformance.of(lying, OPTIONS.withOnly(Set.of(check)).withPatience(SHORT.multipliedBy(5))).run(_ -> {});
+      var report =
+          Conformance.of(lying, OPTIONS.withOnly(Set.of(check)).withPatience(SHORT.multipliedBy(5)))
+              .run(_ -> {});
       assertThat(report.results())
           .filteredOn(result -> result.check().equals(check))
           .singleElement()
@@ -410,7 +416,8 @@ class ConformanceTest {
                   }
                   return List.of(reply);
                 })) {
-      var report = Conformance.of(lying, OPTIONS.withOnly(Set.of("reset", "feature-unknown"))).run(_ -> {});
+      var report =
+          Conformance.of(lying, OPTIONS.withOnly(Set.of("reset", "feature-unknown"))).run(_ -> {});
       assertThat(report.results().getFirst().outcome()).isEqualTo(Outcome.FAILED);
       assertThat(report.results().getFirst().came())
           .isEqualTo("closed the connection, and the server ended and was started again");
@@ -452,8 +459,7 @@ class ConformanceTest {
         var _ = VfioUserServer.serve(model, path);
         var _ = new LyingServer(lying, path, (_, _) -> List.of())) {
       var report =
-          Conformance.of(
-                  lying, OPTIONS.withOnly(Set.of("version-answered")).withPatience(SHORT))
+          Conformance.of(lying, OPTIONS.withOnly(Set.of("version-answered")).withPatience(SHORT))
               .run(_ -> {});
       assertThat(report.version()).isEmpty();
       assertThat(report.results().getFirst().came())
