@@ -62,12 +62,11 @@ final class DevicePoller {
   }
 
   /**
-   * Waits for an eventfd of the client's, too; 0, or a negated errno. It is told of each signal, and
-   * reads nothing: a read could wait, if the client has read before it.
+   * Waits for an eventfd of the client's, too; 0, or a negated errno. It is told of each signal,
+   * and reads nothing: a read could wait, if the client has read before it.
    */
   int watchSignals(int fd) {
-    return KERNEL.epollControl(
-        epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN | Kernel.EPOLLET);
+    return KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN | Kernel.EPOLLET);
   }
 
   /** Waits for a set of descriptors, too, as long as anything in it is ready; as above. */

@@ -6,6 +6,7 @@ import io.jvfio.MigrationState;
 import io.jvfio.MigrationStream;
 import io.jvfio.PciDevice;
 import io.jvfio.VfioException;
+import io.jvfio.linux.Errno;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -55,8 +56,7 @@ final class ClientUser {
       }
       fates.connection("client had enough");
     } catch (VfioException e) {
-      var errno = e.errno();
-      fates.connection("client gave up: " + (errno == null ? "a reply" : errno.symbol()));
+      fates.connection("client gave up: " + e.errno().map(Errno::symbol).orElse("a reply"));
     }
   }
 
@@ -167,7 +167,7 @@ final class ClientUser {
 
   private void log(VfioUserDevice device) {
     if (device.features().has(DeviceFeature.DMA_LOGGING_START)) {
-      try (var log = device.features().startDmaLogging(4096, List.of(new DmaRange(0, 1 << 20)))) {
+      try (var _ = device.features().startDmaLogging(4096, List.of(new DmaRange(0, 1 << 20)))) {
         device.config().read16(0);
       }
     }

@@ -105,8 +105,7 @@ public final class HostilePeers implements AutoCloseable {
     long end = towardsServers.total() + messages;
     try (var _ = VfioUserServer.serve(target.model.get(), options)) {
       while (towardsServers.total() < end && trouble.isEmpty()) {
-        trouble.during(
-            "connection %d of seed %d, to %s".formatted(connection, seed, target.name));
+        trouble.during("connection %d of seed %d, to %s".formatted(connection, seed, target.name));
         try (var client = new HostileClient(seedOf(connection), towardsServers)) {
           client.run(path);
         }
@@ -141,8 +140,7 @@ public final class HostilePeers implements AutoCloseable {
     var path = directory.resolve("client");
     long first = connection;
     long end = towardsClients.total() + messages;
-    try (var server =
-        new HostileServer(path, number -> seedOf(first + number), towardsClients)) {
+    try (var server = new HostileServer(path, number -> seedOf(first + number), towardsClients)) {
       while (towardsClients.total() < end && trouble.isEmpty()) {
         trouble.during("client %d of seed %d".formatted(connection, seed));
         try {

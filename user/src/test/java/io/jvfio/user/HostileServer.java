@@ -1,7 +1,6 @@
 package io.jvfio.user;
 
 import io.jvfio.linux.ErrnoException;
-import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.linux.uapi.Vfio;
@@ -23,6 +22,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -37,8 +37,7 @@ final class HostileServer implements AutoCloseable {
   private static final int CONFIG = Vfio.VFIO_PCI_CONFIG_REGION_INDEX;
   private static final int CONFIG_BYTES = 256;
   private static final int PATIENCE_MILLIS = 30_000;
-  private static final MemorySegment ONE =
-      Arena.global().allocateFrom(ValueLayout.JAVA_LONG, 1);
+  private static final MemorySegment ONE = Arena.global().allocateFrom(ValueLayout.JAVA_LONG, 1);
   private static final String[] VERSIONS = {
     "{\"capabilities\":{\"max_msg_fds\":16,\"write_multiple\":true}}",
     "{\"capabilities\":{\"max_msg_fds\":2,\"max_data_xfer_size\":64,\"max_dma_maps\":3}}",
@@ -52,7 +51,7 @@ final class HostileServer implements AutoCloseable {
   private final LongUnaryOperator seeds;
   private final Fates fates;
   private final Thread thread;
-  private volatile long connections;
+  private final AtomicLong connections = new AtomicLong();
 
   /** What made the thread of the server end, which nothing should. */
   private volatile @Nullable Throwable failure;
@@ -71,7 +70,7 @@ final class HostileServer implements AutoCloseable {
 
   /** How many connections there were. */
   long connections() {
-    return connections;
+    return connections.get();
   }
 
   @Nullable Throwable failure() {
@@ -88,10 +87,10 @@ final class HostileServer implements AutoCloseable {
         } catch (ErrnoException e) {
           return; // shut down
         }
-        try (var session = new Session(accepted, seeds.applyAsLong(connections), fates)) {
+        try (var session = new Session(accepted, seeds.applyAsLong(connections.get()), fates)) {
           session.serve();
         }
-        connections++;
+        connections.incrementAndGet();
       }
     } catch (RuntimeException | Error e) {
       failure = e;
@@ -154,8 +153,7 @@ final class HostileServer implements AutoCloseable {
       config.set(ValueLayout.JAVA_INT, 0x50, 0x0001_0005);
       if (random.nextInt(8) == 0) {
         for (int i = 0; i < 4; i++) {
-          config.set(
-              ValueLayout.JAVA_BYTE, 0x34 + random.nextInt(0x30), (byte) random.nextInt());
+          config.set(ValueLayout.JAVA_BYTE, 0x34 + random.nextInt(0x30), (byte) random.nextInt());
         }
       }
     }
@@ -271,8 +269,7 @@ final class HostileServer implements AutoCloseable {
       fds = NONE;
       for (int count = 1 + random.nextInt(4); count > 0; count--) {
         boolean isRead = random.nextBoolean();
-        var map =
-            maps.isEmpty() ? new long[] {0, 4096} : maps.get(random.nextInt(maps.size()));
+        var map = maps.isEmpty() ? new long[] {0, 4096} : maps.get(random.nextInt(maps.size()));
         int bytes = 1 + random.nextInt(random.nextInt(8) == 0 ? 9000 : 64);
         var command = isRead ? Command.DMA_READ : Command.DMA_WRITE;
         int size = DmaAccessMessage.SIZE + (isRead ? 0 : bytes);
@@ -418,8 +415,7 @@ final class HostileServer implements AutoCloseable {
         MemorySegment.copy(config, offset, out, RegionAccess.SIZE, count);
       } else {
         for (int i = 0; i < count; i += 8) {
-          out.set(
-              ValueLayout.JAVA_LONG_UNALIGNED, RegionAccess.SIZE + (long) i, random.nextLong());
+          out.set(ValueLayout.JAVA_LONG_UNALIGNED, RegionAccess.SIZE + (long) i, random.nextLong());
         }
       }
       return RegionAccess.SIZE + count;
