@@ -137,13 +137,30 @@ public final class LinuxKernel implements Kernel {
     return ReadNow.call(fd, target);
   }
 
-  /** Whether a descriptor is one of {@code eventfd(2)}: false for all others, and for none. */
-  public boolean isEventFd(int fd) {
+  /**
+   * Whether a descriptor is one of {@code eventfd(2)}, and how it was made or changed.
+   *
+   * @return the file's flags, of which {@link #EFD_NONBLOCK} tells whether a call waits; EINVAL if
+   *     it is something else or nothing
+   */
+  public int eventFdFlags(int fd) {
     try {
-      return readLink("/proc/self/fd/" + fd).equals("anon_inode:[eventfd]");
-    } catch (ErrnoException _) {
-      return false;
+      var info = readText("/proc/self/fdinfo/" + fd);
+      int flags = info.indexOf("flags:");
+      return flags >= 0 && info.contains("eventfd-count:")
+          ? Integer.parseInt(info.substring(flags + 6).strip().split("\\s", 2)[0], 8)
+          : Errno.EINVAL.result();
+    } catch (ErrnoException | NumberFormatException _) {
+      return Errno.EINVAL.result();
     }
+  }
+
+  /** Whether a write to a descriptor would not wait, at this moment. */
+  public boolean isWritable(int fd) {
+    var entry = Poll.ENTRY.get();
+    entry.set(ValueLayout.JAVA_INT, 0, fd);
+    entry.set(ValueLayout.JAVA_INT, Integer.BYTES, Poll.POLLOUT);
+    return Poll.call(entry, 0) == 1;
   }
 
   @Override
@@ -609,6 +626,7 @@ public final class LinuxKernel implements Kernel {
 
   private static final class Poll {
     static final int POLLIN = 1;
+    static final int POLLOUT = 4;
 
     /** This thread's {@code struct pollfd}: the descriptor, and the events in and out. */
     static final ThreadLocal<MemorySegment> ENTRY =

@@ -104,15 +104,24 @@ class LinuxKernelTest {
   @Test
   void knowsAnEventfdFromOthers() throws Exception {
     int event = KERNEL.eventFd(0, 0);
+    int quick = KERNEL.eventFd(0, Kernel.EFD_NONBLOCK);
     int epoll = KERNEL.epollCreate();
     int file = KERNEL.open(file("eventfd").toString(), Kernel.O_RDONLY);
-    assertThat(KERNEL.isEventFd(event)).isTrue();
-    assertThat(KERNEL.isEventFd(epoll)).isFalse();
-    assertThat(KERNEL.isEventFd(file)).isFalse();
+    int none = Errno.EINVAL.result();
+    assertThat(KERNEL.eventFdFlags(event) & Kernel.EFD_NONBLOCK).isZero();
+    assertThat(KERNEL.eventFdFlags(quick) & Kernel.EFD_NONBLOCK).isNotZero();
+    assertThat(KERNEL.eventFdFlags(epoll)).isEqualTo(none);
+    assertThat(KERNEL.eventFdFlags(file)).isEqualTo(none);
+    assertThat(KERNEL.isWritable(event)).isTrue();
+    try (var arena = Arena.ofConfined()) {
+      KERNEL.write(event, arena.allocateFrom(ValueLayout.JAVA_LONG, -2));
+    }
+    assertThat(KERNEL.isWritable(event)).isFalse();
     KERNEL.close(event);
+    KERNEL.close(quick);
     KERNEL.close(epoll);
     KERNEL.close(file);
-    assertThat(KERNEL.isEventFd(event)).isFalse();
+    assertThat(KERNEL.eventFdFlags(event)).isEqualTo(none);
   }
 
   @Test

@@ -1,6 +1,7 @@
 package io.jvfio.user;
 
 import io.jvfio.linux.Errno;
+import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.model.InterruptPort;
@@ -16,8 +17,8 @@ import java.util.Arrays;
  * drivers/vfio/pci/vfio_pci_intrs.c}.
  *
  * <p>The client has the same files. It can fill an eventfd up, and whether the next write then
- * waits for somebody to read is the client's to say at any time. So who is kept waiting is freed
- * from outside, by {@link #unblock}.
+ * waits for somebody to read is the client's to say at any time. An eventfd that may wait is asked
+ * first; who has to wait all the same is freed from outside, by {@link #unblock}.
  */
 final class ServedInterrupts implements InterruptPort {
   static final int INTX = 0;
@@ -48,6 +49,9 @@ final class ServedInterrupts implements InterruptPort {
 
   private final MemorySegment one = Arena.ofAuto().allocate(ValueLayout.JAVA_LONG);
   private final MemorySegment drained = Arena.ofAuto().allocate(ValueLayout.JAVA_LONG);
+
+  /** Whether the client has given an eventfd at which a signal would wait, if it were full. */
+  private boolean mayWait;
 
   /** How many signals there were, to tell one from the next. */
   private long signals;
@@ -141,7 +145,7 @@ final class ServedInterrupts implements InterruptPort {
   }
 
   private void write(int fd) {
-    if (fd != NONE) {
+    if (fd != NONE && (!mayWait || LinuxKernel.instance().isWritable(fd))) {
       signalling = ++signals << Integer.SIZE | fd;
       // EAGAIN: the counter is full, so that the client will see it. Others are the client's fault.
       LinuxKernel.instance().write(fd, one);
@@ -168,12 +172,14 @@ final class ServedInterrupts implements InterruptPort {
     }
   }
 
-  /** Whether all descriptors of a message can be signalled. */
-  private static boolean areEventFds(Incoming message) {
+  /** Whether all descriptors of a message can be signalled; notes whether that may have to wait. */
+  private boolean areEventFds(Incoming message) {
     for (int i = 0; i < message.fdCount(); i++) {
-      if (!LinuxKernel.instance().isEventFd(message.fd(i))) {
+      int flags = LinuxKernel.instance().eventFdFlags(message.fd(i));
+      if (flags < 0) {
         return false;
       }
+      mayWait |= (flags & Kernel.EFD_NONBLOCK) == 0;
     }
     return true;
   }
@@ -347,5 +353,6 @@ final class ServedInterrupts implements InterruptPort {
     for (int index = 0; index < INDEXES; index++) {
       disable(index);
     }
+    mayWait = false;
   }
 }
