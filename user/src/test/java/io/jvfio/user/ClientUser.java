@@ -16,7 +16,7 @@ import java.util.SplittableRandom;
 
 /** A program that uses a device behind a socket, and lives with whatever its server does. */
 final class ClientUser {
-  private static final Duration PATIENCE = Duration.ofMillis(300);
+  private static final Duration PATIENCE = Duration.ofMillis(100);
 
   private final SplittableRandom random;
   private final Fates fates;
@@ -135,11 +135,13 @@ final class ClientUser {
   }
 
   private void interrupts(VfioUserDevice device) {
-    if (random.nextBoolean()) {
-      try (var vectors = device.interrupts().enableMsix(1 + random.nextInt(4))) {
+    var indexes = device.interrupts().indexes();
+    int vectorsThere = Math.min(indexes.size() > 2 ? indexes.get(2).count() : 0, 4);
+    if (vectorsThere > 0 && random.nextBoolean()) {
+      try (var vectors = device.interrupts().enableMsix(1 + random.nextInt(vectorsThere))) {
         vectors.vector(0).await(Duration.ofNanos(50_000));
       }
-    } else {
+    } else if (!indexes.isEmpty() && indexes.getFirst().count() > 0) {
       try (var line = device.interrupts().enableIntx()) {
         line.await(Duration.ofNanos(50_000));
       }

@@ -55,13 +55,12 @@ final class Fates {
     for (int row = 0; row < COMMANDS; row++) {
       if (sent[row] + succeeded[row] + refused[row] > 0) {
         table.append(
-            "%-28s %,12d %,12d %,12d %,12d%n"
+            "%-28s %,12d %,12d %,12d%n"
                 .formatted(
                     row == 0 ? "other numbers" : name(row),
                     sent[row],
                     succeeded[row],
-                    refused[row],
-                    Math.max(0, sent[row] - succeeded[row] - refused[row])));
+                    refused[row]));
       }
     }
     table.append("refused with: ").append(counts(errors)).append('\n');

@@ -210,7 +210,8 @@ final class HostileServer implements AutoCloseable {
       } else if (random.nextInt(odds) == 0) {
         switch (random.nextInt(20)) {
           case 0 -> {
-            return random.nextBoolean(); // no reply, ever
+            // No reply, ever, for which a client waits a while: so this is rarer than the rest.
+            return random.nextInt(8) == 0;
           }
           case 1 -> Header.writeError(out, Header.id(out), number, random.nextInt(140));
           case 2 -> fds = anyFds();

@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import io.jvfio.VfioException;
 import io.jvfio.linux.Errno;
+import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
+import io.jvfio.linux.UnixSocket;
 import io.jvfio.linux.uapi.Layouts;
 import io.jvfio.linux.uapi.VfioIrqInfo;
 import io.jvfio.linux.uapi.VfioRegionInfo;
@@ -162,6 +164,10 @@ class HostileServerTest {
             "hanging up",
             exchange -> exchange.is(Command.VERSION) && exchange.hangUp(),
             "did not agree on a version"),
+        new Misdeed(
+            "hanging up when bus mastering is looked at",
+            exchange -> exchange.is(Command.REGION_READ) && exchange.hangUp(),
+            "has closed the connection"),
         new Misdeed(
             "a device of no kind",
             changed(Command.DEVICE_GET_INFO, 32, reply -> reply.asSlice(0, 4).fill((byte) 0)),
@@ -485,6 +491,61 @@ class HostileServerTest {
           .isThrownBy(() -> device.ioEventFds(0))
           .withMessageContaining(misdeed.said);
     }
+  }
+
+  /** Answers with one eventfd, which is given back as the sender's own. */
+  private int givesEventFd(int fd) {
+    server.script =
+        exchange -> {
+          if (!exchange.is(Command.DEVICE_GET_REGION_IO_FDS)) {
+            return false;
+          }
+          var reply = exchange.reply(RegionIoFds.SIZE + (long) SubRegion.SIZE);
+          part(reply, 8, 4, 0);
+          return exchange.send(reply, fd);
+        };
+    return fd;
+  }
+
+  @Test
+  void givesSomethingElseThanAnEventfd() throws Exception {
+    var pair = UnixSocket.pair();
+    try (var device = VfioUser.open(path, OPTIONS)) {
+      givesEventFd(pair.first().fd());
+      assertThatExceptionOfType(VfioException.class)
+          .isThrownBy(() -> device.ioEventFds(0))
+          .withMessageContaining("that is no eventfd");
+    }
+    pair.first().close();
+    pair.second().close();
+  }
+
+  @Test
+  void givesAnEventfdThatIsFullAndWaits() throws Exception {
+    var kernel = LinuxKernel.instance();
+    int fd = givesEventFd(kernel.eventFd(0, 0));
+    try (var device = VfioUser.open(path, OPTIONS);
+        var arena = Arena.ofShared()) {
+      var full = arena.allocateFrom(ValueLayout.JAVA_LONG, -2);
+      try (var events = device.ioEventFds(0)) {
+        kernel.write(fd, full);
+        events.all().getFirst().write(1); // is signalled already
+      }
+      // One that waits only later, which nobody can see before: closing frees who waits.
+      int quick = givesEventFd(kernel.eventFd(0, Kernel.EFD_NONBLOCK));
+      var events = device.ioEventFds(0);
+      assertThat(kernel.ioctl(quick, new Ioctl("FIONBIO", 'T', 0x21), arena.allocate(4))).isZero();
+      kernel.write(quick, full);
+      var writing = Thread.ofPlatform().start(() -> events.all().getFirst().write(1));
+      while (writing.getState() == Thread.State.NEW) {
+        Thread.onSpinWait();
+      }
+      Thread.sleep(100);
+      events.close();
+      assertThat(writing.join(Duration.ofSeconds(60))).isTrue();
+      kernel.close(quick);
+    }
+    kernel.close(fd);
   }
 
   @Test
