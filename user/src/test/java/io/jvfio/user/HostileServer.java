@@ -186,6 +186,9 @@ final class HostileServer implements AutoCloseable {
       keepFds(command, message);
       if (random.nextInt(12) == 0) {
         ask();
+        if (hasLostClient()) {
+          return false;
+        }
       }
       fds = NONE;
       int reply = command == null ? -95 : reply(command, message, size);
@@ -211,7 +214,7 @@ final class HostileServer implements AutoCloseable {
         switch (random.nextInt(20)) {
           case 0 -> {
             // No reply, ever, for which a client waits a while: so this is rarer than the rest.
-            return random.nextInt(8) == 0;
+            return random.nextInt(30) == 0;
           }
           case 1 -> Header.writeError(out, Header.id(out), number, random.nextInt(140));
           case 2 -> fds = anyFds();
@@ -231,8 +234,16 @@ final class HostileServer implements AutoCloseable {
         }
       }
       fates.sent(number);
-      // A client waits a while for the rest of a message that will not come: mostly it need not.
-      return put(sent) && (!mutator.lostFraming() || random.nextInt(30) == 0);
+      boolean isReply = Header.isReply(out);
+      return put(sent) && !hasLostClient() && (isReply || random.nextInt(10) == 0);
+    }
+
+    /**
+     * A client waits a while for a reply, or the rest of a message, that will not come: mostly it
+     * need not, so that there is time for more.
+     */
+    private boolean hasLostClient() {
+      return mutator.lostFraming() && random.nextInt(30) != 0;
     }
 
     private boolean put(int size) {

@@ -348,6 +348,40 @@ class HostileServerTest {
     }
   }
 
+  private boolean isWatched() {
+    return Thread.getAllStackTraces().keySet().stream()
+        .anyMatch(thread -> thread.getName().equals("jvfio unix:" + path));
+  }
+
+  @Test
+  void beginsAMessageAfterItsReplyAndDoesNotEndIt() throws Exception {
+    var options = OPTIONS.withRequestTimeout(Duration.ofSeconds(1));
+    try (var device = VfioUser.open(path, options)) {
+      var registers = device.region(0).registers();
+      registers.read32(0);
+      server.script =
+          exchange -> {
+            if (!exchange.is(Command.REGION_READ)) {
+              return false;
+            }
+            var reply = exchange.reply(RegionAccess.SIZE + 4L + 1);
+            reply.set(Layouts.U32, 4, RegionAccess.SIZE + 4);
+            return exchange.send(reply);
+          };
+      long begin = System.nanoTime();
+      registers.read32(0);
+      assertThat(System.nanoTime() - begin).isLessThan(10_000_000_000L); // it took 16 s once
+      server.script = _ -> false;
+      // Nobody waits for anything, and the connection is given up all the same.
+      for (int i = 0; i < 600 && isWatched(); i++) {
+        Thread.sleep(100);
+      }
+      assertThatExceptionOfType(VfioException.class)
+          .isThrownBy(() -> registers.read32(0))
+          .withMessageContaining("The server did not send the rest of a message");
+    }
+  }
+
   @Test
   void mayRefuseAWriteInPart() {
     try (var device = VfioUser.open(path, OPTIONS)) {
