@@ -68,6 +68,9 @@ public interface Kernel {
   /** {@code EPOLLIN}. */
   int EPOLLIN = 1;
 
+  /** {@code EPOLLET}: each signal is told of once, and need not be read to be told of the next. */
+  int EPOLLET = 1 << 31;
+
   /** The value of {@link #lockedMemoryLimit()} that means "no limit". */
   long NO_LIMIT = Long.MAX_VALUE;
 
@@ -147,7 +150,7 @@ public interface Kernel {
    * Adds a descriptor to a set, or removes it.
    *
    * @param operation {@link #EPOLL_CTL_ADD} or {@link #EPOLL_CTL_DEL}
-   * @param events {@link #EPOLLIN}, or 0 where nothing is added
+   * @param events {@link #EPOLLIN}, with {@link #EPOLLET} or without, or 0 where nothing is added
    */
   int epollControl(int epollFd, int operation, int fd, int events);
 

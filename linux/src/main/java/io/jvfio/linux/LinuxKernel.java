@@ -126,6 +126,43 @@ public final class LinuxKernel implements Kernel {
     return result;
   }
 
+  /**
+   * Reads what is there without waiting, whether the descriptor waits or not. Source: {@code
+   * preadv2(2)}, {@code RWF_NOWAIT}.
+   *
+   * @return how many bytes came, or a negated errno: EAGAIN if there was nothing, EOPNOTSUPP if the
+   *     file cannot be read so
+   */
+  public long readNow(int fd, MemorySegment target) {
+    return ReadNow.call(fd, target);
+  }
+
+  /**
+   * Whether a descriptor is one of {@code eventfd(2)}, and how it was made or changed.
+   *
+   * @return the file's flags, of which {@link #EFD_NONBLOCK} tells whether a call waits; EINVAL if
+   *     it is something else or nothing
+   */
+  public int eventFdFlags(int fd) {
+    try {
+      var info = readText("/proc/self/fdinfo/" + fd);
+      int flags = info.indexOf("flags:");
+      return flags >= 0 && info.contains("eventfd-count:")
+          ? Integer.parseInt(info.substring(flags + 6).strip().split("\\s", 2)[0], 8)
+          : Errno.EINVAL.result();
+    } catch (ErrnoException | NumberFormatException _) {
+      return Errno.EINVAL.result();
+    }
+  }
+
+  /** Whether a write to a descriptor would not wait, at this moment. */
+  public boolean isWritable(int fd) {
+    var entry = Poll.ENTRY.get();
+    entry.set(ValueLayout.JAVA_INT, 0, fd);
+    entry.set(ValueLayout.JAVA_INT, Integer.BYTES, Poll.POLLOUT);
+    return Poll.call(entry, 0) == 1;
+  }
+
   @Override
   public int eventFd(int initial, int flags) {
     return EventFd.call(initial, flags | EFD_CLOEXEC);
@@ -467,6 +504,38 @@ public final class LinuxKernel implements Kernel {
     }
   }
 
+  private static final class ReadNow {
+    private static final int RWF_NOWAIT = 8;
+
+    /** From where the file is. */
+    private static final long HERE = -1;
+
+    private static final MethodHandle HANDLE =
+        Native.link(
+            "preadv2",
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_INT,
+                ValueLayout.ADDRESS,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_INT),
+            Native.CAPTURE);
+
+    static long call(int fd, MemorySegment target) {
+      var capture = Native.capture();
+      try (var arena = Arena.ofConfined()) {
+        var vector = arena.allocate(2 * Long.BYTES, Long.BYTES);
+        vector.set(ValueLayout.ADDRESS, 0, target);
+        vector.set(ValueLayout.JAVA_LONG, Long.BYTES, target.byteSize());
+        long result = (long) HANDLE.invokeExact(capture, fd, vector, 1, HERE, RWF_NOWAIT);
+        return result >= 0 ? result : Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+  }
+
   private static final class EventFd {
     private static final MethodHandle HANDLE =
         Native.link(
@@ -557,6 +626,7 @@ public final class LinuxKernel implements Kernel {
 
   private static final class Poll {
     static final int POLLIN = 1;
+    static final int POLLOUT = 4;
 
     /** This thread's {@code struct pollfd}: the descriptor, and the events in and out. */
     static final ThreadLocal<MemorySegment> ENTRY =

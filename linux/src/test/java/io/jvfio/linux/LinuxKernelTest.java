@@ -87,6 +87,44 @@ class LinuxKernelTest {
   }
 
   @Test
+  void readsWithoutWaitingWhatWouldBeWaitedFor() throws Exception {
+    int fd = KERNEL.eventFd(0, 0);
+    try (var arena = Arena.ofConfined()) {
+      var count = arena.allocate(ValueLayout.JAVA_LONG);
+      assertThat(errno(KERNEL.readNow(fd, count))).isEqualTo(Errno.EAGAIN);
+      KERNEL.write(fd, arena.allocateFrom(ValueLayout.JAVA_LONG, 3));
+      assertThat(KERNEL.readNow(fd, count)).isEqualTo(8);
+      assertThat(count.get(ValueLayout.JAVA_LONG, 0)).isEqualTo(3);
+    } finally {
+      KERNEL.close(fd);
+    }
+    assertThat(errno(KERNEL.readNow(fd, Arena.ofAuto().allocate(8)))).isEqualTo(Errno.EBADF);
+  }
+
+  @Test
+  void knowsAnEventfdFromOthers() throws Exception {
+    int event = KERNEL.eventFd(0, 0);
+    int quick = KERNEL.eventFd(0, Kernel.EFD_NONBLOCK);
+    int epoll = KERNEL.epollCreate();
+    int file = KERNEL.open(file("eventfd").toString(), Kernel.O_RDONLY);
+    int none = Errno.EINVAL.result();
+    assertThat(KERNEL.eventFdFlags(event) & Kernel.EFD_NONBLOCK).isZero();
+    assertThat(KERNEL.eventFdFlags(quick) & Kernel.EFD_NONBLOCK).isNotZero();
+    assertThat(KERNEL.eventFdFlags(epoll)).isEqualTo(none);
+    assertThat(KERNEL.eventFdFlags(file)).isEqualTo(none);
+    assertThat(KERNEL.isWritable(event)).isTrue();
+    try (var arena = Arena.ofConfined()) {
+      KERNEL.write(event, arena.allocateFrom(ValueLayout.JAVA_LONG, -2));
+    }
+    assertThat(KERNEL.isWritable(event)).isFalse();
+    KERNEL.close(event);
+    KERNEL.close(quick);
+    KERNEL.close(epoll);
+    KERNEL.close(file);
+    assertThat(KERNEL.eventFdFlags(event)).isEqualTo(none);
+  }
+
+  @Test
   void descriptorsAreClosedOnExec() throws Exception {
     int fd = KERNEL.open("/dev/null", Kernel.O_RDWR);
     try {

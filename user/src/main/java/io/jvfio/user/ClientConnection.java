@@ -111,16 +111,19 @@ final class ClientConnection implements DeviceConnection {
     this.connector = connector;
     this.options = options;
     var begun = begin(options.requestTimeout().toNanos(), null);
+    // A number that is no other file's stands for the device, whatever the socket's is.
+    fd = LinuxKernel.instance().eventFd(0, 0);
     try {
-      stopBusMaster(begun.link());
-      // A number that is no other file's stands for the device, whatever the socket's is.
-      fd = LinuxKernel.instance().eventFd(0, 0);
       if (fd < 0) {
         throw LinkException.connect(
             Errno.ofResult(fd), "Too many files are open.", "Close some, or raise 'ulimit -n'.");
       }
-    } catch (LinkException e) {
+      stopBusMaster(begun.link());
+    } catch (LinkException | RuntimeException e) {
       begun.close();
+      if (fd >= 0) {
+        LinuxKernel.instance().close(fd);
+      }
       throw e;
     }
     first = begun.description();

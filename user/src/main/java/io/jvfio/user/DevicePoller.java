@@ -14,7 +14,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * Lets a device do what it does of its own accord, when it asks for that, and waits for what its
  * client signals; on a thread beside the one that waits for the client's messages.
  */
-final class DevicePoller implements AutoCloseable {
+final class DevicePoller {
   private static final System.Logger LOG = System.getLogger("io.jvfio");
   private static final LinuxKernel KERNEL = LinuxKernel.instance();
 
@@ -61,12 +61,20 @@ final class DevicePoller implements AutoCloseable {
     }
   }
 
-  /** Waits for a descriptor of the client's, too; 0, or a negated errno. */
-  int watch(int fd) {
+  /**
+   * Waits for an eventfd of the client's, too; 0, or a negated errno. It is told of each signal,
+   * and reads nothing: a read could wait, if the client has read before it.
+   */
+  int watchSignals(int fd) {
+    return KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN | Kernel.EPOLLET);
+  }
+
+  /** Waits for a set of descriptors, too, as long as anything in it is ready; as above. */
+  int watchSet(int fd) {
     return KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN);
   }
 
-  /** Ends what {@link #watch} began, before the descriptor is closed. */
+  /** Ends to wait for one, before the descriptor is closed. */
   void unwatch(int fd) {
     KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_DEL, fd, 0);
   }
@@ -97,7 +105,7 @@ final class DevicePoller implements AutoCloseable {
   private void signalled(ServedDevice device, int fd) {
     device.lock.lock();
     try {
-      device.signalled(fd, count);
+      device.signalled(fd);
     } catch (RuntimeException e) {
       LOG.log(Level.ERROR, "a device model failed in write()", e);
     } finally {
@@ -119,11 +127,10 @@ final class DevicePoller implements AutoCloseable {
   }
 
   /** Ends it. Nobody asks any more. */
-  @Override
-  public void close() {
+  void close(ServedDevice device) {
     if (isClosed.compareAndSet(false, true)) {
       wake();
-      VfioUserServer.join(thread);
+      VfioUserServer.join(thread, device);
       KERNEL.close(epollFd);
       KERNEL.close(wakeFd);
     }

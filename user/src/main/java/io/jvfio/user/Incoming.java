@@ -53,6 +53,11 @@ final class Incoming {
     return socket == null ? keptFds.length : socket.fdCount();
   }
 
+  /** A descriptor, which stays with the message; -1 if it was taken before. */
+  int fd(int index) {
+    return socket != null ? socket.fd(index) : keptFds[index];
+  }
+
   /** Closes the descriptors of a message that was kept which nobody took. */
   void closeFds() {
     for (int i = 0; i < keptFds.length; i++) {

@@ -33,8 +33,6 @@ final class IoEventFds implements AutoCloseable {
   /** How many regions a PCI device has: 6 BARs, ROM, configuration space, VGA. */
   private static final int REGIONS = 9;
 
-  private static final int EPOLLET = 1 << 31;
-
   /** Source: {@code KVM_IOEVENTFD_FLAG_PIO}. */
   private static final int PORTS = 1 << 1;
 
@@ -222,7 +220,8 @@ final class IoEventFds implements AutoCloseable {
     if (fd < 0) {
       return fd;
     }
-    int added = KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN | EPOLLET);
+    int added =
+        KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN | Kernel.EPOLLET);
     if (added < 0) {
       KERNEL.close(fd);
       return added;

@@ -402,7 +402,9 @@ final class Link implements AutoCloseable {
 
   /** Gives the right to read up, after the messages that are here already. */
   private void stopReading() {
-    for (int i = 0; i < MOST_LEFT_OVER && socket.hasMore() && failure.get() == null; i++) {
+    // Only what is here as a whole: the rest of a message may never come, and is the watch's
+    // affair.
+    for (int i = 0; i < MOST_LEFT_OVER && socket.hasWhole() && failure.get() == null; i++) {
       readOne(false, null);
     }
     hasLeftOver = socket.hasMore();
@@ -428,6 +430,7 @@ final class Link implements AutoCloseable {
   LinkFailure watch() {
     watcher = Thread.currentThread();
     long seen = -1;
+    long leftSince = 0;
     while (true) {
       var over = failure.get();
       if (over != null) {
@@ -443,9 +446,19 @@ final class Link implements AutoCloseable {
           Thread.onSpinWait(); // more may follow at once
         }
         stopReading();
+        leftSince = hasLeftOver && received.getOpaque() == now ? checkLeftOver(leftSince) : 0;
         seen = received.getOpaque();
       }
     }
+  }
+
+  /** Since when a message is here of which the rest does not come. */
+  private long checkLeftOver(long since) {
+    long time = System.nanoTime();
+    if (since != 0 && time - since > limitNanos) {
+      fail(LinkFailure.late("send the rest of a message", limitNanos));
+    }
+    return since == 0 ? time : since;
   }
 
   private boolean isReadable() {

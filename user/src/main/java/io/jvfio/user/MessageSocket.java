@@ -80,6 +80,16 @@ final class MessageSocket implements AutoCloseable {
     return end > size;
   }
 
+  /** Whether the next message is here as a whole, or is seen to be none: nothing is waited for. */
+  boolean hasWhole() {
+    int here = end - size;
+    if (here < Header.SIZE) {
+      return false;
+    }
+    long told = Header.size(buffer, size);
+    return told < Header.SIZE || told > maxMessage || told <= here;
+  }
+
   /**
    * Receives the next message, and closes the descriptors of the one before that nobody took.
    *

@@ -2,6 +2,7 @@ package io.jvfio.user;
 
 import io.jvfio.VfioException;
 import io.jvfio.linux.Errno;
+import io.jvfio.linux.GuardedMemory;
 import io.jvfio.linux.LinuxKernel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -30,6 +31,7 @@ public final class RegionEvent {
   private final long offset;
   private final long byteSize;
   private final int fd;
+  private final boolean mayWait;
   private final OptionalLong match;
   private final @Nullable MemorySegment shadow;
   private final MemorySegment one = Arena.ofAuto().allocateFrom(ValueLayout.JAVA_LONG, 1);
@@ -39,12 +41,14 @@ public final class RegionEvent {
       long offset,
       long byteSize,
       int fd,
+      boolean mayWait,
       OptionalLong match,
       @Nullable MemorySegment shadow) {
     this.owner = owner;
     this.offset = offset;
     this.byteSize = byteSize;
     this.fd = fd;
+    this.mayWait = mayWait;
     this.match = match;
     this.shadow = shadow;
   }
@@ -79,6 +83,10 @@ public final class RegionEvent {
     return fd;
   }
 
+  int eventFd() {
+    return fd;
+  }
+
   /** The shadow's memory, such as for a virtual machine to write; empty if there is none. */
   public Optional<MemorySegment> shadow() {
     return Optional.ofNullable(shadow);
@@ -99,8 +107,12 @@ public final class RegionEvent {
     owner.enter();
     try {
       store(value);
-      long result = LinuxKernel.instance().write(fd, one);
+      var kernel = LinuxKernel.instance();
       // A counter that is full is signalled already.
+      if (mayWait && !kernel.isWritable(fd)) {
+        return;
+      }
+      long result = kernel.write(fd, one);
       if (result < 0 && result != Errno.EAGAIN.result()) {
         throw new VfioException(
             "write",
@@ -125,6 +137,7 @@ public final class RegionEvent {
       } else {
         WORD64.setRelease(memory, 0L, value);
       }
+      GuardedMemory.poll();
     } catch (InternalError e) {
       var failure =
           new VfioException(

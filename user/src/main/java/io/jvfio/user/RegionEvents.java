@@ -22,6 +22,9 @@ public final class RegionEvents implements AutoCloseable {
   private static final int ROOM = 32 << 10;
   private static final int NO_FD = -1;
 
+  /** A signal takes a millionth of that. */
+  private static final int STUCK_MILLIS = 50;
+
   private final String subject;
   private final int[] fds;
   private final Arena lifetime = Arena.ofShared();
@@ -142,6 +145,10 @@ public final class RegionEvents implements AutoCloseable {
           || offset > regionSize - byteSize) {
         return "a part of %d bytes at 0x%x".formatted(byteSize, offset);
       }
+      int flags = LinuxKernel.instance().eventFdFlags(fd);
+      if (flags < 0) {
+        return "a descriptor for the part at 0x%x that is no eventfd".formatted(offset);
+      }
       @Nullable MemorySegment shadow = null;
       if (hasShadow) {
         shadow =
@@ -160,6 +167,7 @@ public final class RegionEvents implements AutoCloseable {
               offset,
               byteSize,
               fd,
+              (flags & Kernel.EFD_NONBLOCK) == 0,
               matches
                   ? OptionalLong.of(SubRegion.datamatch(reply, i, entry))
                   : OptionalLong.empty(),
@@ -227,10 +235,11 @@ public final class RegionEvents implements AutoCloseable {
       closed = true;
       while (users > 0) {
         try {
-          wait();
+          wait(STUCK_MILLIS);
         } catch (InterruptedException _) {
           interrupted = true;
         }
+        freeThoseWhoWait();
       }
     }
     lifetime.close();
@@ -241,6 +250,19 @@ public final class RegionEvents implements AutoCloseable {
     }
     if (interrupted) {
       Thread.currentThread().interrupt();
+    }
+  }
+
+  /**
+   * The server shares the eventfds. It can fill one up and have it wait, and with it whoever
+   * signals it: until somebody takes what is in it.
+   */
+  private void freeThoseWhoWait() {
+    try (var arena = Arena.ofConfined()) {
+      var count = arena.allocate(Long.BYTES, Long.BYTES);
+      for (int i = 0; i < all.size() && users > 0; i++) {
+        LinuxKernel.instance().readNow(all.get(i).eventFd(), count);
+      }
     }
   }
 

@@ -95,17 +95,20 @@ final class ServedDevice implements DmaPort {
     var events = ioEvents;
     if (events != null && watched < 0 && events.fd() >= 0) {
       watched = events.fd();
-      poller.watch(watched);
+      poller.watchSet(watched);
     }
   }
 
   /** A descriptor of the client's is signalled. */
-  void signalled(int fd, MemorySegment room) {
+  void signalled(int fd) {
     var events = ioEvents;
-    if (events != null && fd == watched) {
-      events.poll();
+    if (events == null || fd != watched) {
+      interrupts.signalled(fd);
+    } else if (isHalted()) {
+      poller.unwatch(watched); // until the device goes on
+      watched = -1;
     } else {
-      interrupts.signalled(fd, room);
+      events.poll();
     }
   }
 

@@ -1,6 +1,7 @@
 package io.jvfio.user;
 
 import io.jvfio.linux.Errno;
+import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.model.InterruptPort;
@@ -14,6 +15,10 @@ import java.util.Arrays;
  * to end. A device may signal from any thread; the lock is held for the write to an eventfd, so
  * that none is closed under it. Source: {@code VFIO_USER_DEVICE_SET_IRQS}, {@code
  * drivers/vfio/pci/vfio_pci_intrs.c}.
+ *
+ * <p>The client has the same files. It can fill an eventfd up, and whether the next write then
+ * waits for somebody to read is the client's to say at any time. An eventfd that may wait is asked
+ * first; who has to wait all the same is freed from outside, by {@link #unblock}.
  */
 final class ServedInterrupts implements InterruptPort {
   static final int INTX = 0;
@@ -24,6 +29,10 @@ final class ServedInterrupts implements InterruptPort {
   static final int INDEXES = 5;
 
   private static final int NONE = -1;
+
+  /** A signal takes a millionth of that. */
+  private static final int STUCK_MILLIS = 50;
+
   private static final int DATA =
       Vfio.VFIO_IRQ_SET_DATA_NONE | Vfio.VFIO_IRQ_SET_DATA_BOOL | Vfio.VFIO_IRQ_SET_DATA_EVENTFD;
   private static final int ACTIONS =
@@ -39,6 +48,19 @@ final class ServedInterrupts implements InterruptPort {
   private final int[] used = new int[INDEXES];
 
   private final MemorySegment one = Arena.ofAuto().allocate(ValueLayout.JAVA_LONG);
+  private final MemorySegment drained = Arena.ofAuto().allocate(ValueLayout.JAVA_LONG);
+
+  /** Whether the client has given an eventfd at which a signal would wait, if it were full. */
+  private boolean mayWait;
+
+  /** How many signals there were, to tell one from the next. */
+  private long signals;
+
+  /**
+   * The descriptor that is being signalled, and above it which signal that is; 0 if there is none.
+   * Changed by who has the lock, and read without.
+   */
+  private volatile long signalling;
 
   /** The line's state at the device; all of this is guarded by this object. */
   private boolean isLineUp;
@@ -123,10 +145,43 @@ final class ServedInterrupts implements InterruptPort {
   }
 
   private void write(int fd) {
-    if (fd != NONE) {
+    if (fd != NONE && (!mayWait || LinuxKernel.instance().isWritable(fd))) {
+      signalling = ++signals << Integer.SIZE | fd;
       // EAGAIN: the counter is full, so that the client will see it. Others are the client's fault.
       LinuxKernel.instance().write(fd, one);
+      signalling = 0;
     }
+  }
+
+  /**
+   * Frees a thread that is waiting in a write to an eventfd that the client has filled up, if there
+   * is one; without the lock, which that thread has.
+   */
+  void unblock() {
+    long before = signalling;
+    if (before == 0) {
+      return;
+    }
+    try {
+      Thread.sleep(STUCK_MILLIS);
+    } catch (InterruptedException _) {
+      Thread.currentThread().interrupt();
+    }
+    if (signalling == before) {
+      LinuxKernel.instance().readNow((int) before, drained);
+    }
+  }
+
+  /** Whether all descriptors of a message can be signalled; notes whether that may have to wait. */
+  private boolean areEventFds(Incoming message) {
+    for (int i = 0; i < message.fdCount(); i++) {
+      int flags = LinuxKernel.instance().eventFdFlags(message.fd(i));
+      if (flags < 0) {
+        return false;
+      }
+      mayWait |= (flags & Kernel.EFD_NONBLOCK) == 0;
+    }
+    return true;
   }
 
   /**
@@ -155,7 +210,8 @@ final class ServedInterrupts implements InterruptPort {
     boolean isTrigger = action == Vfio.VFIO_IRQ_SET_ACTION_TRIGGER;
     if ((kind != Vfio.VFIO_IRQ_SET_DATA_EVENTFD && fds > 0)
         || (kind == Vfio.VFIO_IRQ_SET_DATA_EVENTFD && fds != 0 && fds != count)
-        || (kind == Vfio.VFIO_IRQ_SET_DATA_BOOL && dataBytes < count)) {
+        || (kind == Vfio.VFIO_IRQ_SET_DATA_BOOL && dataBytes < count)
+        || !areEventFds(message)) {
       return Errno.EINVAL.result();
     }
     if (count == 0) {
@@ -226,7 +282,7 @@ final class ServedInterrupts implements InterruptPort {
     if (fd == NONE) {
       return 0;
     }
-    int result = poller.watch(fd);
+    int result = poller.watchSignals(fd);
     if (result < 0) {
       close(fd);
       return result;
@@ -235,14 +291,9 @@ final class ServedInterrupts implements InterruptPort {
     return 0;
   }
 
-  /** The client has signalled a descriptor that is waited for, or it can be read for good. */
-  synchronized void signalled(int fd, MemorySegment room) {
-    if (fd != unmaskFd) {
-      return; // another one had this number
-    }
-    if (LinuxKernel.instance().read(fd, room) != room.byteSize()) {
-      unmaskBy(NONE); // no eventfd: it would be ready for ever
-    } else {
+  /** The client has signalled a descriptor that is waited for. */
+  synchronized void signalled(int fd) {
+    if (fd == unmaskFd) { // and no other one had this number
       isLineMasked = false;
       signalLine();
     }
@@ -302,5 +353,6 @@ final class ServedInterrupts implements InterruptPort {
     for (int index = 0; index < INDEXES; index++) {
       disable(index);
     }
+    mayWait = false;
   }
 }

@@ -106,7 +106,11 @@ final class ServerSession {
     answers =
         new ClientAnswers(
             socket, incoming, options, device.lock::isHeldByCurrentThread, this::lost);
-    memory = new ClientMemory(device.config()::isBusMaster, answers, options.maxDmaMaps());
+    memory =
+        new ClientMemory(
+            () -> device.config().isBusMaster() && !device.isHalted(),
+            answers,
+            options.maxDmaMaps());
     migration =
         new MigrationServer(
             device.model(),
@@ -125,6 +129,7 @@ final class ServerSession {
 
     @Override
     public void resumed() {
+      device.watchIoEvents();
       poller.request();
     }
   }

@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
@@ -264,6 +265,7 @@ public final class VfioUserServer implements AutoCloseable {
         Thread.currentThread().interrupt();
       }
       if (before.isAlive()) {
+        device.interrupts().unblock();
         return false;
       }
     }
@@ -351,7 +353,11 @@ public final class VfioUserServer implements AutoCloseable {
 
   /** Signals the request interrupt of the client that there is: it should give the device back. */
   public void requestRelease() {
-    device.interrupts().requestRelease();
+    // A client can keep who signals it waiting, which is not to be the caller.
+    Thread.ofPlatform()
+        .name("vfio-user " + name + " release")
+        .daemon()
+        .start(device.interrupts()::requestRelease);
   }
 
   /** Waits until it is closed. */
@@ -387,11 +393,11 @@ public final class VfioUserServer implements AutoCloseable {
         }
         last = sessionThread;
       }
-      join(accepting);
+      join(accepting, device);
       if (last != null) {
-        join(last);
+        join(last, device);
       }
-      poller.close();
+      poller.close(device);
       listening.close();
       options.socket().ifPresent(this::removeSocket);
       device.lock.lock();
@@ -416,14 +422,16 @@ public final class VfioUserServer implements AutoCloseable {
   }
 
   /** Waits for a thread to end; a thread that closes from within itself does not wait. */
-  static void join(Thread thread) {
+  static void join(Thread thread, ServedDevice device) {
     if (thread.equals(Thread.currentThread())) {
       return;
     }
     boolean isInterrupted = false;
     while (true) {
       try {
-        thread.join();
+        while (!thread.join(Duration.ofSeconds(1))) {
+          device.interrupts().unblock();
+        }
         break;
       } catch (InterruptedException _) {
         isInterrupted = true;

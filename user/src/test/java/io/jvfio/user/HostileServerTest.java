@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import io.jvfio.VfioException;
 import io.jvfio.linux.Errno;
+import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
+import io.jvfio.linux.UnixSocket;
 import io.jvfio.linux.uapi.Layouts;
 import io.jvfio.linux.uapi.VfioIrqInfo;
 import io.jvfio.linux.uapi.VfioRegionInfo;
@@ -162,6 +164,10 @@ class HostileServerTest {
             "hanging up",
             exchange -> exchange.is(Command.VERSION) && exchange.hangUp(),
             "did not agree on a version"),
+        new Misdeed(
+            "hanging up when bus mastering is looked at",
+            exchange -> exchange.is(Command.REGION_READ) && exchange.hangUp(),
+            "has closed the connection"),
         new Misdeed(
             "a device of no kind",
             changed(Command.DEVICE_GET_INFO, 32, reply -> reply.asSlice(0, 4).fill((byte) 0)),
@@ -342,6 +348,40 @@ class HostileServerTest {
     }
   }
 
+  private boolean isWatched() {
+    return Thread.getAllStackTraces().keySet().stream()
+        .anyMatch(thread -> thread.getName().equals("jvfio unix:" + path));
+  }
+
+  @Test
+  void beginsAMessageAfterItsReplyAndDoesNotEndIt() throws Exception {
+    var options = OPTIONS.withRequestTimeout(Duration.ofSeconds(1));
+    try (var device = VfioUser.open(path, options)) {
+      var registers = device.region(0).registers();
+      registers.read32(0);
+      server.script =
+          exchange -> {
+            if (!exchange.is(Command.REGION_READ)) {
+              return false;
+            }
+            var reply = exchange.reply(RegionAccess.SIZE + 4L + 1);
+            reply.set(Layouts.U32, 4, RegionAccess.SIZE + 4);
+            return exchange.send(reply);
+          };
+      long begin = System.nanoTime();
+      registers.read32(0);
+      assertThat(System.nanoTime() - begin).isLessThan(10_000_000_000L); // it took 16 s once
+      server.script = _ -> false;
+      // Nobody waits for anything, and the connection is given up all the same.
+      for (int i = 0; i < 600 && isWatched(); i++) {
+        Thread.sleep(100);
+      }
+      assertThatExceptionOfType(VfioException.class)
+          .isThrownBy(() -> registers.read32(0))
+          .withMessageContaining("The server did not send the rest of a message");
+    }
+  }
+
   @Test
   void mayRefuseAWriteInPart() {
     try (var device = VfioUser.open(path, OPTIONS)) {
@@ -485,6 +525,61 @@ class HostileServerTest {
           .isThrownBy(() -> device.ioEventFds(0))
           .withMessageContaining(misdeed.said);
     }
+  }
+
+  /** Answers with one eventfd, which is given back as the sender's own. */
+  private int givesEventFd(int fd) {
+    server.script =
+        exchange -> {
+          if (!exchange.is(Command.DEVICE_GET_REGION_IO_FDS)) {
+            return false;
+          }
+          var reply = exchange.reply(RegionIoFds.SIZE + (long) SubRegion.SIZE);
+          part(reply, 8, 4, 0);
+          return exchange.send(reply, fd);
+        };
+    return fd;
+  }
+
+  @Test
+  void givesSomethingElseThanAnEventfd() throws Exception {
+    var pair = UnixSocket.pair();
+    try (var device = VfioUser.open(path, OPTIONS)) {
+      givesEventFd(pair.first().fd());
+      assertThatExceptionOfType(VfioException.class)
+          .isThrownBy(() -> device.ioEventFds(0))
+          .withMessageContaining("that is no eventfd");
+    }
+    pair.first().close();
+    pair.second().close();
+  }
+
+  @Test
+  void givesAnEventfdThatIsFullAndWaits() throws Exception {
+    var kernel = LinuxKernel.instance();
+    int fd = givesEventFd(kernel.eventFd(0, 0));
+    try (var device = VfioUser.open(path, OPTIONS);
+        var arena = Arena.ofShared()) {
+      var full = arena.allocateFrom(ValueLayout.JAVA_LONG, -2);
+      try (var events = device.ioEventFds(0)) {
+        kernel.write(fd, full);
+        events.all().getFirst().write(1); // is signalled already
+      }
+      // One that waits only later, which nobody can see before: closing frees who waits.
+      int quick = givesEventFd(kernel.eventFd(0, Kernel.EFD_NONBLOCK));
+      var events = device.ioEventFds(0);
+      assertThat(kernel.ioctl(quick, new Ioctl("FIONBIO", 'T', 0x21), arena.allocate(4))).isZero();
+      kernel.write(quick, full);
+      var writing = Thread.ofPlatform().start(() -> events.all().getFirst().write(1));
+      while (writing.getState() == Thread.State.NEW) {
+        Thread.onSpinWait();
+      }
+      Thread.sleep(100);
+      events.close();
+      assertThat(writing.join(Duration.ofSeconds(60))).isTrue();
+      kernel.close(quick);
+    }
+    kernel.close(fd);
   }
 
   @Test

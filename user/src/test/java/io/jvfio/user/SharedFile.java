@@ -35,10 +35,23 @@ final class SharedFile implements AutoCloseable {
   }
 
   void resize(long byteSize) {
+    resize(fd, byteSize);
+  }
+
+  static void resize(int fd, long byteSize) {
     try (var file = new RandomAccessFile("/proc/self/fd/" + fd, "rw")) {
       file.setLength(byteSize);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Resizes a file, if whoever owns it lets us. */
+  static void tryResize(int fd, long byteSize) {
+    try (var file = new RandomAccessFile("/proc/self/fd/" + fd, "rw")) {
+      file.setLength(byteSize);
+    } catch (IOException e) {
+      // It is sealed, as it should be.
     }
   }
 
