@@ -13,7 +13,8 @@ import java.util.regex.Pattern;
  * and what was found outside of it. Exit status 0 when all is as it should be, 1 otherwise.
  */
 public final class ServedReport extends StepReport {
-  private static final List<String> LANES = List.of("qemu-edu", "qemu-gpio", "qemu-nvme");
+  private static final List<String> LANES =
+      List.of("qemu-edu", "qemu-gpio", "qemu-nvme", "qemu-nvme-lost");
   private static final String WRITTEN_FILES = "16";
   private static final int FLUSHED_FILES = 10;
   private static final Pattern INTERRUPTS = Pattern.compile("\\s*\\d+:\\s+(\\d+) .*nvme\\dq1");
@@ -37,7 +38,15 @@ public final class ServedReport extends StepReport {
   static boolean report(String lane, Path directory, PrintStream out) throws IOException {
     var report = new ServedReport(lane, directory);
     switch (lane) {
-      case "qemu-nvme" -> report.checkDisks();
+      case "qemu-nvme" -> {
+        report.checkDisks();
+        report.checkClient();
+      }
+      case "qemu-nvme-lost" -> {
+        report.checkDisks();
+        report.checkLost();
+        report.checkClient();
+      }
       case "qemu-gpio" -> report.checkLines();
       case "qemu-edu" -> {
         report.checkEdu("edu-iommufd", "iommufd");
@@ -94,7 +103,6 @@ public final class ServedReport extends StepReport {
         "disk-fsck",
         "e2fsck -fn of the image: status " + statusOf("disk-fsck"));
     checkFiles("disk-content", checksum);
-    checkLost();
   }
 
   private void checkFiles(String step, String checksum) throws IOException {
@@ -143,7 +151,6 @@ public final class ServedReport extends StepReport {
         "lost-content: what was flushed",
         "%s files, %s different"
             .formatted(figure(content, "files"), figure(content, "files-different")));
-    checkClient();
   }
 
   /** The contract for jvfio's own client whose server is killed and comes back. */

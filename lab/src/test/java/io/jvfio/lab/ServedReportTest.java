@@ -106,7 +106,7 @@ class ServedReportTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"qemu-nvme, 13", "qemu-gpio, 5", "qemu-edu, 7"})
+  @CsvSource({"qemu-nvme-lost, 13", "qemu-gpio, 5", "qemu-edu, 7"})
   void passesALaneWhereAllIsWell(String lane, int checks) throws IOException {
     assertThat(report(lane, true))
         .contains("%s: %d checks, 0 failed".formatted(lane, checks))
@@ -117,16 +117,16 @@ class ServedReportTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "qemu-nvme | disk-found | jvfio0 0000:00:02.0 nvme | jvfio0 0000:00:02.0 | the kernel's driver",
-        "qemu-nvme | disk-found | 3  PCI-MSIX | 0  PCI-MSIX | disk-found: interrupts",
-        "qemu-nvme | disk-write | files 16 | files 15 | disk-write",
-        "qemu-nvme | reboot | in another boot | | reboot",
-        "qemu-nvme | disk-read | c6 | c7 | disk-read: as written",
-        "qemu-nvme | disk-content | files-different 0 | files-different 1 | disk-content: as written",
-        "qemu-nvme | disk-lost | status 3 | status 137 | disk-lost: I/O errors",
-        "qemu-nvme | disk-lost | again 0 | again 1 | disk-lost: the guest goes on",
-        "qemu-nvme | lost-content | files 12 | files 11 | lost-content",
-        "qemu-nvme | client-reconnects | \"wrong\": 0 | \"wrong\": 1 | client-reconnects",
+        "qemu-nvme-lost | disk-found | jvfio0 0000:00:02.0 nvme | jvfio0 0000:00:02.0 | the kernel's driver",
+        "qemu-nvme-lost | disk-found | 3  PCI-MSIX | 0  PCI-MSIX | disk-found: interrupts",
+        "qemu-nvme-lost | disk-write | files 16 | files 15 | disk-write",
+        "qemu-nvme-lost | reboot | in another boot | | reboot",
+        "qemu-nvme-lost | disk-read | c6 | c7 | disk-read: as written",
+        "qemu-nvme-lost | disk-content | files-different 0 | files-different 1 | disk-content: as written",
+        "qemu-nvme-lost | disk-lost | status 3 | status 137 | disk-lost: I/O errors",
+        "qemu-nvme-lost | disk-lost | again 0 | again 1 | disk-lost: the guest goes on",
+        "qemu-nvme-lost | lost-content | files 12 | files 11 | lost-content",
+        "qemu-nvme-lost | client-reconnects | \"wrong\": 0 | \"wrong\": 1 | client-reconnects",
         "qemu-gpio | gpio-found | pci-idio-16 | nothing | gpio-found",
         "qemu-gpio | gpio-input | after 0 1 | after 0 0 | gpio-input",
         "qemu-gpio | gpio-edge | rising | falling | gpio-edge",
@@ -134,8 +134,8 @@ class ServedReportTest {
         "qemu-edu | edu-iommufd | copies-by-line 100 | copies-by-line 99 | edu-iommufd: by line",
         "qemu-edu | dmesg | Linux version | BUG: kernel NULL pointer | dmesg",
       })
-  void failsWhereSomethingIsNot(
-      String lane, String step, String text, String other, String check) throws IOException {
+  void failsWhereSomethingIsNot(String lane, String step, String text, String other, String check)
+      throws IOException {
     var file = directory.resolve(step + ".out");
     assertThat(file).content().contains(text);
     var replacement = other == null ? "" : other;
@@ -148,8 +148,8 @@ class ServedReportTest {
 
   @ParameterizedTest
   @CsvSource({
-    "qemu-nvme, disk-write", "qemu-nvme, disk-fsck", "qemu-nvme, lost-repair",
-    "qemu-nvme, lost-fsck", "qemu-gpio, gpio-output", "qemu-edu, edu-type1"
+    "qemu-nvme, disk-write", "qemu-nvme, disk-fsck", "qemu-nvme-lost, lost-repair",
+    "qemu-nvme-lost, lost-fsck", "qemu-gpio, gpio-output", "qemu-edu, edu-type1"
   })
   void failsWhereAStepDid(String lane, String step) throws IOException {
     Files.writeString(directory.resolve(step + ".rc"), "4\n");

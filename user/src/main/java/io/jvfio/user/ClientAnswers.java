@@ -224,6 +224,8 @@ final class ClientAnswers implements ClientMemory.DmaMessages, AutoCloseable {
       return false;
     }
     awaited = copied(incoming.message(), size);
+    // From here on who has the device's lock goes on by itself, and what was kept can wait for it.
+    isAwaited = false;
     notifyAll();
     return true;
   }

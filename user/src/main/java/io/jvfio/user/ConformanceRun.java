@@ -82,7 +82,7 @@ final class ConformanceRun {
       try {
         socket = WirePeer.connect(path, options.patience());
       } catch (ErrnoException again) {
-        throw new PeerException(true, "is not there any more (" + again.errno() + ")");
+        throw new PeerException(true, "is not there (" + again.errno() + ")");
       }
     }
     var peer = new WirePeer(socket, options.patience());

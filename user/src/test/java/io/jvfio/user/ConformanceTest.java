@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.jvfio.VfioException;
-import io.jvfio.linux.LinuxKernel;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.EduModel;
 import io.jvfio.model.GpioModel;
@@ -149,6 +148,11 @@ class ConformanceTest {
       }
       long open = openFiles();
       Conformance.of(path, OPTIONS).run(_ -> {});
+      // The server notices a little later that its last client is gone.
+      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+      while (openFiles() > open && System.nanoTime() < end) {
+        Thread.sleep(10);
+      }
       assertThat(openFiles()).isLessThanOrEqualTo(open);
       try (var client = RawClient.agreed(path)) {
         assertThat(config(client)).isEqualTo(before);
@@ -175,14 +179,16 @@ class ConformanceTest {
     var none = Conformance.of(path, OPTIONS.withPatience(Duration.ofMillis(50)));
     assertThatThrownBy(() -> none.run(_ -> {}))
         .isInstanceOf(VfioException.class)
-        .hasMessageContaining("is not there any more (ENOENT)")
+        .hasMessageContaining("is not there (ENOENT)")
         .hasMessageContaining("Start a server");
   }
 
   /** A reply with other bytes at a place. */
   private static List<byte[]> with(byte[] reply, int offset, int value) {
     var copy = reply.clone();
-    ByteBuffer.wrap(copy).order(ByteOrder.nativeOrder()).putInt(offset, value);
+    if (offset + Integer.BYTES <= copy.length) {
+      ByteBuffer.wrap(copy).order(ByteOrder.nativeOrder()).putInt(offset, value);
+    }
     return List.of(copy);
   }
 
@@ -256,10 +262,6 @@ class ConformanceTest {
                 LyingServer.command(command) == 14
                     ? List.of(reply(command, 1, 0))
                     : List.of(reply)),
-        lie(
-            "header-size-small",
-            "did not answer",
-            (command, reply) -> word(command, 4) < 16 ? List.of() : List.of(reply)),
         lie("header-short-payload", "success of DEVICE_GET_INFO", content(Command.DEVICE_GET_INFO)),
         lie(
             "device-info",
@@ -298,7 +300,7 @@ class ConformanceTest {
                     : List.of(reply)),
         lie(
             "config-order",
-            "0x00 after writes",
+            "0x00 after writes of 0x01 to 0x20",
             (command, reply) ->
                 is(command, Command.REGION_READ) && reply.length == 33 && reply[32] == 32
                     ? with(Arrays.copyOf(reply, 36), 32, 0).stream()
@@ -371,20 +373,33 @@ class ConformanceTest {
   }
 
   @Test
-  void findsInterruptsThatAreNotSignalled() throws Exception {
-    int device = LinuxKernel.instance().eventFd(0, 0);
-    LinuxKernel.instance().close(device);
+  void findsInterruptsThatAreSignalledOutsideOfARange() throws Exception {
     try (var model = NvmeModel.inMemory("1", 1 << 20);
         var _ = VfioUserServer.serve(model, path);
-        var _ =
-            new LyingServer(
-                lying,
-                path,
-                // A trigger of a single interrupt is taken, and not passed on: a range of none is.
-                (command, reply) -> List.of(reply))) {
+        var _ = new LyingServer(lying, path, wide())) {
       var report = Conformance.of(lying, OPTIONS.withOnly(Set.of("irq-range"))).run(_ -> {});
-      assertThat(failures(report)).isEmpty();
+      assertThat(report.results().getFirst().came())
+          .isEqualTo("signals [1, 1, 1, 0] where [0, 1, 1, 0] were due");
     }
+  }
+
+  /** A server that begins at 0 whatever it is told, as one is known to. */
+  private static LyingServer.Lie wide() {
+    return new LyingServer.Lie() {
+      @Override
+      public byte[] hear(byte[] command) {
+        boolean isTrigger = is(command, Command.DEVICE_SET_IRQS) && word(command, 20) == 0x21;
+        if (!isTrigger || word(command, 28) != 1) {
+          return command;
+        }
+        return with(with(command, 28, 0).getFirst(), 32, 3).getFirst();
+      }
+
+      @Override
+      public List<byte[]> tell(byte[] command, byte[] reply) {
+        return List.of(reply);
+      }
+    };
   }
 
   @Test

@@ -30,6 +30,11 @@ final class LyingServer implements AutoCloseable {
 
   /** What is made of an exchange. */
   interface Lie {
+    /** What the good server gets, of the same length. */
+    default byte[] hear(byte[] command) {
+      return command;
+    }
+
     /**
      * What the client gets.
      *
@@ -131,7 +136,8 @@ final class LyingServer implements AutoCloseable {
 
   private boolean exchange(
       UnixSocket client, MessageSocket server, byte[] command, int[] fds, int count, Arena arena) {
-    var memory = arena.allocate(command.length, 8).copyFrom(MemorySegment.ofArray(command));
+    var memory =
+        arena.allocate(command.length, 8).copyFrom(MemorySegment.ofArray(lie.hear(command)));
     server.send(memory, command.length, fds, count);
     byte[] reply = {};
     int answered = 0;
