@@ -16,7 +16,8 @@ run_guest() {
     devices+=(-drive "if=none,id=null$disk,driver=null-co,size=1G,read-zeroes=on")
   done
   for name in "${!SERVED[@]}"; do
-    devices+=(-device "{\"driver\":\"vfio-user-pci\",\"socket\":{\"path\":\"$inside/$name.sock\",\"type\":\"unix\"}${PLACES[$name]:+,${PLACES[$name]}}}")
+    # A busy machine may keep a server from answering for longer than the five seconds that QEMU waits.
+    devices+=(-device "{\"driver\":\"vfio-user-pci\",\"socket\":{\"path\":\"$inside/$name.sock\",\"type\":\"unix\"},\"x-msg-timeout\":60000${PLACES[$name]:+,${PLACES[$name]}}}")
   done
   case " ${STEPS[*]} " in *' reboot '*) restart=() ;; esac
   # In the background, so that a signal for this shell reaches QEMU at once and not after the guest's end.

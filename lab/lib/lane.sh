@@ -7,7 +7,8 @@ load_lane() {
   DEVICES=2 # NVMe controllers, each with a disk of its own: disk0, disk1 …
   NULLS=() # PCI addresses of controllers whose disks hold nothing and take no time: null0, null1 …; there when NVMe figures are measured
   BIND=class=0x010802 BOUND='' # which PCI devices are vfio-pci's in the guest, by an attribute, if any; how many must be
-  declare -gA SERVED=() PLACES=() # devices that are served from outside, by `jvfio serve`; where QEMU puts them, as members of JSON
+  declare -gA SERVED=() # devices that are served from outside: arguments of `jvfio serve`
+  declare -gA PLACES=() NICE=() # of a served device: where QEMU puts it, as members of JSON; how much its server lets others go first
   KERNEL_SUITES=() KERNEL_SHA256=() MODULES=() QEMU=() NULL_QEMU=() STEPS=() PACKAGES=() HOST_PACKAGES=()
   [ -f "$LAB/lanes/$LANE" ] || die "no such lane: $LANE (there are: $(cd "$LAB/lanes" && echo *))"
   # shellcheck source=/dev/null

@@ -20,7 +20,7 @@ start_server() {
   touch "$OUT/served-$name.err"
   before=$(listening "$name")
   # Opened for reading and writing, a pipe has no end.
-  (cd "$WORK" && exec "${JVFIO[@]}" serve "${arguments[@]}" --socket "$name.sock") \
+  (cd "$WORK" && exec nice -n "${NICE[$name]:-0}" "${JVFIO[@]}" serve "${arguments[@]}" --socket "$name.sock") \
     <>"$WORK/$name.in" >>"$OUT/served-$name.out" 2>>"$OUT/served-$name.err" &
   echo $! >"$WORK/$name.pid"
   disown # or this shell would tell of its end
