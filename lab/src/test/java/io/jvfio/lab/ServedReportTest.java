@@ -151,6 +151,7 @@ class ServedReportTest {
     "qemu-nvme, disk-write",
     "qemu-nvme, disk-fsck",
     "qemu-nvme-lost, lost-repair",
+    "qemu-nvme-lost, lost-fsck",
     "qemu-gpio, gpio-output",
     "qemu-edu, edu-type1"
   })

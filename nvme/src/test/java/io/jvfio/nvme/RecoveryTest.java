@@ -336,7 +336,7 @@ class RecoveryTest {
         ends.add(executor.submit(() -> readUntil(isOver, shared)));
       }
       try {
-        for (int round = 1; round <= 3; round++) {
+        for (int round = 1; round <= 5; round++) {
           faults.inject(NvmeFault.loss().onOpcode(READ).onIo().after(50).times(1));
           while (shared.resets() < round) {
             throwIfEnded(ends);
