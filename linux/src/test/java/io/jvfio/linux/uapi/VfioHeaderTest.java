@@ -238,7 +238,7 @@ class VfioHeaderTest {
     var rows = new ArrayList<HeaderRow>();
     for (var field : Kernel.class.getFields()) {
       if (field.getType() == int.class) {
-        rows.add(HeaderRow.equal(field.getName(), field.getInt(null)));
+        rows.add(HeaderRow.equal(field.getName(), Integer.toUnsignedLong(field.getInt(null))));
       }
     }
     // Not part of the interface, so by value: what LinuxKernel passes on its own account.
