@@ -231,34 +231,55 @@ final class ClientMemory implements DmaPort, AutoCloseable {
   }
 
   /**
-   * Removes a map.
+   * Removes every map of a range, as Type1 does: QEMU behind a guest's IOMMU gives back a range of
+   * addresses when the guest changes its tables, whatever is mapped there.
    *
-   * @return 0, or a negated errno: ENOENT if there is none of exactly this address and size
+   * @return 0, or a negated errno: ENOENT if nothing is mapped there, or a map only in part;
+   *     nothing is removed then
    */
   int unmap(long iova, long byteSize) {
-    int index = firstBehind(iova) - 1;
-    if (index < 0 || ranges[index].start() != iova || ranges[index].byteSize() != byteSize) {
+    long last = iova + byteSize - 1;
+    if (byteSize == 0 || Long.compareUnsigned(last, iova) < 0) {
       return Errno.ENOENT.result();
     }
-    var removed = ranges[index];
-    count--;
-    System.arraycopy(keys, index + 1, keys, index, count - index);
-    System.arraycopy(ranges, index + 1, ranges, index, count - index);
-    release(removed);
+    int from = firstBehind(iova);
+    if (from > 0 && ranges[from - 1].holds(iova)) {
+      from--;
+    }
+    int end = firstBehind(last);
+    if (from == end
+        || !isWithin(ranges[from], iova, last)
+        || !isWithin(ranges[end - 1], iova, last)) {
+      return Errno.ENOENT.result();
+    }
+    var removed = Arrays.copyOfRange(ranges, from, end);
+    System.arraycopy(keys, end, keys, from, count - end);
+    System.arraycopy(ranges, end, ranges, from, count - end);
+    Arrays.fill(ranges, count - removed.length, count, NOWHERE); // so that nothing is kept by them
+    count -= removed.length;
+    for (var range : removed) {
+      release(range);
+    }
     return 0;
+  }
+
+  private static boolean isWithin(Range range, long first, long last) {
+    return Long.compareUnsigned(range.start(), first) >= 0
+        && Long.compareUnsigned(range.start() + range.byteSize() - 1, last) <= 0;
   }
 
   /** Removes all maps. */
   void unmapAll() {
     while (count > 0) {
       count--;
-      release(ranges[count]);
+      var removed = ranges[count];
+      ranges[count] = NOWHERE;
+      release(removed);
     }
   }
 
   private void release(Range range) {
     recent = NOWHERE;
-    ranges[count] = NOWHERE; // the place that is free now, so that nothing is kept by it
     var mapping = range.mapping();
     if (mapping != null) {
       mapping.close();

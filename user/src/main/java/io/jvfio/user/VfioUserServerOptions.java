@@ -3,172 +3,102 @@ package io.jvfio.user;
 import io.jvfio.linux.UnixSocket;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.function.Consumer;
 
 /**
  * Where and how a {@link VfioUserServer} serves. Immutable; each {@code with} method returns a
  * changed copy.
- *
- * @param socket the path to listen at; empty where a descriptor is given
- * @param listeningFd a descriptor of a socket that listens already; the server takes it over
- * @param mode who may connect, as {@code chmod(2)} has it; the process's umask does not count
- * @param replacesLive whether the path is taken from a server that still listens at it
- * @param isPolling whether one thread looks for work all the time, and never waits in the kernel
- * @param twinSocket whether clients that can get a socket of their own for the server's commands
- * @param retainsState whether the device is left as it is when its client goes; see {@link
- *     #withRetainedState}
- * @param maxMessageFds how many descriptors are taken with one message, 1 to 253
- * @param maxDataTransfer how many bytes of data one message may carry, 4 KiB to 64 MiB
- * @param maxDmaMaps how many DMA maps a client may have at a time
- * @param patience how long a client may take for what it has begun: its first message, the rest of
- *     a message, the answer to a command
- * @param listener who hears of clients
  */
-public record VfioUserServerOptions(
-    Optional<Path> socket,
-    OptionalInt listeningFd,
-    int mode,
-    boolean replacesLive,
-    boolean isPolling,
-    boolean twinSocket,
-    boolean retainsState,
-    int maxMessageFds,
-    int maxDataTransfer,
-    int maxDmaMaps,
-    Duration patience,
-    VfioUserServerListener listener) {
+public final class VfioUserServerOptions {
   /** QEMU takes no server that offers more. */
   private static final int MAX_FDS = 16;
 
   private static final int SMALLEST_TRANSFER = 4 << 10;
   private static final int LARGEST_TRANSFER = 64 << 20;
 
-  /**
-   * Checked options.
-   *
-   * @throws IllegalArgumentException if a number is out of its range, or there is not exactly one
-   *     of path and descriptor
-   */
-  public VfioUserServerOptions {
-    Objects.requireNonNull(listener);
-    if (socket.isPresent() == listeningFd.isPresent()) {
-      throw new IllegalArgumentException("a server listens at a path, or at a descriptor");
+  private final Settings settings;
+
+  /** The one place that knows all settings, so that a copy can change any of them. */
+  private static final class Settings implements Cloneable {
+    Optional<Path> socket = Optional.empty();
+    OptionalInt listeningFd = OptionalInt.empty();
+    int mode = 0600;
+    boolean replacesLive;
+    boolean isPolling;
+    boolean twinSocket = true;
+    boolean retainsState;
+    int maxMessageFds = MAX_FDS;
+    int maxDataTransfer = 1 << 20;
+    int maxDmaMaps = 65_535;
+    Duration patience = Duration.ofSeconds(10);
+    VfioUserServerListener listener = new VfioUserServerListener() {};
+
+    @Override
+    public Settings clone() {
+      try {
+        return (Settings) super.clone();
+      } catch (CloneNotSupportedException e) {
+        throw new AssertionError(e);
+      }
     }
-    if ((mode & ~0777) != 0) {
-      throw new IllegalArgumentException(
-          "a mode has the bits 0777, not 0" + Integer.toOctalString(mode));
-    }
-    if (maxMessageFds < 1 || maxMessageFds > UnixSocket.MAX_DESCRIPTORS) {
-      throw new IllegalArgumentException(
-          "a message has up to 1 to %d descriptors, not %d"
-              .formatted(UnixSocket.MAX_DESCRIPTORS, maxMessageFds));
-    }
-    if (maxDataTransfer < SMALLEST_TRANSFER || maxDataTransfer > LARGEST_TRANSFER) {
-      throw new IllegalArgumentException(
-          "a message carries up to 4 KiB to 64 MiB, not %,d bytes".formatted(maxDataTransfer));
-    }
-    if (maxDmaMaps < 1) {
-      throw new IllegalArgumentException("a client needs a DMA map, and gets " + maxDmaMaps);
-    }
-    if (patience.isNegative() || patience.isZero()) {
-      throw new IllegalArgumentException("no client is as fast as " + patience);
-    }
+  }
+
+  private VfioUserServerOptions(Settings settings) {
+    this.settings = settings;
+  }
+
+  private VfioUserServerOptions with(Consumer<Settings> change) {
+    var changed = settings.clone();
+    change.accept(changed);
+    return new VfioUserServerOptions(changed);
   }
 
   /** At a path, with mode 0600, waiting in the kernel. */
   public static VfioUserServerOptions at(Path socket) {
-    return of(Optional.of(socket), OptionalInt.empty());
+    var settings = new Settings();
+    settings.socket = Optional.of(socket);
+    return new VfioUserServerOptions(settings);
   }
 
-  /** At a socket that listens already, such as an inherited one. */
+  /** At a socket that listens already, such as an inherited one, which the server takes over. */
   public static VfioUserServerOptions atDescriptor(int listeningFd) {
-    return of(Optional.empty(), OptionalInt.of(listeningFd));
+    var settings = new Settings();
+    settings.listeningFd = OptionalInt.of(listeningFd);
+    return new VfioUserServerOptions(settings);
   }
 
-  private static VfioUserServerOptions of(Optional<Path> socket, OptionalInt listeningFd) {
-    return new VfioUserServerOptions(
-        socket,
-        listeningFd,
-        0600,
-        false,
-        false,
-        true,
-        false,
-        MAX_FDS,
-        1 << 20,
-        65_535,
-        Duration.ofSeconds(10),
-        new VfioUserServerListener() {});
+  private static void require(boolean holds, String complaint) {
+    if (!holds) {
+      throw new IllegalArgumentException(complaint);
+    }
   }
 
-  /** With other permissions of the socket. */
+  /**
+   * With other permissions of the socket; 0600 by default. The process's umask does not count.
+   *
+   * @param permissions as {@code chmod(2)} has them
+   * @throws IllegalArgumentException if there are other bits than 0777
+   */
   public VfioUserServerOptions withMode(int permissions) {
-    return new VfioUserServerOptions(
-        socket,
-        listeningFd,
-        permissions,
-        replacesLive,
-        isPolling,
-        twinSocket,
-        retainsState,
-        maxMessageFds,
-        maxDataTransfer,
-        maxDmaMaps,
-        patience,
-        listener);
+    require((permissions & ~0777) == 0, "a mode has the bits 0777, not 0%o".formatted(permissions));
+    return with(changed -> changed.mode = permissions);
   }
 
   /** Taking the path even from a server that still listens at it. */
   public VfioUserServerOptions withReplacement() {
-    return new VfioUserServerOptions(
-        socket,
-        listeningFd,
-        mode,
-        true,
-        isPolling,
-        twinSocket,
-        retainsState,
-        maxMessageFds,
-        maxDataTransfer,
-        maxDmaMaps,
-        patience,
-        listener);
+    return with(changed -> changed.replacesLive = true);
   }
 
   /** With a thread that looks for work all the time while there is a client: fast, and busy. */
   public VfioUserServerOptions withPolling() {
-    return new VfioUserServerOptions(
-        socket,
-        listeningFd,
-        mode,
-        replacesLive,
-        true,
-        twinSocket,
-        retainsState,
-        maxMessageFds,
-        maxDataTransfer,
-        maxDmaMaps,
-        patience,
-        listener);
+    return with(changed -> changed.isPolling = true);
   }
 
   /** Without a socket of their own for the server's commands. */
   public VfioUserServerOptions withoutTwinSocket() {
-    return new VfioUserServerOptions(
-        socket,
-        listeningFd,
-        mode,
-        replacesLive,
-        isPolling,
-        false,
-        retainsState,
-        maxMessageFds,
-        maxDataTransfer,
-        maxDmaMaps,
-        patience,
-        listener);
+    return with(changed -> changed.twinSocket = false);
   }
 
   /**
@@ -177,69 +107,109 @@ public record VfioUserServerOptions(
    * client's would take the new client's memory for theirs. Without this the server sees to it.
    */
   public VfioUserServerOptions withRetainedState() {
-    return new VfioUserServerOptions(
-        socket,
-        listeningFd,
-        mode,
-        replacesLive,
-        isPolling,
-        twinSocket,
-        true,
-        maxMessageFds,
-        maxDataTransfer,
-        maxDmaMaps,
-        patience,
-        listener);
+    return with(changed -> changed.retainsState = true);
   }
 
-  /** With other limits, which clients are told; QEMU 11 takes up to 16 descriptors and 64 MiB. */
+  /**
+   * With other limits, which clients are told; QEMU 11 takes up to 16 descriptors and 64 MiB.
+   *
+   * @param fds how many descriptors are taken with one message, 1 to 253; 16 by default
+   * @param transferBytes how many bytes of data one message may carry, 4 KiB to 64 MiB; 1 MiB by
+   *     default
+   * @param dmaMaps how many DMA maps a client may have at a time, at least 1; 65,535 by default
+   * @throws IllegalArgumentException if a number is out of its range
+   */
   public VfioUserServerOptions withLimits(int fds, int transferBytes, int dmaMaps) {
-    return new VfioUserServerOptions(
-        socket,
-        listeningFd,
-        mode,
-        replacesLive,
-        isPolling,
-        twinSocket,
-        retainsState,
-        fds,
-        transferBytes,
-        dmaMaps,
-        patience,
-        listener);
+    require(
+        fds >= 1 && fds <= UnixSocket.MAX_DESCRIPTORS,
+        "a message has up to 1 to %d descriptors, not %d"
+            .formatted(UnixSocket.MAX_DESCRIPTORS, fds));
+    require(
+        transferBytes >= SMALLEST_TRANSFER && transferBytes <= LARGEST_TRANSFER,
+        "a message carries up to 4 KiB to 64 MiB, not %,d bytes".formatted(transferBytes));
+    require(dmaMaps >= 1, "a client needs a DMA map, and gets %d".formatted(dmaMaps));
+    return with(
+        changed -> {
+          changed.maxMessageFds = fds;
+          changed.maxDataTransfer = transferBytes;
+          changed.maxDmaMaps = dmaMaps;
+        });
   }
 
-  /** With more or less patience. */
+  /**
+   * With more or less patience; 10 seconds by default.
+   *
+   * @param limit how long a client may take for what it has begun: its first message, the rest of a
+   *     message, the answer to a command
+   * @throws IllegalArgumentException if it is not positive
+   */
   public VfioUserServerOptions withPatience(Duration limit) {
-    return new VfioUserServerOptions(
-        socket,
-        listeningFd,
-        mode,
-        replacesLive,
-        isPolling,
-        twinSocket,
-        retainsState,
-        maxMessageFds,
-        maxDataTransfer,
-        maxDmaMaps,
-        limit,
-        listener);
+    require(limit.isPositive(), "no client is as fast as %s".formatted(limit));
+    return with(changed -> changed.patience = limit);
   }
 
   /** With somebody who hears of clients. */
   public VfioUserServerOptions withListener(VfioUserServerListener whoHears) {
-    return new VfioUserServerOptions(
-        socket,
-        listeningFd,
-        mode,
-        replacesLive,
-        isPolling,
-        twinSocket,
-        retainsState,
-        maxMessageFds,
-        maxDataTransfer,
-        maxDmaMaps,
-        patience,
-        whoHears);
+    return with(changed -> changed.listener = whoHears);
+  }
+
+  /** The path to listen at; empty where a descriptor is given. */
+  public Optional<Path> socket() {
+    return settings.socket;
+  }
+
+  /** A descriptor of a socket that listens already; empty where a path is given. */
+  public OptionalInt listeningFd() {
+    return settings.listeningFd;
+  }
+
+  /** Who may connect, as {@code chmod(2)} has it. */
+  public int mode() {
+    return settings.mode;
+  }
+
+  /** Whether the path is taken from a server that still listens at it. */
+  public boolean replacesLive() {
+    return settings.replacesLive;
+  }
+
+  /** Whether one thread looks for work all the time, and never waits in the kernel. */
+  public boolean isPolling() {
+    return settings.isPolling;
+  }
+
+  /** Whether clients that can get a socket of their own for the server's commands. */
+  public boolean twinSocket() {
+    return settings.twinSocket;
+  }
+
+  /** Whether the device is left as it is when its client goes. */
+  public boolean retainsState() {
+    return settings.retainsState;
+  }
+
+  /** How many descriptors are taken with one message. */
+  public int maxMessageFds() {
+    return settings.maxMessageFds;
+  }
+
+  /** How many bytes of data one message may carry. */
+  public int maxDataTransfer() {
+    return settings.maxDataTransfer;
+  }
+
+  /** How many DMA maps a client may have at a time. */
+  public int maxDmaMaps() {
+    return settings.maxDmaMaps;
+  }
+
+  /** How long a client may take for what it has begun. */
+  public Duration patience() {
+    return settings.patience;
+  }
+
+  /** Who hears of clients. */
+  public VfioUserServerListener listener() {
+    return settings.listener;
   }
 }

@@ -316,6 +316,13 @@ class ConformanceTest {
                 LyingServer.isError(reply) ? List.of(reply(command, 0x21, 22)) : List.of(reply)),
         lie("dma-unmap-part", "success", content(Command.DMA_UNMAP)),
         lie(
+            "dma-unmap-more",
+            "ENOENT",
+            (command, reply) ->
+                LyingServer.isError(reply) || !is(command, Command.DMA_UNMAP)
+                    ? List.of(reply)
+                    : List.of(reply(command, 0x21, 2))),
+        lie(
             "feature-probe",
             "MIGRATION",
             (command, reply) ->

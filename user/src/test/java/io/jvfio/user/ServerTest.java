@@ -547,6 +547,9 @@ class ServerTest {
       assertThat(client.map(4096, 4096, READ_WRITE)).isZero();
       assertThat(client.unmap(0, 0, DmaUnmapMessage.ALL)).isZero();
       assertThat(client.map(0, 8192, READ_WRITE)).isZero();
+      assertThat(client.map(0x10_0000, 4096, READ_WRITE)).isZero();
+      assertThat(client.unmap(0, 0x8000_0000L, 0)).isZero();
+      assertThat(client.map(0, 0x20_0000, READ_WRITE)).isZero();
     }
     KERNEL.close(fd);
   }
