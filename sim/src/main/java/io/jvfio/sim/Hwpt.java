@@ -81,13 +81,17 @@ final class Hwpt extends IommufdObject implements DmaTranslation {
   /**
    * Sets a bit for each dirty page. Linux 6.12 has no error for what it cannot tell: it sets no
    * bits while pages are not tracked, nor for what comes after the first hole of a range, nor where
-   * there is no memory for bits; and from address 0 on, no bytes are all bytes.
+   * there is no memory for bits.
    *
    * @param bitPages what one bit stands for, in bytes
    * @param clears whether the pages are clean then
    * @return 0, or a negated errno
    */
   int dirtyPages(long iova, long byteSize, long bitPages, long bitmap, boolean clears) {
+    if (byteSize == 0) {
+      // Since Linux 6.12.117 at the latest; before, no bytes from address 0 on were all bytes.
+      return Errno.EINVAL.result();
+    }
     long last = iova + byteSize - 1;
     if (Long.compareUnsigned(last, iova) < 0) {
       return Errno.EOVERFLOW.result();

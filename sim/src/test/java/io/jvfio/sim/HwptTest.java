@@ -121,6 +121,8 @@ class HwptTest {
     assertThat(guest.dirty(table, PAGE, PAGE, 2 * PAGE, bitmap, 0)).isEqualTo("EINVAL");
     assertThat(guest.dirty(table, 0, PAGE, 0, bitmap, 0)).isEqualTo("EINVAL");
     assertThat(guest.dirty(table, -PAGE, 2 * PAGE, PAGE, bitmap, 0)).isEqualTo("EOVERFLOW");
+    assertThat(guest.dirty(table, 0, 0, PAGE, bitmap, 0)).isEqualTo("EINVAL");
+    assertThat(guest.dirty(table, PAGE, 0, PAGE, bitmap, 0)).isEqualTo("EINVAL");
     assertThat(guest.dirty(table, 0, PAGE, PAGE, bitmap, 2)).isEqualTo("EOPNOTSUPP");
     assertThat(guest.dirty(ioas, 0, PAGE, PAGE, bitmap, 0)).isEqualTo("ENOENT");
   }
