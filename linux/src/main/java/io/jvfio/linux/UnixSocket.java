@@ -263,26 +263,33 @@ public final class UnixSocket implements AutoCloseable {
    * @return how many bytes were taken, or a negated errno
    */
   public long send(MemorySegment data, long offset, long byteSize, int[] descriptors, int count) {
-    var message = outgoing;
-    vector(message, data, offset, byteSize);
-    if (count == 0) {
-      message.set(ValueLayout.JAVA_LONG, CONTROL, 0);
-      message.set(ValueLayout.JAVA_LONG, CONTROL_LENGTH, 0);
-    } else {
-      message.set(ValueLayout.JAVA_LONG, CONTROL, message.address() + CONTROL_MESSAGE);
-      message.set(ValueLayout.JAVA_LONG, CONTROL_LENGTH, controlSpace(count));
-      message.set(
-          ValueLayout.JAVA_LONG, CONTROL_MESSAGE, CONTROL_HEADER + (long) count * Integer.BYTES);
-      message.set(ValueLayout.JAVA_INT, CONTROL_MESSAGE + Long.BYTES, SOL_SOCKET);
-      message.set(ValueLayout.JAVA_INT, CONTROL_MESSAGE + Long.BYTES + Integer.BYTES, SCM_RIGHTS);
-      MemorySegment.copy(
-          descriptors, 0, message, ValueLayout.JAVA_INT, CONTROL_MESSAGE + CONTROL_HEADER, count);
+    // The kernel gets an address, and would read wherever it points.
+    Objects.checkFromIndexSize(offset, byteSize, data.byteSize());
+    if (count > 0) {
+      attach(data, offset, byteSize, descriptors, count);
     }
     long result;
     do {
-      result = Calls.message(Calls.SEND, fd, message, MSG_NOSIGNAL);
+      result =
+          count > 0
+              ? Calls.message(Calls.SEND_MESSAGE, fd, outgoing, MSG_NOSIGNAL)
+              : Calls.send(fd, data.address() + offset, byteSize);
     } while (result == -EINTR);
     return result;
+  }
+
+  private void attach(
+      MemorySegment data, long offset, long byteSize, int[] descriptors, int count) {
+    var message = outgoing;
+    vector(message, data, offset, byteSize);
+    message.set(ValueLayout.JAVA_LONG, CONTROL, message.address() + CONTROL_MESSAGE);
+    message.set(ValueLayout.JAVA_LONG, CONTROL_LENGTH, controlSpace(count));
+    message.set(
+        ValueLayout.JAVA_LONG, CONTROL_MESSAGE, CONTROL_HEADER + (long) count * Integer.BYTES);
+    message.set(ValueLayout.JAVA_INT, CONTROL_MESSAGE + Long.BYTES, SOL_SOCKET);
+    message.set(ValueLayout.JAVA_INT, CONTROL_MESSAGE + Long.BYTES + Integer.BYTES, SCM_RIGHTS);
+    MemorySegment.copy(
+        descriptors, 0, message, ValueLayout.JAVA_INT, CONTROL_MESSAGE + CONTROL_HEADER, count);
   }
 
   /** Sends the bytes of a segment; see {@link #send(MemorySegment, long, long, int[], int)}. */
@@ -305,6 +312,8 @@ public final class UnixSocket implements AutoCloseable {
    */
   public long receive(
       MemorySegment data, long offset, long byteSize, int[] descriptors, int first, boolean wait) {
+    // The kernel gets an address, and would write wherever it points.
+    Objects.checkFromIndexSize(offset, byteSize, data.byteSize());
     var message = incoming;
     vector(message, data, offset, byteSize);
     message.set(ValueLayout.JAVA_LONG, CONTROL, message.address() + CONTROL_MESSAGE);
@@ -314,7 +323,7 @@ public final class UnixSocket implements AutoCloseable {
     int flags = wait ? MSG_CMSG_CLOEXEC : MSG_CMSG_CLOEXEC | MSG_DONTWAIT;
     long result;
     do {
-      result = Calls.message(Calls.RECEIVE, fd, message, flags);
+      result = Calls.message(Calls.RECEIVE_MESSAGE, fd, message, flags);
     } while (result == -EINTR);
     return result < 0 || take(message, descriptors, first) ? result : Errno.EMSGSIZE.result();
   }
@@ -369,8 +378,6 @@ public final class UnixSocket implements AutoCloseable {
 
   private static void vector(
       MemorySegment message, MemorySegment data, long offset, long byteSize) {
-    // The kernel gets an address, and would write wherever it points.
-    Objects.checkFromIndexSize(offset, byteSize, data.byteSize());
     message.set(ValueLayout.JAVA_LONG, VECTOR, data.address() + offset);
     message.set(ValueLayout.JAVA_LONG, VECTOR + Long.BYTES, byteSize);
   }
@@ -449,8 +456,17 @@ public final class UnixSocket implements AutoCloseable {
     static final MethodHandle SHUTDOWN = link("shutdown", TWO);
     static final MethodHandle CONNECT = link("connect", ADDRESS);
     static final MethodHandle BIND = link("bind", ADDRESS);
-    static final MethodHandle SEND = link("sendmsg", MESSAGES);
-    static final MethodHandle RECEIVE = link("recvmsg", MESSAGES);
+    private static final MethodHandle SEND =
+        link(
+            "send",
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_INT));
+    static final MethodHandle SEND_MESSAGE = link("sendmsg", MESSAGES);
+    static final MethodHandle RECEIVE_MESSAGE = link("recvmsg", MESSAGES);
 
     private static MethodHandle link(String function, FunctionDescriptor descriptor) {
       return LinuxKernel.Native.link(function, descriptor, LinuxKernel.Native.CAPTURE);
@@ -521,6 +537,17 @@ public final class UnixSocket implements AutoCloseable {
       var capture = LinuxKernel.Native.capture();
       try {
         int result = (int) handle.invokeExact(capture, fd, address, (int) address.byteSize());
+        return result >= 0 ? result : LinuxKernel.Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw LinuxKernel.Native.unexpected(t);
+      }
+    }
+
+    /** The bytes at {@code address}: most messages are bytes alone, and have less to be read. */
+    static long send(int fd, long address, long byteSize) {
+      var capture = LinuxKernel.Native.capture();
+      try {
+        long result = (long) SEND.invokeExact(capture, fd, address, byteSize, MSG_NOSIGNAL);
         return result >= 0 ? result : LinuxKernel.Native.negatedErrno(capture);
       } catch (Throwable t) {
         throw LinuxKernel.Native.unexpected(t);

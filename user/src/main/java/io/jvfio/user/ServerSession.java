@@ -45,11 +45,16 @@ final class ServerSession {
   private static final int SLACK = 4096;
 
   /**
-   * What a polling server does between two looks at the socket, while there is work and while not.
+   * How often a polling server looks at the device for one look at the socket: while the device has
+   * work, and while it has none. A look at the socket is a system call, and one at the device is
+   * not.
    */
   private static final int BUSY_ROUNDS = 64;
 
   private static final int IDLE_ROUNDS = 8;
+
+  /** After a message the socket is looked at every time, so often in vain. */
+  private static final int EAGER_LOOKS = 1000;
 
   /** How long a command waits for the device before it looks whether the device waits for it. */
   private static final long LOCK_MICROS = 200;
@@ -259,9 +264,13 @@ final class ServerSession {
     }
   }
 
-  /** Looks at the device all the time, and at the socket now and then. */
+  /**
+   * Looks at the device all the time, and at the socket now and then; or every time, if messages
+   * come one after the other.
+   */
   private String poll() {
     int rounds = 0;
+    int eager = 0;
     while (true) {
       boolean worked;
       device.lock.lock();
@@ -270,13 +279,15 @@ final class ServerSession {
       } finally {
         device.lock.unlock();
       }
-      if (++rounds < (worked ? BUSY_ROUNDS : IDLE_ROUNDS)) {
+      if (++rounds < (worked ? BUSY_ROUNDS : eager > 0 ? 1 : IDLE_ROUNDS)) {
         Thread.onSpinWait();
         continue;
       }
       rounds = 0;
+      eager = Math.max(0, eager - 1);
       int size = socket.receive(false);
       while (size > 0) {
+        eager = EAGER_LOOKS;
         var failure = receive(size);
         if (failure != null) {
           return failure;
