@@ -21,7 +21,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.management.ManagementFactory;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.OptionalInt;
@@ -30,37 +29,13 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A device over a socket, whose other end does what the test says. */
-@Timeout(120)
-class ClientTest {
+class ClientTest extends ScriptedServerTest {
   private static final VfioUserOptions OPTIONS = VfioUserOptions.defaults();
-
-  @TempDir Path directory;
-
-  private Path path;
-  private ScriptedServer server;
-  private long descriptors;
-
-  @BeforeEach
-  void serve() {
-    path = directory.resolve("s");
-    descriptors = OpenDescriptors.count();
-    server = ScriptedServer.at(path);
-  }
-
-  @AfterEach
-  void nothingStaysOpen() {
-    server.close();
-    assertThat(OpenDescriptors.count()).isEqualTo(descriptors);
-  }
 
   private void serve(Capabilities capabilities) {
     server.close();

@@ -30,38 +30,14 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** A server that answers as none may: the call fails and says why, and nothing stays open. */
-@Timeout(120)
-class HostileServerTest {
+class HostileServerTest extends ScriptedServerTest {
   private static final VfioUserOptions OPTIONS =
       VfioUserOptions.defaults().withRequestTimeout(Duration.ofSeconds(5));
-
-  @TempDir Path directory;
-
-  private Path path;
-  private ScriptedServer server;
-  private long descriptors;
-
-  @BeforeEach
-  void serve() {
-    path = directory.resolve("s");
-    descriptors = OpenDescriptors.count();
-    server = ScriptedServer.at(path);
-  }
-
-  @AfterEach
-  void nothingStaysOpen() {
-    server.close();
-    assertThat(OpenDescriptors.count()).isEqualTo(descriptors);
-  }
 
   /**
    * What a server does, and what is said of it.

@@ -11,7 +11,6 @@ import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.RegionAccess;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.OptionalInt;
@@ -20,36 +19,12 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
 /** The contract of docs/vfio-user.md for a connection that is lost. */
-@Timeout(120)
-class ReconnectTest {
+class ReconnectTest extends ScriptedServerTest {
   private static final VfioUserOptions OPTIONS =
       VfioUserOptions.defaults().withReconnect(Duration.ofSeconds(60));
-
-  @TempDir Path directory;
-
-  private Path path;
-  private ScriptedServer server;
-  private long descriptors;
-
-  @BeforeEach
-  void serve() {
-    path = directory.resolve("s");
-    descriptors = OpenDescriptors.count();
-    server = ScriptedServer.at(path);
-  }
-
-  @AfterEach
-  void nothingStaysOpen() {
-    server.close();
-    assertThat(OpenDescriptors.count()).isEqualTo(descriptors);
-  }
 
   private void restart() {
     server.close();
