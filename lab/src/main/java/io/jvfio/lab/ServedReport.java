@@ -17,6 +17,10 @@ public final class ServedReport extends StepReport {
       List.of("qemu-edu", "qemu-gpio", "qemu-nvme", "qemu-nvme-lost");
   private static final String WRITTEN_FILES = "16";
   private static final int FLUSHED_FILES = 10;
+
+  /** As in the lane. */
+  private static final int CLIENT_DEPTH = 8;
+
   private static final Pattern INTERRUPTS = Pattern.compile("\\s*\\d+:\\s+(\\d+) .*nvme\\dq1");
   private static final Pattern CHIP = Pattern.compile("gpiochip0 \\[.*] \\(32 lines\\)");
 
@@ -165,18 +169,29 @@ public final class ServedReport extends StepReport {
     var errors = directory.resolve("client-reconnects.err");
     boolean again = Files.exists(errors) && Files.readString(errors).contains("connected again");
     var verified = bench.get().at("verified");
+    var failed = bench.get().at("errors").elements();
     check(
-        statusOf("client-reconnects").equals("0")
+        statusOf("client-reconnects").equals(failed.isEmpty() ? "0" : "1")
+            && failed.stream().allMatch(ServedReport::isInFlight)
             && again
             && verified.at("wrong").text().equals("0")
             && !bench.get().at("ios").text().equals("0"),
         "client-reconnects",
-        "%s writes, %s blocks verified, %s wrong, %s"
+        "%s writes, %s blocks verified, %s wrong, %s; failed: %s"
             .formatted(
                 bench.get().at("ios").text(),
                 verified.at("blocks").text(),
                 verified.at("wrong").text(),
-                again ? "connected again" : "never connected again"));
+                again ? "connected again" : "never connected again",
+                failed.stream()
+                    .map(each -> each.at("count").text() + " " + each.at("name").text())
+                    .toList()));
+  }
+
+  /** What was in flight when the server was killed fails, by the contract; nothing else may. */
+  private static boolean isInFlight(Document error) {
+    return error.at("name").text().equals("Command Aborted By Host")
+        && Long.parseLong(error.at("count").text()) <= CLIENT_DEPTH;
   }
 
   private void checkLines() throws IOException {

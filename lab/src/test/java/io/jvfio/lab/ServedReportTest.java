@@ -168,6 +168,25 @@ class ServedReportTest {
     assertThat(report("qemu-gpio", false)).containsPattern("FAIL +gpio-output: seen by the server");
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "1, Command Aborted By Host, 8, PASS",
+    "1, Command Aborted By Host, 9, FAIL",
+    "1, Internal Error, 1, FAIL",
+    "0, Command Aborted By Host, 8, FAIL",
+    "3, Command Aborted By Host, 8, FAIL"
+  })
+  void onlyWhatWasInFlightFailsWithTheServer(String status, String name, int count, String result)
+      throws IOException {
+    var file = directory.resolve("client-reconnects.out");
+    var error = "\"errors\": [{\"name\": \"%s\", \"count\": %d}], \"ios\"".formatted(name, count);
+    Files.writeString(file, Files.readString(file).replace("\"ios\"", error));
+    Files.writeString(directory.resolve("client-reconnects.rc"), status);
+
+    assertThat(report("qemu-nvme", result.equals("PASS")))
+        .containsPattern(result + " +client-reconnects");
+  }
+
   @Test
   void failsWhereTheServerWasNeverLost() throws IOException {
     Files.writeString(directory.resolve("client-reconnects.err"), "");
