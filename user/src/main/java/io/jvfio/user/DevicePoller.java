@@ -103,7 +103,7 @@ final class DevicePoller {
   }
 
   private void signalled(ServedDevice device, int fd) {
-    device.lock.lock();
+    device.acquire();
     try {
       device.signalled(fd);
     } catch (RuntimeException e) {
@@ -115,7 +115,7 @@ final class DevicePoller {
 
   private static boolean poll(ServedDevice device) {
     // For one round only, so that commands of the client come in between.
-    device.lock.lock();
+    device.acquire();
     try {
       return device.poll();
     } catch (RuntimeException e) {

@@ -22,8 +22,11 @@ import java.util.Arrays;
  * behind the bytes that brought descriptors.
  */
 final class MessageSocket implements AutoCloseable {
-  /** How much is taken ahead; it bounds what has to be moved when the next message is wanted. */
-  private static final int READ_AHEAD = 4096;
+  /**
+   * How much is taken ahead: some pages of data come by one system call. It bounds what has to be
+   * moved when the next message is wanted.
+   */
+  private static final int READ_AHEAD = 16 << 10;
 
   private final UnixSocket socket;
   private final Arena arena = Arena.ofShared();

@@ -9,7 +9,9 @@ import io.jvfio.model.RefusedAccessException;
 import io.jvfio.model.ResetReason;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,12 +23,20 @@ final class ServedDevice implements DmaPort {
   static final int CONFIG_REGION = 7;
   static final int REGIONS = 9;
 
+  /** Some 10 us. */
+  private static final int LOCK_ROUNDS = 500;
+
+  private static final long LOCK_NANOS = 50_000;
+
   private static final ValueLayout.OfShort LE16 = LittleEndianLayouts.U16;
   private static final ValueLayout.OfInt LE32 = LittleEndianLayouts.U32;
   private static final ValueLayout.OfLong LE64 = LittleEndianLayouts.U64;
 
   /** One caller of the model at a time. */
   final ReentrantLock lock = new ReentrantLock();
+
+  /** The client's thread waits for the lock. */
+  private volatile boolean isWanted;
 
   private final DeviceModel model;
   private final ServedConfig config;
@@ -62,6 +72,51 @@ final class ServedDevice implements DmaPort {
     model.connectPoll(pollRequest);
     model.connect(this, interrupts);
     config.restart();
+  }
+
+  /** Takes {@link #lock} for the device's own work, which comes after what the client wants. */
+  void acquire() {
+    while (isWanted || !acquireSoon()) {
+      LockSupport.parkNanos(LOCK_NANOS);
+    }
+  }
+
+  /**
+   * Takes {@link #lock} for a command of the client's.
+   *
+   * @param hasToGive says that who has it waits for something else of the client's first
+   * @return whether it is taken
+   */
+  boolean acquireUnless(BooleanSupplier hasToGive) {
+    if (acquireSoon()) {
+      return true;
+    }
+    isWanted = true;
+    try {
+      while (!lock.tryLock()) {
+        if (hasToGive.getAsBoolean()) {
+          return false;
+        }
+        LockSupport.parkNanos(LOCK_NANOS);
+      }
+      return true;
+    } finally {
+      isWanted = false;
+    }
+  }
+
+  /**
+   * Others have it for a register access or a round of the device's work, mostly. To wait in its
+   * queue takes longer than that, and allocates.
+   */
+  private boolean acquireSoon() {
+    for (int i = 0; i < LOCK_ROUNDS; i++) {
+      if (lock.tryLock()) {
+        return true;
+      }
+      Thread.onSpinWait();
+    }
+    return false;
   }
 
   DeviceModel model() {

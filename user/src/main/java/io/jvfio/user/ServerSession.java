@@ -26,7 +26,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.OptionalInt;
-import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -56,9 +56,6 @@ final class ServerSession {
   /** After a message the socket is looked at every time, so often in vain. */
   private static final int EAGER_LOOKS = 1000;
 
-  /** How long a command waits for the device before it looks whether the device waits for it. */
-  private static final long LOCK_MICROS = 200;
-
   private static final int MOST_WRITES = 1 << 16;
   private static final int MOST_FDS = UnixSocket.MAX_DESCRIPTORS;
 
@@ -71,6 +68,10 @@ final class ServerSession {
   private final MessageSocket socket;
   private final ClientMemory memory;
   private final ClientAnswers answers;
+
+  /** Made once, for it is asked for every message. */
+  private final BooleanSupplier hasToGive;
+
   private final MigrationServer migration;
 
   /** Null until it is known how many descriptors the client takes. */
@@ -111,6 +112,7 @@ final class ServerSession {
     answers =
         new ClientAnswers(
             socket, incoming, options, device.lock::isHeldByCurrentThread, this::lost);
+    hasToGive = answers::areAwaited;
     memory =
         new ClientMemory(
             () -> device.config().isBusMaster() && !device.isHalted(),
@@ -323,7 +325,7 @@ final class ServerSession {
     if (isReply && !answers.hasKept()) {
       return null;
     }
-    if (!acquire()) {
+    if (!device.acquireUnless(hasToGive)) {
       return isReply || answers.keep() ? null : TOO_MUCH;
     }
     try {
@@ -360,29 +362,6 @@ final class ServerSession {
       }
     }
     return null;
-  }
-
-  /** Takes the device's lock; false if who has it waits for an answer that is yet to come. */
-  private boolean acquire() {
-    while (!tryLock()) {
-      if (answers.areAwaited()) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  private boolean tryLock() {
-    if (device.lock.tryLock()) {
-      return true;
-    }
-    try {
-      return device.lock.tryLock(LOCK_MICROS, TimeUnit.MICROSECONDS);
-    } catch (InterruptedException _) {
-      Thread.currentThread().interrupt();
-      device.lock.lock();
-      return true;
-    }
   }
 
   private void take(Incoming message) {
