@@ -7,7 +7,9 @@
  * Prints a line for each server and direction: name, direction, median nanoseconds per round trip, and the median of the ratios to the
  * first server's neighbouring batches.
  */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -121,6 +123,16 @@ static double median(const double *values, int count)
     return result;
 }
 
+/* Who spins wants a processor of its own, and the scheduler may take long to find that out. */
+static void stay_on(int processor)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(processor, &set);
+    if (sysconf(_SC_NPROCESSORS_ONLN) > 1 && sched_setaffinity(0, sizeof set, &set) < 0)
+        die("sched_setaffinity");
+}
+
 /* What a request and a reply of the same sizes take between two processes that do nothing else. */
 static double bare(long rounds, int spin)
 {
@@ -131,6 +143,8 @@ static double bare(long rounds, int spin)
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
+        if (spin)
+            stay_on(1);
         for (long i = 0; i < rounds; i++) {
             receive(pair[1], buffer, 32, spin);
             if (send(pair[1], buffer, 33, MSG_NOSIGNAL) != 33)
@@ -138,6 +152,8 @@ static double bare(long rounds, int spin)
         }
         exit(0);
     }
+    if (spin)
+        stay_on(0);
     long long start = now();
     for (long i = 0; i < rounds; i++) {
         if (send(pair[0], buffer, 32, MSG_NOSIGNAL) != 32)
@@ -173,6 +189,8 @@ int main(int argc, char **argv)
         servers[s].spin = option && !strcmp(option, ":spin");
         if (servers[s].spin)
             *option = 0;
+        if (servers[s].spin)
+            stay_on(0);
         servers[s].name = name;
         servers[s].fd = open_server(path);
         for (int w = 0; w < 2; w++)

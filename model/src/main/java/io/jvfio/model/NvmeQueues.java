@@ -343,9 +343,34 @@ final class NvmeQueues {
       }
     } while (queue != null && isShadowed && !isStopped && mayHaveMore(queue));
     if (queue != null) {
+      if (worked && isShadowed && isPolled) {
+        keepQuiet(queue);
+      }
       signal(queue.completions);
     }
     return worked;
+  }
+
+  /**
+   * Moves event indexes on, so that software never comes to them and rings. Where they are left
+   * behind it comes to them with every round of the ring.
+   */
+  private void keepQuiet(SubmissionQueue queue) throws DmaFaultException {
+    if (isLeftBehind(queue.eventIndex, queue.head, queue.entries)) {
+      queue.eventIndex = Math.floorMod(queue.head - 1, queue.entries);
+      writeEventIndex(2 * queue.id, queue.eventIndex);
+    }
+    var completions = queue.completions;
+    if (isLeftBehind(completions.eventIndex, completions.tail, completions.entries)) {
+      refreshHead(completions);
+      completions.eventIndex = Math.floorMod(completions.head - 1, completions.entries);
+      writeEventIndex(2 * completions.id + 1, completions.eventIndex);
+    }
+  }
+
+  private static boolean isLeftBehind(int eventIndex, int position, int entries) {
+    return eventIndex == NEVER_WRITTEN
+        || Math.floorMod(position - eventIndex, entries) > entries / 2;
   }
 
   /** Arms the event indexes of a queue; true if software was quicker than that. */
