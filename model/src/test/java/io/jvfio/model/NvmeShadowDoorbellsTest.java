@@ -91,7 +91,7 @@ class NvmeShadowDoorbellsTest {
         assertThat(host.io.takeAll()).hasSize(1);
         rings += acknowledge(host) ? 1 : 0;
       }
-      // The event indexes begin at 0, which the first command passes; then they keep out of the way.
+      // Event indexes begin at 0, which the first command passes, and keep out of the way then.
       assertThat(rings).isEqualTo(1);
       assertThat(host.model.poll()).isFalse();
     }
