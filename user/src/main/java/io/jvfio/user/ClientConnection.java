@@ -163,6 +163,9 @@ final class ClientConnection implements DeviceConnection {
         if (result != 0) {
           throw failure(link, "VFIO_USER_DEVICE_RESET", result);
         }
+        if (Decoding.enable(link, description) != 0) {
+          throw LinkException.of(link);
+        }
         return new Fresh(link, peer, description);
       } catch (LinkException e) {
         description.close();
@@ -573,6 +576,14 @@ final class ClientConnection implements DeviceConnection {
       return overResult();
     }
     int result = Calls.reset(current.link());
+    if (result == 0) {
+      lock.lock();
+      try {
+        result = Decoding.enable(current.link(), current.description());
+      } finally {
+        lock.unlock();
+      }
+    }
     // A new connection begins with a reset.
     return !Calls.isLost(result) ? result : live() != null ? 0 : overResult();
   }
