@@ -129,6 +129,24 @@ class ClientTest {
   }
 
   @Test
+  void unmasksTheVectorsThatAreUsedInTheTableOfMsix() {
+    int table = 0x1000;
+    server.config.set(ValueLayout.JAVA_SHORT, 6, (short) 0x10);
+    server.config.set(ValueLayout.JAVA_BYTE, 0x34, (byte) 0x40);
+    server.config.set(ValueLayout.JAVA_INT, 0x40, 0x11);
+    server.config.set(ValueLayout.JAVA_INT, 0x44, table);
+    for (int i = 0; i < ScriptedServer.VECTORS; i++) {
+      server.bar.set(ValueLayout.JAVA_INT, table + 16 * i + 12, 1);
+    }
+    try (var device = VfioUser.open(path)) {
+      device.interrupts().enableMsix(2);
+      assertThat(server.bar.get(ValueLayout.JAVA_INT, table + 12)).isZero();
+      assertThat(server.bar.get(ValueLayout.JAVA_INT, table + 16 + 12)).isZero();
+      assertThat(server.bar.get(ValueLayout.JAVA_INT, table + 32 + 12)).isEqualTo(1);
+    }
+  }
+
+  @Test
   void readsAndWritesRegistersOfEveryWidth() {
     try (var device = VfioUser.open(path)) {
       var registers = device.region(0).registers();
