@@ -163,6 +163,9 @@ final class ClientConnection implements DeviceConnection {
         if (result != 0) {
           throw failure(link, "VFIO_USER_DEVICE_RESET", result);
         }
+        if (Decoding.enable(link, description) != 0) {
+          throw LinkException.of(link);
+        }
         return new Fresh(link, peer, description);
       } catch (LinkException e) {
         description.close();
@@ -306,8 +309,9 @@ final class ClientConnection implements DeviceConnection {
 
   private void tellMessageKind(Link link) throws LinkException {
     for (int index : MessageInterrupts.INDEXES) {
-      if (index < first.irqs().size() && interrupts.isInUse(index)) {
-        int result = MessageInterrupts.enable(link, first, index, true);
+      var inUse = index < first.irqs().size() ? interrupts.inUse(index) : new int[0];
+      if (inUse.length > 0) {
+        int result = enable(link, index, inUse);
         if (result < 0) {
           throw failure(link, "VFIO_USER_REGION_WRITE", result);
         }
@@ -556,13 +560,20 @@ final class ClientConnection implements DeviceConnection {
     return result == 0 || call.turnsOff() || live() != null ? 0 : overResult();
   }
 
+  private int enable(Link link, int index, int... numbers) {
+    int result = MessageInterrupts.enable(link, first, index, true);
+    return result == 0 && index == Vfio.VFIO_PCI_MSIX_IRQ_INDEX
+        ? MessageInterrupts.unmask(link, first, numbers)
+        : result;
+  }
+
   /** The kernel turns MSI and MSI-X on in configuration space, too; so a device may look there. */
   private int setMessageKind(Link link, IrqCall call) {
     if (!MessageInterrupts.INDEXES.contains(call.index()) || !call.isTrigger()) {
       return 0;
     }
     return call.isEventFd() && !call.turnsOff()
-        ? MessageInterrupts.enable(link, first, call.index(), true)
+        ? enable(link, call.index(), call.given())
         : call.count() == 0 ? MessageInterrupts.enable(link, first, call.index(), false) : 0;
   }
 
@@ -573,6 +584,14 @@ final class ClientConnection implements DeviceConnection {
       return overResult();
     }
     int result = Calls.reset(current.link());
+    if (result == 0) {
+      lock.lock();
+      try {
+        result = Decoding.enable(current.link(), current.description());
+      } finally {
+        lock.unlock();
+      }
+    }
     // A new connection begins with a reset.
     return !Calls.isLost(result) ? result : live() != null ? 0 : overResult();
   }

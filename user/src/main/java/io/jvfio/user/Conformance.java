@@ -96,13 +96,14 @@ public final class Conformance {
   }
 
   private static final String GONE = "the server ended, and is not there again";
+  private static final String BUSY = "then no connection is taken any more";
 
   private static Verdict gone() {
     return Verdict.skipped("the server is not there any more");
   }
 
   private static boolean isGone(ConformanceResult result) {
-    return result.came().endsWith(GONE);
+    return result.came().endsWith(GONE) || result.came().endsWith(BUSY);
   }
 
   private static ConformanceResult result(ConformanceCheck check, Verdict verdict) {
@@ -135,6 +136,9 @@ public final class Conformance {
     if (after == ConformanceRun.After.GONE) {
       outcome = ConformanceResult.Outcome.FAILED;
       came += ", and " + GONE;
+    } else if (after == ConformanceRun.After.BUSY) {
+      outcome = ConformanceResult.Outcome.FAILED;
+      came += ", and " + BUSY;
     } else if (after == ConformanceRun.After.SILENT) {
       outcome = ConformanceResult.Outcome.FAILED;
       came += ", and then no connection is answered any more";

@@ -7,6 +7,7 @@ import io.jvfio.user.wire.Capabilities;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.Header;
 import io.jvfio.user.wire.MalformedMessageException;
+import java.io.Serial;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -89,13 +90,18 @@ final class ConformanceRun {
   WirePeer connectBeside() {
     UnixSocket socket;
     try {
-      socket = UnixSocket.connect(path);
+      socket = WirePeer.connectOnce(path, options.patience());
     } catch (ErrnoException e) {
+      if (e.errno().equals(Errno.EAGAIN)) {
+        throw new UnacceptedException();
+      }
       wasDown = true;
       try {
         socket = WirePeer.connect(path, options.patience());
       } catch (ErrnoException again) {
-        throw new PeerException(true, "is not there (" + again.errno() + ")");
+        throw again.errno().equals(Errno.EAGAIN)
+            ? new UnacceptedException()
+            : new PeerException(true, "is not there (" + again.errno() + ")");
       }
     }
     var peer = new WirePeer(socket, options.patience());
@@ -145,6 +151,15 @@ final class ConformanceRun {
     }
   }
 
+  /** A server listens, but takes no connection for as long as it was waited for. */
+  private static final class UnacceptedException extends PeerException {
+    @Serial private static final long serialVersionUID = 1;
+
+    UnacceptedException() {
+      super(false, "takes no connection, though it listens");
+    }
+  }
+
   /** What a server is like after a check. */
   enum After {
     /** It serves the next connection. */
@@ -153,6 +168,8 @@ final class ConformanceRun {
     RESTARTED,
     /** It takes a connection and says nothing. */
     SILENT,
+    /** It listens, and takes no connection. */
+    BUSY,
     /** It ended. */
     GONE
   }
@@ -164,6 +181,8 @@ final class ConformanceRun {
       try {
         open();
         return wasDown() ? After.RESTARTED : After.THERE;
+      } catch (UnacceptedException e) {
+        return After.BUSY; // which was waited for already
       } catch (PeerException | Verdict e) {
         // One that ends resets whom it has not accepted yet; that is no answer.
         if (System.nanoTime() - end >= 0) {

@@ -4,6 +4,7 @@ import io.jvfio.linux.uapi.Layouts;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.linux.uapi.VfioIrqSet;
 import java.lang.foreign.MemorySegment;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -53,6 +54,13 @@ record IrqCall(int flags, int index, int start, int count, int[] data) {
 
   boolean isMask() {
     return (flags & Vfio.VFIO_IRQ_SET_ACTION_MASK) != 0;
+  }
+
+  /** Which interrupts get an eventfd. */
+  int[] given() {
+    return isEventFd() && isTrigger()
+        ? IntStream.range(0, data.length).filter(i -> data[i] >= 0).map(i -> start + i).toArray()
+        : new int[0];
   }
 
   /** Whether it takes eventfds away and gives none, as a server that is gone has done. */

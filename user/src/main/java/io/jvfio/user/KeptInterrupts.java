@@ -4,6 +4,7 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.uapi.Vfio;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * What a device was told of its interrupts, so that it can be told again. Guarded by the lock of
@@ -90,9 +91,10 @@ final class KeptInterrupts {
     }
   }
 
-  /** Whether any interrupt of an index is signalled to an eventfd. */
-  boolean isInUse(int number) {
-    return Arrays.stream(indexes.get(number).signals).anyMatch(fd -> fd != NONE);
+  /** Which interrupts of an index are signalled to an eventfd. */
+  int[] inUse(int number) {
+    var signals = indexes.get(number).signals;
+    return IntStream.range(0, signals.length).filter(i -> signals[i] != NONE).toArray();
   }
 
   /** The eventfd that tells of an error of the device, or -1. */

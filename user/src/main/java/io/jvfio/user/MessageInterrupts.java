@@ -8,9 +8,10 @@ import java.nio.ByteOrder;
 import java.util.List;
 
 /**
- * The enable bits of MSI and MSI-X in configuration space. The kernel sets them for whoever asks it
- * for interrupts; behind a socket that falls to the client. A device without the capability needs
- * none. Source: PCI Local Bus Specification 3.0, sections 6.8.1 and 6.8.2.
+ * The enable bits of MSI and MSI-X in configuration space, and the mask bits in the table of MSI-X,
+ * which are set after a reset. The kernel changes them for whoever asks it for interrupts; behind a
+ * socket that falls to the client. A device without the capability needs none. Source: PCI Local
+ * Bus Specification 3.0, sections 6.8.1 and 6.8.2.
  */
 final class MessageInterrupts {
   /** The interrupt indexes of MSI and MSI-X. */
@@ -19,6 +20,8 @@ final class MessageInterrupts {
 
   private static final ValueLayout.OfShort LE16 =
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfInt LE32 =
+      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final int CONFIG = Vfio.VFIO_PCI_CONFIG_REGION_INDEX;
 
   private static final long STATUS = 0x06;
@@ -30,6 +33,11 @@ final class MessageInterrupts {
   private static final int MSI_ENABLE = 1;
   private static final int MSIX_ENABLE = 1 << 15;
   private static final int MSIX_MASK_ALL = 1 << 14;
+  private static final long TABLE = 4;
+  private static final int TABLE_BAR = 7;
+  private static final int ENTRY_SIZE = 16;
+  private static final int VECTOR_CONTROL = 12;
+  private static final int VECTOR_MASKED = 1;
   private static final int FIRST = 0x40;
   private static final int LAST = 0xfc;
   private static final int MOST = 48;
@@ -68,6 +76,45 @@ final class MessageInterrupts {
       int written = Calls.writeRegion(link, CONFIG, at + CONTROL, word, 0, Short.BYTES, false);
       return Math.min(written, 0);
     }
+  }
+
+  /**
+   * Lets vectors of MSI-X through that are masked in its table. A server that refuses needs that as
+   * little.
+   *
+   * @return 0, or that the link was lost
+   */
+  static int unmask(Link link, Description device, int... vectors) {
+    var config = device.regions().size() > CONFIG ? device.regions().get(CONFIG) : null;
+    if (config == null || config.byteSize() < LAST || vectors.length == 0) {
+      return 0;
+    }
+    int result = 0;
+    try (var arena = Arena.ofConfined()) {
+      var word = arena.allocate(LE32);
+      int at = find(link, word, MSIX);
+      if (at > 0) {
+        result = Calls.readRegion(link, CONFIG, at + TABLE, word, 0, Integer.BYTES);
+        int table = word.get(LE32, 0);
+        for (int i = 0; i < vectors.length && result >= 0; i++) {
+          long entry = Integer.toUnsignedLong(table & ~TABLE_BAR) + (long) vectors[i] * ENTRY_SIZE;
+          result = unmask(link, word, table & TABLE_BAR, entry + VECTOR_CONTROL);
+        }
+      } else {
+        result = at;
+      }
+    }
+    return Calls.isLost(result) ? result : 0;
+  }
+
+  private static int unmask(Link link, MemorySegment word, int bar, long offset) {
+    int result = Calls.readRegion(link, bar, offset, word, 0, Integer.BYTES);
+    int control = word.get(LE32, 0);
+    if (result != Integer.BYTES || (control & VECTOR_MASKED) == 0) {
+      return result;
+    }
+    word.set(LE32, 0, control & ~VECTOR_MASKED);
+    return Calls.writeRegion(link, bar, offset, word, 0, Integer.BYTES, false);
   }
 
   /** Where a capability is; 0 if there is none. */

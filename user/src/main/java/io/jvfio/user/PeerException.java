@@ -6,7 +6,7 @@ import java.util.Objects;
 /**
  * A peer did not answer as somebody waits for: it is gone, or silent, or its bytes are no message.
  */
-final class PeerException extends RuntimeException {
+class PeerException extends RuntimeException {
   @Serial private static final long serialVersionUID = 1;
 
   private final boolean isGone;

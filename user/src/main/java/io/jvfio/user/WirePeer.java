@@ -350,20 +350,36 @@ final class WirePeer implements AutoCloseable {
     owned.clear();
   }
 
-  /** Connects, and tries again for a while where nobody listens. */
+  /**
+   * Connects, and tries again for a while where nobody listens.
+   *
+   * @throws ErrnoException EAGAIN where somebody listens, but takes nobody for as long
+   */
   static UnixSocket connect(String path, Duration patience) throws ErrnoException {
     long end = System.nanoTime() + patience.toNanos();
     while (true) {
+      long left = end - System.nanoTime();
       try {
-        return UnixSocket.connect(path);
+        return connectOnce(path, Duration.ofNanos(left));
       } catch (ErrnoException e) {
         boolean mayCome = e.errno().equals(Errno.ENOENT) || e.errno().equals(Errno.ECONNREFUSED);
-        if (!mayCome || System.nanoTime() - end >= 0) {
+        if (!mayCome || left <= 0) {
           throw e;
         }
         pause();
       }
     }
+  }
+
+  /**
+   * Connects, or finds out that nobody listens.
+   *
+   * @throws ErrnoException EAGAIN where somebody listens, but takes nobody for as long
+   */
+  static UnixSocket connectOnce(String path, Duration patience) throws ErrnoException {
+    var socket = UnixSocket.connect(path, Math.max(1, patience.toMillis()));
+    socket.limitWaits(0, 0);
+    return socket;
   }
 
   private static void pause() {

@@ -60,6 +60,67 @@ class ClientTest extends ScriptedServerTest {
     }
   }
 
+  /** As QEMU's server, which looks up who answers at the address of a BAR. */
+  private boolean answersDecodedAccessesOnly(ScriptedServer.Exchange exchange) {
+    if (exchange.is(Command.DEVICE_RESET)) {
+      server.config.asSlice(4, 2).fill((byte) 0);
+      server.config.asSlice(0x10, 24).fill((byte) 0);
+      server.config.set(ValueLayout.JAVA_INT, 0x10, 4);
+      return false;
+    }
+    boolean isDecoded =
+        (server.config.get(ValueLayout.JAVA_SHORT, 4) & 2) != 0
+            && server.config.get(ValueLayout.JAVA_LONG_UNALIGNED, 0x10) >>> 4 != 0;
+    return exchange.is(Command.REGION_READ)
+        && RegionAccess.region(exchange.message) == 0
+        && !isDecoded
+        && exchange.fail(Errno.EINVAL.number());
+  }
+
+  @Test
+  void givesBarsAddressesAndTurnsDecodingOnAsTheKernelDoes() {
+    server.script = this::answersDecodedAccessesOnly;
+    try (var device = VfioUser.open(path)) {
+      assertThat(device.region(0).registers().read32(0)).isZero();
+      assertThat(device.config().read32(0x10) & 0xf).as("64 bits wide").isEqualTo(4);
+      long address =
+          Integer.toUnsignedLong(device.config().read32(0x10) & ~0xf)
+              | (long) device.config().read32(0x14) << 32;
+      assertThat(address).isPositive();
+      assertThat(address % ScriptedServer.BAR_BYTES).isZero();
+      device.reset();
+      assertThat(device.region(0).registers().read32(0)).isZero();
+      assertThat(device.config().read16(4)).as("memory, no bus mastering").isEqualTo(2);
+    }
+  }
+
+  @Test
+  void leavesAddressesThatBarsHaveAsTheyAre() {
+    server.config.set(ValueLayout.JAVA_INT, 0x10, 0x1000_0000);
+    try (var device = VfioUser.open(path)) {
+      assertThat(device.config().read32(0x10)).isEqualTo(0x1000_0000);
+      assertThat(device.config().read16(4)).isEqualTo(2);
+    }
+  }
+
+  @Test
+  void unmasksTheVectorsThatAreUsedInTheTableOfMsix() {
+    int table = 0x1000;
+    server.config.set(ValueLayout.JAVA_SHORT, 6, (short) 0x10);
+    server.config.set(ValueLayout.JAVA_BYTE, 0x34, (byte) 0x40);
+    server.config.set(ValueLayout.JAVA_INT, 0x40, 0x11);
+    server.config.set(ValueLayout.JAVA_INT, 0x44, table);
+    for (int i = 0; i < ScriptedServer.VECTORS; i++) {
+      server.bar.set(ValueLayout.JAVA_INT, table + 16 * i + 12, 1);
+    }
+    try (var device = VfioUser.open(path)) {
+      device.interrupts().enableMsix(2);
+      assertThat(server.bar.get(ValueLayout.JAVA_INT, table + 12)).isZero();
+      assertThat(server.bar.get(ValueLayout.JAVA_INT, table + 16 + 12)).isZero();
+      assertThat(server.bar.get(ValueLayout.JAVA_INT, table + 32 + 12)).isEqualTo(1);
+    }
+  }
+
   @Test
   void readsAndWritesRegistersOfEveryWidth() {
     try (var device = VfioUser.open(path)) {

@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.jvfio.VfioException;
+import io.jvfio.linux.Errno;
+import io.jvfio.linux.ErrnoException;
+import io.jvfio.linux.UnixSocket;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.EduModel;
 import io.jvfio.model.GpioModel;
@@ -496,6 +499,29 @@ class ConformanceTest {
       assertThat(report.version()).isEmpty();
       assertThat(report.results().getFirst().came())
           .isEqualTo("did not answer within 400 ms, and then no connection is answered any more");
+    }
+  }
+
+  @Test
+  void tellsOfAServerThatTakesNobodyInsteadOfWaitingForIt() throws ErrnoException {
+    var waiting = new ArrayList<UnixSocket>();
+    try (var _ = UnixSocket.listen(lying.toString(), 0600)) {
+      try {
+        while (true) {
+          waiting.add(UnixSocket.connect(lying.toString(), 50));
+        }
+      } catch (ErrnoException e) {
+        assertThat(e.errno()).isEqualTo(Errno.EAGAIN); // the queue is full
+      }
+      var report = Conformance.of(lying, OPTIONS.withPatience(SHORT)).run(_ -> {});
+      assertThat(report.results().getFirst().outcome()).isEqualTo(Outcome.FAILED);
+      assertThat(report.results().getFirst().came())
+          .isEqualTo(
+              "takes no connection, though it listens, and then no connection is taken any more");
+      assertThat(report.results().stream().skip(1).map(ConformanceResult::outcome))
+          .containsOnly(Outcome.SKIPPED);
+    } finally {
+      waiting.forEach(UnixSocket::close);
     }
   }
 }
