@@ -5,6 +5,7 @@ import io.jvfio.user.wire.WriteMulti;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -26,6 +27,8 @@ final class ConfigChecks {
   private static final int EXTENDED = 0x1000;
 
   private static final int HAS_CAPABILITIES = 0x10;
+  private static final int MSI_COUNT = 0x0e;
+  private static final int MSIX_FLAGS = 0xc000;
   private static final int IO_AND_MEMORY = 3;
   private static final int BUS_MASTER = 4;
 
@@ -81,6 +84,24 @@ final class ConfigChecks {
             WRITE,
             "a power of two that the region fits in, after all ones were written",
             ConfigChecks::barSizes),
+        new ConformanceCheck(
+            "config-capability-headers",
+            "does not let the headers of its capabilities be written",
+            MODEL,
+            "an error, or the bytes as they were",
+            ConfigChecks::capabilityHeaders),
+        new ConformanceCheck(
+            "config-msi-control",
+            "does not let the number of its MSI vectors be written",
+            MODEL,
+            "an error, or the number as it was",
+            ConfigChecks::msiControl),
+        new ConformanceCheck(
+            "config-msix-control",
+            "lets MSI-X be turned on and masked, and its table's size not be written",
+            MODEL,
+            "the two bits as they were written, and all others as they were",
+            ConfigChecks::msixControl),
         new ConformanceCheck(
             "config-order",
             "has carried out a write without a reply when the next command is answered",
@@ -315,6 +336,113 @@ final class ConfigChecks {
     }
     if (size != 0) {
       sizes.add(came);
+    }
+  }
+
+  private static String capabilityHeaders(ConformanceRun run) {
+    var peer = run.open();
+    var config = little(read(run, peer, 0, CONVENTIONAL));
+    var came = new ArrayList<String>();
+    if ((config.getShort(STATUS) & HAS_CAPABILITIES) != 0) {
+      int at = Byte.toUnsignedInt(config.get(CAPABILITIES));
+      for (int i = 0; i < 48 && at >= HEADER; i++) {
+        keepsHeader(run, peer, at, 2);
+        came.add("0x%02x".formatted(at));
+        at = Byte.toUnsignedInt(config.get(at + 1));
+      }
+    }
+    if (run.config().size() >= EXTENDED
+        && little(read(run, peer, CONVENTIONAL, 4)).getInt(0) != 0) {
+      keepsHeader(run, peer, CONVENTIONAL, 4);
+      came.add("0x100");
+    }
+    if (came.isEmpty()) {
+      throw Verdict.skipped("there are no capabilities");
+    }
+    return String.join(", ", came);
+  }
+
+  private static void keepsHeader(ConformanceRun run, WirePeer peer, int at, int width) {
+    var before = read(run, peer, at, width);
+    var inverted = before.clone();
+    for (int i = 0; i < width; i++) {
+      inverted[i] = (byte) ~before[i];
+    }
+    tryWrite(run, peer, at, inverted);
+    var after = read(run, peer, at, width);
+    if (!Arrays.equals(before, after)) {
+      tryWrite(run, peer, at, before);
+      throw Verdict.failed(
+          "[%s] at 0x%02x became [%s]"
+              .formatted(
+                  MessageText.dump(before, 0, width), at, MessageText.dump(after, 0, width)));
+    }
+  }
+
+  /** Writes what need not be taken. */
+  private static void tryWrite(ConformanceRun run, WirePeer peer, int offset, byte... bytes) {
+    peer.call(
+        Command.REGION_WRITE,
+        PayloadWriter.access(offset, run.config().index(), bytes.length).bytes(bytes).toBytes());
+  }
+
+  private static int control(ConformanceRun run, WirePeer peer, int at) {
+    return Short.toUnsignedInt(little(read(run, peer, at, 2)).getShort(0));
+  }
+
+  private static String msiControl(ConformanceRun run) {
+    var peer = run.open();
+    int msi = find(little(read(run, peer, 0, CONVENTIONAL)), 5);
+    if (msi == 0) {
+      throw Verdict.skipped("there is no MSI");
+    }
+    int at = msi + 2;
+    int before = control(run, peer, at);
+    tryWrite(run, peer, at, bytes(before ^ MSI_COUNT, 2));
+    int after = control(run, peer, at);
+    tryWrite(run, peer, at, bytes(before, 2));
+    var came = "0x%04x, and 0x%04x before".formatted(after, before);
+    if (((after ^ before) & MSI_COUNT) != 0) {
+      throw Verdict.failed(came);
+    }
+    return came;
+  }
+
+  private static String msixControl(ConformanceRun run) {
+    var peer = run.open();
+    int msix = find(little(read(run, peer, 0, CONVENTIONAL)), 0x11);
+    if (msix == 0 || msix > 0xf4) {
+      throw Verdict.skipped("there is no MSI-X");
+    }
+    int at = msix + 2;
+    int before = control(run, peer, at);
+    var table = read(run, peer, at + 2, 1);
+    try {
+      write(run, peer, at, bytes(-1, 2));
+      controlIs(before | MSIX_FLAGS, control(run, peer, at));
+      write(run, peer, at, bytes(0, 2));
+      controlIs(before & ~MSIX_FLAGS, control(run, peer, at));
+      // As some versions of QEMU do: the upper half, and a byte of the next register.
+      write(run, peer, at + 1, (byte) (MSIX_FLAGS >> 8), (byte) ~table[0]);
+      controlIs(before | MSIX_FLAGS, control(run, peer, at));
+      tryWrite(run, peer, at + 2, (byte) ~table[0]);
+      controlIs(before | MSIX_FLAGS, control(run, peer, at));
+      if (!Arrays.equals(table, read(run, peer, at + 2, 1))) {
+        throw Verdict.failed("another place of the table");
+      }
+    } finally {
+      write(run, peer, at, bytes(before, 2));
+    }
+    return "so, with 0x%04x before".formatted(before);
+  }
+
+  private static void controlIs(int expected, int control) {
+    var came = "0x%04x where 0x%04x was due".formatted(control, expected);
+    if (((control ^ expected) & ~MSIX_FLAGS) != 0) {
+      throw Verdict.failed(came);
+    }
+    if (control != expected) {
+      throw Verdict.differs(came);
     }
   }
 

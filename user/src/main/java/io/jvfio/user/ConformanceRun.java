@@ -122,6 +122,13 @@ final class ConformanceRun {
     return peer;
   }
 
+  /** A connection of a client that says something else of itself than others do. */
+  WirePeer open(String json) {
+    var peer = connect();
+    succeeds(peer, Command.VERSION, version(0, 1, json));
+    return peer;
+  }
+
   static byte[] version(int major, int minor, String json) {
     return PayloadWriter.version(major, minor, (json + "\0").getBytes(StandardCharsets.UTF_8));
   }

@@ -17,6 +17,7 @@ final class DmaChecks {
   private static final long SIZE = 16 * PAGE;
   private static final int BOTH = DmaMapMessage.READABLE | DmaMapMessage.WRITABLE;
   private static final int MANY = 64;
+  private static final long MOST_MAPS = 1024;
 
   private DmaChecks() {}
 
@@ -52,6 +53,12 @@ final class DmaChecks {
             MAP,
             "success for %d ranges, or as many as max_dma_maps".formatted(MANY),
             DmaChecks::many),
+        new ConformanceCheck(
+            "dma-map-limit",
+            "takes no more ranges than the limit that it told",
+            "VFIO_USER_VERSION",
+            "an error for one more",
+            DmaChecks::limit),
         new ConformanceCheck(
             "dma-map-mmap-without-file",
             "refuses memory that is to be mapped and has no descriptor",
@@ -94,6 +101,12 @@ final class DmaChecks {
             SECURITY,
             "an error",
             run -> refusedMap(run, BOTH, -PAGE, 2 * PAGE)),
+        new ConformanceCheck(
+            "dma-map-huge",
+            "is not ended by memory of 4 EiB",
+            SECURITY,
+            "success, or an error, and answers after that",
+            DmaChecks::huge),
         new ConformanceCheck(
             "dma-map-flags",
             "refuses flags that there are not",
@@ -159,7 +172,49 @@ final class DmaChecks {
             "gives everything back at once, if it can",
             UNMAP,
             "room for other ranges; or an error, since the specification has no such flag any more",
-            DmaChecks::unmapAll));
+            DmaChecks::unmapAll),
+        new ConformanceCheck(
+            "dma-unmap-all-address",
+            "refuses to give back everything and a range at once",
+            UNMAP,
+            "an error, and the range as before",
+            run -> usuallyRefusedUnmap(run, PayloadWriter.unmap(DmaUnmapMessage.ALL, BASE, SIZE))),
+        new ConformanceCheck(
+            "dma-unmap-all-dirty",
+            "refuses to give back everything with a bitmap of it",
+            UNMAP,
+            "an error, and the range as before",
+            run -> usuallyRefusedUnmap(run, dirty(DmaUnmapMessage.ALL, 0, 0, 8))),
+        new ConformanceCheck(
+            "dma-unmap-dirty-unlogged",
+            "refuses to give back memory with a bitmap that was not logged",
+            UNMAP,
+            "an error, and the range as before",
+            run -> usuallyRefusedUnmap(run, dirty(0, BASE, SIZE, 8))),
+        new ConformanceCheck(
+            "dma-unmap-dirty-wrapped",
+            "refuses to give back memory with a bitmap of nearly all bytes there are",
+            SECURITY,
+            "an error, and the range as before",
+            run -> usuallyRefusedUnmap(run, dirty(0, BASE, SIZE, -32))),
+        new ConformanceCheck(
+            "dma-unmap-flags",
+            "refuses flags that there are not when memory is given back",
+            UNMAP,
+            "an error, and the range as before",
+            run -> usuallyRefusedUnmap(run, PayloadWriter.unmap(0x100, BASE, SIZE))),
+        new ConformanceCheck(
+            "dma-unmap-argsz-small",
+            "does not send more of a range that is given back than there is room for",
+            "Message sizes",
+            "an error and the range as before, or no more bytes than argsz",
+            DmaChecks::unmapArgszSmall),
+        new ConformanceCheck(
+            "dma-unmap-argsz-large",
+            "is not ended by more room for a range than it can send",
+            "Message sizes",
+            "success, or an error and the range as before",
+            DmaChecks::unmapArgszLarge));
   }
 
   private static WirePeer.Message map(
@@ -222,6 +277,26 @@ final class DmaChecks {
       }
     }
     return count + " ranges";
+  }
+
+  private static String limit(ConformanceRun run) {
+    long limit = run.hello().capabilities().maxDmaMaps();
+    if (limit > MOST_MAPS) {
+      throw Verdict.skipped("the limit is %d".formatted(limit));
+    }
+    var peer = run.open();
+    for (long i = 0; i < limit; i++) {
+      maps(run, peer, BOTH, 0, BASE + 2 * i * PAGE, PAGE);
+    }
+    return run.usuallyRefused(
+        peer, Command.DMA_MAP, PayloadWriter.map(BOTH, 0, BASE + 2 * limit * PAGE, PAGE));
+  }
+
+  private static String huge(ConformanceRun run) {
+    var peer = run.open();
+    var reply = map(peer, BOTH, 0, BASE, 1L << 62);
+    run.isOfUse(peer, reply.outcome());
+    return reply.outcome();
   }
 
   private static String withoutFile(ConformanceRun run, int mode) {
@@ -293,6 +368,55 @@ final class DmaChecks {
     // What was there is there still.
     run.succeeds(peer, Command.DMA_UNMAP, PayloadWriter.unmap(0, BASE, SIZE));
     return came;
+  }
+
+  /** Refused by others, though the specification is silent; what was there is there still. */
+  private static String usuallyRefusedUnmap(ConformanceRun run, byte[] payload) {
+    var peer = run.open();
+    maps(run, peer, BOTH, 0, BASE, SIZE, peer.memory(SIZE));
+    var came = run.usuallyRefused(peer, Command.DMA_UNMAP, payload);
+    run.succeeds(peer, Command.DMA_UNMAP, PayloadWriter.unmap(0, BASE, SIZE));
+    return came;
+  }
+
+  /** Memory is given back, and a bitmap of the pages that were written is wanted. */
+  private static byte[] dirty(int flags, long address, long size, long bitmap) {
+    return new PayloadWriter()
+        .u32(24 + 16 + 8)
+        .u32(DmaUnmapMessage.GET_DIRTY_BITMAP | flags)
+        .u64(address)
+        .u64(size)
+        .u64(PAGE)
+        .u64(bitmap)
+        .zeros(8)
+        .toBytes();
+  }
+
+  private static WirePeer.Message unmapFor(ConformanceRun run, WirePeer peer, int argsz) {
+    maps(run, peer, BOTH, 0, BASE, SIZE, peer.memory(SIZE));
+    var reply =
+        peer.call(
+            Command.DMA_UNMAP, new PayloadWriter().u32(argsz).u32(0).u64(BASE).u64(SIZE).toBytes());
+    if (reply.isError()) {
+      run.succeeds(peer, Command.DMA_UNMAP, PayloadWriter.unmap(0, BASE, SIZE));
+    }
+    return reply;
+  }
+
+  private static String unmapArgszSmall(ConformanceRun run) {
+    int argsz = 8;
+    var reply = unmapFor(run, run.open(), argsz);
+    if (!reply.isError() && reply.payloadSize() > argsz) {
+      throw Verdict.failed("%s for an argsz of %d".formatted(reply.outcome(), argsz));
+    }
+    return reply.outcome();
+  }
+
+  private static String unmapArgszLarge(ConformanceRun run) {
+    var peer = run.open();
+    var reply = unmapFor(run, peer, Integer.MAX_VALUE);
+    run.isOfUse(peer, reply.outcome());
+    return reply.outcome();
   }
 
   private static String unmappedMore(ConformanceRun run) {

@@ -3,7 +3,6 @@ package io.jvfio.user;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.DmaMapMessage;
-import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -17,6 +16,7 @@ final class FeatureChecks {
   private static final String LOGGING = "VFIO_DEVICE_FEATURE_DMA_LOGGING_START";
   private static final String REPORT = "VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT";
   private static final String RESET = "VFIO_USER_DEVICE_RESET";
+  private static final String SECURITY = "Security Considerations";
 
   private static final int GET = Vfio.VFIO_DEVICE_FEATURE_GET;
   private static final int SET = Vfio.VFIO_DEVICE_FEATURE_SET;
@@ -34,10 +34,12 @@ final class FeatureChecks {
   private static final int STATE_SIZE = HEADER + 8;
   private static final int PIECE = 64 << 10;
   private static final long MOST = 256 << 20;
+  private static final long MOST_SENT = 16 << 20;
 
   private static final long BASE = 0x4000_0000L;
   private static final long PAGE = 4096;
   private static final long LENGTH = 128 * PAGE;
+  private static final int BITMAP = (int) (LENGTH / PAGE / Byte.SIZE);
 
   private FeatureChecks() {}
 
@@ -61,6 +63,18 @@ final class FeatureChecks {
             FEATURE,
             "the request as it came, or an error",
             FeatureChecks::probes),
+        new ConformanceCheck(
+            "feature-probe-argsz",
+            "refuses probes that have less room than they are long",
+            "Message sizes",
+            "an error",
+            FeatureChecks::probeArgsz),
+        new ConformanceCheck(
+            "feature-unsupported",
+            "refuses to set what can only be got",
+            FEATURE,
+            "an error, also if that is probed",
+            FeatureChecks::unsupported),
         new ConformanceCheck(
             "feature-unknown",
             "refuses features that there are not",
@@ -93,6 +107,12 @@ final class FeatureChecks {
             "Message sizes",
             "an error, or no more bytes than argsz",
             FeatureChecks::argszSmall),
+        new ConformanceCheck(
+            "feature-set-argsz",
+            "sets nothing of which there is no room for the answer",
+            "Message sizes",
+            "an error, and RUNNING as before",
+            FeatureChecks::setArgsz),
         new ConformanceCheck(
             "migration-flags",
             "tells what its migration can",
@@ -165,6 +185,30 @@ final class FeatureChecks {
                     Command.MIG_DATA_WRITE,
                     new PayloadWriter().u32(24).u32(16).zeros(16).toBytes())),
         new ConformanceCheck(
+            "migration-read-states",
+            "gives no migration data in STOP and RESUMING",
+            "VFIO_USER_MIG_DATA_READ",
+            "an error in each",
+            FeatureChecks::readStates),
+        new ConformanceCheck(
+            "migration-read-large",
+            "refuses reads of more migration data than its client told as the limit",
+            "VFIO_USER_MIG_DATA_READ",
+            "an error",
+            FeatureChecks::readLarge),
+        new ConformanceCheck(
+            "migration-write-large",
+            "refuses more migration data at once than the limit that it told",
+            "VFIO_USER_MIG_DATA_WRITE",
+            "an error, or the end of the connection",
+            FeatureChecks::writeLarge),
+        new ConformanceCheck(
+            "migration-data-short",
+            "refuses messages of migration data that are too short",
+            SECURITY,
+            "an error for each",
+            FeatureChecks::dataShort),
+        new ConformanceCheck(
             "logging",
             "logs DMA writes",
             LOGGING,
@@ -175,7 +219,43 @@ final class FeatureChecks {
             "reports nothing that it has not logged",
             REPORT,
             "an error",
-            FeatureChecks::loggingNotStarted));
+            FeatureChecks::loggingNotStarted),
+        new ConformanceCheck(
+            "logging-page-size",
+            "refuses to log pages of a size that no pages have",
+            LOGGING,
+            "an error for 0 and for 4095",
+            FeatureChecks::pageSizes),
+        new ConformanceCheck(
+            "logging-twice",
+            "is not confused by a second start of its log",
+            LOGGING,
+            "success, or an error, and reports after that",
+            FeatureChecks::loggingTwice),
+        new ConformanceCheck(
+            "logging-report-unknown",
+            "reports no writes where no memory is",
+            REPORT,
+            "an error, or a bitmap without any bit",
+            FeatureChecks::reportUnknown),
+        new ConformanceCheck(
+            "logging-argsz-small",
+            "does not send more of a bitmap than there is room for",
+            "Message sizes",
+            "an error, or no more bytes than argsz",
+            FeatureChecks::reportArgsz),
+        new ConformanceCheck(
+            "logging-unmap",
+            "goes on with its log when some of the memory is given back",
+            REPORT,
+            "a bitmap of the memory that is left",
+            FeatureChecks::loggingUnmap),
+        new ConformanceCheck(
+            "logging-forgotten",
+            "ends its log when its client is gone",
+            "Client Disconnection",
+            "an error to a report, and success of a new start",
+            FeatureChecks::loggingForgotten));
   }
 
   private static byte[] feature(int flags, byte... data) {
@@ -266,6 +346,57 @@ final class FeatureChecks {
           "%s for an argsz of %d".formatted(MessageText.bytes(reply.payloadSize()), HEADER));
     }
     return reply.outcome();
+  }
+
+  /** A feature that is there, for what is wrong with all of them. */
+  private static int someFeature(WirePeer peer) {
+    for (int i = 0; i < KNOWN_FEATURES; i++) {
+      if (has(peer, i)) {
+        return i;
+      }
+    }
+    throw Verdict.skipped("there are no features");
+  }
+
+  private static String probeArgsz(ConformanceRun run) {
+    var peer = run.open();
+    return run.usuallyRefused(
+        peer, Command.DEVICE_FEATURE, PayloadWriter.feature(2, someFeature(peer) | PROBE));
+  }
+
+  private static String unsupported(ConformanceRun run) {
+    var peer = run.open();
+    needsMigration(peer);
+    run.refused(
+        peer,
+        Command.DEVICE_FEATURE,
+        feature(PROBE | GET | SET | Vfio.VFIO_DEVICE_FEATURE_MIGRATION));
+    return run.refused(
+        peer,
+        Command.DEVICE_FEATURE,
+        feature(SET | Vfio.VFIO_DEVICE_FEATURE_MIGRATION, new byte[8]));
+  }
+
+  private static String setArgsz(ConformanceRun run) {
+    var peer = run.open();
+    needsMigration(peer);
+    try {
+      var came =
+          run.usuallyRefused(
+              peer,
+              Command.DEVICE_FEATURE,
+              PayloadWriter.feature(
+                  HEADER,
+                  SET | Vfio.VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
+                  new PayloadWriter().u32(STOP).u32(-1).toBytes()));
+      int state = state(run, peer);
+      if (state != RUNNING) {
+        throw Verdict.failed(came + ", and " + MessageDecoder.stateName(state));
+      }
+      return came;
+    } finally {
+      restore(peer);
+    }
   }
 
   private static void needsMigration(WirePeer peer) {
@@ -444,6 +575,76 @@ final class FeatureChecks {
     }
   }
 
+  private static byte[] readRequest(int size) {
+    return new PayloadWriter().u32(HEADER + size).u32(size).toBytes();
+  }
+
+  private static byte[] writeRequest(int size, int there) {
+    return new PayloadWriter().u32(HEADER + size).u32(size).zeros(there).toBytes();
+  }
+
+  private static String readStates(ConformanceRun run) {
+    var peer = run.open();
+    needsMigration(peer);
+    try {
+      enter(run, peer, STOP);
+      run.refused(peer, Command.MIG_DATA_READ, readRequest(16));
+      enter(run, peer, RESUMING);
+      return run.refused(peer, Command.MIG_DATA_READ, readRequest(16));
+    } finally {
+      restore(peer);
+    }
+  }
+
+  private static String readLarge(ConformanceRun run) {
+    int limit = 4096;
+    var peer = run.open("{\"capabilities\":{\"max_data_xfer_size\":%d}}".formatted(limit));
+    needsMigration(peer);
+    try {
+      enter(run, peer, STOP_COPY);
+      return run.usuallyRefused(peer, Command.MIG_DATA_READ, readRequest(limit + 1));
+    } finally {
+      restore(peer);
+    }
+  }
+
+  private static String writeLarge(ConformanceRun run) {
+    long limit = run.hello().capabilities().maxDataTransfer();
+    if (limit > MOST_SENT) {
+      throw Verdict.skipped("the limit is " + MessageText.bytes(limit));
+    }
+    var peer = run.open();
+    needsMigration(peer);
+    try {
+      enter(run, peer, RESUMING);
+      int size = (int) limit + 1;
+      int id = peer.command(Command.MIG_DATA_WRITE.number(), writeRequest(size, size));
+      return run.refusedOrClosed(peer, id);
+    } catch (PeerException e) {
+      if (e.isGone()) {
+        return e.getMessage(); // while the message was on its way
+      }
+      throw e;
+    } finally {
+      restore(peer);
+    }
+  }
+
+  private static String dataShort(ConformanceRun run) {
+    var peer = run.open();
+    needsMigration(peer);
+    try {
+      enter(run, peer, STOP_COPY);
+      run.refused(peer, Command.MIG_DATA_READ, Arrays.copyOf(readRequest(16), HEADER - 1));
+      enter(run, peer, RESUMING);
+      run.refused(peer, Command.MIG_DATA_WRITE, Arrays.copyOf(writeRequest(0, 0), HEADER - 1));
+      run.refused(peer, Command.MIG_DATA_WRITE, writeRequest(16, 0));
+      return run.refused(peer, Command.MIG_DATA_WRITE, writeRequest(16, 15));
+    } finally {
+      restore(peer);
+    }
+  }
+
   private static WirePeer withLog(ConformanceRun run) {
     var peer = run.open();
     if (!has(peer, SET | Vfio.VFIO_DEVICE_FEATURE_DMA_LOGGING_START)) {
@@ -458,37 +659,156 @@ final class FeatureChecks {
   }
 
   private static byte[] report(int bitmap) {
+    return report(BASE, bitmap);
+  }
+
+  private static byte[] report(long address, int bitmap) {
     return PayloadWriter.feature(
         HEADER + 24 + bitmap,
         GET | Vfio.VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT,
-        new PayloadWriter().u64(BASE).u64(LENGTH).u64(PAGE).toBytes());
+        new PayloadWriter().u64(address).u64(LENGTH).u64(PAGE).toBytes());
   }
 
   private static byte[] control(int feature) {
-    return feature(SET | feature, new PayloadWriter().u64(PAGE).u32(0).u32(0).toBytes());
+    return control(feature, PAGE);
   }
 
-  private static String logging(ConformanceRun run) {
-    var peer = withLog(run);
-    int bitmap = (int) (LENGTH / PAGE / Byte.SIZE);
+  private static byte[] control(int feature, long pageSize) {
+    return feature(SET | feature, new PayloadWriter().u64(pageSize).u32(0).u32(0).toBytes());
+  }
+
+  private static void start(ConformanceRun run, WirePeer peer) {
     run.succeeds(peer, Command.DEVICE_FEATURE, control(Vfio.VFIO_DEVICE_FEATURE_DMA_LOGGING_START));
-    ByteBuffer reported;
+  }
+
+  private static void stop(WirePeer peer) {
     try {
-      reported = run.succeeds(peer, Command.DEVICE_FEATURE, report(bitmap)).payload();
-    } finally {
       peer.call(Command.DEVICE_FEATURE, control(Vfio.VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP));
+    } catch (PeerException e) {
+      // The check tells what became of the server.
     }
-    if (reported.remaining() != HEADER + 24 + bitmap) {
+  }
+
+  /** How many pages a report tells of. */
+  private static int dirty(WirePeer.Message report) {
+    var payload = report.payload();
+    if (payload.remaining() != HEADER + 24 + BITMAP) {
       throw Verdict.failed(
           "a report of %s where the bitmap alone has %s"
-              .formatted(MessageText.bytes(reported.remaining()), MessageText.bytes(bitmap)));
+              .formatted(MessageText.bytes(payload.remaining()), MessageText.bytes(BITMAP)));
     }
-    var bits = reported.slice(HEADER + 24, bitmap).order(ByteOrder.nativeOrder());
+    var bits = payload.slice(HEADER + 24, BITMAP).order(ByteOrder.nativeOrder());
     int dirty = 0;
     while (bits.hasRemaining()) {
       dirty += Long.bitCount(bits.getLong());
     }
-    var reply = peer.call(Command.DEVICE_FEATURE, report(bitmap));
+    return dirty;
+  }
+
+  private static String pageSizes(ConformanceRun run) {
+    var peer = withLog(run);
+    var came = "";
+    try {
+      for (int pageSize : new int[] {0, 4095}) {
+        came =
+            run.usuallyRefused(
+                peer,
+                Command.DEVICE_FEATURE,
+                control(Vfio.VFIO_DEVICE_FEATURE_DMA_LOGGING_START, pageSize));
+      }
+    } finally {
+      stop(peer);
+    }
+    return came;
+  }
+
+  private static String loggingTwice(ConformanceRun run) {
+    var peer = withLog(run);
+    start(run, peer);
+    try {
+      var again =
+          peer.call(Command.DEVICE_FEATURE, control(Vfio.VFIO_DEVICE_FEATURE_DMA_LOGGING_START));
+      dirty(run.succeeds(peer, Command.DEVICE_FEATURE, report(BITMAP)));
+      return again.outcome();
+    } finally {
+      stop(peer);
+    }
+  }
+
+  private static String reportUnknown(ConformanceRun run) {
+    var peer = withLog(run);
+    start(run, peer);
+    try {
+      var reply = peer.call(Command.DEVICE_FEATURE, report(BASE + 4 * LENGTH, BITMAP));
+      int dirty = reply.isError() ? 0 : dirty(reply);
+      if (dirty > 0) {
+        throw Verdict.failed("%d pages where no memory is".formatted(dirty));
+      }
+      return reply.outcome();
+    } finally {
+      stop(peer);
+    }
+  }
+
+  private static String reportArgsz(ConformanceRun run) {
+    var peer = withLog(run);
+    start(run, peer);
+    try {
+      int argsz = HEADER + 24 + BITMAP - 1;
+      var reply = peer.call(Command.DEVICE_FEATURE, report(BITMAP - 1));
+      if (!reply.isError() && reply.payloadSize() > argsz) {
+        throw Verdict.failed("%s for an argsz of %d".formatted(reply.outcome(), argsz));
+      }
+      return reply.outcome();
+    } finally {
+      stop(peer);
+    }
+  }
+
+  private static String loggingUnmap(ConformanceRun run) {
+    var peer = withLog(run);
+    long other = BASE + 2 * LENGTH;
+    run.succeeds(
+        peer,
+        Command.DMA_MAP,
+        PayloadWriter.map(DmaMapMessage.READABLE | DmaMapMessage.WRITABLE, 0, other, LENGTH),
+        peer.memory(LENGTH));
+    start(run, peer);
+    try {
+      run.succeeds(peer, Command.DMA_UNMAP, PayloadWriter.unmap(0, BASE, LENGTH));
+      var gone = peer.call(Command.DEVICE_FEATURE, report(BITMAP));
+      dirty(run.succeeds(peer, Command.DEVICE_FEATURE, report(other, BITMAP)));
+      return "a bitmap, and %s for what was given back".formatted(gone.outcome());
+    } finally {
+      stop(peer);
+    }
+  }
+
+  private static String loggingForgotten(ConformanceRun run) {
+    var first = withLog(run);
+    start(run, first);
+    first.close();
+    var second = withLog(run);
+    try {
+      var came = run.refused(second, Command.DEVICE_FEATURE, report(BITMAP));
+      start(run, second);
+      return came;
+    } finally {
+      stop(second);
+    }
+  }
+
+  private static String logging(ConformanceRun run) {
+    var peer = withLog(run);
+    start(run, peer);
+    WirePeer.Message reported;
+    try {
+      reported = run.succeeds(peer, Command.DEVICE_FEATURE, report(BITMAP));
+    } finally {
+      stop(peer);
+    }
+    int dirty = dirty(reported);
+    var reply = peer.call(Command.DEVICE_FEATURE, report(BITMAP));
     if (!reply.isError()) {
       throw Verdict.failed("a report after the log was stopped");
     }
@@ -497,6 +817,6 @@ final class FeatureChecks {
 
   private static String loggingNotStarted(ConformanceRun run) {
     var peer = withLog(run);
-    return run.refused(peer, Command.DEVICE_FEATURE, report((int) (LENGTH / PAGE / Byte.SIZE)));
+    return run.refused(peer, Command.DEVICE_FEATURE, report(BITMAP));
   }
 }

@@ -1,10 +1,13 @@
 package io.jvfio.user;
 
+import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.user.wire.Command;
+import io.jvfio.user.wire.DmaMapMessage;
 import io.jvfio.user.wire.Header;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Function;
 
 /** Checks of what all messages have in common. */
 final class HeaderChecks {
@@ -111,6 +114,12 @@ final class HeaderChecks {
             SECURITY,
             "an error for each",
             HeaderChecks::shortPayload),
+        new ConformanceCheck(
+            "header-cut-payload",
+            "refuses commands whose payload lacks its last byte",
+            SECURITY,
+            "an error for each",
+            HeaderChecks::cutPayload),
         new ConformanceCheck(
             "header-long-payload",
             "is not confused by a payload that is too long",
@@ -357,13 +366,51 @@ final class HeaderChecks {
   }
 
   private static String refusedEach(ConformanceRun run, int size) {
+    return refusedEach(
+        run,
+        _ -> {
+          var payload = new byte[size];
+          Arrays.fill(payload, (byte) 1);
+          return payload;
+        });
+  }
+
+  private static String cutPayload(ConformanceRun run) {
+    return refusedEach(
+        run,
+        command -> {
+          var whole = wholePayload(command);
+          return Arrays.copyOf(whole, whole.length - 1);
+        });
+  }
+
+  /** What a command has at least, and what could be meant. */
+  private static byte[] wholePayload(Command command) {
+    return switch (command) {
+      case DMA_MAP -> PayloadWriter.map(DmaMapMessage.READABLE, 0, 0x4000_0000L, 4096);
+      case DMA_UNMAP -> PayloadWriter.unmap(0, 0x4000_0000L, 4096);
+      case DEVICE_GET_INFO -> PayloadWriter.deviceInfo(16);
+      case DEVICE_GET_REGION_INFO -> PayloadWriter.regionInfo(32, DeviceFacts.CONFIG);
+      case DEVICE_GET_REGION_IO_FDS -> new PayloadWriter().u32(16).zeros(12).toBytes();
+      case DEVICE_GET_IRQ_INFO -> PayloadWriter.irqInfo(16, 0);
+      case DEVICE_SET_IRQS ->
+          PayloadWriter.setIrqs(
+              Vfio.VFIO_IRQ_SET_DATA_NONE | Vfio.VFIO_IRQ_SET_ACTION_TRIGGER, 0, 0, 0);
+      case REGION_READ -> PayloadWriter.access(0, DeviceFacts.CONFIG, 4).toBytes();
+      case REGION_WRITE -> PayloadWriter.access(0x3c, DeviceFacts.CONFIG, 0).toBytes();
+      case DEVICE_FEATURE ->
+          PayloadWriter.feature(
+              8, Vfio.VFIO_DEVICE_FEATURE_PROBE | Vfio.VFIO_DEVICE_FEATURE_MIGRATION);
+      default -> new PayloadWriter().u32(8).u32(0).toBytes();
+    };
+  }
+
+  private static String refusedEach(ConformanceRun run, Function<Command, byte[]> payloads) {
     var peer = run.open();
     var taken = new ArrayList<String>();
     var errors = new ArrayList<String>();
     for (var command : WITH_PAYLOAD) {
-      var payload = new byte[size];
-      Arrays.fill(payload, (byte) 1);
-      var reply = peer.call(command, payload);
+      var reply = peer.call(command, payloads.apply(command));
       if (!reply.isError()) {
         taken.add(command.name());
       } else if (!errors.contains(reply.outcome())) {

@@ -16,6 +16,7 @@ final class InfoChecks {
   private static final String IRQ = "VFIO_USER_DEVICE_GET_IRQ_INFO";
   private static final String IO_FDS = "VFIO_USER_DEVICE_GET_REGION_IO_FDS";
   private static final String SIZES = "Message sizes";
+  private static final String SECURITY = "Security Considerations";
 
   private static final int REGION_SIZE = 32;
   private static final int LARGE = 4096;
@@ -42,7 +43,7 @@ final class InfoChecks {
             "takes more room than the description of a device needs",
             SIZES,
             "the description, and argsz as it needs",
-            InfoChecks::deviceArgszLarge),
+            run -> exact(run, Command.DEVICE_GET_INFO, PayloadWriter.deviceInfo(LARGE), 16)),
         new ConformanceCheck(
             "device-info-argsz-small",
             "does not send more than there is room for",
@@ -68,6 +69,23 @@ final class InfoChecks {
             "an error",
             InfoChecks::regionBeyond),
         new ConformanceCheck(
+            "region-info-empty",
+            "tells nothing of regions that have no size",
+            REGION,
+            "no flags, and no capabilities",
+            InfoChecks::emptyRegions),
+        new ConformanceCheck(
+            "region-info-argsz-large",
+            "takes more room than the description of a region needs",
+            SIZES,
+            "the description, and argsz as it needs",
+            run ->
+                exact(
+                    run,
+                    Command.DEVICE_GET_REGION_INFO,
+                    PayloadWriter.regionInfo(LARGE, DeviceFacts.CONFIG),
+                    REGION_SIZE)),
+        new ConformanceCheck(
             "region-info-argsz-small",
             "does not send more of a region than there is room for",
             SIZES,
@@ -82,7 +100,7 @@ final class InfoChecks {
             "region-info-argsz-retry",
             "tells how much room the capabilities of a region need",
             SIZES,
-            "argsz as it needs, and all of it when asked again with that",
+            "argsz as it needs and no offset of a capability, and all of it when asked again",
             InfoChecks::argszRetry),
         new ConformanceCheck(
             "region-info-capabilities",
@@ -115,6 +133,35 @@ final class InfoChecks {
             "an error",
             InfoChecks::ioFdsFields),
         new ConformanceCheck(
+            "region-io-fds-absent",
+            "has no descriptors for a BAR that it does not have",
+            IO_FDS,
+            "an error",
+            InfoChecks::ioFdsAbsent),
+        new ConformanceCheck(
+            "region-io-fds-argsz-small",
+            "does not send more of such parts than there is room for",
+            SIZES,
+            "an error, or no more bytes than argsz",
+            run ->
+                bounded(
+                    run,
+                    Command.DEVICE_GET_REGION_IO_FDS,
+                    ioFdsRequest(15, 0, DeviceFacts.CONFIG, 0),
+                    15)),
+        new ConformanceCheck(
+            "region-io-fds-argsz-large",
+            "is not ended by more room for such parts than it can send",
+            SECURITY,
+            "an answer, or an error",
+            InfoChecks::ioFdsArgszLarge),
+        new ConformanceCheck(
+            "region-io-fds-argsz-retry",
+            "tells how much room such parts need",
+            SIZES,
+            "argsz as it needs and no descriptor, and all of it when asked again with that",
+            InfoChecks::ioFdsRetry),
+        new ConformanceCheck(
             "irq-info-all",
             "describes all of its interrupt indexes",
             IRQ,
@@ -126,6 +173,12 @@ final class InfoChecks {
             IRQ,
             "an error",
             InfoChecks::irqBeyond),
+        new ConformanceCheck(
+            "irq-info-argsz-large",
+            "takes more room than the description of an interrupt index needs",
+            SIZES,
+            "the description, and argsz as it needs",
+            run -> exact(run, Command.DEVICE_GET_IRQ_INFO, PayloadWriter.irqInfo(LARGE, 0), 16)),
         new ConformanceCheck(
             "irq-info-argsz-small",
             "does not send more of an interrupt index than there is room for",
@@ -157,9 +210,8 @@ final class InfoChecks {
     return came;
   }
 
-  private static String deviceArgszLarge(ConformanceRun run) {
-    var reply =
-        run.succeeds(run.open(), 16, Command.DEVICE_GET_INFO, PayloadWriter.deviceInfo(LARGE));
+  private static String exact(ConformanceRun run, Command command, byte[] payload, int least) {
+    var reply = run.succeeds(run.open(), least, command, payload);
     int argsz = reply.payload().getInt(0);
     if (argsz != reply.payloadSize()) {
       throw Verdict.failed(
@@ -238,6 +290,25 @@ final class InfoChecks {
     return first;
   }
 
+  private static String emptyRegions(ConformanceRun run) {
+    var empty = run.device().regions().stream().filter(region -> region.size() == 0).toList();
+    if (empty.isEmpty()) {
+      throw Verdict.skipped("all regions have a size");
+    }
+    for (var region : empty) {
+      var came =
+          "%s: flags 0x%x, argsz %d".formatted(region.name(), region.flags(), region.argsz());
+      int promises = Vfio.VFIO_REGION_INFO_FLAG_MMAP | Vfio.VFIO_REGION_INFO_FLAG_CAPS;
+      if ((region.flags() & promises) != 0 || region.argsz() != REGION_SIZE) {
+        throw Verdict.failed(came);
+      }
+      if (region.flags() != 0) {
+        throw Verdict.differs(came);
+      }
+    }
+    return empty.stream().map(DeviceFacts.Region::name).collect(Collectors.joining(", "));
+  }
+
   private static WirePeer.Message whole(
       ConformanceRun run, WirePeer peer, DeviceFacts.Region region) {
     return run.succeeds(
@@ -255,6 +326,20 @@ final class InfoChecks {
     }
     var peer = run.open();
     for (var region : larger) {
+      var head =
+          run.succeeds(
+              peer,
+              REGION_SIZE,
+              Command.DEVICE_GET_REGION_INFO,
+              PayloadWriter.regionInfo(REGION_SIZE, region.index()));
+      if (head.payload().getInt(12) != 0) {
+        throw Verdict.failed(
+            "%s: a capability at offset %d of %s"
+                .formatted(
+                    region.name(),
+                    head.payload().getInt(12),
+                    MessageText.bytes(head.payloadSize())));
+      }
       var reply = whole(run, peer, region);
       boolean hasCaps = (reply.payload().getInt(4) & Vfio.VFIO_REGION_INFO_FLAG_CAPS) != 0;
       if (reply.payload().getInt(0) != region.argsz()
@@ -428,7 +513,15 @@ final class InfoChecks {
     }
     int argsz = payload.getInt(0);
     int count = payload.getInt(12);
+    if (payload.getInt(4) != 0 || payload.getInt(8) != region.index()) {
+      throw Verdict.failed(
+          "%s: flags 0x%x, index %d"
+              .formatted(region.name(), payload.getInt(4), payload.getInt(8)));
+    }
     if (count == 0) {
+      if (argsz != 16) {
+        throw Verdict.failed("%s: argsz %d, count 0".formatted(region.name(), argsz));
+      }
       return List.of();
     }
     int size = count > 0 ? (argsz - 16) / count : 0;
@@ -464,6 +557,71 @@ final class InfoChecks {
       throw Verdict.differs("entries of 48 bytes: " + String.join(", ", parts));
     }
     return parts;
+  }
+
+  private static String ioFdsAbsent(ConformanceRun run) {
+    var absent =
+        run.device().regions().stream()
+            .filter(region -> region.isBar() && region.size() == 0)
+            .findFirst()
+            .orElseThrow(() -> Verdict.skipped("all BARs are there"));
+    var came =
+        run.usuallyRefused(
+            run.open(),
+            Command.DEVICE_GET_REGION_IO_FDS,
+            ioFdsRequest(LARGE, 0, absent.index(), 0));
+    return came + " for " + absent.name();
+  }
+
+  private static String ioFdsArgszLarge(ConformanceRun run) {
+    long limit = run.hello().capabilities().maxDataTransfer();
+    var peer = run.open();
+    var came = "";
+    for (int argsz : new int[] {(int) Math.min(limit + 1, Integer.MAX_VALUE), -1}) {
+      came =
+          peer.call(Command.DEVICE_GET_REGION_IO_FDS, ioFdsRequest(argsz, 0, DeviceFacts.CONFIG, 0))
+              .outcome();
+      run.isOfUse(peer, came);
+    }
+    return came;
+  }
+
+  private static String ioFdsRetry(ConformanceRun run) {
+    var peer = run.open();
+    var came = new ArrayList<String>();
+    for (var region : run.device().regions()) {
+      if (region.size() == 0 || !region.isBar()) {
+        continue;
+      }
+      var head =
+          peer.call(Command.DEVICE_GET_REGION_IO_FDS, ioFdsRequest(16, 0, region.index(), 0));
+      if (head.isError() || head.payloadSize() < 16) {
+        continue;
+      }
+      int told = head.payload().getInt(0);
+      if (head.payloadSize() > 16 || !head.fds().isEmpty()) {
+        throw Verdict.failed(
+            "%s: %s and %d descriptors for an argsz of 16"
+                .formatted(region.name(), head.outcome(), head.fds().size()));
+      }
+      if (told == 16) {
+        continue;
+      }
+      var all =
+          run.succeeds(
+              peer, 16, Command.DEVICE_GET_REGION_IO_FDS, ioFdsRequest(told, 0, region.index(), 0));
+      int again = all.payload().getInt(0);
+      if (again != told || all.payloadSize() != told) {
+        throw Verdict.failed(
+            "%s: argsz %d, then %d with %s"
+                .formatted(region.name(), told, again, MessageText.bytes(all.payloadSize())));
+      }
+      came.add("%s %d".formatted(region.name(), told));
+    }
+    if (came.isEmpty()) {
+      throw Verdict.skipped("no region has any");
+    }
+    return String.join(", ", came);
   }
 
   private static String ioFdsBeyond(ConformanceRun run) {

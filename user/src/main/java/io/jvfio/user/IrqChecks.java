@@ -112,6 +112,24 @@ final class IrqChecks {
             "an error",
             run -> refused(run, irq -> new Setting(NONE | TRIGGER, irq.index(), 1, -1))),
         new ConformanceCheck(
+            "irq-count-zero",
+            "refuses no interrupts, unless that turns an index off",
+            SECTION,
+            "an error for a start of 1, for MASK, and for BOOL",
+            IrqChecks::countZero),
+        new ConformanceCheck(
+            "irq-error-request-range",
+            "refuses ranges beyond the one interrupt for errors, and for requests",
+            SECURITY,
+            "an error for each",
+            run -> errorAndRequest(run, NONE | TRIGGER, 2, false)),
+        new ConformanceCheck(
+            "irq-error-request-mask",
+            "refuses to mask the interrupts for errors and requests",
+            SECTION,
+            "an error for each that it does not say can be masked",
+            run -> errorAndRequest(run, NONE | MASK, 1, true)),
+        new ConformanceCheck(
             "irq-two-types",
             "refuses two types of data at once",
             SECTION,
@@ -372,6 +390,45 @@ final class IrqChecks {
     return came;
   }
 
+  private static String countZero(ConformanceRun run) {
+    var irq = irq(run, 1);
+    var peer = run.open();
+    var came = "";
+    for (var setting :
+        List.of(
+            new Setting(NONE | TRIGGER, irq.index(), 1, 0),
+            new Setting(NONE | MASK, irq.index(), 0, 0),
+            new Setting(BOOL | TRIGGER, irq.index(), 0, 0))) {
+      came = run.usuallyRefused(peer, Command.DEVICE_SET_IRQS, setting.payload());
+    }
+    run.isOfUse(peer, came);
+    return came;
+  }
+
+  private static String errorAndRequest(
+      ConformanceRun run, int flags, int count, boolean isOnlyUsual) {
+    var peer = run.open();
+    var came = new ArrayList<String>();
+    for (var irq : run.device().irqs()) {
+      boolean isOneOfThem =
+          irq.index() == Vfio.VFIO_PCI_ERR_IRQ_INDEX || irq.index() == Vfio.VFIO_PCI_REQ_IRQ_INDEX;
+      if (!isOneOfThem || irq.count() == 0 || (isOnlyUsual && irq.isMaskable())) {
+        continue;
+      }
+      var payload = PayloadWriter.setIrqs(flags, irq.index(), 0, count);
+      came.add(
+          irq.name()
+              + ": "
+              + (isOnlyUsual
+                  ? run.usuallyRefused(peer, Command.DEVICE_SET_IRQS, payload)
+                  : run.refused(peer, Command.DEVICE_SET_IRQS, payload)));
+    }
+    if (came.isEmpty()) {
+      throw Verdict.skipped("there are no such interrupts");
+    }
+    return String.join(", ", came);
+  }
+
   private static String boolLong(ConformanceRun run) {
     var irq = irq(run, 1);
     return run.usuallyRefused(
@@ -406,6 +463,11 @@ final class IrqChecks {
   private static String unasked(ConformanceRun run) {
     var irq = irq(run, 1);
     var peer = run.open();
+    run.usuallyRefused(
+        peer,
+        Command.DEVICE_SET_IRQS,
+        PayloadWriter.setIrqs(NONE | TRIGGER, irq.index(), 0, 1),
+        peer.eventFd());
     var came =
         run.usuallyRefused(
             peer,

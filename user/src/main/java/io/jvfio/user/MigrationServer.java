@@ -67,6 +67,10 @@ final class MigrationServer {
   private final DirtyLog log;
   private final Host host;
   private final int maxTransfer;
+
+  /** The most bytes that the client takes with one message. */
+  private long maxAnswer;
+
   private final int maxState;
   private final MigrationPath path = new MigrationPath(VFIO_MIGRATION_STOP_COPY);
 
@@ -100,7 +104,13 @@ final class MigrationServer {
     this.log = log;
     this.host = host;
     this.maxTransfer = maxTransfer;
+    this.maxAnswer = maxTransfer;
     this.maxState = maxState;
+  }
+
+  /** The client takes no more than so many bytes of data with one message. */
+  void limit(long bytes) {
+    maxAnswer = Math.min(bytes, maxTransfer);
   }
 
   /** Whether the device must not do anything of its own accord, nor be told to go on. */
@@ -358,7 +368,7 @@ final class MigrationServer {
     long wanted = Integer.toUnsignedLong(MigrationData.size(message));
     long argsz = Integer.toUnsignedLong(MigrationData.argsz(message));
     long payload = MigrationData.SIZE - HEAD + wanted;
-    if (wanted > maxTransfer || argsz < payload || reply.byteSize() < HEAD + payload) {
+    if (wanted > maxAnswer || argsz < payload || reply.byteSize() < HEAD + payload) {
       return Errno.EINVAL.result();
     }
     int count = (int) Math.min(wanted, data.length - read);

@@ -69,6 +69,12 @@ final class RegionChecks {
             "an error",
             RegionChecks::large),
         new ConformanceCheck(
+            "region-read-client-limit",
+            "refuses reads of more than the limit that its client told",
+            "VFIO_USER_VERSION",
+            "an error",
+            RegionChecks::clientLimit),
+        new ConformanceCheck(
             "region-read-huge",
             "refuses reads of 4 GiB",
             SECURITY,
@@ -92,6 +98,12 @@ final class RegionChecks {
             WRITE,
             "an error",
             RegionChecks::readOnly),
+        new ConformanceCheck(
+            "region-write-zero",
+            "answers a write of nothing",
+            WRITE,
+            "an error, or a reply with count 0",
+            RegionChecks::writeZero),
         new ConformanceCheck(
             "region-write-short",
             "refuses writes with less data than they tell of",
@@ -239,6 +251,18 @@ final class RegionChecks {
     return came;
   }
 
+  private static String clientLimit(ConformanceRun run) {
+    int limit = 128;
+    int region = run.config().index();
+    var peer = run.open("{\"capabilities\":{\"max_data_xfer_size\":%d}}".formatted(limit));
+    run.read(peer, region, 0, limit);
+    var came =
+        run.usuallyRefused(
+            peer, Command.REGION_READ, PayloadWriter.access(0, region, limit + 1).toBytes());
+    run.isOfUse(peer, came);
+    return came;
+  }
+
   private static String indexBeyond(ConformanceRun run) {
     var peer = run.open();
     var came = "";
@@ -273,6 +297,24 @@ final class RegionChecks {
     var peer = run.open();
     return run.refused(
         peer, Command.REGION_WRITE, PayloadWriter.access(0, region.index(), 4).zeros(4).toBytes());
+  }
+
+  private static String writeZero(ConformanceRun run) {
+    var peer = run.open();
+    var reply =
+        peer.call(
+            Command.REGION_WRITE, PayloadWriter.access(0x3c, run.config().index(), 0).toBytes());
+    run.isOfUse(peer, reply.outcome());
+    if (reply.isError()) {
+      return reply.outcome();
+    }
+    if (reply.payloadSize() != 16 || reply.payload().getInt(12) != 0) {
+      throw Verdict.failed(
+          reply.payloadSize() < 16
+              ? reply.outcome()
+              : "count %d, %s".formatted(reply.payload().getInt(12), reply.outcome()));
+    }
+    return "count 0";
   }
 
   /** The register is one that holds nothing of importance, should it be written all the same. */

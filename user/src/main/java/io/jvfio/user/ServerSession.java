@@ -502,6 +502,7 @@ final class ServerSession {
 
   private int sendVersion(int[] fds, OptionalInt twinFd) {
     answers.limit(client.maxDataTransfer());
+    migration.limit(client.maxDataTransfer());
     var ours =
         new Capabilities(
             options.maxMessageFds(),
@@ -652,7 +653,9 @@ final class ServerSession {
     long address = DmaUnmapMessage.address(command);
     long size = DmaUnmapMessage.size(command);
     int replySize = wantsBitmap ? DirtyBitmap.SIZE : DmaUnmapMessage.SIZE;
-    if (isAll && (address != 0 || size != 0)) {
+    // Nothing is given back if the reply would not be taken.
+    if ((isAll && (address != 0 || size != 0))
+        || Integer.compareUnsigned(DmaUnmapMessage.argsz(command), replySize - Header.SIZE) < 0) {
       return Errno.EINVAL.result();
     }
     var model = device.model();

@@ -74,6 +74,18 @@ final class VersionChecks {
             "an error, or the end of the connection",
             run -> refused(run, "{\"capabilities\":{\"max_msg_fds\":\"eight\"}}\0")),
         new ConformanceCheck(
+            "version-capabilities-no-object",
+            "refuses capabilities that are no object",
+            VERSION,
+            "an error, or the end of the connection",
+            run -> refused(run, "{\"capabilities\":\"23\"}\0")),
+        new ConformanceCheck(
+            "version-number-negative",
+            "refuses limits below zero",
+            VERSION,
+            "an error, or the end of the connection",
+            run -> refused(run, "{\"capabilities\":{\"max_msg_fds\":-1}}\0")),
+        new ConformanceCheck(
             "version-short",
             "refuses a VERSION that is too short",
             VERSION,
@@ -108,7 +120,13 @@ final class VersionChecks {
             "takes no command before VERSION",
             VERSION,
             "an error, or the end of the connection",
-            VersionChecks::commandFirst),
+            run -> commandFirst(run, Command.DEVICE_GET_INFO.number())),
+        new ConformanceCheck(
+            "version-first-unknown",
+            "takes no command that there is not before VERSION",
+            VERSION,
+            "an error, or the end of the connection",
+            run -> commandFirst(run, 999)),
         new ConformanceCheck(
             "version-once",
             "takes no second VERSION",
@@ -254,10 +272,9 @@ final class VersionChecks {
     return "a socket";
   }
 
-  private static String commandFirst(ConformanceRun run) {
+  private static String commandFirst(ConformanceRun run, int command) {
     var peer = run.connect();
-    return run.refusedOrClosed(
-        peer, peer.command(Command.DEVICE_GET_INFO.number(), PayloadWriter.deviceInfo(16)));
+    return run.refusedOrClosed(peer, peer.command(command, PayloadWriter.deviceInfo(16)));
   }
 
   private static String twice(ConformanceRun run) {

@@ -308,6 +308,18 @@ class MigrationServerTest {
   }
 
   @Test
+  void noMoreDataAreSentThanTheClientTakes() {
+    source.migration.limit(100);
+    assertThat(source.enter(VFIO_DEVICE_STATE_STOP_COPY)).isZero();
+    assertThat(source.read(101, 109)).isEqualTo(INVALID);
+    assertThat(source.readAll(100)).isNotEmpty();
+    // What the client sends is limited by what the server takes.
+    assertThat(source.enter(VFIO_DEVICE_STATE_RESUMING)).isZero();
+    assertThat(source.write(new byte[MAX_TRANSFER], 0, MAX_TRANSFER)).isZero();
+    assertThat(source.write(new byte[MAX_TRANSFER + 1], 0, MAX_TRANSFER + 1)).isEqualTo(INVALID);
+  }
+
+  @Test
   void messagesThatAreTooShortAreRefused() {
     var message = arena.allocate(64, 8);
     message.set(Layouts.U32, HEAD, 64);

@@ -16,6 +16,7 @@ import io.jvfio.model.DmaPort;
 import io.jvfio.model.EduModel;
 import io.jvfio.model.GpioModel;
 import io.jvfio.model.InterruptPort;
+import io.jvfio.model.IoEventRegister;
 import io.jvfio.model.ResetReason;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.DmaAccessMessage;
@@ -23,6 +24,8 @@ import io.jvfio.user.wire.DmaMapMessage;
 import io.jvfio.user.wire.DmaUnmapMessage;
 import io.jvfio.user.wire.Header;
 import io.jvfio.user.wire.RegionAccess;
+import io.jvfio.user.wire.RegionIoFds;
+import io.jvfio.user.wire.SubRegion;
 import io.jvfio.user.wire.WriteMulti;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -60,6 +63,8 @@ class ServerTest {
     final ConfigSpace config = new ConfigSpace(4096);
     final List<String> journal = new CopyOnWriteArrayList<>();
     final MemorySegment buffer = Arena.ofShared().allocate(64 << 10, 8);
+    List<Bar> bars = List.of(new Bar(0, 1 << 16, true, true), Bar.ports(2, 8));
+    List<IoEventRegister> ioEvents = List.of();
     private @Nullable DmaPort dma;
     private @Nullable InterruptPort interrupts;
     private long register;
@@ -85,7 +90,12 @@ class ServerTest {
 
     @Override
     public List<Bar> bars() {
-      return List.of(new Bar(0, 1 << 16, true, true), Bar.ports(2, 8));
+      return bars;
+    }
+
+    @Override
+    public List<IoEventRegister> ioEventRegisters() {
+      return ioEvents;
     }
 
     @Override
@@ -322,6 +332,105 @@ class ServerTest {
   }
 
   @Test
+  void showsBarsOfManyGigabytes() throws Exception {
+    device.bars =
+        List.of(
+            new Bar(0, 4L << 30, true, false),
+            new Bar(2, 8L << 30, true, false),
+            new Bar(4, 16L << 30, true, true));
+    try (var client = start()) {
+      assertThat(regionSizes(client))
+          .containsExactly(4L << 30, 0L, 8L << 30, 0L, 16L << 30, 0L, 0L, 4096L, 0L);
+      for (int at = 0x10; at < 0x28; at += 4) {
+        assertThat(client.write(7, at, 4, 0xffff_ffffL)).isZero();
+      }
+      assertThat(client.value(7, 0x10, 8)).isEqualTo(-(4L << 30) | 4);
+      assertThat(client.value(7, 0x18, 8)).isEqualTo(-(8L << 30) | 4);
+      assertThat(client.value(7, 0x20, 8)).isEqualTo(-(16L << 30) | 0xc);
+      assertThat(client.write(4, (16L << 30) - 8, 8, 0x77)).isZero();
+      assertThat(device.journal).endsWith("write 4 17179869176+8 77");
+      assertThat(client.write(4, 16L << 30, 8, 0)).isEqualTo(Errno.EINVAL.number());
+    }
+  }
+
+  @Test
+  void letsClientsWriteWhatTheModelLetsThem() throws Exception {
+    device
+        .config
+        .set(0x68, 2, 0x0009) // of the vendor, behind MSI-X
+        .set(0x6a, 1, 8)
+        .set(0x6b, 4, 0x6c6c_6548)
+        .set(0x61, 1, 0x68)
+        .allowWrites(0x6b, 4, 0xffff)
+        .set(0x100, 4, 0x0001_0003) // a serial number
+        .set(0x104, 4, 4)
+        .set(0x108, 4, 8);
+    try (var client = start()) {
+      assertThat(client.write(7, 0x68, 4, -1)).isZero();
+      assertThat(client.value(7, 0x68, 3)).as("a header stays").isEqualTo(0x08_0009);
+      assertThat(client.write(7, 0x6b, 4, 0x1122_3344)).isZero();
+      assertThat(client.value(7, 0x6b, 4)).as("the first two bytes").isEqualTo(0x6c6c_3344);
+      assertThat(client.write(7, 0x104, 8, 0x2_0000_0001L)).isZero();
+      assertThat(client.value(7, 0x104, 8)).as("a serial number stays").isEqualTo(0x8_0000_0004L);
+      assertThat(client.write(7, 0x100, 1, 0)).isZero();
+      assertThat(client.value(7, 0x100, 4)).isEqualTo(0x0001_0003);
+    }
+  }
+
+  @Test
+  void takesASignalOfTheClientsForAWrite() throws Exception {
+    device.ioEvents = List.of(IoEventRegister.shadowed(0, 8, 8), IoEventRegister.of(0, 0x18, 4));
+    try (var client = start();
+        var arena = Arena.ofConfined()) {
+      client.out.asSlice(Header.SIZE, RegionIoFds.SIZE - Header.SIZE).fill((byte) 0);
+      RegionIoFds.argsz(client.out, 16);
+      assertThat(client.call(Command.DEVICE_GET_REGION_IO_FDS, RegionIoFds.SIZE)).isZero();
+      assertThat(client.socket.fdCount()).isZero();
+      int needed = RegionIoFds.argsz(client.in());
+      assertThat(needed).isEqualTo(16 + 2 * SubRegion.SHADOW_SIZE);
+      RegionIoFds.argsz(client.out, needed);
+      assertThat(client.call(Command.DEVICE_GET_REGION_IO_FDS, RegionIoFds.SIZE)).isZero();
+      var reply = client.in();
+      assertThat(RegionIoFds.count(reply)).isEqualTo(2);
+      assertThat(client.socket.fdCount()).isEqualTo(3);
+      assertThat(SubRegion.type(reply, 0, SubRegion.SHADOW_SIZE))
+          .isEqualTo(SubRegion.IOEVENTFD_SHADOW);
+      long place = SubRegion.shadowOffset(reply, 0);
+      int first = SubRegion.fdIndex(reply, 0, SubRegion.SHADOW_SIZE);
+      int shadow = SubRegion.shadowFdIndex(reply, 0);
+      int second = SubRegion.fdIndex(reply, 1, SubRegion.SHADOW_SIZE);
+      int[] fds = {client.socket.takeFd(0), client.socket.takeFd(1), client.socket.takeFd(2)};
+      var value = arena.allocateFrom(ValueLayout.JAVA_LONG, 0xdead_beefL);
+      assertThat(KERNEL.pwrite(fds[shadow], value, place)).isEqualTo(8);
+      device.journal.clear();
+      signal(fds[first]);
+      awaitJournal("write 0 8+8 deadbeef");
+      signal(fds[second]);
+      awaitJournal("write 0 24+4 0");
+      for (int fd : fds) {
+        KERNEL.close(fd);
+      }
+      // A region without any has an answer of its own; a region that there is not has none.
+      RegionIoFds.index(client.out, 2);
+      assertThat(client.call(Command.DEVICE_GET_REGION_IO_FDS, RegionIoFds.SIZE)).isZero();
+      assertThat(RegionIoFds.argsz(client.in())).isEqualTo(16);
+      assertThat(RegionIoFds.index(client.in())).isEqualTo(2);
+      assertThat(RegionIoFds.count(client.in())).isZero();
+      RegionIoFds.index(client.out, 3);
+      assertThat(client.call(Command.DEVICE_GET_REGION_IO_FDS, RegionIoFds.SIZE))
+          .isEqualTo(Errno.EINVAL.number());
+    }
+  }
+
+  private void awaitJournal(String last) throws InterruptedException {
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+    while (!device.journal.contains(last) && System.nanoTime() < end) {
+      Thread.sleep(1);
+    }
+    assertThat(device.journal).endsWith(last);
+  }
+
+  @Test
   void resetsTheFunctionByItsReasons() throws Exception {
     try (var client = start()) {
       assertThat(client.write(7, COMMAND, 2, 7)).isZero();
@@ -388,6 +497,7 @@ class ServerTest {
   void refusesInterruptsThatThereAreNot() throws Exception {
     int fd = eventFd();
     try (var client = start()) {
+      long before = openFiles();
       int trigger = RawClient.EVENTFD | RawClient.TRIGGER;
       int[][] wrong = {
         {trigger, 5, 0, 1},
@@ -411,6 +521,12 @@ class ServerTest {
         assertThat(client.irqs(each[0], each[1], each[2], each[3], fd))
             .isEqualTo(Errno.EINVAL.number());
       }
+      assertThat(client.irqs(RawClient.NONE | RawClient.MASK, 2, 0, 0))
+          .isEqualTo(Errno.EINVAL.number());
+      assertThat(client.irqs(RawClient.BOOL | RawClient.TRIGGER, 2, 0, 0))
+          .isEqualTo(Errno.EINVAL.number());
+      // Those of a message are there until the next one comes.
+      assertThat(openFiles()).as("descriptors of what is refused are closed").isEqualTo(before);
       assertThat(client.irqs(RawClient.NONE | RawClient.TRIGGER, 2, 1, 0))
           .isEqualTo(Errno.EINVAL.number());
       assertThat(client.irqs(RawClient.BOOL | RawClient.TRIGGER, 2, 0, 2, new byte[1]))
@@ -554,6 +670,35 @@ class ServerTest {
     KERNEL.close(fd);
   }
 
+  @Test
+  void givesNothingBackIfThereIsNoRoomForTheAnswer() throws Exception {
+    try (var client = start()) {
+      assertThat(client.map(0x1000, 4096, READ_WRITE)).isZero();
+      DmaUnmapMessage.argsz(client.out, 23);
+      DmaUnmapMessage.flags(client.out, 0);
+      DmaUnmapMessage.address(client.out, 0x1000);
+      DmaUnmapMessage.size(client.out, 4096);
+      assertThat(client.call(Command.DMA_UNMAP, DmaUnmapMessage.SIZE))
+          .isEqualTo(Errno.EINVAL.number());
+      assertThat(client.map(0x1000, 4096, READ_WRITE)).isEqualTo(Errno.EEXIST.number());
+      assertThat(client.unmap(0x1000, 4096, DmaUnmapMessage.ALL)).isEqualTo(Errno.EINVAL.number());
+      assertThat(client.unmap(0x1000, 4096, 0x4)).isEqualTo(Errno.EINVAL.number());
+      assertThat(client.unmap(0x1000, 4096, 0)).isZero();
+    }
+  }
+
+  @Test
+  void keepsNoMoreMapsThanItTold() throws Exception {
+    try (var client = start(options().withLimits(8, 1 << 20, 3))) {
+      for (int i = 0; i < 3; i++) {
+        assertThat(client.map(i << 12, 4096, READ_WRITE)).isZero();
+      }
+      assertThat(client.map(3 << 12, 4096, READ_WRITE)).isEqualTo(Errno.ENOSPC.number());
+      assertThat(client.unmap(0, 0, DmaUnmapMessage.ALL)).isZero();
+      assertThat(client.map(3 << 12, 4096, READ_WRITE)).isZero();
+    }
+  }
+
   private void answerDma(RawClient client, byte value) {
     var in = client.in();
     var out = client.out;
@@ -648,6 +793,35 @@ class ServerTest {
         assertThat(client.receive()).isEqualTo(RegionAccess.SIZE);
         assertThat(device.journal).contains("done");
       }
+    }
+  }
+
+  @Test
+  void asksForNoMoreAtOnceThanTheClientTakes() throws Exception {
+    server = VfioUserServer.serve(device, options());
+    try (var client = new RawClient(path())) {
+      assertThat(client.version("{\"capabilities\":{\"max_data_xfer_size\":1024}}")).isZero();
+      assertThat(client.write(7, COMMAND, 2, BUS_MASTER)).isZero();
+      assertThat(client.map(0x1000, 0x4000, READ_WRITE)).isZero();
+      for (long register : new long[] {0x100, 0x108}) {
+        sendWrite(client, register, 0x1800);
+        for (int done = 0; done < 6000; done += 1024) {
+          int piece = Math.min(1024, 6000 - done);
+          boolean isRead = register == 0x100;
+          assertThat(client.receive()).isEqualTo(DmaAccessMessage.SIZE + (isRead ? 0 : piece));
+          assertThat(DmaAccessMessage.address(client.in())).isEqualTo(0x1800 + done);
+          assertThat(DmaAccessMessage.count(client.in())).isEqualTo(piece);
+          if (!isRead) {
+            assertThat(client.in().get(ValueLayout.JAVA_BYTE, DmaAccessMessage.SIZE))
+                .isEqualTo((byte) (done / 1024 + 1));
+          }
+          answerDma(client, (byte) (done / 1024 + 1));
+        }
+        assertThat(client.receive()).isEqualTo(RegionAccess.SIZE);
+      }
+      assertThat(device.journal).endsWith("write 0 264+8 1800", "done");
+      assertThat(client.read(7, 0, 1025)).isEqualTo(Errno.EINVAL.number());
+      assertThat(client.read(7, 0, 1024)).isZero();
     }
   }
 
@@ -758,7 +932,16 @@ class ServerTest {
   void agreesOnVersionsThatItKnows() throws Exception {
     server = VfioUserServer.serve(device, options());
     for (var json :
-        new String[] {"", "[", "{\"capabilities\":{\"max_msg_fds\":\"x\"}}", "\"capabilities\""}) {
+        new String[] {
+          "",
+          "[",
+          "{",
+          "\"",
+          "{\"capabilities\":\"23\"}",
+          "{\"capabilities\":{\"max_msg_fds\":\"x\"}}",
+          "{\"capabilities\":{\"max_msg_fds\":-1}}",
+          "\"capabilities\""
+        }) {
       try (var client = new RawClient(path())) {
         assertThat(client.version(json)).isEqualTo(Errno.EINVAL.number());
         client.assertSentAway();
@@ -766,6 +949,15 @@ class ServerTest {
     }
     try (var client = new RawClient(path())) {
       assertThat(client.read(7, 0, 4)).as("before a version").isEqualTo(Errno.EINVAL.number());
+      client.assertSentAway();
+    }
+    try (var client = new RawClient(path())) {
+      assertThat(client.call(999, Header.SIZE + 4, 0)).isEqualTo(Errno.EINVAL.number());
+      client.assertSentAway();
+    }
+    try (var client = new RawClient(path())) {
+      Header.write(client.out, 1, Command.VERSION.number(), 0x7fff_ffff, 0, 0);
+      client.socket.send(client.out, Header.SIZE);
       client.assertSentAway();
     }
     try (var client = new RawClient(path())) {

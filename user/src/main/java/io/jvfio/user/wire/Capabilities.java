@@ -50,7 +50,9 @@ public record Capabilities(
       var result = DEFAULTS;
       while (parser.nextToken() == JsonToken.FIELD_NAME) {
         boolean isCapabilities = parser.currentName().equals("capabilities");
-        if (parser.nextToken() == JsonToken.START_OBJECT && isCapabilities) {
+        parser.nextToken();
+        if (isCapabilities) {
+          require(parser.currentToken() == JsonToken.START_OBJECT, "capabilities of no object");
           result = read(parser);
         } else {
           parser.skipChildren();

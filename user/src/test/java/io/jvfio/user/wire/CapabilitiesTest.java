@@ -54,6 +54,9 @@ class CapabilitiesTest {
         "{\"capabilities\": {\"pgsizes\": 0}}",
         "{\"capabilities\": {\"write_multiple\": 1}}",
         "{\"capabilities\": {\"twin_socket\": true}}",
+        "{\"capabilities\": \"23\"}",
+        "{\"capabilities\": null}",
+        "{\"capabilities\": [{}]}",
         "\u0000"
       })
   void refusesWhatIsNoSuchThing(String json) {
