@@ -308,11 +308,12 @@ final class RegionChecks {
     if (reply.isError()) {
       return reply.outcome();
     }
-    if (reply.payloadSize() != 16 || reply.payload().getInt(12) != 0) {
-      throw Verdict.failed(
-          reply.payloadSize() < 16
-              ? reply.outcome()
-              : "count %d, %s".formatted(reply.payload().getInt(12), reply.outcome()));
+    if (reply.payloadSize() != 16) {
+      throw Verdict.differs("success with a payload of " + MessageText.bytes(reply.payloadSize()));
+    }
+    int count = reply.payload().getInt(12);
+    if (count != 0) {
+      throw Verdict.failed("count " + count);
     }
     return "count 0";
   }
