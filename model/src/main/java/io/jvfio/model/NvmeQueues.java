@@ -40,6 +40,10 @@ final class NvmeQueues {
   private static final int FETCH_BATCH = 64;
   private static final long NO_SHADOW = -1;
   private static final int NEVER_WRITTEN = -1;
+
+  /** An event index is left behind by this part of a ring at most. */
+  private static final int QUIET_PART = 8;
+
   private static final int DOORBELL_SIZE = 4;
 
   private final DmaPort dma;
@@ -343,21 +347,21 @@ final class NvmeQueues {
       }
     } while (queue != null && isShadowed && !isStopped && mayHaveMore(queue));
     if (queue != null) {
-      if (worked && isShadowed && isPolled) {
-        keepQuiet(queue);
-      }
       signal(queue.completions);
     }
     return worked;
   }
 
   /**
-   * Moves event indexes on, so that software never comes to them and rings. Where they are left
-   * behind it comes to them with every round of the ring.
+   * Moves event indexes on, so that software never comes to them and rings; where they are left
+   * behind it does with every round of a ring. Before commands complete, since software has nothing
+   * behind {@code position} until then.
+   *
+   * @param position up to where commands were fetched
    */
-  private void keepQuiet(SubmissionQueue queue) throws DmaFaultException {
-    if (isLeftBehind(queue.eventIndex, queue.head, queue.entries)) {
-      queue.eventIndex = Math.floorMod(queue.head - 1, queue.entries);
+  private void keepQuiet(SubmissionQueue queue, int position) throws DmaFaultException {
+    if (isLeftBehind(queue.eventIndex, position, queue.entries)) {
+      queue.eventIndex = Math.floorMod(position - 1, queue.entries);
       writeEventIndex(2 * queue.id, queue.eventIndex);
     }
     var completions = queue.completions;
@@ -370,7 +374,7 @@ final class NvmeQueues {
 
   private static boolean isLeftBehind(int eventIndex, int position, int entries) {
     return eventIndex == NEVER_WRITTEN
-        || Math.floorMod(position - eventIndex, entries) > entries / 2;
+        || Math.floorMod(position - eventIndex, entries) > entries / QUIET_PART;
   }
 
   /** Arms the event indexes of a queue; true if software was quicker than that. */
@@ -400,6 +404,9 @@ final class NvmeQueues {
     }
     long size = NvmeCommand.SIZE;
     dma.read(queue.iova + queue.head * size, fetched, 0, count * size);
+    if (isPolled && isShadowed(queue.id)) {
+      keepQuiet(queue, queue.head + count);
+    }
     for (int i = 0; i < count && !isStopped; i++) {
       command.load(queue.id, fetched, i * size);
       queue.head = queue.head + 1 == queue.entries ? 0 : queue.head + 1;
