@@ -7,6 +7,7 @@ import io.jvfio.linux.UnixSocket;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -23,11 +24,15 @@ import org.jspecify.annotations.Nullable;
  * not by the observer.
  */
 public final class UserTap implements AutoCloseable {
+  /** How long a server may take to take a client; one at a time waits for that. */
+  private static final Duration PATIENCE = Duration.ofSeconds(10);
+
   private static final int ONLY_OWNER = 0600;
 
   private final long start = System.nanoTime();
   private final Path path;
   private final String server;
+  private final Duration patience;
   private final UnixSocket listener;
   private final TapQueue queue = new TapQueue();
   private final Set<TapConnection> connections = ConcurrentHashMap.newKeySet();
@@ -40,9 +45,11 @@ public final class UserTap implements AutoCloseable {
   private boolean isTold;
   private @Nullable RuntimeException failure;
 
-  private UserTap(Path path, Path server, UnixSocket listener, TapObserver observer) {
+  private UserTap(
+      Path path, Path server, Duration patience, UnixSocket listener, TapObserver observer) {
     this.path = path;
     this.server = server.toString();
+    this.patience = patience;
     this.listener = listener;
     this.acceptor = Thread.ofPlatform().name("jvfio-tap-accept").daemon().unstarted(this::accept);
     this.teller =
@@ -54,18 +61,23 @@ public final class UserTap implements AutoCloseable {
    *
    * @param listen where clients connect to; it must not exist, and is removed when the tap is
    *     closed
-   * @param server where the server listens; it is connected to for each client
+   * @param server where the server listens; it is connected to for each client, which is
+   *     disconnected if the server does not take it within 10 seconds
    * @param observer learns of the messages
    * @throws VfioException if it cannot listen there
    */
   public static UserTap listen(Path listen, Path server, TapObserver observer) {
+    return listen(listen, server, PATIENCE, observer);
+  }
+
+  static UserTap listen(Path listen, Path server, Duration patience, TapObserver observer) {
     UnixSocket listener;
     try {
       listener = UnixSocket.listen(listen.toString(), ONLY_OWNER);
     } catch (ErrnoException e) {
       throw cannotListen(listen, e.errno());
     }
-    var tap = new UserTap(listen, server, listener, observer);
+    var tap = new UserTap(listen, server, patience, listener, observer);
     tap.teller.start();
     tap.acceptor.start();
     return tap;
@@ -110,11 +122,11 @@ public final class UserTap implements AutoCloseable {
     queue.add(told -> told.connected(number, nanos), 0);
     UnixSocket toServer;
     try {
-      toServer = UnixSocket.connect(server);
+      toServer = WirePeer.connectOnce(server, patience);
     } catch (ErrnoException e) {
       client.close();
-      queue.add(
-          told -> told.disconnected(number, nanos, "there is no server: " + e.getMessage()), 0);
+      var why = e.errno().equals(Errno.EAGAIN) ? "the server takes nobody" : "there is no server";
+      queue.add(told -> told.disconnected(number, nanos, why + ": " + e.getMessage()), 0);
       ended();
       return;
     }

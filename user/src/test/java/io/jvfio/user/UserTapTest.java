@@ -15,6 +15,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -305,6 +306,28 @@ class UserTapTest {
       receive(server, 16, NONE);
     }
     tap.await(2);
+  }
+
+  @Test
+  void doesNotWaitForEverForAServerThatTakesNobody() throws Exception {
+    var waiting = new ArrayList<UnixSocket>();
+    var other = directory.resolve("other");
+    try (var impatient = UserTap.listen(other, server(), Duration.ofMillis(100), told)) {
+      assertThatThrownBy(
+              () -> {
+                while (true) {
+                  waiting.add(UnixSocket.connect(server().toString(), 50));
+                }
+              })
+          .isInstanceOfSatisfying(
+              ErrnoException.class, e -> assertThat(e.errno()).isEqualTo(Errno.EAGAIN));
+      try (var _ = UnixSocket.connect(other.toString())) {
+        impatient.await(1);
+      }
+      assertThat(told.lines.getLast()).contains("1 disconnected: the server takes nobody:");
+    } finally {
+      waiting.forEach(UnixSocket::close);
+    }
   }
 
   @Test
