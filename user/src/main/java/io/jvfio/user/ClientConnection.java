@@ -272,8 +272,7 @@ final class ClientConnection implements DeviceConnection {
     try {
       tellMaps(next);
       require(next, "VFIO_USER_DEVICE_SET_IRQS", interrupts.tell(next.link(), next.peer()));
-      tellMessageKind(next.link());
-      tellCommand(next.link());
+      require(next, "VFIO_USER_REGION_WRITE", restoreConfig(next.link()));
       mappings.replace(next.description());
       synchronized (gate) {
         now = next;
@@ -307,29 +306,28 @@ final class ClientConnection implements DeviceConnection {
     }
   }
 
-  private void tellMessageKind(Link link) throws LinkException {
+  /**
+   * Configuration space as it was before a reset, which the kernel sees to for a device of its own:
+   * the kind of interrupts that is in use, and COMMAND.
+   *
+   * @return 0, that the link was lost, or a negated errno
+   */
+  private int restoreConfig(Link link) {
+    int result = 0;
     for (int index : MessageInterrupts.INDEXES) {
       var inUse = index < first.irqs().size() ? interrupts.inUse(index) : new int[0];
-      if (inUse.length > 0) {
-        int result = enable(link, index, inUse);
-        if (result < 0) {
-          throw failure(link, "VFIO_USER_REGION_WRITE", result);
-        }
+      if (result == 0 && inUse.length > 0) {
+        result = enable(link, index, inUse);
       }
     }
+    return result == 0 && command != NOT_WRITTEN ? restoreCommand(link) : result;
   }
 
-  private void tellCommand(Link link) throws LinkException {
-    if (command == NOT_WRITTEN) {
-      return;
-    }
+  private int restoreCommand(Link link) {
     try (var arena = Arena.ofConfined()) {
       var value = arena.allocate(LE16);
       value.set(LE16, 0, (short) command);
-      int result = Calls.writeRegion(link, CONFIG, COMMAND, value, 0, Short.BYTES, false);
-      if (result < 0) {
-        throw failure(link, "VFIO_USER_REGION_WRITE", result);
-      }
+      return Math.min(0, Calls.writeRegion(link, CONFIG, COMMAND, value, 0, Short.BYTES, false));
     }
   }
 
@@ -588,6 +586,7 @@ final class ClientConnection implements DeviceConnection {
       lock.lock();
       try {
         result = Decoding.enable(current.link(), current.description());
+        result = result == 0 ? restoreConfig(current.link()) : result;
       } finally {
         lock.unlock();
       }

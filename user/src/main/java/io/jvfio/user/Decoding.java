@@ -62,8 +62,7 @@ final class Decoding {
    * @return 0, or that the link was lost
    */
   static int enable(Link link, Description device) {
-    if (device.regions().size() <= CONFIG
-        || device.regions().get(CONFIG).byteSize() < HEADER_SIZE) {
+    if (device.byteSize(CONFIG) < HEADER_SIZE) {
       return 0;
     }
     try (var arena = Arena.ofConfined()) {
@@ -101,7 +100,7 @@ final class Decoding {
   }
 
   private boolean exists(int bar) {
-    return device.regions().get(bar).byteSize() > 0;
+    return device.byteSize(bar) > 0;
   }
 
   private int register(int bar) {
@@ -123,7 +122,7 @@ final class Decoding {
   }
 
   private int place(int bar) {
-    long size = size(device.regions().get(bar).byteSize());
+    long size = size(device.byteSize(bar));
     long address;
     long end;
     if (isPorts(bar)) {

@@ -265,6 +265,11 @@ final class Description implements AutoCloseable {
     return regions;
   }
 
+  /** The size of a region in bytes; 0 if the device has none of this index. */
+  long byteSize(int region) {
+    return region < regions.size() ? regions.get(region).byteSize() : 0;
+  }
+
   List<Irqs> irqs() {
     return irqs;
   }

@@ -55,8 +55,7 @@ final class MessageInterrupts {
   }
 
   private static int write(Link link, Description device, int index, boolean on) {
-    var config = device.regions().size() > CONFIG ? device.regions().get(CONFIG) : null;
-    if (config == null || config.byteSize() < LAST) {
+    if (device.byteSize(CONFIG) < LAST) {
       return 0;
     }
     try (var arena = Arena.ofConfined()) {
@@ -85,8 +84,7 @@ final class MessageInterrupts {
    * @return 0, or that the link was lost
    */
   static int unmask(Link link, Description device, int... vectors) {
-    var config = device.regions().size() > CONFIG ? device.regions().get(CONFIG) : null;
-    if (config == null || config.byteSize() < LAST || vectors.length == 0) {
+    if (device.byteSize(CONFIG) < LAST || vectors.length == 0) {
       return 0;
     }
     int result = 0;

@@ -104,7 +104,7 @@ class ClientTest extends ScriptedServerTest {
   }
 
   @Test
-  void unmasksTheVectorsThatAreUsedInTheTableOfMsix() {
+  void unmasksTheVectorsThatAreUsedInTheTableOfMsixAfterAResetToo() {
     int table = 0x1000;
     server.config.set(ValueLayout.JAVA_SHORT, 6, (short) 0x10);
     server.config.set(ValueLayout.JAVA_BYTE, 0x34, (byte) 0x40);
@@ -115,6 +115,17 @@ class ClientTest extends ScriptedServerTest {
     }
     try (var device = VfioUser.open(path)) {
       device.interrupts().enableMsix(2);
+      assertThat(server.bar.get(ValueLayout.JAVA_INT, table + 12)).isZero();
+      device.enableBusMaster();
+      assertThat(server.config.get(ValueLayout.JAVA_SHORT, 0x42)).isEqualTo((short) 0x8000);
+      for (int i = 0; i < ScriptedServer.VECTORS; i++) {
+        server.bar.set(ValueLayout.JAVA_INT, table + 16 * i + 12, 1);
+      }
+      server.config.set(ValueLayout.JAVA_SHORT, 0x42, (short) 0);
+      server.config.set(ValueLayout.JAVA_SHORT, 4, (short) 0);
+      device.reset();
+      assertThat(server.config.get(ValueLayout.JAVA_SHORT, 0x42)).isEqualTo((short) 0x8000);
+      assertThat(server.config.get(ValueLayout.JAVA_SHORT, 4) & 4).as("bus master").isEqualTo(4);
       assertThat(server.bar.get(ValueLayout.JAVA_INT, table + 12)).isZero();
       assertThat(server.bar.get(ValueLayout.JAVA_INT, table + 16 + 12)).isZero();
       assertThat(server.bar.get(ValueLayout.JAVA_INT, table + 32 + 12)).isEqualTo(1);
