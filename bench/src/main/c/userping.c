@@ -2,7 +2,10 @@
  * Round trips of vfio-user region accesses over one or several servers, and of as many bytes over a bare pair of sockets: what the
  * machine allows. The servers take turns, so that all of them see the same machine.
  *
- * userping ROUNDS BATCHES REGION OFFSET WIDTH NAME=SOCKET[:spin] ...
+ * userping PROCESSOR PEER ROUNDS BATCHES REGION OFFSET WIDTH NAME=SOCKET[:spin] ...
+ *
+ * PROCESSOR is where it runs, PEER where the other end of the bare pair does. Servers are where whoever started them put them: left to
+ * the scheduler, two processes on one processor, which wake each other cheaply, are compared with two on two.
  *
  * Prints a line for each server and direction: name, direction, median nanoseconds per round trip, and the median of the ratios to the
  * first server's neighbouring batches.
@@ -123,18 +126,17 @@ static double median(const double *values, int count)
     return result;
 }
 
-/* Who spins wants a processor of its own, and the scheduler may take long to find that out. */
 static void stay_on(int processor)
 {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(processor, &set);
-    if (sysconf(_SC_NPROCESSORS_ONLN) > 1 && sched_setaffinity(0, sizeof set, &set) < 0)
+    if (sched_setaffinity(0, sizeof set, &set) < 0)
         die("sched_setaffinity");
 }
 
 /* What a request and a reply of the same sizes take between two processes that do nothing else. */
-static double bare(long rounds, int spin)
+static double bare(int peer, long rounds, int spin)
 {
     int pair[2];
     char buffer[40];
@@ -143,8 +145,7 @@ static double bare(long rounds, int spin)
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
-        if (spin)
-            stay_on(1);
+        stay_on(peer);
         for (long i = 0; i < rounds; i++) {
             receive(pair[1], buffer, 32, spin);
             if (send(pair[1], buffer, 33, MSG_NOSIGNAL) != 33)
@@ -152,8 +153,6 @@ static double bare(long rounds, int spin)
         }
         exit(0);
     }
-    if (spin)
-        stay_on(0);
     long long start = now();
     for (long i = 0; i < rounds; i++) {
         if (send(pair[0], buffer, 32, MSG_NOSIGNAL) != 32)
@@ -169,19 +168,21 @@ static double bare(long rounds, int spin)
 
 int main(int argc, char **argv)
 {
-    if (argc < 7 || argc > 6 + MAX_SERVERS) {
-        fprintf(stderr, "usage: userping ROUNDS BATCHES REGION OFFSET WIDTH NAME=SOCKET[:spin] ...\n");
+    if (argc < 9 || argc > 8 + MAX_SERVERS) {
+        fprintf(stderr, "usage: userping PROCESSOR PEER ROUNDS BATCHES REGION OFFSET WIDTH NAME=SOCKET[:spin] ...\n");
         return 2;
     }
-    long rounds = atol(argv[1]);
-    int batches = atoi(argv[2]), count = argc - 6;
-    uint32_t width = atoi(argv[5]);
-    struct access access = {.region = atoi(argv[3]), .offset = strtoull(argv[4], NULL, 0), .count = width};
+    int peer = atoi(argv[2]);
+    long rounds = atol(argv[3]);
+    int batches = atoi(argv[4]), count = argc - 8;
+    uint32_t width = atoi(argv[7]);
+    struct access access = {.region = atoi(argv[5]), .offset = strtoull(argv[6], NULL, 0), .count = width};
     struct server servers[MAX_SERVERS];
     if (rounds < 1 || batches < 1 || width < 1 || width > sizeof access.data)
         return 2;
+    stay_on(atoi(argv[1]));
     for (int s = 0; s < count; s++) {
-        char *name = argv[6 + s], *path = strchr(name, '='), *option;
+        char *name = argv[8 + s], *path = strchr(name, '='), *option;
         if (!path)
             return 2;
         *path++ = 0;
@@ -189,8 +190,6 @@ int main(int argc, char **argv)
         servers[s].spin = option && !strcmp(option, ":spin");
         if (servers[s].spin)
             *option = 0;
-        if (servers[s].spin)
-            stay_on(0);
         servers[s].name = name;
         servers[s].fd = open_server(path);
         for (int w = 0; w < 2; w++)
@@ -213,7 +212,8 @@ int main(int argc, char **argv)
             printf("%-24s %-5s %9.0f ns  %.3f\n", servers[s].name, w ? "write" : "read", median(servers[s].nanos[w], batches),
                    median(ratios, batches));
         }
-    printf("%-24s %-5s %9.0f ns\n", "bare sockets, blocking", "both", bare(rounds * batches, 0));
-    printf("%-24s %-5s %9.0f ns\n", "bare sockets, spinning", "both", bare(rounds * batches, 1));
+    printf("%-24s %-5s %9.0f ns\n", "bare sockets, blocking", "both", bare(peer, rounds * batches, 0));
+    if (peer != atoi(argv[1])) /* spinning wants two processors */
+        printf("%-24s %-5s %9.0f ns\n", "bare sockets, spinning", "both", bare(peer, rounds * batches, 1));
     return 0;
 }
