@@ -112,7 +112,7 @@ public final class LinuxKernel implements Kernel {
   public long read(int fd, MemorySegment target) {
     long result;
     do {
-      result = StreamIo.call(StreamIo.READ, fd, target);
+      result = StreamIo.read(fd, target);
     } while (result == -EINTR);
     return result;
   }
@@ -121,7 +121,7 @@ public final class LinuxKernel implements Kernel {
   public long write(int fd, MemorySegment source) {
     long result;
     do {
-      result = StreamIo.call(StreamIo.WRITE, fd, source);
+      result = StreamIo.write(fd, source);
     } while (result == -EINTR);
     return result;
   }
@@ -329,6 +329,10 @@ public final class LinuxKernel implements Kernel {
   /**
    * What all calls share: the linker, and errno, which the JVM itself may change right after a
    * call.
+   *
+   * <p>To take errno along costs a small object a call, unless the compiler sees through it, which
+   * depends on what it compiles around the call. So the calls that carry every message are made
+   * without. One that fails has done nothing, and is made again with errno, to say why.
    */
   static final class Native {
     static final Linker LINKER = Linker.nativeLinker();
@@ -355,6 +359,19 @@ public final class LinuxKernel implements Kernel {
       return -capture.get(ValueLayout.JAVA_INT, ERRNO_OFFSET);
     }
 
+    /**
+     * What errno is at this moment: mostly what the last call left. The JVM may have changed it
+     * since, so that whoever asks must be right in any case.
+     */
+    static int errnoMaybe() {
+      try {
+        return ErrnoLocation.MEMORY.get(
+            ValueLayout.JAVA_INT, (long) ErrnoLocation.HANDLE.invokeExact());
+      } catch (Throwable t) {
+        throw unexpected(t);
+      }
+    }
+
     static AssertionError unexpected(Throwable thrown) {
       switch (thrown) {
         case RuntimeException e -> throw e;
@@ -362,6 +379,13 @@ public final class LinuxKernel implements Kernel {
         default -> throw new AssertionError("a system call threw", thrown);
       }
     }
+  }
+
+  /** Where the C library has a thread's errno. */
+  private static final class ErrnoLocation {
+    static final MemorySegment MEMORY = NativeMemory.at(0, Long.MAX_VALUE, Arena.global());
+    static final MethodHandle HANDLE =
+        Native.link("__errno_location", FunctionDescriptor.of(ValueLayout.JAVA_LONG));
   }
 
   /**
@@ -490,10 +514,31 @@ public final class LinuxKernel implements Kernel {
             ValueLayout.JAVA_INT,
             ValueLayout.ADDRESS,
             ValueLayout.JAVA_LONG);
-    static final MethodHandle READ = Native.link("read", DESCRIPTOR, Native.CAPTURE);
-    static final MethodHandle WRITE = Native.link("write", DESCRIPTOR, Native.CAPTURE);
+    private static final MethodHandle READ = Native.link("read", DESCRIPTOR);
+    private static final MethodHandle READ_AGAIN = Native.link("read", DESCRIPTOR, Native.CAPTURE);
+    private static final MethodHandle WRITE = Native.link("write", DESCRIPTOR);
+    private static final MethodHandle WRITE_AGAIN =
+        Native.link("write", DESCRIPTOR, Native.CAPTURE);
 
-    static long call(MethodHandle handle, int fd, MemorySegment buffer) {
+    static long read(int fd, MemorySegment buffer) {
+      try {
+        long result = (long) READ.invokeExact(fd, buffer, buffer.byteSize());
+        return result >= 0 ? result : again(READ_AGAIN, fd, buffer);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+
+    static long write(int fd, MemorySegment buffer) {
+      try {
+        long result = (long) WRITE.invokeExact(fd, buffer, buffer.byteSize());
+        return result >= 0 ? result : again(WRITE_AGAIN, fd, buffer);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+
+    private static long again(MethodHandle handle, int fd, MemorySegment buffer) {
       var capture = Native.capture();
       try {
         long result = (long) handle.invokeExact(capture, fd, buffer, buffer.byteSize());
@@ -582,16 +627,16 @@ public final class LinuxKernel implements Kernel {
                 ValueLayout.JAVA_INT,
                 ValueLayout.ADDRESS),
             Native.CAPTURE);
-    private static final MethodHandle WAIT =
-        Native.link(
-            "epoll_wait",
-            FunctionDescriptor.of(
-                ValueLayout.JAVA_INT,
-                ValueLayout.JAVA_INT,
-                ValueLayout.ADDRESS,
-                ValueLayout.JAVA_INT,
-                ValueLayout.JAVA_INT),
-            Native.CAPTURE);
+    private static final FunctionDescriptor WAITING =
+        FunctionDescriptor.of(
+            ValueLayout.JAVA_INT,
+            ValueLayout.JAVA_INT,
+            ValueLayout.ADDRESS,
+            ValueLayout.JAVA_INT,
+            ValueLayout.JAVA_INT);
+    private static final MethodHandle WAIT = Native.link("epoll_wait", WAITING);
+    private static final MethodHandle WAIT_AGAIN =
+        Native.link("epoll_wait", WAITING, Native.CAPTURE);
 
     static int create(int flags) {
       var capture = Native.capture();
@@ -614,9 +659,18 @@ public final class LinuxKernel implements Kernel {
     }
 
     static int await(int epollFd, MemorySegment events, int most, int timeoutMillis) {
+      try {
+        int result = (int) WAIT.invokeExact(epollFd, events, most, timeoutMillis);
+        return result >= 0 ? result : again(epollFd, events, most, timeoutMillis);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+
+    private static int again(int epollFd, MemorySegment events, int most, int timeoutMillis) {
       var capture = Native.capture();
       try {
-        int result = (int) WAIT.invokeExact(capture, epollFd, events, most, timeoutMillis);
+        int result = (int) WAIT_AGAIN.invokeExact(capture, epollFd, events, most, timeoutMillis);
         return result >= 0 ? result : Native.negatedErrno(capture);
       } catch (Throwable t) {
         throw Native.unexpected(t);
@@ -632,20 +686,25 @@ public final class LinuxKernel implements Kernel {
     static final ThreadLocal<MemorySegment> ENTRY =
         ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(ValueLayout.JAVA_INT, 2));
 
-    private static final MethodHandle HANDLE =
-        Native.link(
-            "poll",
-            FunctionDescriptor.of(
-                ValueLayout.JAVA_INT,
-                ValueLayout.ADDRESS,
-                ValueLayout.JAVA_LONG,
-                ValueLayout.JAVA_INT),
-            Native.CAPTURE);
+    private static final FunctionDescriptor DESCRIPTOR =
+        FunctionDescriptor.of(
+            ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT);
+    private static final MethodHandle HANDLE = Native.link("poll", DESCRIPTOR);
+    private static final MethodHandle AGAIN = Native.link("poll", DESCRIPTOR, Native.CAPTURE);
 
     static int call(MemorySegment entry, int timeoutMillis) {
+      try {
+        int result = (int) HANDLE.invokeExact(entry, 1L, timeoutMillis);
+        return result >= 0 ? result : again(entry, timeoutMillis);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+
+    private static int again(MemorySegment entry, int timeoutMillis) {
       var capture = Native.capture();
       try {
-        int result = (int) HANDLE.invokeExact(capture, entry, 1L, timeoutMillis);
+        int result = (int) AGAIN.invokeExact(capture, entry, 1L, timeoutMillis);
         return result >= 0 ? result : Native.negatedErrno(capture);
       } catch (Throwable t) {
         throw Native.unexpected(t);

@@ -42,6 +42,7 @@ public final class UnixSocket implements AutoCloseable {
   private static final int SHUT_RDWR = 2;
   private static final int BACKLOG = 16;
   private static final int EINTR = Errno.EINTR.number();
+  private static final int EAGAIN = Errno.EAGAIN.number();
 
   /** {@code struct msghdr}, with its padding, on every 64-bit machine. */
   private static final StructLayout MESSAGE =
@@ -75,6 +76,7 @@ public final class UnixSocket implements AutoCloseable {
   private final MemorySegment outgoing = allocate();
   private final MemorySegment incoming = allocate();
   private final AtomicBoolean closed = new AtomicBoolean();
+  private volatile boolean limitsReceive;
   private int received;
 
   private UnixSocket(int fd, String name) {
@@ -236,6 +238,7 @@ public final class UnixSocket implements AutoCloseable {
     try (var arena = Arena.ofConfined()) {
       var time = arena.allocate(2 * Long.BYTES, Long.BYTES);
       limit(SO_RCVTIMEO, receiveMillis, time);
+      limitsReceive = receiveMillis > 0;
       limit(SO_SNDTIMEO, sendMillis, time);
     }
   }
@@ -272,7 +275,7 @@ public final class UnixSocket implements AutoCloseable {
     do {
       result =
           count > 0
-              ? Calls.message(Calls.SEND_MESSAGE, fd, outgoing, MSG_NOSIGNAL)
+              ? Calls.sendMessage(fd, outgoing)
               : Calls.send(fd, data.address() + offset, byteSize);
     } while (result == -EINTR);
     return result;
@@ -323,7 +326,7 @@ public final class UnixSocket implements AutoCloseable {
     int flags = wait ? MSG_CMSG_CLOEXEC : MSG_CMSG_CLOEXEC | MSG_DONTWAIT;
     long result;
     do {
-      result = Calls.message(Calls.RECEIVE_MESSAGE, fd, message, flags);
+      result = Calls.receiveMessage(fd, message, flags, !wait || limitsReceive);
     } while (result == -EINTR);
     return result < 0 || take(message, descriptors, first) ? result : Errno.EMSGSIZE.result();
   }
@@ -456,17 +459,19 @@ public final class UnixSocket implements AutoCloseable {
     static final MethodHandle SHUTDOWN = link("shutdown", TWO);
     static final MethodHandle CONNECT = link("connect", ADDRESS);
     static final MethodHandle BIND = link("bind", ADDRESS);
-    private static final MethodHandle SEND =
-        link(
-            "send",
-            FunctionDescriptor.of(
-                ValueLayout.JAVA_LONG,
-                ValueLayout.JAVA_INT,
-                ValueLayout.JAVA_LONG,
-                ValueLayout.JAVA_LONG,
-                ValueLayout.JAVA_INT));
-    static final MethodHandle SEND_MESSAGE = link("sendmsg", MESSAGES);
-    static final MethodHandle RECEIVE_MESSAGE = link("recvmsg", MESSAGES);
+    private static final FunctionDescriptor BYTES =
+        FunctionDescriptor.of(
+            ValueLayout.JAVA_LONG,
+            ValueLayout.JAVA_INT,
+            ValueLayout.JAVA_LONG,
+            ValueLayout.JAVA_LONG,
+            ValueLayout.JAVA_INT);
+    private static final MethodHandle SEND = LinuxKernel.Native.link("send", BYTES);
+    private static final MethodHandle SEND_AGAIN = link("send", BYTES);
+    private static final MethodHandle SEND_MESSAGE = link("sendmsg", MESSAGES);
+    private static final MethodHandle RECEIVE_MESSAGE =
+        LinuxKernel.Native.link("recvmsg", MESSAGES);
+    private static final MethodHandle RECEIVE_MESSAGE_AGAIN = link("recvmsg", MESSAGES);
 
     private static MethodHandle link(String function, FunctionDescriptor descriptor) {
       return LinuxKernel.Native.link(function, descriptor, LinuxKernel.Native.CAPTURE);
@@ -545,16 +550,45 @@ public final class UnixSocket implements AutoCloseable {
 
     /** The bytes at {@code address}: most messages are bytes alone, and have less to be read. */
     static long send(int fd, long address, long byteSize) {
+      try {
+        // Without waiting for room: that is for the second call, or the limit would hold twice.
+        long result = (long) SEND.invokeExact(fd, address, byteSize, MSG_NOSIGNAL | MSG_DONTWAIT);
+        return result >= 0 ? result : sendAgain(fd, address, byteSize);
+      } catch (Throwable t) {
+        throw LinuxKernel.Native.unexpected(t);
+      }
+    }
+
+    private static long sendAgain(int fd, long address, long byteSize) {
       var capture = LinuxKernel.Native.capture();
       try {
-        long result = (long) SEND.invokeExact(capture, fd, address, byteSize, MSG_NOSIGNAL);
+        long result = (long) SEND_AGAIN.invokeExact(capture, fd, address, byteSize, MSG_NOSIGNAL);
         return result >= 0 ? result : LinuxKernel.Native.negatedErrno(capture);
       } catch (Throwable t) {
         throw LinuxKernel.Native.unexpected(t);
       }
     }
 
-    static long message(MethodHandle handle, int fd, MemorySegment message, int flags) {
+    static long sendMessage(int fd, MemorySegment message) {
+      return withErrno(SEND_MESSAGE, fd, message, MSG_NOSIGNAL);
+    }
+
+    /** A receive that may end with nothing is one of many: what else there was, the next finds. */
+    static long receiveMessage(int fd, MemorySegment message, int flags, boolean mayEnd) {
+      try {
+        long result = (long) RECEIVE_MESSAGE.invokeExact(fd, message, flags);
+        if (result >= 0) {
+          return result;
+        }
+        return mayEnd && LinuxKernel.Native.errnoMaybe() == EAGAIN
+            ? -EAGAIN
+            : withErrno(RECEIVE_MESSAGE_AGAIN, fd, message, flags);
+      } catch (Throwable t) {
+        throw LinuxKernel.Native.unexpected(t);
+      }
+    }
+
+    private static long withErrno(MethodHandle handle, int fd, MemorySegment message, int flags) {
       var capture = LinuxKernel.Native.capture();
       try {
         long result = (long) handle.invokeExact(capture, fd, message, flags);

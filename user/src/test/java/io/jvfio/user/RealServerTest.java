@@ -3,6 +3,7 @@ package io.jvfio.user;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import com.sun.management.ThreadMXBean;
 import io.jvfio.DmaAccess;
 import io.jvfio.DmaRange;
 import io.jvfio.MapOptions;
@@ -18,6 +19,7 @@ import io.jvfio.model.NvmeNamespaceOptions;
 import io.jvfio.nvme.NvmeController;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -141,6 +143,57 @@ class RealServerTest {
       }
       Thread.onSpinWait();
     }
+  }
+
+  /** Neither side, for register accesses nor for memory that the server asks the client for. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void nothingIsAllocatedForAMessage(boolean polling) {
+    try (var _ = serveEdu(true, polling);
+        var device = VfioUser.open(path);
+        var arena = Arena.ofShared()) {
+      device.enableBusMaster();
+      var mapping = device.dmaSpace().map(arena.allocate(4096, 4096));
+      var registers = device.region(0).registers();
+      var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+      long[] all = threadsOfThisTest();
+      long least = Long.MAX_VALUE;
+      long end = System.nanoTime() + LIMIT_NANOS;
+      while (least > 0 && System.nanoTime() < end) {
+        long before = allocated(threads, all);
+        for (int i = 0; i < 200; i++) {
+          registers.write32(EDU_LIVENESS, registers.read32(EDU_LIVENESS) + 1);
+          move(registers, mapping.iova(), EDU_BUFFER, 1);
+          move(registers, EDU_BUFFER, mapping.iova(), 3);
+        }
+        least = Math.min(least, allocated(threads, all) - before);
+      }
+      assertThat(least).isZero();
+      mapping.close();
+    }
+  }
+
+  /** This thread, and those of the server and of the device, which have its path in their names. */
+  private long[] threadsOfThisTest() {
+    var found =
+        Thread.getAllStackTraces().keySet().stream()
+            .filter(
+                thread ->
+                    thread.equals(Thread.currentThread())
+                        || thread.getName().contains(path.toString()))
+            .mapToLong(Thread::threadId)
+            .toArray();
+    assertThat(found).hasSizeGreaterThanOrEqualTo(5); // accepting, session, poll, twin, this
+    return found;
+  }
+
+  /** One by one: an array of results would count itself. */
+  private static long allocated(ThreadMXBean threads, long[] all) {
+    long bytes = 0;
+    for (long thread : all) {
+      bytes += threads.getThreadAllocatedBytes(thread);
+    }
+    return bytes;
   }
 
   @Test
