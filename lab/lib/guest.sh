@@ -10,7 +10,7 @@ run_guest() {
   cp "$(kernel_dir)/linux" "$work/linux"
   for ((disk = 0; disk < DEVICES; disk++)); do
     truncate -s 1280M "$work/disk$disk" # sparse: what is not written takes no room
-    devices+=(-drive "if=none,id=disk$disk,format=raw,cache=writeback,file=$inside/disk$disk") # a flush is one
+    devices+=(-drive "if=none,id=disk$disk,format=raw,cache=writeback,file=$inside/disk$disk$DISK_OPTIONS") # a flush is one
   done
   for ((disk = 0; disk < ${#NULLS[@]}; disk++)); do
     devices+=(-drive "if=none,id=null$disk,driver=null-co,size=1G,read-zeroes=on")

@@ -5,6 +5,7 @@ load_lane() {
   LANE=$1
   ARCH='' KERNEL='' KERNEL_PACKAGE='' KERNEL_SOURCE='' KERNEL_OPTIONS='' APPEND='' MEMORY=2G REPORT=LaneReport
   DEVICES=2 # NVMe controllers, each with a disk of its own: disk0, disk1 …
+  DISK_OPTIONS='' # of QEMU's drives, each with a comma before it
   NULLS=() # PCI addresses of controllers whose disks hold nothing and take no time: null0, null1 …; there when NVMe figures are measured
   BIND=class=0x010802 BOUND='' # which PCI devices are vfio-pci's in the guest, by an attribute, if any; how many must be
   declare -gA SERVED=() # devices that are served from outside: arguments of `jvfio serve`
