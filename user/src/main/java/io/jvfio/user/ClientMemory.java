@@ -238,20 +238,11 @@ final class ClientMemory implements DmaPort, AutoCloseable {
    *     nothing is removed then
    */
   int unmap(long iova, long byteSize) {
-    long last = iova + byteSize - 1;
-    if (byteSize == 0 || Long.compareUnsigned(last, iova) < 0) {
+    if (!canUnmap(iova, byteSize)) {
       return Errno.ENOENT.result();
     }
-    int from = firstBehind(iova);
-    if (from > 0 && ranges[from - 1].holds(iova)) {
-      from--;
-    }
-    int end = firstBehind(last);
-    if (from == end
-        || !isWithin(ranges[from], iova, last)
-        || !isWithin(ranges[end - 1], iova, last)) {
-      return Errno.ENOENT.result();
-    }
+    int from = firstOf(iova);
+    int end = firstBehind(iova + byteSize - 1);
     var removed = Arrays.copyOfRange(ranges, from, end);
     System.arraycopy(keys, end, keys, from, count - end);
     System.arraycopy(ranges, end, ranges, from, count - end);
@@ -261,6 +252,25 @@ final class ClientMemory implements DmaPort, AutoCloseable {
       release(range);
     }
     return 0;
+  }
+
+  /** Whether there are maps in a range, and none of them only in part. */
+  boolean canUnmap(long iova, long byteSize) {
+    long last = iova + byteSize - 1;
+    if (byteSize == 0 || Long.compareUnsigned(last, iova) < 0) {
+      return false;
+    }
+    int from = firstOf(iova);
+    int end = firstBehind(last);
+    return from < end
+        && isWithin(ranges[from], iova, last)
+        && isWithin(ranges[end - 1], iova, last);
+  }
+
+  /** The first map that holds this address, or is behind it. */
+  private int firstOf(long iova) {
+    int behind = firstBehind(iova);
+    return behind > 0 && ranges[behind - 1].holds(iova) ? behind - 1 : behind;
   }
 
   private static boolean isWithin(Range range, long first, long last) {

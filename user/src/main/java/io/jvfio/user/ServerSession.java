@@ -665,7 +665,9 @@ final class ServerSession {
         memory.unmapAll();
       } else {
         if (wantsBitmap) {
-          int bits = dirtyBits(address, size);
+          // What is told of is forgotten.
+          int bits =
+              memory.canUnmap(address, size) ? dirtyBits(address, size) : Errno.ENOENT.result();
           if (bits < 0) {
             return bits;
           }

@@ -8,6 +8,7 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
+import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.model.Bar;
 import io.jvfio.model.ConfigSpace;
 import io.jvfio.model.DeviceModel;
@@ -19,6 +20,7 @@ import io.jvfio.model.InterruptPort;
 import io.jvfio.model.IoEventRegister;
 import io.jvfio.model.ResetReason;
 import io.jvfio.user.wire.Command;
+import io.jvfio.user.wire.DirtyBitmap;
 import io.jvfio.user.wire.DmaAccessMessage;
 import io.jvfio.user.wire.DmaMapMessage;
 import io.jvfio.user.wire.DmaUnmapMessage;
@@ -668,6 +670,44 @@ class ServerTest {
       assertThat(client.map(0, 0x20_0000, READ_WRITE)).isZero();
     }
     KERNEL.close(fd);
+  }
+
+  @Test
+  void forgetsNoWrittenPageForAnUnmapThatItRefuses() throws Exception {
+    int fd = memory(16 << 10);
+    try (var client = start()) {
+      assertThat(client.map(0x10_0000, 16 << 10, READ_WRITE, fd)).isZero();
+      assertThat(client.write(7, COMMAND, 2, BUS_MASTER)).isZero();
+      var log = new PayloadWriter().u64(4096).u32(0).u32(0).toBytes();
+      int start = Vfio.VFIO_DEVICE_FEATURE_SET | Vfio.VFIO_DEVICE_FEATURE_DMA_LOGGING_START;
+      assertThat(send(client, Command.DEVICE_FEATURE, PayloadWriter.feature(24, start, log)))
+          .isZero();
+      assertThat(client.write(0, 0x108, 8, 0x10_1000)).isZero(); // 6000 bytes: pages 1 and 2
+
+      assertThat(send(client, Command.DMA_UNMAP, dirtyUnmap(0x10_0000, 12 << 10)))
+          .as("a map only in part")
+          .isEqualTo(Errno.ENOENT.number());
+      assertThat(send(client, Command.DMA_UNMAP, dirtyUnmap(0x10_0000, 16 << 10))).isZero();
+      assertThat(client.in().get(ValueLayout.JAVA_LONG, DirtyBitmap.SIZE)).isEqualTo(0b0110);
+    }
+    KERNEL.close(fd);
+  }
+
+  private static byte[] dirtyUnmap(long iova, long byteSize) {
+    return new PayloadWriter()
+        .u32(24 + 16 + 8)
+        .u32(DmaUnmapMessage.GET_DIRTY_BITMAP)
+        .u64(iova)
+        .u64(byteSize)
+        .u64(4096)
+        .u64(8)
+        .zeros(8)
+        .toBytes();
+  }
+
+  private static int send(RawClient client, Command command, byte[] payload) {
+    MemorySegment.copy(payload, 0, client.out, ValueLayout.JAVA_BYTE, Header.SIZE, payload.length);
+    return client.call(command, Header.SIZE + payload.length);
   }
 
   @Test
