@@ -23,6 +23,11 @@ final class LinuxDevice implements VfioDevice {
   private static final long SPARSE_COUNT_OFFSET = 8;
   private static final long SPARSE_AREAS_OFFSET = 16;
 
+  /** Configuration space of PCI, and of PCI Express: drivers/vfio/pci/vfio_pci_config.c. */
+  private static final int CONFIG_BYTES = 256;
+
+  private static final int EXPRESS_CONFIG_BYTES = 4096;
+
   private final String name;
   private final OpenFile file;
   private final DmaSpace space;
@@ -118,6 +123,11 @@ final class LinuxDevice implements VfioDevice {
     var all = new ArrayList<Region>();
     for (int index = 0; index < count; index++) {
       all.add(readRegion(kernel, index));
+    }
+    int index = Vfio.VFIO_PCI_CONFIG_REGION_INDEX;
+    long size = all.get(index).info().byteSize();
+    if (size < CONFIG_BYTES || size > EXPRESS_CONFIG_BYTES) {
+      throw senseless(index, "%,d bytes of configuration space".formatted(size));
     }
     return List.copyOf(all);
   }

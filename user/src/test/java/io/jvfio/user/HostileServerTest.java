@@ -172,6 +172,14 @@ class HostileServerTest extends ScriptedServerTest {
                   reply.set(Layouts.U32, 24, 2);
                 }),
             "at least 8 regions"),
+        new Misdeed(
+            "no configuration space",
+            region(7, info -> VfioRegionInfo.size(info, 0)),
+            "0 bytes of configuration space"),
+        new Misdeed(
+            "more configuration space than there is",
+            region(7, info -> VfioRegionInfo.size(info, 1L << 32)),
+            "4,294,967,296 bytes of configuration space"),
         new Misdeed("another region", region(3, info -> VfioRegionInfo.index(info, 4)), "index 4"),
         new Misdeed(
             "a region of a negative size", region(0, info -> VfioRegionInfo.size(info, -5)), "-"),
