@@ -1,5 +1,6 @@
 package io.jvfio;
 
+import io.jvfio.linux.uapi.PciRegs;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -8,15 +9,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Reads a device's capability lists, of which nothing is trusted. */
 final class CapabilityList {
-  static final int FIRST_EXTENDED = 0x100;
-
-  private static final int STATUS = 0x06;
-  private static final int STATUS_HAS_LIST = 1 << 4;
-  private static final int HEADER_TYPE = 0x0e;
-  private static final int HEADER_OF_CARDBUS = 2;
-  private static final int FIRST = 0x34;
-  private static final int FIRST_OF_CARDBUS = 0x14;
-  private static final int HEADER_END = 0x40;
   private static final int NO_ANSWER = 0xff;
 
   private static final List<String> ACCESS_CONTROLS =
@@ -45,27 +37,33 @@ final class CapabilityList {
   }
 
   private void readStandard() {
-    if ((config.read16(STATUS) & STATUS_HAS_LIST) == 0) {
+    if ((config.read16(PciRegs.PCI_STATUS) & PciRegs.PCI_STATUS_CAP_LIST) == 0) {
       return;
     }
-    boolean cardbus = (config.read8(HEADER_TYPE) & 0x7f) == HEADER_OF_CARDBUS;
+    boolean cardbus =
+        (config.read8(PciRegs.PCI_HEADER_TYPE) & PciRegs.PCI_HEADER_TYPE_MASK)
+            == PciRegs.PCI_HEADER_TYPE_CARDBUS;
     var seen = new HashSet<Integer>();
-    int offset = config.read8(cardbus ? FIRST_OF_CARDBUS : FIRST) & ~3;
-    while (offset >= HEADER_END && seen.add(offset)) {
+    int offset =
+        config.read8(cardbus ? PciRegs.PCI_CB_CAPABILITY_LIST : PciRegs.PCI_CAPABILITY_LIST) & ~3;
+    while (offset >= PciRegs.PCI_STD_HEADER_SIZEOF && seen.add(offset)) {
       int id = config.read8(offset);
       if (id == NO_ANSWER) {
         return;
       }
-      var entry = new Entry(offset, Math.min(config.byteSize(), FIRST_EXTENDED) - offset);
+      var entry =
+          new Entry(offset, Math.min(config.byteSize(), PciRegs.PCI_CFG_SPACE_SIZE) - offset);
       found.add(known(entry.standard(id), offset, id));
-      offset = config.read8(offset + 1) & ~3;
+      offset = config.read8(offset + PciRegs.PCI_CAP_LIST_NEXT) & ~3;
     }
   }
 
   private void readExtended() {
     var seen = new HashSet<Integer>();
-    int offset = FIRST_EXTENDED;
-    while (offset >= FIRST_EXTENDED && offset <= config.byteSize() - 4 && seen.add(offset)) {
+    int offset = PciRegs.PCI_CFG_SPACE_SIZE;
+    while (offset >= PciRegs.PCI_CFG_SPACE_SIZE
+        && offset <= config.byteSize() - 4
+        && seen.add(offset)) {
       int header = config.read32(offset);
       if (header == 0 || header == -1) {
         return;
@@ -108,150 +106,176 @@ final class CapabilityList {
     /** Decodes it, or null where it is not known or has no room. */
     @Nullable PciCapability standard(int id) {
       return switch (id) {
-        case 0x01 -> room < 8 ? null : powerManagement();
-        case 0x03 -> room < 8 ? null : new PciCapability.VitalProductData(offset);
-        case 0x05 -> room < 10 ? null : msi();
-        case 0x09 -> room < 4 ? null : new PciCapability.VendorSpecific(offset, at8(2));
-        case 0x0d -> room < 8 ? null : new PciCapability.SubsystemIds(offset, at16(4), at16(6));
-        case 0x10 -> room < 0x14 ? null : pciExpress();
-        case 0x11 -> room < 12 ? null : msiX();
-        case 0x13 ->
-            room < 6 ? null : new PciCapability.Af(offset, isSet(at8(3), 1), isSet(at8(3), 0));
+        case PciRegs.PCI_CAP_ID_PM -> room < 8 ? null : powerManagement();
+        case PciRegs.PCI_CAP_ID_VPD -> room < 8 ? null : new PciCapability.VitalProductData(offset);
+        case PciRegs.PCI_CAP_ID_MSI -> room < 10 ? null : msi();
+        case PciRegs.PCI_CAP_ID_VNDR ->
+            room < 4 ? null : new PciCapability.VendorSpecific(offset, at8(PciRegs.PCI_CAP_FLAGS));
+        case PciRegs.PCI_CAP_ID_SSVID ->
+            room < 8
+                ? null
+                : new PciCapability.SubsystemIds(
+                    offset, at16(PciRegs.PCI_SSVID_VENDOR_ID), at16(PciRegs.PCI_SSVID_DEVICE_ID));
+        case PciRegs.PCI_CAP_ID_EXP -> room < 0x14 ? null : pciExpress();
+        case PciRegs.PCI_CAP_ID_MSIX -> room < 12 ? null : msiX();
+        case PciRegs.PCI_CAP_ID_AF ->
+            room < 6
+                ? null
+                : new PciCapability.Af(
+                    offset,
+                    isSet(at8(PciRegs.PCI_AF_CAP), PciRegs.PCI_AF_CAP_FLR),
+                    isSet(at8(PciRegs.PCI_AF_CAP), PciRegs.PCI_AF_CAP_TP));
         default -> null;
       };
     }
 
     @Nullable PciCapability extended(int id) {
       return switch (id) {
-        case 0x01 -> room < 0x1c ? null : errors();
-        case 0x03 -> room < 12 ? null : new PciCapability.DeviceSerialNumber(offset, serial());
-        case 0x0b -> room < 8 ? null : vendorSpecific();
-        case 0x0d ->
+        case PciRegs.PCI_EXT_CAP_ID_ERR -> room < 0x1c ? null : errors();
+        case PciRegs.PCI_EXT_CAP_ID_DSN ->
+            room < 12 ? null : new PciCapability.DeviceSerialNumber(offset, serial());
+        case PciRegs.PCI_EXT_CAP_ID_VNDR -> room < 8 ? null : vendorSpecific();
+        case PciRegs.PCI_EXT_CAP_ID_ACS ->
             room < 8
                 ? null
                 : new PciCapability.AccessControlServices(
-                    offset, named(ACCESS_CONTROLS, at16(4)), named(ACCESS_CONTROLS, at16(6)));
-        case 0x0e -> room < 8 ? null : new PciCapability.AlternativeRoutingId(offset, at8(5));
-        case 0x0f -> room < 8 ? null : addressTranslation();
-        case 0x10 -> room < 0x40 ? null : srIov();
-        case 0x15 -> room < 12 ? null : new PciCapability.ResizableBar(offset, resizable());
-        case 0x18 ->
+                    offset,
+                    named(ACCESS_CONTROLS, at16(PciRegs.PCI_ACS_CAP)),
+                    named(ACCESS_CONTROLS, at16(PciRegs.PCI_ACS_CTRL)));
+        case PciRegs.PCI_EXT_CAP_ID_ARI ->
             room < 8
                 ? null
-                : new PciCapability.LatencyTolerance(offset, latency(at16(4)), latency(at16(6)));
-        case 0x19 -> room < 12 ? null : new PciCapability.SecondaryPciExpress(offset, at32(8));
-        case 0x1b -> room < 8 ? null : pasid();
-        case 0x1e ->
+                : new PciCapability.AlternativeRoutingId(offset, at8(PciRegs.PCI_ARI_CAP + 1));
+        case PciRegs.PCI_EXT_CAP_ID_ATS -> room < 8 ? null : addressTranslation();
+        case PciRegs.PCI_EXT_CAP_ID_SRIOV -> room < 0x40 ? null : srIov();
+        case PciRegs.PCI_EXT_CAP_ID_REBAR ->
+            room < 12 ? null : new PciCapability.ResizableBar(offset, resizable());
+        case PciRegs.PCI_EXT_CAP_ID_LTR ->
+            room < 8
+                ? null
+                : new PciCapability.LatencyTolerance(
+                    offset,
+                    latency(at16(PciRegs.PCI_LTR_MAX_SNOOP_LAT)),
+                    latency(at16(PciRegs.PCI_LTR_MAX_NOSNOOP_LAT)));
+        case PciRegs.PCI_EXT_CAP_ID_SECPCI ->
+            room < 12 ? null : new PciCapability.SecondaryPciExpress(offset, at32(8));
+        case PciRegs.PCI_EXT_CAP_ID_PASID -> room < 8 ? null : pasid();
+        case PciRegs.PCI_EXT_CAP_ID_L1SS ->
             room < 12
                 ? null
                 : new PciCapability.L1PmSubstates(
-                    offset, named(L1_STATES, at32(4)), named(L1_STATES, at32(8)));
-        case 0x1f -> room < 12 ? null : precisionTime();
-        case 0x23 -> room < 12 ? null : designatedVendorSpecific();
-        case 0x25 ->
+                    offset,
+                    named(L1_STATES, at32(PciRegs.PCI_L1SS_CAP)),
+                    named(L1_STATES, at32(PciRegs.PCI_L1SS_CTL1)));
+        case PciRegs.PCI_EXT_CAP_ID_PTM -> room < 12 ? null : precisionTime();
+        case PciRegs.PCI_EXT_CAP_ID_DVSEC -> room < 12 ? null : designatedVendorSpecific();
+        case PciRegs.PCI_EXT_CAP_ID_DLF ->
             room < 12
                 ? null
-                : new PciCapability.DataLinkFeature(offset, isSet(at32(4), 0), isSet(at32(8), 31));
+                : new PciCapability.DataLinkFeature(
+                    offset, isSet(at32(PciRegs.PCI_DLF_CAP), 1), isSet(at32(8), 1 << 31));
         default -> null;
       };
     }
 
     private PciCapability powerManagement() {
-      int capabilities = at16(2);
-      int control = at16(4);
+      int capabilities = at16(PciRegs.PCI_PM_PMC);
+      int control = at16(PciRegs.PCI_PM_CTRL);
       return new PciCapability.PowerManagement(
           offset,
-          capabilities & 7,
-          control & 3,
-          isSet(capabilities, 9),
-          isSet(capabilities, 10),
-          isSet(control, 3),
-          capabilities >>> 11 & 0x1f);
+          capabilities & PciRegs.PCI_PM_CAP_VER_MASK,
+          control & PciRegs.PCI_PM_CTRL_STATE_MASK,
+          isSet(capabilities, PciRegs.PCI_PM_CAP_D1),
+          isSet(capabilities, PciRegs.PCI_PM_CAP_D2),
+          isSet(control, PciRegs.PCI_PM_CTRL_NO_SOFT_RESET),
+          capabilities >>> PciRegs.PCI_PM_CAP_PME_SHIFT);
     }
 
     private PciCapability msi() {
-      int control = at16(2);
+      int control = at16(PciRegs.PCI_MSI_FLAGS);
       return new PciCapability.Msi(
           offset,
-          isSet(control, 0),
-          1 << (control >>> 1 & 7),
-          1 << (control >>> 4 & 7),
-          isSet(control, 7),
-          isSet(control, 8));
+          isSet(control, PciRegs.PCI_MSI_FLAGS_ENABLE),
+          1 << ((control & PciRegs.PCI_MSI_FLAGS_QMASK) >>> 1),
+          1 << ((control & PciRegs.PCI_MSI_FLAGS_QSIZE) >>> 4),
+          isSet(control, PciRegs.PCI_MSI_FLAGS_64BIT),
+          isSet(control, PciRegs.PCI_MSI_FLAGS_MASKBIT));
     }
 
     private PciCapability msiX() {
-      int control = at16(2);
-      int vectors = (control & 0x7ff) + 1;
-      int table = at32(4);
-      int pending = at32(8);
+      int control = at16(PciRegs.PCI_MSIX_FLAGS);
+      int vectors = (control & PciRegs.PCI_MSIX_FLAGS_QSIZE) + 1;
+      int table = at32(PciRegs.PCI_MSIX_TABLE);
+      int pending = at32(PciRegs.PCI_MSIX_PBA);
       return new PciCapability.MsiX(
           offset,
-          isSet(control, 15),
-          isSet(control, 14),
+          isSet(control, PciRegs.PCI_MSIX_FLAGS_ENABLE),
+          isSet(control, PciRegs.PCI_MSIX_FLAGS_MASKALL),
           vectors,
-          table & 7,
-          Integer.toUnsignedLong(table & ~7),
-          vectors * 16,
-          pending & 7,
-          Integer.toUnsignedLong(pending & ~7),
+          table & PciRegs.PCI_MSIX_TABLE_BIR,
+          Integer.toUnsignedLong(table & PciRegs.PCI_MSIX_TABLE_OFFSET),
+          vectors * PciRegs.PCI_MSIX_ENTRY_SIZE,
+          pending & PciRegs.PCI_MSIX_PBA_BIR,
+          Integer.toUnsignedLong(pending & PciRegs.PCI_MSIX_PBA_OFFSET),
           (vectors + 63) / 64 * 8);
     }
 
     private PciCapability pciExpress() {
-      int flags = at16(2);
-      int device = at32(4);
-      int control = at16(8);
+      int flags = at16(PciRegs.PCI_EXP_FLAGS);
+      int device = at32(PciRegs.PCI_EXP_DEVCAP);
+      int control = at16(PciRegs.PCI_EXP_DEVCTL);
       return new PciCapability.PciExpress(
           offset,
-          flags & 0xf,
-          portType(flags >>> 4 & 0xf),
-          payload(device),
-          payload(control >>> 5),
-          payload(control >>> 12),
-          isSet(device, 28),
-          isSet(device, 5),
-          isSet(at16(10), 5),
-          link(at32(12)),
-          link(at16(0x12)));
+          flags & PciRegs.PCI_EXP_FLAGS_VERS,
+          portType((flags & PciRegs.PCI_EXP_FLAGS_TYPE) >>> 4),
+          payload(device & PciRegs.PCI_EXP_DEVCAP_PAYLOAD),
+          payload((control & PciRegs.PCI_EXP_DEVCTL_PAYLOAD) >>> 5),
+          payload((control & PciRegs.PCI_EXP_DEVCTL_READRQ) >>> 12),
+          isSet(device, PciRegs.PCI_EXP_DEVCAP_FLR),
+          isSet(device, PciRegs.PCI_EXP_DEVCAP_EXT_TAG),
+          isSet(at16(PciRegs.PCI_EXP_DEVSTA), PciRegs.PCI_EXP_DEVSTA_TRPND),
+          link(at32(PciRegs.PCI_EXP_LNKCAP)),
+          link(at16(PciRegs.PCI_EXP_LNKSTA)));
     }
 
     private static int payload(int field) {
-      return 128 << (field & 7);
+      return 128 << field;
     }
 
+    /** The link as it can be, or as it is: both registers have the same fields. */
     private static PciCapability.Link link(int field) {
       int megatransfers =
-          switch (field & 0xf) {
-            case 1 -> 2_500;
-            case 2 -> 5_000;
-            case 3 -> 8_000;
-            case 4 -> 16_000;
-            case 5 -> 32_000;
-            case 6 -> 64_000;
+          switch (field & PciRegs.PCI_EXP_LNKSTA_CLS) {
+            case PciRegs.PCI_EXP_LNKSTA_CLS_2_5GB -> 2_500;
+            case PciRegs.PCI_EXP_LNKSTA_CLS_5_0GB -> 5_000;
+            case PciRegs.PCI_EXP_LNKSTA_CLS_8_0GB -> 8_000;
+            case PciRegs.PCI_EXP_LNKSTA_CLS_16_0GB -> 16_000;
+            case PciRegs.PCI_EXP_LNKSTA_CLS_32_0GB -> 32_000;
+            case PciRegs.PCI_EXP_LNKSTA_CLS_64_0GB -> 64_000;
             default -> 0;
           };
-      return new PciCapability.Link(megatransfers, field >>> 4 & 0x3f);
+      return new PciCapability.Link(
+          megatransfers, (field & PciRegs.PCI_EXP_LNKSTA_NLW) >>> PciRegs.PCI_EXP_LNKSTA_NLW_SHIFT);
     }
 
     private static PciCapability.PortType portType(int number) {
       return switch (number) {
-        case 0 -> PciCapability.PortType.ENDPOINT;
-        case 1 -> PciCapability.PortType.LEGACY_ENDPOINT;
-        case 4 -> PciCapability.PortType.ROOT_PORT;
-        case 5 -> PciCapability.PortType.UPSTREAM_PORT;
-        case 6 -> PciCapability.PortType.DOWNSTREAM_PORT;
-        case 7 -> PciCapability.PortType.PCI_BRIDGE;
-        case 8 -> PciCapability.PortType.REVERSE_BRIDGE;
-        case 9 -> PciCapability.PortType.INTEGRATED_ENDPOINT;
-        case 10 -> PciCapability.PortType.EVENT_COLLECTOR;
+        case PciRegs.PCI_EXP_TYPE_ENDPOINT -> PciCapability.PortType.ENDPOINT;
+        case PciRegs.PCI_EXP_TYPE_LEG_END -> PciCapability.PortType.LEGACY_ENDPOINT;
+        case PciRegs.PCI_EXP_TYPE_ROOT_PORT -> PciCapability.PortType.ROOT_PORT;
+        case PciRegs.PCI_EXP_TYPE_UPSTREAM -> PciCapability.PortType.UPSTREAM_PORT;
+        case PciRegs.PCI_EXP_TYPE_DOWNSTREAM -> PciCapability.PortType.DOWNSTREAM_PORT;
+        case PciRegs.PCI_EXP_TYPE_PCI_BRIDGE -> PciCapability.PortType.PCI_BRIDGE;
+        case PciRegs.PCI_EXP_TYPE_PCIE_BRIDGE -> PciCapability.PortType.REVERSE_BRIDGE;
+        case PciRegs.PCI_EXP_TYPE_RC_END -> PciCapability.PortType.INTEGRATED_ENDPOINT;
+        case PciRegs.PCI_EXP_TYPE_RC_EC -> PciCapability.PortType.EVENT_COLLECTOR;
         default -> PciCapability.PortType.UNKNOWN;
       };
     }
 
     private PciCapability errors() {
-      int lost = at32(4);
-      int corrected = at32(0x10);
+      int lost = at32(PciRegs.PCI_ERR_UNCOR_STATUS);
+      int corrected = at32(PciRegs.PCI_ERR_COR_STATUS);
       return new PciCapability.AdvancedErrorReporting(
           offset,
           bits(lost).mapToObj(CapabilityList::uncorrectable).toList(),
@@ -263,82 +287,100 @@ final class CapabilityList {
     }
 
     private PciCapability vendorSpecific() {
-      int header = at32(4);
+      int header = at32(PciRegs.PCI_VNDR_HEADER);
       return new PciCapability.ExtendedVendorSpecific(
           offset, header & 0xffff, header >>> 16 & 0xf, header >>> 20);
     }
 
     private PciCapability designatedVendorSpecific() {
-      int header = at32(4);
+      int header = at32(PciRegs.PCI_DVSEC_HEADER1);
       return new PciCapability.Dvsec(
-          offset, header & 0xffff, at16(8), header >>> 16 & 0xf, header >>> 20);
+          offset,
+          header & 0xffff,
+          at16(PciRegs.PCI_DVSEC_HEADER2),
+          header >>> 16 & 0xf,
+          header >>> 20);
     }
 
     private PciCapability addressTranslation() {
-      int depth = at16(4) & 0x1f;
+      int capabilities = at16(PciRegs.PCI_ATS_CAP);
+      int depth = capabilities & 0x1f;
       return new PciCapability.AddressTranslation(
-          offset, depth == 0 ? 32 : depth, isSet(at16(4), 5), isSet(at16(6), 15));
+          offset,
+          depth == 0 ? PciRegs.PCI_ATS_MAX_QDEP : depth,
+          isSet(capabilities, PciRegs.PCI_ATS_CAP_PAGE_ALIGNED),
+          isSet(at16(PciRegs.PCI_ATS_CTRL), PciRegs.PCI_ATS_CTRL_ENABLE));
     }
 
     private PciCapability srIov() {
       return new PciCapability.SrIov(
-          offset, isSet(at16(8), 0), at16(0x0e), at16(0x10), at16(0x14), at16(0x16), at16(0x1a));
+          offset,
+          isSet(at16(PciRegs.PCI_SRIOV_CTRL), PciRegs.PCI_SRIOV_CTRL_VFE),
+          at16(PciRegs.PCI_SRIOV_TOTAL_VF),
+          at16(PciRegs.PCI_SRIOV_NUM_VF),
+          at16(PciRegs.PCI_SRIOV_VF_OFFSET),
+          at16(PciRegs.PCI_SRIOV_VF_STRIDE),
+          at16(PciRegs.PCI_SRIOV_VF_DID));
     }
 
     private List<PciCapability.Choice> resizable() {
       var bars = new ArrayList<PciCapability.Choice>();
-      int count = Math.min(at32(8) >>> 5 & 7, (room - 4) / 8);
+      int told =
+          (at32(PciRegs.PCI_REBAR_CTRL) & PciRegs.PCI_REBAR_CTRL_NBAR_MASK)
+              >>> PciRegs.PCI_REBAR_CTRL_NBAR_SHIFT;
+      int count = Math.min(told, (room - 4) / 8);
       for (int i = 0; i < count; i++) {
-        int sizes = at32(4 + 8 * i);
-        int control = at32(8 + 8 * i);
+        int sizes = at32(PciRegs.PCI_REBAR_CAP + 8 * i);
+        int control = at32(PciRegs.PCI_REBAR_CTRL + 8 * i);
+        int size = control >>> PciRegs.PCI_REBAR_CTRL_BAR_SHIFT & 0x3f;
         bars.add(
             new PciCapability.Choice(
-                control & 7,
-                1L << (20 + Math.min(control >>> 8 & 0x3f, 42)), // what is beyond fits no long
+                control & PciRegs.PCI_REBAR_CTRL_BAR_IDX,
+                1L << (20 + Math.min(size, 42)), // what is beyond fits no long
                 bits(sizes >>> 4).mapToObj(bit -> 1L << (20 + bit)).toList()));
       }
       return bars;
     }
 
     private PciCapability pasid() {
-      int capabilities = at16(4);
+      int capabilities = at16(PciRegs.PCI_PASID_CAP);
       return new PciCapability.Pasid(
           offset,
-          capabilities >>> 8 & 0x1f,
-          isSet(capabilities, 1),
-          isSet(capabilities, 2),
-          isSet(at16(6), 0));
+          (capabilities & PciRegs.PCI_PASID_CAP_WIDTH) >>> 8,
+          isSet(capabilities, PciRegs.PCI_PASID_CAP_EXEC),
+          isSet(capabilities, PciRegs.PCI_PASID_CAP_PRIV),
+          isSet(at16(PciRegs.PCI_PASID_CTRL), PciRegs.PCI_PASID_CTRL_ENABLE));
     }
 
     private PciCapability precisionTime() {
-      int capabilities = at32(4);
+      int capabilities = at32(PciRegs.PCI_PTM_CAP);
       return new PciCapability.Ptm(
           offset,
-          isSet(capabilities, 0),
-          isSet(capabilities, 1),
-          isSet(capabilities, 2),
-          capabilities >>> 8 & 0xff,
-          isSet(at32(8), 0));
+          isSet(capabilities, PciRegs.PCI_PTM_CAP_REQ),
+          isSet(capabilities, PciRegs.PCI_PTM_CAP_RES),
+          isSet(capabilities, PciRegs.PCI_PTM_CAP_ROOT),
+          (capabilities & PciRegs.PCI_PTM_GRANULARITY_MASK) >>> 8,
+          isSet(at32(PciRegs.PCI_PTM_CTRL), PciRegs.PCI_PTM_CTRL_ENABLE));
     }
   }
 
   /** A latency in units of 32 to the power of a scale, of which 6 and 7 mean nothing. */
   private static long latency(int field) {
-    int scale = field >>> 10 & 7;
-    return scale > 5 ? 0 : (long) (field & 0x3ff) << (5 * scale);
+    int scale = (field & PciRegs.PCI_LTR_SCALE_MASK) >>> PciRegs.PCI_LTR_SCALE_SHIFT;
+    return scale > 5 ? 0 : (long) (field & PciRegs.PCI_LTR_VALUE_MASK) << (5 * scale);
   }
 
   private static boolean isSet(int register, int bit) {
-    return (register >>> bit & 1) != 0;
+    return (register & bit) != 0;
   }
 
   private static IntStream bits(int register) {
-    return IntStream.range(0, Integer.SIZE).filter(bit -> isSet(register, bit));
+    return IntStream.range(0, Integer.SIZE).filter(bit -> isSet(register, 1 << bit));
   }
 
   private static List<String> named(List<String> names, int register) {
     return IntStream.range(0, names.size())
-        .filter(bit -> isSet(register, bit))
+        .filter(bit -> isSet(register, 1 << bit))
         .mapToObj(names::get)
         .toList();
   }
@@ -382,49 +424,49 @@ final class CapabilityList {
 
   private static String standardName(int id) {
     return switch (id) {
-      case 0x01 -> "Power Management";
-      case 0x03 -> "Vital Product Data";
-      case 0x04 -> "Slot Identification";
-      case 0x05 -> "MSI";
-      case 0x09 -> "Vendor Specific";
-      case 0x0d -> "Bridge Subsystem Vendor ID";
-      case 0x10 -> "PCI Express";
-      case 0x11 -> "MSI-X";
-      case 0x12 -> "SATA";
-      case 0x13 -> "Advanced Features";
-      case 0x14 -> "Enhanced Allocation";
+      case PciRegs.PCI_CAP_ID_PM -> "Power Management";
+      case PciRegs.PCI_CAP_ID_VPD -> "Vital Product Data";
+      case PciRegs.PCI_CAP_ID_SLOTID -> "Slot Identification";
+      case PciRegs.PCI_CAP_ID_MSI -> "MSI";
+      case PciRegs.PCI_CAP_ID_VNDR -> "Vendor Specific";
+      case PciRegs.PCI_CAP_ID_SSVID -> "Bridge Subsystem Vendor ID";
+      case PciRegs.PCI_CAP_ID_EXP -> "PCI Express";
+      case PciRegs.PCI_CAP_ID_MSIX -> "MSI-X";
+      case PciRegs.PCI_CAP_ID_SATA -> "SATA";
+      case PciRegs.PCI_CAP_ID_AF -> "Advanced Features";
+      case PciRegs.PCI_CAP_ID_EA -> "Enhanced Allocation";
       default -> "capability 0x%02x".formatted(id);
     };
   }
 
   private static String extendedName(int id) {
     return switch (id) {
-      case 0x0001 -> "Advanced Error Reporting";
-      case 0x0003 -> "Device Serial Number";
-      case 0x000b -> "Vendor Specific";
-      case 0x000d -> "Access Control Services";
-      case 0x000e -> "Alternative Routing-ID";
-      case 0x000f -> "Address Translation Services";
-      case 0x0010 -> "Single Root I/O Virtualization";
-      case 0x0013 -> "Page Request";
-      case 0x0015 -> "Resizable BAR";
-      case 0x0018 -> "Latency Tolerance Reporting";
-      case 0x0019 -> "Secondary PCI Express";
-      case 0x001b -> "Process Address Space ID";
-      case 0x001e -> "L1 PM Substates";
-      case 0x0023 -> "Designated Vendor Specific";
-      case 0x001f -> "Precision Time Measurement";
-      case 0x0025 -> "Data Link Feature";
-      case 0x0002, 0x0009 -> "Virtual Channel";
-      case 0x0004 -> "Power Budgeting";
-      case 0x0012 -> "Multicast";
-      case 0x0016 -> "Dynamic Power Allocation";
-      case 0x0017 -> "TPH Requester";
-      case 0x001d -> "Downstream Port Containment";
-      case 0x0026 -> "Physical Layer 16.0 GT/s";
+      case PciRegs.PCI_EXT_CAP_ID_ERR -> "Advanced Error Reporting";
+      case PciRegs.PCI_EXT_CAP_ID_DSN -> "Device Serial Number";
+      case PciRegs.PCI_EXT_CAP_ID_VNDR -> "Vendor Specific";
+      case PciRegs.PCI_EXT_CAP_ID_ACS -> "Access Control Services";
+      case PciRegs.PCI_EXT_CAP_ID_ARI -> "Alternative Routing-ID";
+      case PciRegs.PCI_EXT_CAP_ID_ATS -> "Address Translation Services";
+      case PciRegs.PCI_EXT_CAP_ID_SRIOV -> "Single Root I/O Virtualization";
+      case PciRegs.PCI_EXT_CAP_ID_PRI -> "Page Request";
+      case PciRegs.PCI_EXT_CAP_ID_REBAR -> "Resizable BAR";
+      case PciRegs.PCI_EXT_CAP_ID_LTR -> "Latency Tolerance Reporting";
+      case PciRegs.PCI_EXT_CAP_ID_SECPCI -> "Secondary PCI Express";
+      case PciRegs.PCI_EXT_CAP_ID_PASID -> "Process Address Space ID";
+      case PciRegs.PCI_EXT_CAP_ID_L1SS -> "L1 PM Substates";
+      case PciRegs.PCI_EXT_CAP_ID_DVSEC -> "Designated Vendor Specific";
+      case PciRegs.PCI_EXT_CAP_ID_PTM -> "Precision Time Measurement";
+      case PciRegs.PCI_EXT_CAP_ID_DLF -> "Data Link Feature";
+      case PciRegs.PCI_EXT_CAP_ID_VC, PciRegs.PCI_EXT_CAP_ID_VC9 -> "Virtual Channel";
+      case PciRegs.PCI_EXT_CAP_ID_PWR -> "Power Budgeting";
+      case PciRegs.PCI_EXT_CAP_ID_MCAST -> "Multicast";
+      case PciRegs.PCI_EXT_CAP_ID_DPA -> "Dynamic Power Allocation";
+      case PciRegs.PCI_EXT_CAP_ID_TPH -> "TPH Requester";
+      case PciRegs.PCI_EXT_CAP_ID_DPC -> "Downstream Port Containment";
+      case PciRegs.PCI_EXT_CAP_ID_PL_16GT -> "Physical Layer 16.0 GT/s";
       case 0x0027 -> "Lane Margining at the Receiver";
-      case 0x002a -> "Physical Layer 32.0 GT/s";
-      case 0x002e -> "Data Object Exchange";
+      case PciRegs.PCI_EXT_CAP_ID_PL_32GT -> "Physical Layer 32.0 GT/s";
+      case PciRegs.PCI_EXT_CAP_ID_DOE -> "Data Object Exchange";
       default -> "extended capability 0x%04x".formatted(id);
     };
   }

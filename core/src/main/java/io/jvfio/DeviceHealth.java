@@ -1,5 +1,6 @@
 package io.jvfio;
 
+import io.jvfio.linux.uapi.PciRegs;
 import java.util.Optional;
 
 /**
@@ -19,9 +20,21 @@ final class DeviceHealth {
     this.answers = answers;
   }
 
+  /**
+   * Whether the device answers. The vendor id, which is usually asked, does not tell here: VFIO
+   * answers it from a copy. Class and revision come from the device, and none has all ones there.
+   */
+  static boolean answers(PciConfigSpace config) {
+    try {
+      return config.read32(PciRegs.PCI_CLASS_REVISION) != -1;
+    } catch (VfioException e) {
+      return false;
+    }
+  }
+
   /** After an access that failed. */
   Explanation whyNoAnswer() {
-    if (!PciHeader.answers(config)) {
+    if (!answers(config)) {
       return answers.gone();
     }
     try {
@@ -36,7 +49,7 @@ final class DeviceHealth {
             "The device did not answer: it is asleep (D3hot).",
             "Wake it by its Power Management capability, or by a reset, before its registers are used.");
       }
-      if ((config.read16(PciHeader.COMMAND) & PciHeader.COMMAND_MEMORY) == 0) {
+      if ((config.read16(PciRegs.PCI_COMMAND) & PciRegs.PCI_COMMAND_MEMORY) == 0) {
         return new Explanation(
             "The device did not answer: it decodes no memory (COMMAND bit 1 is off).",
             "Turn it on with enableBusMaster(), or in configuration space.");
@@ -60,7 +73,7 @@ final class DeviceHealth {
   }
 
   private Optional<Explanation> whyOnes() {
-    if (!PciHeader.answers(config)) {
+    if (!answers(config)) {
       return Optional.of(answers.gone());
     }
     return endpoint

@@ -129,7 +129,7 @@ public final class EehEndpoint {
     saved.restore(space);
     steps.add("wrote the configuration back");
     var after = state();
-    if (after != State.NORMAL || !PciHeader.answers(space)) {
+    if (after != State.NORMAL || !DeviceHealth.answers(space)) {
       throw new VfioException(
           "recover",
           subject,

@@ -4,6 +4,7 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.uapi.Layouts;
+import io.jvfio.linux.uapi.PciRegs;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.linux.uapi.VfioDeviceInfo;
 import io.jvfio.linux.uapi.VfioIrqInfo;
@@ -313,14 +314,16 @@ final class LinuxDevice implements VfioDevice {
   @Override
   public void enableBusMaster() {
     config.write16(
-        PciHeader.COMMAND,
-        config.read16(PciHeader.COMMAND) | PciHeader.COMMAND_MEMORY | PciHeader.COMMAND_BUS_MASTER);
+        PciRegs.PCI_COMMAND,
+        config.read16(PciRegs.PCI_COMMAND)
+            | PciRegs.PCI_COMMAND_MEMORY
+            | PciRegs.PCI_COMMAND_MASTER);
   }
 
   @Override
   public void disableBusMaster() {
     config.write16(
-        PciHeader.COMMAND, config.read16(PciHeader.COMMAND) & ~PciHeader.COMMAND_BUS_MASTER);
+        PciRegs.PCI_COMMAND, config.read16(PciRegs.PCI_COMMAND) & ~PciRegs.PCI_COMMAND_MASTER);
   }
 
   @Override
@@ -386,7 +389,7 @@ final class LinuxDevice implements VfioDevice {
    * taking the device away, such as by unbinding it, is not waited for.
    */
   private void resetForClose() {
-    if (!PciHeader.answers(config)) {
+    if (!DeviceHealth.answers(config)) {
       return;
     }
     int result = file.ioctl(Vfio.VFIO_DEVICE_RESET, 0);

@@ -1,5 +1,6 @@
 package io.jvfio;
 
+import io.jvfio.linux.uapi.PciRegs;
 import java.util.List;
 
 /**
@@ -18,7 +19,7 @@ public sealed interface PciCapability {
 
   /** Whether it is in the extended list. */
   default boolean extended() {
-    return offset() >= CapabilityList.FIRST_EXTENDED;
+    return offset() >= PciRegs.PCI_CFG_SPACE_SIZE;
   }
 
   /** What PCI people call it. */
@@ -105,7 +106,7 @@ public sealed interface PciCapability {
       implements PciCapability {
     @Override
     public int id() {
-      return 0x01;
+      return PciRegs.PCI_CAP_ID_PM;
     }
   }
 
@@ -117,7 +118,7 @@ public sealed interface PciCapability {
   record VitalProductData(int offset) implements PciCapability {
     @Override
     public int id() {
-      return 0x03;
+      return PciRegs.PCI_CAP_ID_VPD;
     }
   }
 
@@ -136,7 +137,7 @@ public sealed interface PciCapability {
       implements PciCapability {
     @Override
     public int id() {
-      return 0x05;
+      return PciRegs.PCI_CAP_ID_MSI;
     }
   }
 
@@ -149,7 +150,7 @@ public sealed interface PciCapability {
   record VendorSpecific(int offset, int length) implements PciCapability {
     @Override
     public int id() {
-      return 0x09;
+      return PciRegs.PCI_CAP_ID_VNDR;
     }
   }
 
@@ -163,7 +164,7 @@ public sealed interface PciCapability {
   record SubsystemIds(int offset, int vendor, int device) implements PciCapability {
     @Override
     public int id() {
-      return 0x0d;
+      return PciRegs.PCI_CAP_ID_SSVID;
     }
   }
 
@@ -197,7 +198,7 @@ public sealed interface PciCapability {
       implements PciCapability {
     @Override
     public int id() {
-      return 0x10;
+      return PciRegs.PCI_CAP_ID_EXP;
     }
   }
 
@@ -229,7 +230,7 @@ public sealed interface PciCapability {
       implements PciCapability {
     @Override
     public int id() {
-      return 0x11;
+      return PciRegs.PCI_CAP_ID_MSIX;
     }
   }
 
@@ -244,7 +245,7 @@ public sealed interface PciCapability {
       implements PciCapability {
     @Override
     public int id() {
-      return 0x13;
+      return PciRegs.PCI_CAP_ID_AF;
     }
   }
 
@@ -266,7 +267,7 @@ public sealed interface PciCapability {
 
     @Override
     public int id() {
-      return 0x01;
+      return PciRegs.PCI_EXT_CAP_ID_ERR;
     }
   }
 
@@ -279,7 +280,7 @@ public sealed interface PciCapability {
   record DeviceSerialNumber(int offset, long serial) implements PciCapability {
     @Override
     public int id() {
-      return 0x03;
+      return PciRegs.PCI_EXT_CAP_ID_DSN;
     }
   }
 
@@ -295,7 +296,7 @@ public sealed interface PciCapability {
       implements PciCapability {
     @Override
     public int id() {
-      return 0x0b;
+      return PciRegs.PCI_EXT_CAP_ID_VNDR;
     }
   }
 
@@ -317,7 +318,7 @@ public sealed interface PciCapability {
 
     @Override
     public int id() {
-      return 0x0d;
+      return PciRegs.PCI_EXT_CAP_ID_ACS;
     }
   }
 
@@ -330,7 +331,7 @@ public sealed interface PciCapability {
   record AlternativeRoutingId(int offset, int nextFunction) implements PciCapability {
     @Override
     public int id() {
-      return 0x0e;
+      return PciRegs.PCI_EXT_CAP_ID_ARI;
     }
   }
 
@@ -346,7 +347,7 @@ public sealed interface PciCapability {
       implements PciCapability {
     @Override
     public int id() {
-      return 0x0f;
+      return PciRegs.PCI_EXT_CAP_ID_ATS;
     }
   }
 
@@ -372,7 +373,7 @@ public sealed interface PciCapability {
       implements PciCapability {
     @Override
     public int id() {
-      return 0x10;
+      return PciRegs.PCI_EXT_CAP_ID_SRIOV;
     }
   }
 
@@ -391,7 +392,7 @@ public sealed interface PciCapability {
 
     @Override
     public int id() {
-      return 0x15;
+      return PciRegs.PCI_EXT_CAP_ID_REBAR;
     }
   }
 
@@ -405,7 +406,7 @@ public sealed interface PciCapability {
   record LatencyTolerance(int offset, long snoopNanos, long noSnoopNanos) implements PciCapability {
     @Override
     public int id() {
-      return 0x18;
+      return PciRegs.PCI_EXT_CAP_ID_LTR;
     }
   }
 
@@ -418,7 +419,7 @@ public sealed interface PciCapability {
   record SecondaryPciExpress(int offset, int laneErrors) implements PciCapability {
     @Override
     public int id() {
-      return 0x19;
+      return PciRegs.PCI_EXT_CAP_ID_SECPCI;
     }
   }
 
@@ -435,7 +436,7 @@ public sealed interface PciCapability {
       implements PciCapability {
     @Override
     public int id() {
-      return 0x1b;
+      return PciRegs.PCI_EXT_CAP_ID_PASID;
     }
   }
 
@@ -457,7 +458,7 @@ public sealed interface PciCapability {
 
     @Override
     public int id() {
-      return 0x1e;
+      return PciRegs.PCI_EXT_CAP_ID_L1SS;
     }
   }
 
@@ -481,7 +482,7 @@ public sealed interface PciCapability {
       implements PciCapability {
     @Override
     public int id() {
-      return 0x1f;
+      return PciRegs.PCI_EXT_CAP_ID_PTM;
     }
   }
 
@@ -498,7 +499,7 @@ public sealed interface PciCapability {
       implements PciCapability {
     @Override
     public int id() {
-      return 0x23;
+      return PciRegs.PCI_EXT_CAP_ID_DVSEC;
     }
   }
 
@@ -513,7 +514,7 @@ public sealed interface PciCapability {
       implements PciCapability {
     @Override
     public int id() {
-      return 0x25;
+      return PciRegs.PCI_EXT_CAP_ID_DLF;
     }
   }
 

@@ -1,5 +1,6 @@
 package io.jvfio;
 
+import io.jvfio.linux.uapi.PciRegs;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -47,7 +48,7 @@ public final class PciDevice {
    * has that value.
    */
   public boolean isPresent() {
-    return PciHeader.answers(config());
+    return DeviceHealth.answers(config());
   }
 
   /**
@@ -57,19 +58,19 @@ public final class PciDevice {
    */
   public List<PciBar> bars() {
     var bars = new ArrayList<PciBar>();
-    for (int index = 0; index < PciHeader.BARS; index++) {
+    for (int index = 0; index < PciRegs.PCI_STD_NUM_BARS; index++) {
       long size = device.region(index).info().byteSize();
       if (size == 0) {
         continue;
       }
-      int register = config().read32(PciHeader.BAR0 + Integer.BYTES * index);
-      boolean io = (register & PciHeader.BAR_IS_IO) != 0;
+      int register = config().read32(PciRegs.PCI_BASE_ADDRESS_0 + Integer.BYTES * index);
+      boolean io = (register & PciRegs.PCI_BASE_ADDRESS_SPACE_IO) != 0;
       bars.add(
           new PciBar(
               index,
               io,
-              !io && (register & PciHeader.BAR_IS_64_BIT) != 0,
-              !io && (register & PciHeader.BAR_IS_PREFETCHABLE) != 0,
+              !io && (register & PciRegs.PCI_BASE_ADDRESS_MEM_TYPE_64) != 0,
+              !io && (register & PciRegs.PCI_BASE_ADDRESS_MEM_PREFETCH) != 0,
               size));
     }
     return List.copyOf(bars);
@@ -82,7 +83,9 @@ public final class PciDevice {
    * @throws IllegalArgumentException if the device has no such BAR
    */
   public Region bar(int index) {
-    if (index < 0 || index >= PciHeader.BARS || device.region(index).info().byteSize() == 0) {
+    if (index < 0
+        || index >= PciRegs.PCI_STD_NUM_BARS
+        || device.region(index).info().byteSize() == 0) {
       throw new IllegalArgumentException(device.name() + " has no BAR" + index);
     }
     return device.region(index);

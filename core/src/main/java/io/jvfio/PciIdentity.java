@@ -1,5 +1,7 @@
 package io.jvfio;
 
+import io.jvfio.linux.uapi.PciRegs;
+
 /**
  * Who made a device, and what it is. Source: PCI Local Bus Specification 3.0, section 6.2.1.
  *
@@ -14,12 +16,12 @@ public record PciIdentity(
     int vendor, int device, int subsystemVendor, int subsystemDevice, int classCode, int revision) {
 
   static PciIdentity of(PciConfigSpace config) {
-    int revisionAndClass = config.read32(PciHeader.CLASS);
+    int revisionAndClass = config.read32(PciRegs.PCI_CLASS_REVISION);
     return new PciIdentity(
-        config.read16(PciHeader.VENDOR),
-        config.read16(PciHeader.DEVICE),
-        config.read16(PciHeader.SUBSYSTEM_VENDOR),
-        config.read16(PciHeader.SUBSYSTEM_DEVICE),
+        config.read16(PciRegs.PCI_VENDOR_ID),
+        config.read16(PciRegs.PCI_DEVICE_ID),
+        config.read16(PciRegs.PCI_SUBSYSTEM_VENDOR_ID),
+        config.read16(PciRegs.PCI_SUBSYSTEM_ID),
         revisionAndClass >>> 8,
         revisionAndClass & 0xff);
   }

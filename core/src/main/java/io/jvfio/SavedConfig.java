@@ -1,5 +1,6 @@
 package io.jvfio;
 
+import io.jvfio.linux.uapi.PciRegs;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -18,31 +19,33 @@ final class SavedConfig {
    * @throws VfioException if configuration space cannot be read
    */
   SavedConfig(PciConfigSpace config) {
-    add(config, PciHeader.CACHE_LINE_SIZE, 1);
-    add(config, PciHeader.LATENCY_TIMER, 1);
-    add(config, PciHeader.INTERRUPT_LINE, 1);
+    add(config, PciRegs.PCI_CACHE_LINE_SIZE, 1);
+    add(config, PciRegs.PCI_LATENCY_TIMER, 1);
+    add(config, PciRegs.PCI_INTERRUPT_LINE, 1);
     for (var capability : PciCapability.of(config)) {
       int offset = capability.offset();
       switch (capability) {
         case PciCapability.PciExpress express -> {
-          add(config, offset + 0x08, 2); // device control
-          add(config, offset + 0x10, 2); // link control
-          if (express.version() >= 2 && offset + 0x3c <= CapabilityList.FIRST_EXTENDED) {
-            add(config, offset + 0x28, 2); // device control 2
-            add(config, offset + 0x30, 2); // link control 2
+          add(config, offset + PciRegs.PCI_EXP_DEVCTL, 2);
+          add(config, offset + PciRegs.PCI_EXP_LNKCTL, 2);
+          if (express.version() >= 2 && offset + 0x3c <= PciRegs.PCI_CFG_SPACE_SIZE) {
+            add(config, offset + PciRegs.PCI_EXP_DEVCTL2, 2);
+            add(config, offset + PciRegs.PCI_EXP_LNKCTL2, 2);
           }
         }
-        case PciCapability.LatencyTolerance _ -> add(config, offset + 4, 4);
+        case PciCapability.LatencyTolerance _ ->
+            add(config, offset + PciRegs.PCI_LTR_MAX_SNOOP_LAT, 4); // and no-snoop
         case PciCapability.AdvancedErrorReporting _ -> {
-          add(config, offset + 0x08, 4); // masks and severity; the log itself is not written
-          add(config, offset + 0x0c, 4);
-          add(config, offset + 0x14, 4);
+          // The log itself is not written.
+          add(config, offset + PciRegs.PCI_ERR_UNCOR_MASK, 4);
+          add(config, offset + PciRegs.PCI_ERR_UNCOR_SEVER, 4);
+          add(config, offset + PciRegs.PCI_ERR_COR_MASK, 4);
         }
         default -> {}
       }
     }
     // Last: with memory on in it, the kernel writes the BARs back that the reset has cleared.
-    add(config, PciHeader.COMMAND, 2);
+    add(config, PciRegs.PCI_COMMAND, 2);
   }
 
   private void add(PciConfigSpace config, int offset, int width) {

@@ -1,5 +1,10 @@
 package io.jvfio.model;
 
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_ENTRY_CTRL_MASKBIT;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_ENTRY_DATA;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_ENTRY_SIZE;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_ENTRY_VECTOR_CTRL;
+
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
@@ -8,17 +13,12 @@ import java.nio.ByteOrder;
  * section 6.8.2.
  */
 final class MsixTable {
-  static final int ENTRY_SIZE = 16;
-
-  private static final int VECTOR_CONTROL_OFFSET = 12;
-  private static final int MASKED = 1;
-
   private final int vectors;
   private final ByteBuffer entries;
 
   MsixTable(int vectors) {
     this.vectors = vectors;
-    entries = ByteBuffer.allocate(vectors * ENTRY_SIZE).order(ByteOrder.LITTLE_ENDIAN);
+    entries = ByteBuffer.allocate(vectors * PCI_MSIX_ENTRY_SIZE).order(ByteOrder.LITTLE_ENDIAN);
     reset();
   }
 
@@ -31,16 +31,16 @@ final class MsixTable {
   }
 
   void write32(int offset, int value) {
-    boolean isControl = offset % ENTRY_SIZE == VECTOR_CONTROL_OFFSET;
-    entries.putInt(offset, isControl ? value & MASKED : value);
+    boolean isControl = offset % PCI_MSIX_ENTRY_SIZE == PCI_MSIX_ENTRY_VECTOR_CTRL;
+    entries.putInt(offset, isControl ? value & PCI_MSIX_ENTRY_CTRL_MASKBIT : value);
   }
 
   /** All vectors masked, no addresses. */
   void reset() {
     for (int vector = 0; vector < vectors; vector++) {
-      int entry = vector * ENTRY_SIZE;
-      entries.putLong(entry, 0).putInt(entry + 8, 0);
-      entries.putInt(entry + VECTOR_CONTROL_OFFSET, MASKED);
+      int entry = vector * PCI_MSIX_ENTRY_SIZE;
+      entries.putLong(entry, 0).putInt(entry + PCI_MSIX_ENTRY_DATA, 0);
+      entries.putInt(entry + PCI_MSIX_ENTRY_VECTOR_CTRL, PCI_MSIX_ENTRY_CTRL_MASKBIT);
     }
   }
 }

@@ -1,5 +1,10 @@
 package io.jvfio.model;
 
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_FLAGS;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_FLAGS_ENABLE;
+import static io.jvfio.linux.uapi.PciRegs.PCI_STATUS;
+import static io.jvfio.linux.uapi.PciRegs.PCI_STATUS_INTERRUPT;
+
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -7,10 +12,6 @@ import org.jspecify.annotations.Nullable;
  * long as MSI-X is off. Source: NVM Express over PCIe Transport Specification, "Interrupts".
  */
 final class NvmeInterrupts {
-  private static final int STATUS = 0x06;
-  private static final int STATUS_INTERRUPT = 1 << 3;
-  private static final int MSIX_CONTROL = 0x42;
-  private static final int MSIX_ENABLE = 1 << 15;
 
   private final ConfigSpace config;
   private @Nullable InterruptPort port;
@@ -26,7 +27,7 @@ final class NvmeInterrupts {
 
   /** Whether software has left MSI-X off, so that the line tells of completions. */
   boolean usesLine() {
-    return (config.read(MSIX_CONTROL, 2) & MSIX_ENABLE) == 0;
+    return (config.read(NvmeModel.MSIX + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_ENABLE) == 0;
   }
 
   /** Completions were posted to a queue of this vector. */
@@ -42,8 +43,9 @@ final class NvmeInterrupts {
       return;
     }
     isAsserted = asserted;
-    int status = config.read(STATUS, 2);
-    config.set(STATUS, 2, asserted ? status | STATUS_INTERRUPT : status & ~STATUS_INTERRUPT);
+    int status = config.read(PCI_STATUS, 2);
+    config.set(
+        PCI_STATUS, 2, asserted ? status | PCI_STATUS_INTERRUPT : status & ~PCI_STATUS_INTERRUPT);
     if (port != null) {
       port.line(asserted);
     }

@@ -1,5 +1,9 @@
 package io.jvfio.model;
 
+import static io.jvfio.linux.uapi.PciRegs.PCI_BASE_ADDRESS_2;
+import static io.jvfio.linux.uapi.PciRegs.PCI_BASE_ADDRESS_3;
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND;
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND_MEMORY;
 import static io.jvfio.model.LittleEndian.LE16;
 import static io.jvfio.model.LittleEndian.LE32;
 import static io.jvfio.model.LittleEndian.LE64;
@@ -15,11 +19,6 @@ import java.lang.foreign.MemorySegment;
  */
 final class NvmeMemoryBuffer {
   static final int BAR = 2;
-
-  private static final int BAR_OFFSET = 0x18;
-  private static final int BAR_HIGH_OFFSET = 0x1c;
-  private static final int COMMAND_OFFSET = 0x04;
-  private static final int COMMAND_MEMORY = 2;
 
   /** Submission queues, completion queues, lists, data to read and data to write. */
   private static final int SUPPORTS_ALL = 0x1f;
@@ -87,15 +86,15 @@ final class NvmeMemoryBuffer {
 
   private long base() {
     if (isLegacy) {
-      return ((long) config.read(BAR_HIGH_OFFSET, 4) << 32)
-          | (Integer.toUnsignedLong(config.read(BAR_OFFSET, 4)) & -1L << UNITS_SHIFT);
+      return ((long) config.read(PCI_BASE_ADDRESS_3, 4) << 32)
+          | (Integer.toUnsignedLong(config.read(PCI_BASE_ADDRESS_2, 4)) & -1L << UNITS_SHIFT);
     }
     return control & -1L << UNITS_SHIFT;
   }
 
   private boolean isReachable() {
     return isLegacy
-        ? (config.read(COMMAND_OFFSET, 2) & COMMAND_MEMORY) != 0
+        ? (config.read(PCI_COMMAND, 2) & PCI_COMMAND_MEMORY) != 0
         : (control & ENABLE_REGISTERS) != 0 && (control & ENABLE_SPACE) != 0 && status() == 0;
   }
 

@@ -1,5 +1,6 @@
 package io.jvfio.model;
 
+import io.jvfio.linux.uapi.PciRegs;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -32,6 +33,12 @@ public final class NvmeModel implements DeviceModel {
   static final int VENDOR_ID = 0x1b36;
   static final int SUBSYSTEM_VENDOR_ID = 0x1af4;
 
+  /** Where in configuration space its capabilities are. */
+  static final int MSIX = 0x40;
+
+  private static final int POWER = 0x60;
+  private static final int EXPRESS = 0x80;
+
   private static final int DEVICE_ID = 0x0010;
   private static final int SUBSYSTEM_ID = 0x1100;
   private static final int REVISION = 2;
@@ -42,6 +49,15 @@ public final class NvmeModel implements DeviceModel {
   private static final int DOORBELL_STRIDE = 4;
   private static final int MSIX_TABLE_OFFSET = 0x2000;
   private static final int MSIX_PBA_OFFSET = 0x3000;
+
+  private static final int COMMANDS =
+      PciRegs.PCI_COMMAND_IO
+          | PciRegs.PCI_COMMAND_MEMORY
+          | PciRegs.PCI_COMMAND_MASTER
+          | PciRegs.PCI_COMMAND_SERR
+          | PciRegs.PCI_COMMAND_INTX_DISABLE;
+  private static final int EXPRESS_CAN =
+      PciRegs.PCI_EXP_DEVCAP_EXT_TAG | PciRegs.PCI_EXP_DEVCAP_RBER | PciRegs.PCI_EXP_DEVCAP_FLR;
 
   private static final int CSTS = 0x1c;
   private static final int CSTS_RDY = 1;
@@ -150,51 +166,60 @@ public final class NvmeModel implements DeviceModel {
   /** As QEMU's controller has it behind a PCI Express port, with no BAR assigned yet. */
   private static ConfigSpace configSpace(NvmeModelOptions options) {
     var space =
-        new ConfigSpace(4096)
-            .set(0x00, 2, VENDOR_ID)
-            .set(0x02, 2, DEVICE_ID)
-            .allowWrites(0x04, 2, 0x0507) // I/O, memory, bus master, SERR, INTx disable
-            .set(0x06, 2, 0x0010) // a capability list
-            .set(0x08, 4, (CLASS_NVME << 8) | REVISION)
-            .allowWrites(0x0c, 1, 0xff) // cache line size
-            .set(0x10, 4, 0x4) // BAR0: 64 bits wide
-            .allowWrites(0x10, 4, (int) -BAR0_SIZE)
-            .allowWrites(0x14, 4, -1)
-            .set(0x2c, 2, SUBSYSTEM_VENDOR_ID)
-            .set(0x2e, 2, SUBSYSTEM_ID)
-            .set(0x34, 1, 0x40)
-            .allowWrites(0x3c, 1, 0xff) // interrupt line
-            .set(0x3d, 1, 1); // INTA
+        new ConfigSpace(PciRegs.PCI_CFG_SPACE_EXP_SIZE)
+            .set(PciRegs.PCI_VENDOR_ID, 2, VENDOR_ID)
+            .set(PciRegs.PCI_DEVICE_ID, 2, DEVICE_ID)
+            .allowWrites(PciRegs.PCI_COMMAND, 2, COMMANDS)
+            .set(PciRegs.PCI_STATUS, 2, PciRegs.PCI_STATUS_CAP_LIST)
+            .set(PciRegs.PCI_CLASS_REVISION, 4, (CLASS_NVME << 8) | REVISION)
+            .allowWrites(PciRegs.PCI_CACHE_LINE_SIZE, 1, 0xff)
+            .set(PciRegs.PCI_BASE_ADDRESS_0, 4, PciRegs.PCI_BASE_ADDRESS_MEM_TYPE_64)
+            .allowWrites(PciRegs.PCI_BASE_ADDRESS_0, 4, (int) -BAR0_SIZE)
+            .allowWrites(PciRegs.PCI_BASE_ADDRESS_1, 4, -1)
+            .set(PciRegs.PCI_SUBSYSTEM_VENDOR_ID, 2, SUBSYSTEM_VENDOR_ID)
+            .set(PciRegs.PCI_SUBSYSTEM_ID, 2, SUBSYSTEM_ID)
+            .set(PciRegs.PCI_CAPABILITY_LIST, 1, MSIX)
+            .allowWrites(PciRegs.PCI_INTERRUPT_LINE, 1, 0xff)
+            .set(PciRegs.PCI_INTERRUPT_PIN, 1, 1); // INTA
     long bufferSize = options.memoryBufferSize();
     if (bufferSize != 0) {
       space
-          .set(0x18, 4, 0xc) // BAR2: 64 bits wide, prefetchable
-          .allowWrites(0x18, 4, (int) -bufferSize)
-          .allowWrites(0x1c, 4, -1);
+          .set(
+              PciRegs.PCI_BASE_ADDRESS_2,
+              4,
+              PciRegs.PCI_BASE_ADDRESS_MEM_TYPE_64 | PciRegs.PCI_BASE_ADDRESS_MEM_PREFETCH)
+          .allowWrites(PciRegs.PCI_BASE_ADDRESS_2, 4, (int) -bufferSize)
+          .allowWrites(PciRegs.PCI_BASE_ADDRESS_3, 4, -1);
     }
-    // MSI-X
     space
-        .set(0x40, 2, 0x8011)
-        .set(0x42, 2, options.vectors() - 1)
-        .allowWrites(0x42, 2, 0xc000) // enable, mask all
-        .set(0x44, 4, MSIX_TABLE_OFFSET)
-        .set(0x48, 4, MSIX_PBA_OFFSET);
-    // Power management 1.2: state is kept from D3hot to D0.
+        .set(MSIX, 1, PciRegs.PCI_CAP_ID_MSIX)
+        .set(MSIX + PciRegs.PCI_CAP_LIST_NEXT, 1, EXPRESS)
+        .set(MSIX + PciRegs.PCI_MSIX_FLAGS, 2, options.vectors() - 1)
+        .allowWrites(
+            MSIX + PciRegs.PCI_MSIX_FLAGS,
+            2,
+            PciRegs.PCI_MSIX_FLAGS_ENABLE | PciRegs.PCI_MSIX_FLAGS_MASKALL)
+        .set(MSIX + PciRegs.PCI_MSIX_TABLE, 4, MSIX_TABLE_OFFSET)
+        .set(MSIX + PciRegs.PCI_MSIX_PBA, 4, MSIX_PBA_OFFSET);
     space
-        .set(0x60, 2, 0x0001)
-        .set(0x62, 2, 0x0003)
-        .set(0x64, 2, 0x0008)
-        .allowWrites(0x64, 2, 0x0003);
-    // PCI Express 2: an endpoint with function reset, one lane of 2.5 GT/s
+        .set(POWER, 1, PciRegs.PCI_CAP_ID_PM)
+        .set(POWER + PciRegs.PCI_PM_PMC, 2, PciFunction.POWER_VERSION)
+        .set(POWER + PciRegs.PCI_PM_CTRL, 2, PciRegs.PCI_PM_CTRL_NO_SOFT_RESET)
+        .allowWrites(POWER + PciRegs.PCI_PM_CTRL, 2, PciRegs.PCI_PM_CTRL_STATE_MASK);
     return space
-        .set(0x80, 2, 0x6010)
-        .set(0x82, 2, 0x0002)
-        .set(0x84, 4, 0x1000_8020)
-        .allowWrites(0x88, 2, 0x000f) // error reporting
-        .set(0x8c, 4, 0x0000_0411)
-        .set(0x92, 2, 0x0011)
-        .set(0xa4, 4, 0x0030_0000)
-        .allowWrites(0xa8, 2, 0x8000); // end-to-end TLP prefix blocking
+        .set(EXPRESS, 1, PciRegs.PCI_CAP_ID_EXP)
+        .set(EXPRESS + PciRegs.PCI_CAP_LIST_NEXT, 1, POWER)
+        .set(EXPRESS + PciRegs.PCI_EXP_FLAGS, 2, PciFunction.EXPRESS_VERSION)
+        .set(EXPRESS + PciRegs.PCI_EXP_DEVCAP, 4, EXPRESS_CAN)
+        .allowWrites(EXPRESS + PciRegs.PCI_EXP_DEVCTL, 2, PciFunction.EXPRESS_REPORTS)
+        .set(
+            EXPRESS + PciRegs.PCI_EXP_LNKCAP,
+            4,
+            PciRegs.PCI_EXP_LNKCAP_ASPM_L0S | PciFunction.EXPRESS_LINK)
+        .set(EXPRESS + PciRegs.PCI_EXP_LNKSTA, 2, PciFunction.EXPRESS_LINK)
+        .set(EXPRESS + PciRegs.PCI_EXP_DEVCAP2, 4, 0x0030_0000)
+        .allowWrites(
+            EXPRESS + PciRegs.PCI_EXP_DEVCTL2, 2, 0x8000); // end-to-end TLP prefix blocking
   }
 
   @Override

@@ -1,5 +1,6 @@
 package io.jvfio.model;
 
+import io.jvfio.linux.uapi.PciRegs;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -14,16 +15,21 @@ import org.jspecify.annotations.Nullable;
  * <p>Not safe for use by several threads at once, but for {@link #requestPoll} and {@link #signal}.
  */
 public final class PciFunction {
-  private static final int COMMAND = 0x04;
-  private static final int STATUS = 0x06;
-  private static final int STATUS_INTERRUPT = 1 << 3;
-  private static final int STATUS_CAPABILITIES = 1 << 4;
-  private static final int BARS = 6;
-  private static final int BAR0 = 0x10;
-  private static final int CAPABILITIES = 0x34;
-  private static final int FIRST_CAPABILITY = 0x40;
-  private static final int SIZE = 256;
-  private static final int EXPRESS_SIZE = 4096;
+
+  /** Power management 1.2. */
+  static final int POWER_VERSION = 3;
+
+  /** An endpoint of PCI Express 2. */
+  static final int EXPRESS_VERSION = 2;
+
+  static final int EXPRESS_REPORTS =
+      PciRegs.PCI_EXP_DEVCTL_CERE
+          | PciRegs.PCI_EXP_DEVCTL_NFERE
+          | PciRegs.PCI_EXP_DEVCTL_FERE
+          | PciRegs.PCI_EXP_DEVCTL_URRE;
+
+  /** One lane of 2.5 GT/s. */
+  static final int EXPRESS_LINK = PciRegs.PCI_EXP_LNKSTA_CLS_2_5GB | PciRegs.PCI_EXP_LNKSTA_NLW_X1;
 
   private static final int MSIX_PAGE = 4096;
   private static final int MOST_VECTORS = 2048;
@@ -31,7 +37,7 @@ public final class PciFunction {
 
   private final ConfigSpace config;
   private final List<Bar> bars;
-  private final @Nullable RegisterMap[] maps = new RegisterMap[BARS];
+  private final @Nullable RegisterMap[] maps = new RegisterMap[PciRegs.PCI_STD_NUM_BARS];
   private final @Nullable MsixTable msixTable;
   private final int msixVectors;
   private @Nullable DmaPort dma;
@@ -174,8 +180,11 @@ public final class PciFunction {
       return;
     }
     isLineAsserted = asserted;
-    int status = config.read(STATUS, 2);
-    config.set(STATUS, 2, asserted ? status | STATUS_INTERRUPT : status & ~STATUS_INTERRUPT);
+    int status = config.read(PciRegs.PCI_STATUS, 2);
+    config.set(
+        PciRegs.PCI_STATUS,
+        2,
+        asserted ? status | PciRegs.PCI_STATUS_INTERRUPT : status & ~PciRegs.PCI_STATUS_INTERRUPT);
     var port = interrupts;
     if (port != null) {
       port.line(asserted);
@@ -263,13 +272,13 @@ public final class PciFunction {
     public Builder powerManagement() {
       capabilities.add(
           new Capability(
-              0x01,
-              8,
+              PciRegs.PCI_CAP_ID_PM,
+              PciRegs.PCI_PM_SIZEOF,
               (config, at) ->
                   config
-                      .set(at + 2, 2, 0x0003)
-                      .set(at + 4, 2, 0x0008)
-                      .allowWrites(at + 4, 2, 0x0003)));
+                      .set(at + PciRegs.PCI_PM_PMC, 2, POWER_VERSION)
+                      .set(at + PciRegs.PCI_PM_CTRL, 2, PciRegs.PCI_PM_CTRL_NO_SOFT_RESET)
+                      .allowWrites(at + PciRegs.PCI_PM_CTRL, 2, PciRegs.PCI_PM_CTRL_STATE_MASK)));
       return this;
     }
 
@@ -283,18 +292,21 @@ public final class PciFunction {
         throw new IllegalArgumentException(
             "MSI has 1, 2, 4, 8, 16 or 32 messages, not " + messages);
       }
-      int control = 0x80 | Integer.numberOfTrailingZeros(messages) << 1;
+      int control = PciRegs.PCI_MSI_FLAGS_64BIT | Integer.numberOfTrailingZeros(messages) << 1;
       capabilities.add(
           new Capability(
-              0x05,
+              PciRegs.PCI_CAP_ID_MSI,
               14,
               (config, at) ->
                   config
-                      .set(at + 2, 2, control)
-                      .allowWrites(at + 2, 2, 0x0071) // enable, number of messages
-                      .allowWrites(at + 4, 4, ~3)
-                      .allowWrites(at + 8, 4, -1)
-                      .allowWrites(at + 12, 2, 0xffff)));
+                      .set(at + PciRegs.PCI_MSI_FLAGS, 2, control)
+                      .allowWrites(
+                          at + PciRegs.PCI_MSI_FLAGS,
+                          2,
+                          PciRegs.PCI_MSI_FLAGS_ENABLE | PciRegs.PCI_MSI_FLAGS_QSIZE)
+                      .allowWrites(at + PciRegs.PCI_MSI_ADDRESS_LO, 4, ~3)
+                      .allowWrites(at + PciRegs.PCI_MSI_ADDRESS_HI, 4, -1)
+                      .allowWrites(at + PciRegs.PCI_MSI_DATA_64, 2, 0xffff)));
       return this;
     }
 
@@ -327,14 +339,17 @@ public final class PciFunction {
       msixVectors = vectors;
       capabilities.add(
           new Capability(
-              0x11,
-              12,
+              PciRegs.PCI_CAP_ID_MSIX,
+              PciRegs.PCI_CAP_MSIX_SIZEOF,
               (config, at) ->
                   config
-                      .set(at + 2, 2, vectors - 1)
-                      .allowWrites(at + 2, 2, 0xc000) // enable, mask all
-                      .set(at + 4, 4, bar)
-                      .set(at + 8, 4, pending | bar)));
+                      .set(at + PciRegs.PCI_MSIX_FLAGS, 2, vectors - 1)
+                      .allowWrites(
+                          at + PciRegs.PCI_MSIX_FLAGS,
+                          2,
+                          PciRegs.PCI_MSIX_FLAGS_ENABLE | PciRegs.PCI_MSIX_FLAGS_MASKALL)
+                      .set(at + PciRegs.PCI_MSIX_TABLE, 4, bar)
+                      .set(at + PciRegs.PCI_MSIX_PBA, 4, pending | bar)));
       return this;
     }
 
@@ -343,15 +358,21 @@ public final class PciFunction {
       isExpress = true;
       capabilities.add(
           new Capability(
-              0x10,
+              PciRegs.PCI_CAP_ID_EXP,
               0x3c,
               (config, at) ->
                   config
-                      .set(at + 2, 2, 0x0002)
-                      .set(at + 4, 4, 0x1000_8000) // function reset, role-based error reporting
-                      .allowWrites(at + 8, 2, 0x000f) // error reporting
-                      .set(at + 12, 4, 0x0000_0411)
-                      .set(at + 18, 2, 0x0011)));
+                      .set(at + PciRegs.PCI_EXP_FLAGS, 2, EXPRESS_VERSION)
+                      .set(
+                          at + PciRegs.PCI_EXP_DEVCAP,
+                          4,
+                          PciRegs.PCI_EXP_DEVCAP_FLR | PciRegs.PCI_EXP_DEVCAP_RBER)
+                      .allowWrites(at + PciRegs.PCI_EXP_DEVCTL, 2, EXPRESS_REPORTS)
+                      .set(
+                          at + PciRegs.PCI_EXP_LNKCAP,
+                          4,
+                          PciRegs.PCI_EXP_LNKCAP_ASPM_L0S | EXPRESS_LINK)
+                      .set(at + PciRegs.PCI_EXP_LNKSTA, 2, EXPRESS_LINK)));
       return this;
     }
 
@@ -367,7 +388,7 @@ public final class PciFunction {
     }
 
     private void requireDistinctBars() {
-      var taken = new @Nullable Bar[BARS];
+      var taken = new @Nullable Bar[PciRegs.PCI_STD_NUM_BARS];
       for (int i = 0; i < bars.size(); i++) {
         var bar = bars.get(i);
         for (int index = bar.index(); index <= bar.index() + (bar.is64Bit() ? 1 : 0); index++) {
@@ -392,25 +413,34 @@ public final class PciFunction {
     }
 
     private ConfigSpace config() {
-      int command = 0x0104; // bus master, SERR
+      int command = PciRegs.PCI_COMMAND_MASTER | PciRegs.PCI_COMMAND_SERR;
       for (var bar : bars) {
-        command |= bar.hasPorts() ? 1 : 2;
+        command |= bar.hasPorts() ? PciRegs.PCI_COMMAND_IO : PciRegs.PCI_COMMAND_MEMORY;
       }
       var config =
-          new ConfigSpace(isExpress ? EXPRESS_SIZE : SIZE)
-              .set(0x00, 2, vendor)
-              .set(0x02, 2, device)
-              .allowWrites(COMMAND, 2, hasLine ? command | 0x0400 : command)
-              .set(0x08, 4, classCode << 8 | revision)
-              .allowWrites(0x0c, 1, 0xff) // cache line size
-              .set(0x2c, 2, subsystemVendor)
-              .set(0x2e, 2, subsystemDevice)
-              .allowWrites(0x3c, 1, 0xff) // interrupt line
-              .set(0x3d, 1, hasLine ? 1 : 0);
+          new ConfigSpace(isExpress ? PciRegs.PCI_CFG_SPACE_EXP_SIZE : PciRegs.PCI_CFG_SPACE_SIZE)
+              .set(PciRegs.PCI_VENDOR_ID, 2, vendor)
+              .set(PciRegs.PCI_DEVICE_ID, 2, device)
+              .allowWrites(
+                  PciRegs.PCI_COMMAND,
+                  2,
+                  hasLine ? command | PciRegs.PCI_COMMAND_INTX_DISABLE : command)
+              .set(PciRegs.PCI_CLASS_REVISION, 4, classCode << 8 | revision)
+              .allowWrites(PciRegs.PCI_CACHE_LINE_SIZE, 1, 0xff)
+              .set(PciRegs.PCI_SUBSYSTEM_VENDOR_ID, 2, subsystemVendor)
+              .set(PciRegs.PCI_SUBSYSTEM_ID, 2, subsystemDevice)
+              .allowWrites(PciRegs.PCI_INTERRUPT_LINE, 1, 0xff)
+              .set(PciRegs.PCI_INTERRUPT_PIN, 1, hasLine ? 1 : 0);
       for (var bar : bars) {
-        int at = BAR0 + Integer.BYTES * bar.index();
-        int flags = bar.hasPorts() ? 1 : (bar.is64Bit() ? 0x4 : 0) | (bar.prefetchable() ? 0x8 : 0);
-        config.set(at, 4, flags).allowWrites(at, 4, (int) -bar.byteSize() & ~0xf);
+        int at = PciRegs.PCI_BASE_ADDRESS_0 + Integer.BYTES * bar.index();
+        int flags =
+            bar.hasPorts()
+                ? PciRegs.PCI_BASE_ADDRESS_SPACE_IO
+                : (bar.is64Bit() ? PciRegs.PCI_BASE_ADDRESS_MEM_TYPE_64 : 0)
+                    | (bar.prefetchable() ? PciRegs.PCI_BASE_ADDRESS_MEM_PREFETCH : 0);
+        config
+            .set(at, 4, flags)
+            .allowWrites(at, 4, (int) -bar.byteSize() & PciRegs.PCI_BASE_ADDRESS_MEM_MASK);
         if (bar.hasPorts()) {
           config.allowWrites(at, 4, (int) -bar.byteSize());
         }
@@ -418,12 +448,15 @@ public final class PciFunction {
           config.allowWrites(at + 4, 4, (int) (-bar.byteSize() >>> 32));
         }
       }
-      int pointer = CAPABILITIES;
-      int at = FIRST_CAPABILITY;
+      int pointer = PciRegs.PCI_CAPABILITY_LIST;
+      int at = PciRegs.PCI_STD_HEADER_SIZEOF;
       for (var capability : capabilities) {
-        config.set(STATUS, 2, STATUS_CAPABILITIES).set(pointer, 1, at).set(at, 1, capability.id);
+        config
+            .set(PciRegs.PCI_STATUS, 2, PciRegs.PCI_STATUS_CAP_LIST)
+            .set(pointer, 1, at)
+            .set(at, 1, capability.id);
         capability.content.write(config, at);
-        pointer = at + 1;
+        pointer = at + PciRegs.PCI_CAP_LIST_NEXT;
         at += (capability.byteSize + 3) & ~3;
       }
       return config;

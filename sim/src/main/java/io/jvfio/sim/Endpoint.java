@@ -1,5 +1,6 @@
 package io.jvfio.sim;
 
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND;
 import static io.jvfio.linux.uapi.Vfio.VFIO_EEH_PE_CONFIGURE;
 import static io.jvfio.linux.uapi.Vfio.VFIO_EEH_PE_DISABLE;
 import static io.jvfio.linux.uapi.Vfio.VFIO_EEH_PE_ENABLE;
@@ -82,7 +83,7 @@ final class Endpoint {
   private void reset() {
     freeze();
     for (var device : devices) {
-      device.config().set(PciConfig.COMMAND, 2, 0);
+      device.config().set(PCI_COMMAND, 2, 0);
       var model = device.model();
       if (model != null) {
         model.reset(ResetReason.DEVICE_RESET);

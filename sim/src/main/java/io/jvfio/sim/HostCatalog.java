@@ -1,5 +1,10 @@
 package io.jvfio.sim;
 
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND_IO;
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND_MASTER;
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND_MEMORY;
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND_SERR;
+
 import io.jvfio.linux.Architecture;
 import io.jvfio.linux.Errno;
 import io.jvfio.sim.HostDescription.BarPlace;
@@ -29,10 +34,8 @@ final class HostCatalog {
   private static final long FLAGS_PORTS = 0x40101;
   private static final long GIB = 1L << 30;
 
-  /** Errors are reported; on POWER firmware leaves a device without decoding. */
-  private static final int COMMAND_SERR = 0x0100;
-
-  private static final int COMMAND_ON = 0x0107;
+  private static final int COMMAND_ON =
+      PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_SERR;
 
   /** Where an SMMU driver maps the doorbell of MSIs; to sysfs it is of the same type. */
   private static final Reserved SOFTWARE_MSI = new Reserved(0x800_0000L, 0x80f_ffffL, "msi");
@@ -287,7 +290,8 @@ final class HostCatalog {
         QEMU_NVME,
         CLASS_NVME,
         2,
-        node == null ? COMMAND_ON : COMMAND_SERR,
+        // Firmware of POWER leaves a device without decoding.
+        node == null ? COMMAND_ON : PCI_COMMAND_SERR,
         irq,
         group,
         "vfio-pci",

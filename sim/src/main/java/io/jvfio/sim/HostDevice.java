@@ -1,5 +1,17 @@
 package io.jvfio.sim;
 
+import static io.jvfio.linux.uapi.PciRegs.PCI_CFG_SPACE_SIZE;
+import static io.jvfio.linux.uapi.PciRegs.PCI_CLASS_PROG;
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND;
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND_MASTER;
+import static io.jvfio.linux.uapi.PciRegs.PCI_DEVICE_ID;
+import static io.jvfio.linux.uapi.PciRegs.PCI_REVISION_ID;
+import static io.jvfio.linux.uapi.PciRegs.PCI_STATUS;
+import static io.jvfio.linux.uapi.PciRegs.PCI_STATUS_INTERRUPT;
+import static io.jvfio.linux.uapi.PciRegs.PCI_SUBSYSTEM_ID;
+import static io.jvfio.linux.uapi.PciRegs.PCI_SUBSYSTEM_VENDOR_ID;
+import static io.jvfio.linux.uapi.PciRegs.PCI_VENDOR_ID;
+
 import io.jvfio.model.ConfigSpace;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.DmaFaultException;
@@ -127,13 +139,13 @@ final class HostDevice implements DmaPort, InterruptPort {
   }
 
   private ConfigSpace header() {
-    return new ConfigSpace(256)
-        .set(PciConfig.VENDOR, 2, description.vendor())
-        .set(PciConfig.DEVICE, 2, description.device())
-        .set(PciConfig.REVISION, 1, description.revision())
-        .set(PciConfig.CLASS, 3, description.classCode())
-        .set(PciConfig.SUBSYSTEM_VENDOR, 2, SUBSYSTEM_VENDOR)
-        .set(PciConfig.SUBSYSTEM_DEVICE, 2, SUBSYSTEM_DEVICE);
+    return new ConfigSpace(PCI_CFG_SPACE_SIZE)
+        .set(PCI_VENDOR_ID, 2, description.vendor())
+        .set(PCI_DEVICE_ID, 2, description.device())
+        .set(PCI_REVISION_ID, 1, description.revision())
+        .set(PCI_CLASS_PROG, 3, description.classCode())
+        .set(PCI_SUBSYSTEM_VENDOR_ID, 2, SUBSYSTEM_VENDOR)
+        .set(PCI_SUBSYSTEM_ID, 2, SUBSYSTEM_DEVICE);
   }
 
   Identity identity() {
@@ -149,12 +161,12 @@ final class HostDevice implements DmaPort, InterruptPort {
     }
     var config = given.config();
     return new Identity(
-        config.read(PciConfig.VENDOR, 2),
-        config.read(PciConfig.DEVICE, 2),
-        config.read(PciConfig.SUBSYSTEM_VENDOR, 2),
-        config.read(PciConfig.SUBSYSTEM_DEVICE, 2),
-        config.read(PciConfig.CLASS, 3),
-        config.read(PciConfig.REVISION, 1),
+        config.read(PCI_VENDOR_ID, 2),
+        config.read(PCI_DEVICE_ID, 2),
+        config.read(PCI_SUBSYSTEM_VENDOR_ID, 2),
+        config.read(PCI_SUBSYSTEM_ID, 2),
+        config.read(PCI_CLASS_PROG, 3),
+        config.read(PCI_REVISION_ID, 1),
         VirtualConfig.canReset(config));
   }
 
@@ -186,7 +198,7 @@ final class HostDevice implements DmaPort, InterruptPort {
    * @param decoded what the access needs of the command register
    */
   boolean isStopped(int decoded, boolean write) {
-    if (gone || (config().read(PciConfig.COMMAND, 2) & decoded) == 0) {
+    if (gone || (config().read(PCI_COMMAND, 2) & decoded) == 0) {
       return true;
     }
     var endpoint = group == null ? null : group.endpoint();
@@ -281,8 +293,8 @@ final class HostDevice implements DmaPort, InterruptPort {
       if (gone) {
         return;
       }
-      int status = config().read(PciConfig.STATUS, 2) & ~PciConfig.STATUS_INTX;
-      config().set(PciConfig.STATUS, 2, asserted ? status | PciConfig.STATUS_INTX : status);
+      int status = config().read(PCI_STATUS, 2) & ~PCI_STATUS_INTERRUPT;
+      config().set(PCI_STATUS, 2, asserted ? status | PCI_STATUS_INTERRUPT : status);
       if (open != null) {
         open.interrupts().lineChanged();
       }
@@ -290,11 +302,11 @@ final class HostDevice implements DmaPort, InterruptPort {
   }
 
   boolean isLineAsserted() {
-    return (config().read(PciConfig.STATUS, 2) & PciConfig.STATUS_INTX) != 0;
+    return (config().read(PCI_STATUS, 2) & PCI_STATUS_INTERRUPT) != 0;
   }
 
   private boolean isBusMaster() {
-    return (config().read(PciConfig.COMMAND, 2) & PciConfig.COMMAND_MASTER) != 0;
+    return (config().read(PCI_COMMAND, 2) & PCI_COMMAND_MASTER) != 0;
   }
 
   /** Tells its user that the host wants it back, as the kernel does before it is unbound. */

@@ -1,5 +1,14 @@
 package io.jvfio.sim;
 
+import static io.jvfio.linux.uapi.PciRegs.PCI_CAP_ID_EXP;
+import static io.jvfio.linux.uapi.PciRegs.PCI_CAP_ID_MSI;
+import static io.jvfio.linux.uapi.PciRegs.PCI_CAP_ID_MSIX;
+import static io.jvfio.linux.uapi.PciRegs.PCI_INTERRUPT_PIN;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_FLAGS;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_FLAGS_ENABLE;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_FLAGS_QSIZE;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSI_FLAGS;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSI_FLAGS_QMASK;
 import static io.jvfio.linux.uapi.Vfio.VFIO_IRQ_SET_ACTION_MASK;
 import static io.jvfio.linux.uapi.Vfio.VFIO_IRQ_SET_ACTION_TRIGGER;
 import static io.jvfio.linux.uapi.Vfio.VFIO_IRQ_SET_ACTION_UNMASK;
@@ -65,15 +74,14 @@ final class PciInterrupts {
 
   /** How many interrupts an index has. */
   int count(int index) {
-    int msi = PciConfig.capability(hardware, PciConfig.CAPABILITY_MSI);
-    int msix = PciConfig.capability(hardware, PciConfig.CAPABILITY_MSIX);
+    int msi = PciConfig.capability(hardware, PCI_CAP_ID_MSI);
+    int msix = PciConfig.capability(hardware, PCI_CAP_ID_MSIX);
     return switch (index) {
-      case INTX -> hardware.read(PciConfig.INTERRUPT_PIN, 1) == 0 ? 0 : 1;
-      case MSI -> msi == 0 ? 0 : 1 << (hardware.read(msi + PciConfig.MSI_CONTROL, 2) >> 1 & 7);
+      case INTX -> hardware.read(PCI_INTERRUPT_PIN, 1) == 0 ? 0 : 1;
+      case MSI ->
+          msi == 0 ? 0 : 1 << ((hardware.read(msi + PCI_MSI_FLAGS, 2) & PCI_MSI_FLAGS_QMASK) >> 1);
       case MSIX ->
-          msix == 0
-              ? 0
-              : (hardware.read(msix + PciConfig.MSIX_CONTROL, 2) & PciConfig.MSIX_SIZE) + 1;
+          msix == 0 ? 0 : (hardware.read(msix + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_QSIZE) + 1;
       case ERROR -> isExpress() ? 1 : 0;
       case REQUEST -> 1;
       default -> 0;
@@ -81,7 +89,7 @@ final class PciInterrupts {
   }
 
   boolean isExpress() {
-    return PciConfig.capability(hardware, PciConfig.CAPABILITY_EXPRESS) != 0;
+    return PciConfig.capability(hardware, PCI_CAP_ID_EXP) != 0;
   }
 
   /** Whether MSI-X vectors can be added; of the interrupt controllers here a PC's can. */
@@ -280,9 +288,9 @@ final class PciInterrupts {
   /** MSI-X is enabled for all to see; what is seen of MSI's enable bit is the user's own copy. */
   private void setEnabled(boolean enabled) {
     if (type == MSIX) {
-      int at = PciConfig.capability(hardware, PciConfig.CAPABILITY_MSIX) + PciConfig.MSIX_CONTROL;
-      int control = hardware.read(at, 2) & ~PciConfig.MSIX_ENABLE;
-      hardware.set(at, 2, enabled ? control | PciConfig.MSIX_ENABLE : control);
+      int at = PciConfig.capability(hardware, PCI_CAP_ID_MSIX) + PCI_MSIX_FLAGS;
+      int control = hardware.read(at, 2) & ~PCI_MSIX_FLAGS_ENABLE;
+      hardware.set(at, 2, enabled ? control | PCI_MSIX_FLAGS_ENABLE : control);
     }
   }
 

@@ -1,5 +1,13 @@
 package io.jvfio.sim;
 
+import static io.jvfio.linux.uapi.PciRegs.PCI_CAP_ID_MSIX;
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND;
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND_MASTER;
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND_MEMORY;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_ENTRY_SIZE;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_TABLE;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_TABLE_BIR;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_TABLE_OFFSET;
 import static java.util.Objects.requireNonNull;
 
 import io.jvfio.linux.Errno;
@@ -51,11 +59,11 @@ final class VfioPci {
     }
     var hardware = model.config();
     PciConfig.setPowerState(hardware, 0);
-    int command = hardware.read(PciConfig.COMMAND, 2) & ~PciConfig.COMMAND_MASTER;
+    int command = hardware.read(PCI_COMMAND, 2) & ~PCI_COMMAND_MASTER;
     for (var bar : model.bars()) {
       command |= PciConfig.decoding(bar);
     }
-    hardware.set(PciConfig.COMMAND, 2, command);
+    hardware.set(PCI_COMMAND, 2, command);
     openedCommand = command;
     if (VirtualConfig.canReset(hardware)) {
       model.reset(ResetReason.DEVICE_RESET);
@@ -67,23 +75,23 @@ final class VfioPci {
     if (device.physical != null) {
       device.physical.openVirtualFunctions++;
     }
-    int msix = PciConfig.capability(hardware, PciConfig.CAPABILITY_MSIX);
+    int msix = PciConfig.capability(hardware, PCI_CAP_ID_MSIX);
     if (msix == 0) {
       msixBar = -1;
       msixStart = 0;
       msixEnd = 0;
     } else {
-      int table = hardware.read(msix + PciConfig.MSIX_TABLE, 4);
-      msixBar = table & 7;
-      msixStart = table & ~7;
-      msixEnd = msixStart + (long) interrupts.count(PciInterrupts.MSIX) * PciConfig.MSIX_ENTRY_SIZE;
+      int table = hardware.read(msix + PCI_MSIX_TABLE, 4);
+      msixBar = table & PCI_MSIX_TABLE_BIR;
+      msixStart = table & PCI_MSIX_TABLE_OFFSET;
+      msixEnd = msixStart + (long) interrupts.count(PciInterrupts.MSIX) * PCI_MSIX_ENTRY_SIZE;
     }
   }
 
   /** The last file is gone: configuration as when it was opened, reset, asleep. */
   private void close() {
     var hardware = model.config();
-    hardware.set(PciConfig.COMMAND, 2, openedCommand);
+    hardware.set(PCI_COMMAND, 2, openedCommand);
     interrupts.close();
     ioEvents.close();
     if (VirtualConfig.canReset(hardware) && !device.gone) {
@@ -178,7 +186,7 @@ final class VfioPci {
 
   /** Whether an access to a BAR does not reach the device. */
   boolean isStopped(boolean write) {
-    return device.isStopped(PciConfig.COMMAND_MEMORY, write);
+    return device.isStopped(PCI_COMMAND_MEMORY, write);
   }
 
   /** Whether the device is pulled. */

@@ -1,5 +1,6 @@
 package io.jvfio.sim;
 
+import io.jvfio.linux.uapi.PciRegs;
 import io.jvfio.model.Bar;
 import io.jvfio.model.ConfigSpace;
 import io.jvfio.model.ResetReason;
@@ -10,12 +11,18 @@ import io.jvfio.model.ResetReason;
  * drivers/vfio/pci/vfio_pci_config.c}.
  */
 final class VirtualConfig {
+  private static final int BARS_END =
+      PciRegs.PCI_BASE_ADDRESS_0 + Integer.BYTES * PciRegs.PCI_STD_NUM_BARS;
+
+  /** Of the command register's upper byte. */
+  private static final int LINE_OFF = PciRegs.PCI_COMMAND_INTX_DISABLE >> 8;
+
   private final HostDevice device;
   private final VfioPci pci;
   private final ConfigSpace config;
-  private final int[] bars = new int[6];
-  private final int[] barMasks = new int[6];
-  private final int[] barFlags = new int[6];
+  private final int[] bars = new int[PciRegs.PCI_STD_NUM_BARS];
+  private final int[] barMasks = new int[PciRegs.PCI_STD_NUM_BARS];
+  private final int[] barFlags = new int[PciRegs.PCI_STD_NUM_BARS];
   private final int msi;
   private final int msix;
   private final int express;
@@ -34,24 +41,28 @@ final class VirtualConfig {
       int index = bar.index();
       long mask = -bar.byteSize();
       boolean wide = isWide(bar, function);
-      barMasks[index] = (int) mask & (bar.hasPorts() ? ~3 : ~0xf);
+      barMasks[index] =
+          (int) mask
+              & (bar.hasPorts()
+                  ? PciRegs.PCI_BASE_ADDRESS_IO_MASK
+                  : PciRegs.PCI_BASE_ADDRESS_MEM_MASK);
       barFlags[index] =
-          (bar.hasPorts() ? PciConfig.BAR_HAS_PORTS : 0)
-              | (wide ? PciConfig.BAR_IS_64_BIT : 0)
-              | (bar.prefetchable() ? PciConfig.BAR_IS_PREFETCHABLE : 0);
+          (bar.hasPorts() ? PciRegs.PCI_BASE_ADDRESS_SPACE_IO : 0)
+              | (wide ? PciRegs.PCI_BASE_ADDRESS_MEM_TYPE_64 : 0)
+              | (bar.prefetchable() ? PciRegs.PCI_BASE_ADDRESS_MEM_PREFETCH : 0);
       if (wide) {
         barMasks[index + 1] = (int) (mask >>> 32);
       }
     }
     for (int i = 0; i < bars.length; i++) {
-      bars[i] = config.read(PciConfig.BAR0 + 4 * i, 4) & barMasks[i];
+      bars[i] = config.read(PciRegs.PCI_BASE_ADDRESS_0 + 4 * i, 4) & barMasks[i];
     }
-    msi = PciConfig.capability(config, PciConfig.CAPABILITY_MSI);
-    msix = PciConfig.capability(config, PciConfig.CAPABILITY_MSIX);
-    express = PciConfig.capability(config, PciConfig.CAPABILITY_EXPRESS);
-    power = PciConfig.capability(config, PciConfig.CAPABILITY_POWER);
-    interruptLine = config.read(PciConfig.INTERRUPT_LINE, 1);
-    memoryOn = (config.read(PciConfig.COMMAND, 2) & PciConfig.COMMAND_MEMORY) != 0;
+    msi = PciConfig.capability(config, PciRegs.PCI_CAP_ID_MSI);
+    msix = PciConfig.capability(config, PciRegs.PCI_CAP_ID_MSIX);
+    express = PciConfig.capability(config, PciRegs.PCI_CAP_ID_EXP);
+    power = PciConfig.capability(config, PciRegs.PCI_CAP_ID_PM);
+    interruptLine = config.read(PciRegs.PCI_INTERRUPT_LINE, 1);
+    memoryOn = (config.read(PciRegs.PCI_COMMAND, 2) & PciRegs.PCI_COMMAND_MEMORY) != 0;
   }
 
   /** The kernel's own idea of a BAR counts here, and on POWER that comes from the device tree. */
@@ -85,17 +96,17 @@ final class VirtualConfig {
   }
 
   private int readByte(int offset) {
-    if (offset >= PciConfig.BAR0 && offset < PciConfig.BAR0 + 24) {
-      int bar = (offset - PciConfig.BAR0) / 4;
+    if (offset >= PciRegs.PCI_BASE_ADDRESS_0 && offset < BARS_END) {
+      int bar = (offset - PciRegs.PCI_BASE_ADDRESS_0) / 4;
       return (bars[bar] | barFlags[bar]) >>> (8 * (offset & 3)) & 0xff;
     }
-    if (offset >= PciConfig.ROM_BAR && offset < PciConfig.ROM_BAR + 4) {
+    if (offset >= PciRegs.PCI_ROM_ADDRESS && offset < PciRegs.PCI_ROM_ADDRESS + 4) {
       return 0;
     }
     int value = device.gone ? remembered(offset) : config.read(offset, 1);
     return switch (offset) {
-      case PciConfig.COMMAND + 1 -> intxOff ? value | 4 : value & ~4;
-      case PciConfig.INTERRUPT_LINE -> interruptLine;
+      case PciRegs.PCI_COMMAND + 1 -> intxOff ? value | LINE_OFF : value & ~LINE_OFF;
+      case PciRegs.PCI_INTERRUPT_LINE -> interruptLine;
       default -> value;
     };
   }
@@ -103,12 +114,12 @@ final class VirtualConfig {
   /** What the kernel has of a device that does not answer: its copy of what it shows virtually. */
   private int remembered(int offset) {
     return switch (offset) {
-      case PciConfig.VENDOR,
-          PciConfig.VENDOR + 1,
-          PciConfig.DEVICE,
-          PciConfig.DEVICE + 1,
-          PciConfig.CAPABILITIES,
-          PciConfig.INTERRUPT_PIN ->
+      case PciRegs.PCI_VENDOR_ID,
+          PciRegs.PCI_VENDOR_ID + 1,
+          PciRegs.PCI_DEVICE_ID,
+          PciRegs.PCI_DEVICE_ID + 1,
+          PciRegs.PCI_CAPABILITY_LIST,
+          PciRegs.PCI_INTERRUPT_PIN ->
           config.read(offset, 1);
       default -> 0xff;
     };
@@ -124,32 +135,32 @@ final class VirtualConfig {
   }
 
   private void writeByte(int offset, int value) {
-    if (offset >= PciConfig.BAR0 && offset < PciConfig.BAR0 + 24) {
-      int bar = (offset - PciConfig.BAR0) / 4;
+    if (offset >= PciRegs.PCI_BASE_ADDRESS_0 && offset < BARS_END) {
+      int bar = (offset - PciRegs.PCI_BASE_ADDRESS_0) / 4;
       int shift = 8 * (offset & 3);
       bars[bar] = ((bars[bar] & ~(0xff << shift)) | value << shift) & barMasks[bar];
-    } else if (offset == PciConfig.COMMAND) {
-      int kept = PciConfig.COMMAND_IO | PciConfig.COMMAND_MEMORY | PciConfig.COMMAND_MASTER;
+    } else if (offset == PciRegs.PCI_COMMAND) {
+      int kept = PciRegs.PCI_COMMAND_IO | PciRegs.PCI_COMMAND_MEMORY | PciRegs.PCI_COMMAND_MASTER;
       int hardware = config.read(offset, 1);
       config.set(offset, 1, (hardware & ~kept) | (value & kept));
-      memoryOn = (value & PciConfig.COMMAND_MEMORY) != 0;
-    } else if (offset == PciConfig.COMMAND + 1) {
-      int off = PciConfig.COMMAND_INTX_OFF >> 8;
-      intxOff = (value & off) != 0;
+      memoryOn = (value & PciRegs.PCI_COMMAND_MEMORY) != 0;
+    } else if (offset == PciRegs.PCI_COMMAND + 1) {
+      intxOff = (value & LINE_OFF) != 0;
       pci.interrupts().setLineOff(intxOff);
-      config.write(offset, 1, value & ~off);
-    } else if (offset == PciConfig.INTERRUPT_LINE) {
+      config.write(offset, 1, value & ~LINE_OFF);
+    } else if (offset == PciRegs.PCI_INTERRUPT_LINE) {
       interruptLine = value;
     } else if (device.gone) {
       return; // lost on the way
-    } else if (msi != 0 && offset == msi + PciConfig.MSI_CONTROL) {
-      config.write(offset, 1, pci.interrupts().usesMsi() ? value : value & ~PciConfig.MSI_ENABLE);
-    } else if (power != 0 && offset == power + PciConfig.POWER_CONTROL) {
-      PciConfig.setPowerState(config, value & PciConfig.POWER_STATE);
-    } else if (offset >= PciConfig.HEADER_END
-        && !isInside(offset, msix, PciConfig.MSIX_CAPABILITY_SIZE)
-        && !isInside(offset, power, 8)
-        && !isInside(offset, express, PciConfig.EXPRESS_DEVICE_CONTROL)) {
+    } else if (msi != 0 && offset == msi + PciRegs.PCI_MSI_FLAGS) {
+      config.write(
+          offset, 1, pci.interrupts().usesMsi() ? value : value & ~PciRegs.PCI_MSI_FLAGS_ENABLE);
+    } else if (power != 0 && offset == power + PciRegs.PCI_PM_CTRL) {
+      PciConfig.setPowerState(config, value & PciRegs.PCI_PM_CTRL_STATE_MASK);
+    } else if (offset >= PciRegs.PCI_STD_HEADER_SIZEOF
+        && !isInside(offset, msix, PciRegs.PCI_CAP_MSIX_SIZEOF)
+        && !isInside(offset, power, PciRegs.PCI_PM_SIZEOF)
+        && !isInside(offset, express, PciRegs.PCI_EXP_DEVCTL)) {
       config.write(offset, 1, value);
     }
   }
@@ -160,10 +171,12 @@ final class VirtualConfig {
 
   /** The reset bit of PCI Express reads as 0, before and after. */
   private void resetIfAsked(int offset, int width, int value) {
-    int control = express + PciConfig.EXPRESS_DEVICE_CONTROL;
+    int control = express + PciRegs.PCI_EXP_DEVCTL;
     boolean written = offset <= control + 1 && offset + width > control + 1;
-    if (written && (value >>> (8 * (control + 1 - offset)) & PciConfig.EXPRESS_RESET >> 8) != 0) {
-      config.set(control + 1, 1, config.read(control + 1, 1) & ~(PciConfig.EXPRESS_RESET >> 8));
+    if (written
+        && (value >>> (8 * (control + 1 - offset)) & PciRegs.PCI_EXP_DEVCTL_BCR_FLR >> 8) != 0) {
+      config.set(
+          control + 1, 1, config.read(control + 1, 1) & ~(PciRegs.PCI_EXP_DEVCTL_BCR_FLR >> 8));
       if (canReset(config)) {
         pci.reset(ResetReason.FUNCTION_LEVEL_RESET);
       }
@@ -172,10 +185,8 @@ final class VirtualConfig {
 
   /** Whether the kernel finds a way to reset this one function. */
   static boolean canReset(ConfigSpace config) {
-    int express = PciConfig.capability(config, PciConfig.CAPABILITY_EXPRESS);
+    int express = PciConfig.capability(config, PciRegs.PCI_CAP_ID_EXP);
     return express != 0
-        && (config.read(express + PciConfig.EXPRESS_DEVICE_CAPABILITIES, 4)
-                & PciConfig.EXPRESS_CAN_RESET)
-            != 0;
+        && (config.read(express + PciRegs.PCI_EXP_DEVCAP, 4) & PciRegs.PCI_EXP_DEVCAP_FLR) != 0;
   }
 }

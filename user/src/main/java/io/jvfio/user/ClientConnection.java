@@ -1,5 +1,8 @@
 package io.jvfio.user;
 
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND;
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND_MASTER;
+
 import io.jvfio.DmaAccess;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
@@ -37,8 +40,6 @@ final class ClientConnection implements DeviceConnection {
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private static final int CONFIG = Vfio.VFIO_PCI_CONFIG_REGION_INDEX;
-  private static final long COMMAND = 4;
-  private static final int BUS_MASTER = 1 << 2;
   private static final int NOT_WRITTEN = -1;
 
   /** What other clients send at most in one message of many writes. */
@@ -195,10 +196,10 @@ final class ClientConnection implements DeviceConnection {
   private void stopBusMaster(Link link) throws LinkException {
     try (var arena = Arena.ofConfined()) {
       var value = arena.allocate(LE16);
-      int result = Calls.readRegion(link, CONFIG, COMMAND, value, 0, Short.BYTES);
-      if (result == Short.BYTES && (value.get(LE16, 0) & BUS_MASTER) != 0) {
-        value.set(LE16, 0, (short) (value.get(LE16, 0) & ~BUS_MASTER));
-        result = Calls.writeRegion(link, CONFIG, COMMAND, value, 0, Short.BYTES, false);
+      int result = Calls.readRegion(link, CONFIG, PCI_COMMAND, value, 0, Short.BYTES);
+      if (result == Short.BYTES && (value.get(LE16, 0) & PCI_COMMAND_MASTER) != 0) {
+        value.set(LE16, 0, (short) (value.get(LE16, 0) & ~PCI_COMMAND_MASTER));
+        result = Calls.writeRegion(link, CONFIG, PCI_COMMAND, value, 0, Short.BYTES, false);
       }
       if (result < 0) {
         throw failure(link, "VFIO_USER_REGION_READ", result);
@@ -327,7 +328,8 @@ final class ClientConnection implements DeviceConnection {
     try (var arena = Arena.ofConfined()) {
       var value = arena.allocate(LE16);
       value.set(LE16, 0, (short) command);
-      return Math.min(0, Calls.writeRegion(link, CONFIG, COMMAND, value, 0, Short.BYTES, false));
+      return Math.min(
+          0, Calls.writeRegion(link, CONFIG, PCI_COMMAND, value, 0, Short.BYTES, false));
     }
   }
 
@@ -489,7 +491,7 @@ final class ClientConnection implements DeviceConnection {
 
   /** Keeps COMMAND: one value at a time goes to the server and into what is told again. */
   private long writeConfig(long offset, MemorySegment source) {
-    if (offset >= COMMAND + Short.BYTES || offset + source.byteSize() <= COMMAND) {
+    if (offset >= PCI_COMMAND + Short.BYTES || offset + source.byteSize() <= PCI_COMMAND) {
       return write(CONFIG, offset, source, false);
     }
     while (true) {
@@ -524,7 +526,7 @@ final class ClientConnection implements DeviceConnection {
   private void keepCommand(Link link) {
     try (var arena = Arena.ofConfined()) {
       var value = arena.allocate(LE16);
-      if (Calls.readRegion(link, CONFIG, COMMAND, value, 0, Short.BYTES) == Short.BYTES) {
+      if (Calls.readRegion(link, CONFIG, PCI_COMMAND, value, 0, Short.BYTES) == Short.BYTES) {
         command = Short.toUnsignedInt(value.get(LE16, 0));
       }
     }

@@ -1,5 +1,6 @@
 package io.jvfio.user;
 
+import io.jvfio.linux.uapi.PciRegs;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.WriteMulti;
 import java.nio.ByteBuffer;
@@ -16,21 +17,8 @@ final class ConfigChecks {
   private static final String WRITE = "VFIO_USER_REGION_WRITE";
   private static final String MODEL = "VFIO Device Model";
 
-  private static final int COMMAND = 4;
-  private static final int STATUS = 6;
-  private static final int HEADER_TYPE = 0xe;
-  private static final int FIRST_BAR = 0x10;
-  private static final int CAPABILITIES = 0x34;
-  private static final int INTERRUPT_LINE = 0x3c;
-  private static final int HEADER = 0x40;
-  private static final int CONVENTIONAL = 0x100;
-  private static final int EXTENDED = 0x1000;
-
-  private static final int HAS_CAPABILITIES = 0x10;
-  private static final int MSI_COUNT = 0x0e;
-  private static final int MSIX_FLAGS = 0xc000;
-  private static final int IO_AND_MEMORY = 3;
-  private static final int BUS_MASTER = 4;
+  private static final int MSIX_FLAGS =
+      PciRegs.PCI_MSIX_FLAGS_ENABLE | PciRegs.PCI_MSIX_FLAGS_MASKALL;
 
   private ConfigChecks() {}
 
@@ -137,10 +125,10 @@ final class ConfigChecks {
   }
 
   private static String header(ConformanceRun run) {
-    var config = little(read(run, run.open(), 0, CONVENTIONAL));
-    int vendor = Short.toUnsignedInt(config.getShort(0));
-    int device = Short.toUnsignedInt(config.getShort(2));
-    int type = config.get(HEADER_TYPE) & 0x7f;
+    var config = little(read(run, run.open(), 0, PciRegs.PCI_CFG_SPACE_SIZE));
+    int vendor = Short.toUnsignedInt(config.getShort(PciRegs.PCI_VENDOR_ID));
+    int device = Short.toUnsignedInt(config.getShort(PciRegs.PCI_DEVICE_ID));
+    int type = config.get(PciRegs.PCI_HEADER_TYPE) & PciRegs.PCI_HEADER_TYPE_MASK;
     var came = "%04x:%04x, header type %d".formatted(vendor, device, type);
     if (vendor == 0 || vendor == 0xffff || type != 0) {
       throw Verdict.failed(came);
@@ -150,9 +138,9 @@ final class ConfigChecks {
 
   private static String widths(ConformanceRun run) {
     var peer = run.open();
-    var all = read(run, peer, 0, HEADER);
+    var all = read(run, peer, 0, PciRegs.PCI_STD_HEADER_SIZEOF);
     for (int width : new int[] {1, 2, 4, 8}) {
-      for (int offset = 0; offset < HEADER; offset += width) {
+      for (int offset = 0; offset < PciRegs.PCI_STD_HEADER_SIZEOF; offset += width) {
         var part = read(run, peer, offset, width);
         for (int i = 0; i < width; i++) {
           if (part[i] != all[offset + i]) {
@@ -167,9 +155,9 @@ final class ConfigChecks {
   }
 
   private static String capabilityList(ConformanceRun run) {
-    var config = little(read(run, run.open(), 0, CONVENTIONAL));
-    boolean isTold = (config.getShort(STATUS) & HAS_CAPABILITIES) != 0;
-    int at = Byte.toUnsignedInt(config.get(CAPABILITIES));
+    var config = little(read(run, run.open(), 0, PciRegs.PCI_CFG_SPACE_SIZE));
+    boolean isTold = (config.getShort(PciRegs.PCI_STATUS) & PciRegs.PCI_STATUS_CAP_LIST) != 0;
+    int at = Byte.toUnsignedInt(config.get(PciRegs.PCI_CAPABILITY_LIST));
     if (!isTold) {
       if (at != 0) {
         throw Verdict.differs("a list at 0x%02x that STATUS does not tell of".formatted(at));
@@ -179,26 +167,29 @@ final class ConfigChecks {
     var seen = new ArrayList<Integer>();
     var ids = new ArrayList<String>();
     while (at != 0) {
-      if (at < HEADER || at % 4 != 0 || seen.contains(at)) {
+      if (at < PciRegs.PCI_STD_HEADER_SIZEOF || at % 4 != 0 || seen.contains(at)) {
         throw Verdict.failed("after %s an entry at 0x%02x".formatted(ids, at));
       }
       seen.add(at);
       ids.add("0x%02x".formatted(config.get(at)));
-      at = Byte.toUnsignedInt(config.get(at + 1));
+      at = Byte.toUnsignedInt(config.get(at + PciRegs.PCI_CAP_LIST_NEXT));
     }
     return String.join(", ", ids);
   }
 
   private static String extendedList(ConformanceRun run) {
-    if (run.config().size() < EXTENDED) {
+    if (run.config().size() < PciRegs.PCI_CFG_SPACE_EXP_SIZE) {
       throw Verdict.skipped("configuration space has " + MessageText.bytes(run.config().size()));
     }
-    var config = little(read(run, run.open(), 0, EXTENDED));
+    var config = little(read(run, run.open(), 0, PciRegs.PCI_CFG_SPACE_EXP_SIZE));
     var seen = new ArrayList<Integer>();
     var ids = new ArrayList<String>();
-    int at = CONVENTIONAL;
+    int at = PciRegs.PCI_CFG_SPACE_SIZE;
     while (at != 0) {
-      if (at < CONVENTIONAL || at > EXTENDED - 4 || at % 4 != 0 || seen.contains(at)) {
+      if (at < PciRegs.PCI_CFG_SPACE_SIZE
+          || at > PciRegs.PCI_CFG_SPACE_EXP_SIZE - 4
+          || at % 4 != 0
+          || seen.contains(at)) {
         throw Verdict.failed("after %s an entry at 0x%03x".formatted(ids, at));
       }
       int head = config.getInt(at);
@@ -214,27 +205,34 @@ final class ConfigChecks {
 
   /** Where a capability is; 0 where there is none. */
   private static int find(ByteBuffer config, int id) {
-    if ((config.getShort(STATUS) & HAS_CAPABILITIES) == 0) {
+    if ((config.getShort(PciRegs.PCI_STATUS) & PciRegs.PCI_STATUS_CAP_LIST) == 0) {
       return 0;
     }
-    int at = Byte.toUnsignedInt(config.get(CAPABILITIES));
-    for (int i = 0; i < 48 && at >= HEADER; i++) {
+    int at = Byte.toUnsignedInt(config.get(PciRegs.PCI_CAPABILITY_LIST));
+    for (int i = 0; i < 48 && at >= PciRegs.PCI_STD_HEADER_SIZEOF; i++) {
       if (config.get(at) == id) {
         return at;
       }
-      at = Byte.toUnsignedInt(config.get(at + 1));
+      at = Byte.toUnsignedInt(config.get(at + PciRegs.PCI_CAP_LIST_NEXT));
     }
     return 0;
   }
 
   private static String irqCounts(ConformanceRun run) {
-    var config = little(read(run, run.open(), 0, CONVENTIONAL));
-    int msi = find(config, 5);
-    int msix = find(config, 0x11);
-    // MMC in bits 1 to 3 of the control word; MSI-X's table size less one in its lowest 11.
-    int msiCount = msi == 0 ? 0 : 1 << (config.getShort(msi + 2) >> 1 & 7);
-    int msixCount = msix == 0 || msix > 0xfc ? 0 : (config.getShort(msix + 2) & 0x7ff) + 1;
-    int pin = config.get(0x3d);
+    var config = little(read(run, run.open(), 0, PciRegs.PCI_CFG_SPACE_SIZE));
+    int msi = find(config, PciRegs.PCI_CAP_ID_MSI);
+    int msix = find(config, PciRegs.PCI_CAP_ID_MSIX);
+    int msiCount =
+        msi == 0
+            ? 0
+            : 1
+                << ((config.getShort(msi + PciRegs.PCI_MSI_FLAGS) & PciRegs.PCI_MSI_FLAGS_QMASK)
+                    >> 1);
+    int msixCount =
+        msix == 0 || msix > 0xfc
+            ? 0
+            : (config.getShort(msix + PciRegs.PCI_MSIX_FLAGS) & PciRegs.PCI_MSIX_FLAGS_QSIZE) + 1;
+    int pin = config.get(PciRegs.PCI_INTERRUPT_PIN);
     var told = run.device().irqs();
     int toldIntx = count(told, 0);
     int toldMsi = count(told, 1);
@@ -258,55 +256,67 @@ final class ConfigChecks {
 
   private static String write(ConformanceRun run) {
     var peer = run.open();
-    var before = read(run, peer, INTERRUPT_LINE, 1);
+    var before = read(run, peer, PciRegs.PCI_INTERRUPT_LINE, 1);
     try {
       for (int value : new int[] {0xa5, 0x5a}) {
-        write(run, peer, INTERRUPT_LINE, (byte) value);
-        var after = read(run, peer, INTERRUPT_LINE, 1);
+        write(run, peer, PciRegs.PCI_INTERRUPT_LINE, (byte) value);
+        var after = read(run, peer, PciRegs.PCI_INTERRUPT_LINE, 1);
         if (after[0] != (byte) value) {
           throw Verdict.differs("0x%02x where 0x%02x was written".formatted(after[0], value));
         }
       }
     } finally {
-      write(run, peer, INTERRUPT_LINE, before);
+      write(run, peer, PciRegs.PCI_INTERRUPT_LINE, before);
     }
     return "so";
   }
 
   private static String busMaster(ConformanceRun run) {
     var peer = run.open();
-    var before = read(run, peer, COMMAND, 2);
+    var before = read(run, peer, PciRegs.PCI_COMMAND, 2);
     int value = little(before).getShort(0);
     try {
-      for (int next : new int[] {value | BUS_MASTER, value & ~BUS_MASTER}) {
-        write(run, peer, COMMAND, bytes(next, 2));
-        int after = little(read(run, peer, COMMAND, 2)).getShort(0);
-        if ((after & BUS_MASTER) != (next & BUS_MASTER)) {
+      for (int next :
+          new int[] {value | PciRegs.PCI_COMMAND_MASTER, value & ~PciRegs.PCI_COMMAND_MASTER}) {
+        write(run, peer, PciRegs.PCI_COMMAND, bytes(next, 2));
+        int after = little(read(run, peer, PciRegs.PCI_COMMAND, 2)).getShort(0);
+        if ((after & PciRegs.PCI_COMMAND_MASTER) != (next & PciRegs.PCI_COMMAND_MASTER)) {
           throw Verdict.differs(
               "COMMAND 0x%04x where 0x%04x was written".formatted(after & 0xffff, next & 0xffff));
         }
       }
     } finally {
-      write(run, peer, COMMAND, before);
+      write(run, peer, PciRegs.PCI_COMMAND, before);
     }
     return "so";
   }
 
   private static String barSizes(ConformanceRun run) {
     var peer = run.open();
-    var command = read(run, peer, COMMAND, 2);
-    var before = read(run, peer, FIRST_BAR, 24);
+    var command = read(run, peer, PciRegs.PCI_COMMAND, 2);
+    var before = read(run, peer, PciRegs.PCI_BASE_ADDRESS_0, 4 * PciRegs.PCI_STD_NUM_BARS);
     var sizes = new ArrayList<String>();
     try {
       // A BAR that decodes could answer anywhere while it is measured.
-      write(run, peer, COMMAND, bytes(little(command).getShort(0) & ~IO_AND_MEMORY, 2));
-      for (int bar = 0; bar < 6; bar++) {
-        int at = FIRST_BAR + 4 * bar;
+      int off =
+          little(command).getShort(0) & ~(PciRegs.PCI_COMMAND_IO | PciRegs.PCI_COMMAND_MEMORY);
+      write(run, peer, PciRegs.PCI_COMMAND, bytes(off, 2));
+      for (int bar = 0; bar < PciRegs.PCI_STD_NUM_BARS; bar++) {
+        int at = PciRegs.PCI_BASE_ADDRESS_0 + 4 * bar;
         write(run, peer, at, bytes(-1, 4));
         int mask = little(read(run, peer, at, 4)).getInt(0);
-        boolean isIo = (mask & 1) != 0;
-        boolean isWide = !isIo && (mask & 6) == 4 && bar < 5;
-        long bits = Integer.toUnsignedLong(mask) & (isIo ? ~3L : ~0xfL);
+        boolean isIo = (mask & PciRegs.PCI_BASE_ADDRESS_SPACE_IO) != 0;
+        boolean isWide =
+            !isIo
+                && (mask & PciRegs.PCI_BASE_ADDRESS_MEM_TYPE_MASK)
+                    == PciRegs.PCI_BASE_ADDRESS_MEM_TYPE_64
+                && bar + 1 < PciRegs.PCI_STD_NUM_BARS;
+        long bits =
+            Integer.toUnsignedLong(
+                mask
+                    & (isIo
+                        ? PciRegs.PCI_BASE_ADDRESS_IO_MASK
+                        : PciRegs.PCI_BASE_ADDRESS_MEM_MASK));
         if (isWide) {
           write(run, peer, at + 4, bytes(-1, 4));
           bits |= Integer.toUnsignedLong(little(read(run, peer, at + 4, 4)).getInt(0)) << 32;
@@ -317,10 +327,14 @@ final class ConfigChecks {
         bar += isWide ? 1 : 0;
       }
     } finally {
-      for (int bar = 0; bar < 6; bar++) {
-        write(run, peer, FIRST_BAR + 4 * bar, bytes(little(before).getInt(4 * bar), 4));
+      for (int bar = 0; bar < PciRegs.PCI_STD_NUM_BARS; bar++) {
+        write(
+            run,
+            peer,
+            PciRegs.PCI_BASE_ADDRESS_0 + 4 * bar,
+            bytes(little(before).getInt(4 * bar), 4));
       }
-      write(run, peer, COMMAND, command);
+      write(run, peer, PciRegs.PCI_COMMAND, command);
     }
     return sizes.isEmpty() ? "no BAR" : String.join(", ", sizes);
   }
@@ -341,19 +355,19 @@ final class ConfigChecks {
 
   private static String capabilityHeaders(ConformanceRun run) {
     var peer = run.open();
-    var config = little(read(run, peer, 0, CONVENTIONAL));
+    var config = little(read(run, peer, 0, PciRegs.PCI_CFG_SPACE_SIZE));
     var came = new ArrayList<String>();
-    if ((config.getShort(STATUS) & HAS_CAPABILITIES) != 0) {
-      int at = Byte.toUnsignedInt(config.get(CAPABILITIES));
-      for (int i = 0; i < 48 && at >= HEADER; i++) {
+    if ((config.getShort(PciRegs.PCI_STATUS) & PciRegs.PCI_STATUS_CAP_LIST) != 0) {
+      int at = Byte.toUnsignedInt(config.get(PciRegs.PCI_CAPABILITY_LIST));
+      for (int i = 0; i < 48 && at >= PciRegs.PCI_STD_HEADER_SIZEOF; i++) {
         keepsHeader(run, peer, at, 2);
         came.add("0x%02x".formatted(at));
-        at = Byte.toUnsignedInt(config.get(at + 1));
+        at = Byte.toUnsignedInt(config.get(at + PciRegs.PCI_CAP_LIST_NEXT));
       }
     }
-    if (run.config().size() >= EXTENDED
-        && little(read(run, peer, CONVENTIONAL, 4)).getInt(0) != 0) {
-      keepsHeader(run, peer, CONVENTIONAL, 4);
+    if (run.config().size() >= PciRegs.PCI_CFG_SPACE_EXP_SIZE
+        && little(read(run, peer, PciRegs.PCI_CFG_SPACE_SIZE, 4)).getInt(0) != 0) {
+      keepsHeader(run, peer, PciRegs.PCI_CFG_SPACE_SIZE, 4);
       came.add("0x100");
     }
     if (came.isEmpty()) {
@@ -392,17 +406,17 @@ final class ConfigChecks {
 
   private static String msiControl(ConformanceRun run) {
     var peer = run.open();
-    int msi = find(little(read(run, peer, 0, CONVENTIONAL)), 5);
+    int msi = find(little(read(run, peer, 0, PciRegs.PCI_CFG_SPACE_SIZE)), PciRegs.PCI_CAP_ID_MSI);
     if (msi == 0) {
       throw Verdict.skipped("there is no MSI");
     }
-    int at = msi + 2;
+    int at = msi + PciRegs.PCI_MSI_FLAGS;
     int before = control(run, peer, at);
-    tryWrite(run, peer, at, bytes(before ^ MSI_COUNT, 2));
+    tryWrite(run, peer, at, bytes(before ^ PciRegs.PCI_MSI_FLAGS_QMASK, 2));
     int after = control(run, peer, at);
     tryWrite(run, peer, at, bytes(before, 2));
     var came = "0x%04x, and 0x%04x before".formatted(after, before);
-    if (((after ^ before) & MSI_COUNT) != 0) {
+    if (((after ^ before) & PciRegs.PCI_MSI_FLAGS_QMASK) != 0) {
       throw Verdict.failed(came);
     }
     return came;
@@ -410,11 +424,12 @@ final class ConfigChecks {
 
   private static String msixControl(ConformanceRun run) {
     var peer = run.open();
-    int msix = find(little(read(run, peer, 0, CONVENTIONAL)), 0x11);
+    int msix =
+        find(little(read(run, peer, 0, PciRegs.PCI_CFG_SPACE_SIZE)), PciRegs.PCI_CAP_ID_MSIX);
     if (msix == 0 || msix > 0xf4) {
       throw Verdict.skipped("there is no MSI-X");
     }
-    int at = msix + 2;
+    int at = msix + PciRegs.PCI_MSIX_FLAGS;
     int before = control(run, peer, at);
     var table = read(run, peer, at + 2, 1);
     try {
@@ -448,9 +463,9 @@ final class ConfigChecks {
 
   private static String order(ConformanceRun run) {
     var peer = run.open();
-    var before = read(run, peer, INTERRUPT_LINE, 1);
-    write(run, peer, INTERRUPT_LINE, (byte) 0x77);
-    if (read(run, peer, INTERRUPT_LINE, 1)[0] != 0x77) {
+    var before = read(run, peer, PciRegs.PCI_INTERRUPT_LINE, 1);
+    write(run, peer, PciRegs.PCI_INTERRUPT_LINE, (byte) 0x77);
+    if (read(run, peer, PciRegs.PCI_INTERRUPT_LINE, 1)[0] != 0x77) {
       throw Verdict.skipped("INTERRUPT_LINE does not keep what is written");
     }
     try {
@@ -459,16 +474,16 @@ final class ConfigChecks {
             ConformanceRun.quiet(
                 i,
                 Command.REGION_WRITE,
-                PayloadWriter.access(INTERRUPT_LINE, run.config().index(), 1)
+                PayloadWriter.access(PciRegs.PCI_INTERRUPT_LINE, run.config().index(), 1)
                     .bytes((byte) i)
                     .toBytes()));
       }
-      int after = read(run, peer, INTERRUPT_LINE, 1)[0];
+      int after = read(run, peer, PciRegs.PCI_INTERRUPT_LINE, 1)[0];
       if (after != 32) {
         throw Verdict.failed("0x%02x after writes of 0x01 to 0x20".formatted(after));
       }
     } finally {
-      write(run, peer, INTERRUPT_LINE, before);
+      write(run, peer, PciRegs.PCI_INTERRUPT_LINE, before);
     }
     return "the last of 32";
   }
@@ -478,13 +493,13 @@ final class ConfigChecks {
     if (!run.hello().capabilities().writeMultiple()) {
       throw Verdict.skipped("the server does not tell that it can");
     }
-    var before = read(run, peer, INTERRUPT_LINE, 1);
+    var before = read(run, peer, PciRegs.PCI_INTERRUPT_LINE, 1);
     int region = run.config().index();
     try {
       var payload = new PayloadWriter().u64(2);
       for (int value : new int[] {0x21, 0x43}) {
         payload
-            .u64(INTERRUPT_LINE)
+            .u64(PciRegs.PCI_INTERRUPT_LINE)
             .u32(region)
             .u32(1)
             .bytes((byte) value)
@@ -492,12 +507,12 @@ final class ConfigChecks {
       }
       var reply = run.succeeds(peer, 8, Command.REGION_WRITE_MULTI, payload.toBytes());
       long count = reply.payload().getLong(0);
-      int after = read(run, peer, INTERRUPT_LINE, 1)[0];
+      int after = read(run, peer, PciRegs.PCI_INTERRUPT_LINE, 1)[0];
       if (count != 2 || after != 0x43) {
         throw Verdict.failed("%d writes, and 0x%02x".formatted(count, after));
       }
     } finally {
-      write(run, peer, INTERRUPT_LINE, before);
+      write(run, peer, PciRegs.PCI_INTERRUPT_LINE, before);
     }
     return "2 writes";
   }

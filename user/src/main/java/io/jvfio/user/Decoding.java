@@ -1,5 +1,19 @@
 package io.jvfio.user;
 
+import static io.jvfio.linux.uapi.PciRegs.PCI_BASE_ADDRESS_0;
+import static io.jvfio.linux.uapi.PciRegs.PCI_BASE_ADDRESS_IO_MASK;
+import static io.jvfio.linux.uapi.PciRegs.PCI_BASE_ADDRESS_MEM_MASK;
+import static io.jvfio.linux.uapi.PciRegs.PCI_BASE_ADDRESS_MEM_TYPE_64;
+import static io.jvfio.linux.uapi.PciRegs.PCI_BASE_ADDRESS_MEM_TYPE_MASK;
+import static io.jvfio.linux.uapi.PciRegs.PCI_BASE_ADDRESS_SPACE_IO;
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND;
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND_IO;
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND_MEMORY;
+import static io.jvfio.linux.uapi.PciRegs.PCI_HEADER_TYPE;
+import static io.jvfio.linux.uapi.PciRegs.PCI_HEADER_TYPE_MASK;
+import static io.jvfio.linux.uapi.PciRegs.PCI_STD_HEADER_SIZEOF;
+import static io.jvfio.linux.uapi.PciRegs.PCI_STD_NUM_BARS;
+
 import io.jvfio.linux.uapi.Vfio;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -20,19 +34,8 @@ final class Decoding {
       ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final int CONFIG = Vfio.VFIO_PCI_CONFIG_REGION_INDEX;
 
-  private static final int HEADER_SIZE = 64;
-  private static final int COMMAND = 0x04;
-  private static final int PORTS = 1;
-  private static final int MEMORY = 1 << 1;
-  private static final int HEADER_TYPE = 0x0e;
-  private static final int HEADER_TYPE_MASK = 0x7f;
-  private static final int BAR0 = 0x10;
-  private static final int BARS = 6;
-  private static final int BAR_IS_PORTS = 1;
-  private static final int BAR_WIDTH = 3 << 1;
-  private static final int BAR_IS_64_BIT = 1 << 2;
-  private static final int PORTS_MASK = 3;
-  private static final int MEMORY_MASK = 0xf;
+  /** What of memory is decoded at least. */
+  private static final int SMALLEST = 16;
 
   /** Nothing is at these addresses but this device: they are those of a bus of its own. */
   private static final long FIRST_PORT = 0x1000;
@@ -62,14 +65,14 @@ final class Decoding {
    * @return 0, or that the link was lost
    */
   static int enable(Link link, Description device) {
-    if (device.byteSize(CONFIG) < HEADER_SIZE) {
+    if (device.byteSize(CONFIG) < PCI_STD_HEADER_SIZEOF) {
       return 0;
     }
     try (var arena = Arena.ofConfined()) {
-      var header = arena.allocate(HEADER_SIZE);
-      int result = Calls.readRegion(link, CONFIG, 0, header, 0, HEADER_SIZE);
-      if (result == HEADER_SIZE
-          && (header.get(ValueLayout.JAVA_BYTE, HEADER_TYPE) & HEADER_TYPE_MASK) == 0) {
+      var header = arena.allocate(PCI_STD_HEADER_SIZEOF);
+      int result = Calls.readRegion(link, CONFIG, 0, header, 0, PCI_STD_HEADER_SIZEOF);
+      if (result == PCI_STD_HEADER_SIZEOF
+          && (header.get(ValueLayout.JAVA_BYTE, PCI_HEADER_TYPE) & PCI_HEADER_TYPE_MASK) == 0) {
         result = new Decoding(link, device, header).enable();
       }
       return Calls.isLost(result) ? result : 0;
@@ -77,12 +80,12 @@ final class Decoding {
   }
 
   private int enable() {
-    int before = Short.toUnsignedInt(header.get(LE16, COMMAND));
+    int before = Short.toUnsignedInt(header.get(LE16, PCI_COMMAND));
     int decodes = 0;
     boolean isPlaced = true;
-    for (int i = 0; i < BARS; i++) {
+    for (int i = 0; i < PCI_STD_NUM_BARS; i++) {
       if (exists(i)) {
-        decodes |= isPorts(i) ? PORTS : MEMORY;
+        decodes |= isPorts(i) ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
         isPlaced &= address(i) != 0;
       }
     }
@@ -90,9 +93,9 @@ final class Decoding {
     int result = 0;
     if (!isPlaced) {
       // Addresses do not change under a device that answers at them.
-      present &= ~(PORTS | MEMORY);
+      present &= ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY);
       result = command(before, present);
-      for (int i = 0; i < BARS && result >= 0; i++) {
+      for (int i = 0; i < PCI_STD_NUM_BARS && result >= 0; i++) {
         result = exists(i) ? place(i) : 0;
       }
     }
@@ -104,20 +107,25 @@ final class Decoding {
   }
 
   private int register(int bar) {
-    return header.get(LE32, BAR0 + (long) bar * Integer.BYTES);
+    return header.get(LE32, PCI_BASE_ADDRESS_0 + (long) bar * Integer.BYTES);
   }
 
   private boolean isPorts(int bar) {
-    return (register(bar) & BAR_IS_PORTS) != 0;
+    return (register(bar) & PCI_BASE_ADDRESS_SPACE_IO) != 0;
   }
 
   private boolean isWide(int bar) {
-    return !isPorts(bar) && (register(bar) & BAR_WIDTH) == BAR_IS_64_BIT && bar + 1 < BARS;
+    return !isPorts(bar)
+        && (register(bar) & PCI_BASE_ADDRESS_MEM_TYPE_MASK) == PCI_BASE_ADDRESS_MEM_TYPE_64
+        && bar + 1 < PCI_STD_NUM_BARS;
+  }
+
+  private int addressMask(int bar) {
+    return isPorts(bar) ? PCI_BASE_ADDRESS_IO_MASK : PCI_BASE_ADDRESS_MEM_MASK;
   }
 
   private long address(int bar) {
-    int mask = isPorts(bar) ? PORTS_MASK : MEMORY_MASK;
-    long address = Integer.toUnsignedLong(register(bar) & ~mask);
+    long address = Integer.toUnsignedLong(register(bar) & addressMask(bar));
     return isWide(bar) ? address | (long) register(bar + 1) << Integer.SIZE : address;
   }
 
@@ -141,7 +149,7 @@ final class Decoding {
     if (address + size > end) {
       return 0; // No bus has room for it.
     }
-    int kind = register(bar) & (isPorts(bar) ? PORTS_MASK : MEMORY_MASK);
+    int kind = register(bar) & ~addressMask(bar);
     boolean isWide = isWide(bar);
     int result = write(bar, (int) address | kind);
     return result < 0 || !isWide ? result : write(bar + 1, (int) (address >>> Integer.SIZE));
@@ -149,7 +157,7 @@ final class Decoding {
 
   /** What is decoded for a region: a power of two, and 16 bytes at least. */
   private static long size(long byteSize) {
-    long size = Math.max(MEMORY_MASK + 1L, Long.highestOneBit(byteSize));
+    long size = Math.max(SMALLEST, Long.highestOneBit(byteSize));
     return size < byteSize ? size << 1 : size;
   }
 
@@ -160,7 +168,13 @@ final class Decoding {
   private int write(int bar, int value) {
     header.set(LE32, 0, value);
     return Calls.writeRegion(
-        link, CONFIG, BAR0 + (long) bar * Integer.BYTES, header, 0, Integer.BYTES, false);
+        link,
+        CONFIG,
+        PCI_BASE_ADDRESS_0 + (long) bar * Integer.BYTES,
+        header,
+        0,
+        Integer.BYTES,
+        false);
   }
 
   private int command(int before, int value) {
@@ -168,6 +182,6 @@ final class Decoding {
       return 0;
     }
     header.set(LE16, 0, (short) value);
-    return Calls.writeRegion(link, CONFIG, COMMAND, header, 0, Short.BYTES, false);
+    return Calls.writeRegion(link, CONFIG, PCI_COMMAND, header, 0, Short.BYTES, false);
   }
 }

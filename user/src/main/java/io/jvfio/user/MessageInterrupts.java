@@ -1,5 +1,22 @@
 package io.jvfio.user;
 
+import static io.jvfio.linux.uapi.PciRegs.PCI_CAPABILITY_LIST;
+import static io.jvfio.linux.uapi.PciRegs.PCI_CAP_FLAGS;
+import static io.jvfio.linux.uapi.PciRegs.PCI_CAP_ID_MSI;
+import static io.jvfio.linux.uapi.PciRegs.PCI_CAP_ID_MSIX;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_ENTRY_CTRL_MASKBIT;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_ENTRY_SIZE;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_ENTRY_VECTOR_CTRL;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_FLAGS_ENABLE;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_FLAGS_MASKALL;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_TABLE;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_TABLE_BIR;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_TABLE_OFFSET;
+import static io.jvfio.linux.uapi.PciRegs.PCI_MSI_FLAGS_ENABLE;
+import static io.jvfio.linux.uapi.PciRegs.PCI_STATUS;
+import static io.jvfio.linux.uapi.PciRegs.PCI_STATUS_CAP_LIST;
+import static io.jvfio.linux.uapi.PciRegs.PCI_STD_HEADER_SIZEOF;
+
 import io.jvfio.linux.uapi.Vfio;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -24,21 +41,6 @@ final class MessageInterrupts {
       ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final int CONFIG = Vfio.VFIO_PCI_CONFIG_REGION_INDEX;
 
-  private static final long STATUS = 0x06;
-  private static final int STATUS_LIST = 1 << 4;
-  private static final long LIST = 0x34;
-  private static final int MSI = 0x05;
-  private static final int MSIX = 0x11;
-  private static final long CONTROL = 2;
-  private static final int MSI_ENABLE = 1;
-  private static final int MSIX_ENABLE = 1 << 15;
-  private static final int MSIX_MASK_ALL = 1 << 14;
-  private static final long TABLE = 4;
-  private static final int TABLE_BAR = 7;
-  private static final int ENTRY_SIZE = 16;
-  private static final int VECTOR_CONTROL = 12;
-  private static final int VECTOR_MASKED = 1;
-  private static final int FIRST = 0x40;
   private static final int LAST = 0xfc;
   private static final int MOST = 48;
 
@@ -61,18 +63,20 @@ final class MessageInterrupts {
     try (var arena = Arena.ofConfined()) {
       var word = arena.allocate(LE16);
       boolean isMsix = index == Vfio.VFIO_PCI_MSIX_IRQ_INDEX;
-      int at = find(link, word, isMsix ? MSIX : MSI);
-      int result = at <= 0 ? at : read(link, word, at + CONTROL);
+      int at = find(link, word, isMsix ? PCI_CAP_ID_MSIX : PCI_CAP_ID_MSI);
+      int result = at <= 0 ? at : read(link, word, at + PCI_CAP_FLAGS);
       if (at <= 0 || result < 0) {
         return result;
       }
-      int enable = isMsix ? MSIX_ENABLE : MSI_ENABLE;
-      int value = on ? (result | enable) & ~(isMsix ? MSIX_MASK_ALL : 0) : result & ~enable;
+      int enable = isMsix ? PCI_MSIX_FLAGS_ENABLE : PCI_MSI_FLAGS_ENABLE;
+      int value =
+          on ? (result | enable) & ~(isMsix ? PCI_MSIX_FLAGS_MASKALL : 0) : result & ~enable;
       if (value == result) {
         return 0;
       }
       word.set(LE16, 0, (short) value);
-      int written = Calls.writeRegion(link, CONFIG, at + CONTROL, word, 0, Short.BYTES, false);
+      int written =
+          Calls.writeRegion(link, CONFIG, at + PCI_CAP_FLAGS, word, 0, Short.BYTES, false);
       return Math.min(written, 0);
     }
   }
@@ -90,13 +94,16 @@ final class MessageInterrupts {
     int result = 0;
     try (var arena = Arena.ofConfined()) {
       var word = arena.allocate(LE32);
-      int at = find(link, word, MSIX);
+      int at = find(link, word, PCI_CAP_ID_MSIX);
       if (at > 0) {
-        result = Calls.readRegion(link, CONFIG, at + TABLE, word, 0, Integer.BYTES);
+        result = Calls.readRegion(link, CONFIG, at + PCI_MSIX_TABLE, word, 0, Integer.BYTES);
         int table = word.get(LE32, 0);
         for (int i = 0; i < vectors.length && result >= 0; i++) {
-          long entry = Integer.toUnsignedLong(table & ~TABLE_BAR) + (long) vectors[i] * ENTRY_SIZE;
-          result = unmask(link, word, table & TABLE_BAR, entry + VECTOR_CONTROL);
+          long entry =
+              Integer.toUnsignedLong(table & PCI_MSIX_TABLE_OFFSET)
+                  + (long) vectors[i] * PCI_MSIX_ENTRY_SIZE;
+          result =
+              unmask(link, word, table & PCI_MSIX_TABLE_BIR, entry + PCI_MSIX_ENTRY_VECTOR_CTRL);
         }
       } else {
         result = at;
@@ -108,23 +115,23 @@ final class MessageInterrupts {
   private static int unmask(Link link, MemorySegment word, int bar, long offset) {
     int result = Calls.readRegion(link, bar, offset, word, 0, Integer.BYTES);
     int control = word.get(LE32, 0);
-    if (result != Integer.BYTES || (control & VECTOR_MASKED) == 0) {
+    if (result != Integer.BYTES || (control & PCI_MSIX_ENTRY_CTRL_MASKBIT) == 0) {
       return result;
     }
-    word.set(LE32, 0, control & ~VECTOR_MASKED);
+    word.set(LE32, 0, control & ~PCI_MSIX_ENTRY_CTRL_MASKBIT);
     return Calls.writeRegion(link, bar, offset, word, 0, Integer.BYTES, false);
   }
 
   /** Where a capability is; 0 if there is none. */
   private static int find(Link link, MemorySegment word, int id) {
-    int status = read(link, word, STATUS);
-    if (status < 0 || (status & STATUS_LIST) == 0) {
+    int status = read(link, word, PCI_STATUS);
+    if (status < 0 || (status & PCI_STATUS_CAP_LIST) == 0) {
       return Math.min(status, 0);
     }
-    int at = read(link, word, LIST);
+    int at = read(link, word, PCI_CAPABILITY_LIST);
     for (int i = 0; i < MOST && at >= 0; i++) {
       at &= LAST;
-      if (at < FIRST) {
+      if (at < PCI_STD_HEADER_SIZEOF) {
         return 0;
       }
       int head = read(link, word, at);

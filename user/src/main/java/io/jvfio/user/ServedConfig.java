@@ -1,5 +1,6 @@
 package io.jvfio.user;
 
+import io.jvfio.linux.uapi.PciRegs;
 import io.jvfio.model.Bar;
 import io.jvfio.model.ConfigSpace;
 import io.jvfio.model.DeviceModel;
@@ -12,35 +13,16 @@ import java.lang.foreign.ValueLayout;
  * 3.0, chapter 6; PCI Express Base Specification, chapter 7; Advanced Features capability ECN.
  */
 final class ServedConfig {
-  private static final int COMMAND = 0x04;
-  private static final int COMMAND_DECODES = 0x3;
-  private static final int COMMAND_BUS_MASTER = 0x4;
-  private static final int COMMAND_LINE_OFF = 0x400;
-  private static final int STATUS = 0x06;
-  private static final int STATUS_LINE = 1 << 3;
-  private static final int STATUS_CAPABILITIES = 1 << 4;
-  private static final int BAR0 = 0x10;
-  private static final int BARS_END = 0x28;
-  private static final int ROM = 0x30;
-  private static final int CAPABILITIES = 0x34;
-  private static final int INTERRUPT_LINE = 0x3c;
-  private static final int INTERRUPT_PIN = 0x3d;
-  private static final int HEADER_END = 0x40;
+  private static final int BARS_END =
+      PciRegs.PCI_BASE_ADDRESS_0 + Integer.BYTES * PciRegs.PCI_STD_NUM_BARS;
   private static final int MOST_CAPABILITIES = 48;
 
-  private static final int POWER = 0x01;
-  private static final int POWER_STATE = 3;
   private static final int D3HOT = 3;
-  private static final int MSI = 0x05;
-  private static final int EXPRESS = 0x10;
-  private static final int MSIX = 0x11;
-  private static final int ADVANCED_FEATURES = 0x13;
-  private static final int MSIX_ENABLE = 1 << 15;
 
   private final ConfigSpace space;
-  private final int[] bars = new int[6];
-  private final int[] barMasks = new int[6];
-  private final int[] barFlags = new int[6];
+  private final int[] bars = new int[PciRegs.PCI_STD_NUM_BARS];
+  private final int[] barMasks = new int[PciRegs.PCI_STD_NUM_BARS];
+  private final int[] barFlags = new int[PciRegs.PCI_STD_NUM_BARS];
   private final int msix;
   private final int expressReset;
   private final int advancedReset;
@@ -65,23 +47,33 @@ final class ServedConfig {
     for (int i = 0; i < initial.length; i++) {
       initial[i] = (byte) space.read(i, 1);
     }
-    power = capability(POWER);
-    msix = capability(MSIX);
-    int express = capability(EXPRESS);
+    power = capability(PciRegs.PCI_CAP_ID_PM);
+    msix = capability(PciRegs.PCI_CAP_ID_MSIX);
+    int express = capability(PciRegs.PCI_CAP_ID_EXP);
     expressReset =
-        express != 0 && (space.read(express + 4, 4) & (1 << 28)) != 0 ? express + 8 + 1 : 0;
-    int advanced = capability(ADVANCED_FEATURES);
-    advancedReset = advanced != 0 && (space.read(advanced + 3, 1) & 2) != 0 ? advanced + 4 : 0;
+        express != 0
+                && (space.read(express + PciRegs.PCI_EXP_DEVCAP, 4) & PciRegs.PCI_EXP_DEVCAP_FLR)
+                    != 0
+            ? express + PciRegs.PCI_EXP_DEVCTL + 1
+            : 0;
+    int advanced = capability(PciRegs.PCI_CAP_ID_AF);
+    advancedReset =
+        advanced != 0
+                && (space.read(advanced + PciRegs.PCI_AF_CAP, 1) & PciRegs.PCI_AF_CAP_FLR) != 0
+            ? advanced + PciRegs.PCI_AF_CTRL
+            : 0;
   }
 
   private void place(Bar bar) {
     int index = bar.index();
     if (bar.hasPorts()) {
-      barMasks[index] = (int) -bar.byteSize() & ~3;
-      barFlags[index] = 1;
+      barMasks[index] = (int) -bar.byteSize() & PciRegs.PCI_BASE_ADDRESS_IO_MASK;
+      barFlags[index] = PciRegs.PCI_BASE_ADDRESS_SPACE_IO;
     } else {
-      barMasks[index] = (int) -bar.byteSize() & ~0xf;
-      barFlags[index] = (bar.is64Bit() ? 4 : 0) | (bar.prefetchable() ? 8 : 0);
+      barMasks[index] = (int) -bar.byteSize() & PciRegs.PCI_BASE_ADDRESS_MEM_MASK;
+      barFlags[index] =
+          (bar.is64Bit() ? PciRegs.PCI_BASE_ADDRESS_MEM_TYPE_64 : 0)
+              | (bar.prefetchable() ? PciRegs.PCI_BASE_ADDRESS_MEM_PREFETCH : 0);
     }
     if (bar.is64Bit()) {
       barMasks[index + 1] = (int) (-bar.byteSize() >>> 32);
@@ -89,15 +81,15 @@ final class ServedConfig {
   }
 
   private int capability(int id) {
-    if ((space.read(STATUS, 2) & STATUS_CAPABILITIES) == 0) {
+    if ((space.read(PciRegs.PCI_STATUS, 2) & PciRegs.PCI_STATUS_CAP_LIST) == 0) {
       return 0;
     }
-    int at = space.read(CAPABILITIES, 1) & ~3;
-    for (int hops = 0; at >= HEADER_END && hops < MOST_CAPABILITIES; hops++) {
+    int at = space.read(PciRegs.PCI_CAPABILITY_LIST, 1) & ~3;
+    for (int hops = 0; at >= PciRegs.PCI_STD_HEADER_SIZEOF && hops < MOST_CAPABILITIES; hops++) {
       if (space.read(at, 1) == id) {
         return at;
       }
-      at = space.read(at + 1, 1) & ~3;
+      at = space.read(at + PciRegs.PCI_CAP_LIST_NEXT, 1) & ~3;
     }
     return 0;
   }
@@ -107,27 +99,29 @@ final class ServedConfig {
   }
 
   boolean hasLine() {
-    return space.read(INTERRUPT_PIN, 1) != 0;
+    return space.read(PciRegs.PCI_INTERRUPT_PIN, 1) != 0;
   }
 
   /** How many messages MSI has; 0 without MSI. */
   int msiMessages() {
-    int msi = capability(MSI);
-    return msi == 0 ? 0 : 1 << ((space.read(msi + 2, 2) >> 1) & 7);
+    int msi = capability(PciRegs.PCI_CAP_ID_MSI);
+    return msi == 0
+        ? 0
+        : 1 << ((space.read(msi + PciRegs.PCI_MSI_FLAGS, 2) & PciRegs.PCI_MSI_FLAGS_QMASK) >> 1);
   }
 
   boolean isExpress() {
-    return capability(EXPRESS) != 0;
+    return capability(PciRegs.PCI_CAP_ID_EXP) != 0;
   }
 
   /** Whether the device may reach memory and send messages. */
   boolean isBusMaster() {
-    return (command & COMMAND_BUS_MASTER) != 0 && isAwake;
+    return (command & PciRegs.PCI_COMMAND_MASTER) != 0 && isAwake;
   }
 
   /** Whether the client has turned the interrupt line off. */
   boolean isLineOff() {
-    return (command & COMMAND_LINE_OFF) != 0;
+    return (command & PciRegs.PCI_COMMAND_INTX_DISABLE) != 0;
   }
 
   /** As after power-on. */
@@ -135,7 +129,7 @@ final class ServedConfig {
     for (int i = 0; i < initial.length; i++) {
       space.set(i, 1, initial[i]);
     }
-    space.set(COMMAND, 2, 0);
+    space.set(PciRegs.PCI_COMMAND, 2, 0);
     for (int i = 0; i < bars.length; i++) {
       bars[i] = 0;
     }
@@ -147,35 +141,48 @@ final class ServedConfig {
 
   /** Configuration space was changed from behind. */
   void reload() {
-    command = space.read(COMMAND, 2);
-    isAwake = power == 0 || (space.read(power + 4, 1) & POWER_STATE) != D3HOT;
+    command = space.read(PciRegs.PCI_COMMAND, 2);
+    isAwake =
+        power == 0
+            || (space.read(power + PciRegs.PCI_PM_CTRL, 1) & PciRegs.PCI_PM_CTRL_STATE_MASK)
+                != D3HOT;
   }
 
   /** A reset brings a device to full power. */
   void wakeUp() {
     if (power != 0) {
-      space.set(power + 4, 1, space.read(power + 4, 1) & ~POWER_STATE);
+      space.set(
+          power + PciRegs.PCI_PM_CTRL,
+          1,
+          space.read(power + PciRegs.PCI_PM_CTRL, 1) & ~PciRegs.PCI_PM_CTRL_STATE_MASK);
     }
     isAwake = true;
   }
 
   void stopDma() {
-    command &= ~COMMAND_BUS_MASTER;
-    space.set(COMMAND, 2, space.read(COMMAND, 2) & ~COMMAND_BUS_MASTER);
+    command &= ~PciRegs.PCI_COMMAND_MASTER;
+    space.set(
+        PciRegs.PCI_COMMAND, 2, space.read(PciRegs.PCI_COMMAND, 2) & ~PciRegs.PCI_COMMAND_MASTER);
   }
 
   /** What vfio-pci's kernel does in hardware when vectors are brought into use. */
   void msixEnabled(boolean on) {
     if (msix != 0) {
-      int control = space.read(msix + 2, 2);
-      space.set(msix + 2, 2, on ? control | MSIX_ENABLE : control & ~MSIX_ENABLE);
+      int control = space.read(msix + PciRegs.PCI_MSIX_FLAGS, 2);
+      space.set(
+          msix + PciRegs.PCI_MSIX_FLAGS,
+          2,
+          on ? control | PciRegs.PCI_MSIX_FLAGS_ENABLE : control & ~PciRegs.PCI_MSIX_FLAGS_ENABLE);
     }
   }
 
   /** The interrupt line is up or down. */
   void lineStatus(boolean asserted) {
-    int status = space.read(STATUS, 2);
-    space.set(STATUS, 2, asserted ? status | STATUS_LINE : status & ~STATUS_LINE);
+    int status = space.read(PciRegs.PCI_STATUS, 2);
+    space.set(
+        PciRegs.PCI_STATUS,
+        2,
+        asserted ? status | PciRegs.PCI_STATUS_INTERRUPT : status & ~PciRegs.PCI_STATUS_INTERRUPT);
   }
 
   void read(int offset, int count, MemorySegment target, long targetOffset) {
@@ -185,14 +192,19 @@ final class ServedConfig {
   }
 
   private int readByte(int offset) {
-    if (offset >= BAR0 && offset < BARS_END) {
-      int bar = (offset - BAR0) / 4;
+    if (offset >= PciRegs.PCI_BASE_ADDRESS_0 && offset < BARS_END) {
+      int bar = (offset - PciRegs.PCI_BASE_ADDRESS_0) / 4;
       return ((bars[bar] | barFlags[bar]) >>> (8 * (offset & 3))) & 0xff;
     }
     return switch (offset) {
-      case ROM, ROM + 1, ROM + 2, ROM + 3 -> 0;
-      case COMMAND + 1 -> space.read(offset, 1) | ((command & COMMAND_LINE_OFF) >> 8);
-      case INTERRUPT_LINE -> lineSetting;
+      case PciRegs.PCI_ROM_ADDRESS,
+          PciRegs.PCI_ROM_ADDRESS + 1,
+          PciRegs.PCI_ROM_ADDRESS + 2,
+          PciRegs.PCI_ROM_ADDRESS + 3 ->
+          0;
+      case PciRegs.PCI_COMMAND + 1 ->
+          space.read(offset, 1) | ((command & PciRegs.PCI_COMMAND_INTX_DISABLE) >> 8);
+      case PciRegs.PCI_INTERRUPT_LINE -> lineSetting;
       default -> space.read(offset, 1);
     };
   }
@@ -208,36 +220,39 @@ final class ServedConfig {
   }
 
   private boolean writeByte(int offset, int value) {
-    if (offset >= BAR0 && offset < BARS_END) {
-      int bar = (offset - BAR0) / 4;
+    if (offset >= PciRegs.PCI_BASE_ADDRESS_0 && offset < BARS_END) {
+      int bar = (offset - PciRegs.PCI_BASE_ADDRESS_0) / 4;
       int shift = 8 * (offset & 3);
       bars[bar] = ((bars[bar] & ~(0xff << shift)) | (value << shift)) & barMasks[bar];
       return false;
     }
-    if (offset == COMMAND) {
-      int kept = COMMAND_DECODES | COMMAND_BUS_MASTER;
+    if (offset == PciRegs.PCI_COMMAND) {
+      int kept = PciRegs.PCI_COMMAND_IO | PciRegs.PCI_COMMAND_MEMORY | PciRegs.PCI_COMMAND_MASTER;
       command = (command & ~kept) | (value & kept);
       space.write(offset, 1, value);
       space.set(offset, 1, (space.read(offset, 1) & ~kept) | (value & kept));
-    } else if (offset == COMMAND + 1) {
-      command = (command & ~COMMAND_LINE_OFF) | ((value << 8) & COMMAND_LINE_OFF);
-      space.write(offset, 1, value & ~(COMMAND_LINE_OFF >> 8));
-    } else if (offset == INTERRUPT_LINE) {
+    } else if (offset == PciRegs.PCI_COMMAND + 1) {
+      command =
+          (command & ~PciRegs.PCI_COMMAND_INTX_DISABLE)
+              | ((value << 8) & PciRegs.PCI_COMMAND_INTX_DISABLE);
+      space.write(offset, 1, value & ~(PciRegs.PCI_COMMAND_INTX_DISABLE >> 8));
+    } else if (offset == PciRegs.PCI_INTERRUPT_LINE) {
       lineSetting = value;
-    } else if (offset == ROM || (msix != 0 && offset == msix + 2)) {
+    } else if (offset == PciRegs.PCI_ROM_ADDRESS
+        || (msix != 0 && offset == msix + PciRegs.PCI_MSIX_FLAGS)) {
       return false; // there is no ROM; the size of the MSI-X table cannot be changed
-    } else if (msix != 0 && offset == msix + 3) {
-      int writable = 0xc0; // enable, mask all
+    } else if (msix != 0 && offset == msix + PciRegs.PCI_MSIX_FLAGS + 1) {
+      int writable = (PciRegs.PCI_MSIX_FLAGS_ENABLE | PciRegs.PCI_MSIX_FLAGS_MASKALL) >> 8;
       space.set(offset, 1, (space.read(offset, 1) & ~writable) | (value & writable));
     } else if (expressReset != 0 && offset == expressReset) {
-      space.write(offset, 1, value & 0x7f); // the reset bit reads as 0
-      return (value & 0x80) != 0;
+      space.write(offset, 1, value & ~(PciRegs.PCI_EXP_DEVCTL_BCR_FLR >> 8)); // it reads as 0
+      return (value & PciRegs.PCI_EXP_DEVCTL_BCR_FLR >> 8) != 0;
     } else if (advancedReset != 0 && offset == advancedReset) {
-      return (value & 1) != 0;
+      return (value & PciRegs.PCI_AF_CTRL_FLR) != 0;
     } else {
       space.write(offset, 1, value);
-      if (power != 0 && offset == power + 4) {
-        isAwake = (space.read(offset, 1) & POWER_STATE) != D3HOT;
+      if (power != 0 && offset == power + PciRegs.PCI_PM_CTRL) {
+        isAwake = (space.read(offset, 1) & PciRegs.PCI_PM_CTRL_STATE_MASK) != D3HOT;
       }
     }
     return false;

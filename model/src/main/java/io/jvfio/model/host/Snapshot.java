@@ -1,5 +1,15 @@
 package io.jvfio.model.host;
 
+import static io.jvfio.linux.uapi.PciRegs.PCI_BASE_ADDRESS_0;
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND;
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND_INTX_DISABLE;
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND_IO;
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND_MASTER;
+import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND_MEMORY;
+import static io.jvfio.linux.uapi.PciRegs.PCI_INTERRUPT_LINE;
+import static io.jvfio.linux.uapi.PciRegs.PCI_ROM_ADDRESS;
+import static io.jvfio.linux.uapi.PciRegs.PCI_VENDOR_ID;
+
 import io.jvfio.model.ConfigSpace;
 import io.jvfio.model.MigratableModel;
 import java.nio.ByteBuffer;
@@ -11,15 +21,10 @@ import java.nio.ByteBuffer;
  */
 public final class Snapshot {
   private static final long MARK = 0x6a_76_66_69_6f_73_69_6dL;
-  private static final int VENDOR = 0;
-  private static final int COMMAND = 4;
 
-  /** I/O, memory, bus master, no interrupt line. */
-  private static final int HOST_COMMANDS = 0x407;
+  private static final int HOST_COMMANDS =
+      PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE;
 
-  private static final int BAR0 = 0x10;
-  private static final int ROM_BAR = 0x30;
-  private static final int INTERRUPT_LINE = 0x3c;
   private static final int HEAD = Long.BYTES + 2 * Integer.BYTES;
 
   private Snapshot() {}
@@ -71,7 +76,7 @@ public final class Snapshot {
   }
 
   private static boolean isSameDevice(ConfigSpace target, byte[] source) {
-    for (int i = VENDOR; i < COMMAND; i++) {
+    for (int i = PCI_VENDOR_ID; i < PCI_COMMAND; i++) {
       if ((byte) target.read(i, 1) != source[i]) {
         return false;
       }
@@ -85,14 +90,17 @@ public final class Snapshot {
    */
   private static void restore(ConfigSpace target, byte[] source) {
     for (int i = 0; i < source.length; i++) {
-      boolean isPlace = (i >= BAR0 && i < ROM_BAR + Integer.BYTES) || i == INTERRUPT_LINE;
+      boolean isPlace =
+          (i >= PCI_BASE_ADDRESS_0 && i < PCI_ROM_ADDRESS + Integer.BYTES)
+              || i == PCI_INTERRUPT_LINE;
       if (!isPlace) {
         target.write(i, 1, source[i]);
       }
     }
     // These bits of a function belong to its host, whatever the model lets software write.
     int command =
-        Byte.toUnsignedInt(source[COMMAND]) | Byte.toUnsignedInt(source[COMMAND + 1]) << 8;
-    target.set(COMMAND, 2, (target.read(COMMAND, 2) & ~HOST_COMMANDS) | (command & HOST_COMMANDS));
+        Byte.toUnsignedInt(source[PCI_COMMAND]) | Byte.toUnsignedInt(source[PCI_COMMAND + 1]) << 8;
+    target.set(
+        PCI_COMMAND, 2, (target.read(PCI_COMMAND, 2) & ~HOST_COMMANDS) | (command & HOST_COMMANDS));
   }
 }
