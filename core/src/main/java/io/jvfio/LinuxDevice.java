@@ -24,11 +24,6 @@ final class LinuxDevice implements VfioDevice {
   private static final long SPARSE_COUNT_OFFSET = 8;
   private static final long SPARSE_AREAS_OFFSET = 16;
 
-  /** Configuration space of PCI, and of PCI Express: drivers/vfio/pci/vfio_pci_config.c. */
-  private static final int CONFIG_BYTES = 256;
-
-  private static final int EXPRESS_CONFIG_BYTES = 4096;
-
   private final String name;
   private final OpenFile file;
   private final DmaSpace space;
@@ -127,7 +122,7 @@ final class LinuxDevice implements VfioDevice {
     }
     int index = Vfio.VFIO_PCI_CONFIG_REGION_INDEX;
     long size = all.get(index).info().byteSize();
-    if (size < CONFIG_BYTES || size > EXPRESS_CONFIG_BYTES) {
+    if (size < PciRegs.PCI_CFG_SPACE_SIZE || size > PciRegs.PCI_CFG_SPACE_EXP_SIZE) {
       throw senseless(index, "%,d bytes of configuration space".formatted(size));
     }
     return List.copyOf(all);
