@@ -150,7 +150,7 @@ final class ClientUser {
 
   private void events(VfioUserDevice device) {
     try (var events = device.ioEventFds(0)) {
-      events.all().forEach(each -> each.write(1));
+      events.all().forEach(each -> each.write(each.match().orElse(1)));
     }
   }
 
