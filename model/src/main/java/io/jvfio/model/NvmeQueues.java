@@ -41,7 +41,7 @@ final class NvmeQueues {
   private static final long NO_SHADOW = -1;
   private static final int NEVER_WRITTEN = -1;
 
-  /** An event index is left behind by this part of a ring at most. */
+  /** An event index is left behind by this part of a ring at most, as long as nobody rings. */
   private static final int QUIET_PART = 8;
 
   private static final int DOORBELL_SIZE = 4;
@@ -89,6 +89,9 @@ final class NvmeQueues {
     /** What the event index in memory says. */
     int eventIndex = NEVER_WRITTEN;
 
+    /** Software rang although the event index was written. */
+    boolean isRung;
+
     SubmissionQueue(int id, long iova, int entries, CompletionQueue completions) {
       this.id = id;
       this.iova = iova;
@@ -108,6 +111,7 @@ final class NvmeQueues {
     int head;
     int tail;
     int eventIndex = NEVER_WRITTEN;
+    boolean isRung;
     boolean phase = true;
 
     /** Something was posted since the last interrupt. */
@@ -275,6 +279,7 @@ final class NvmeQueues {
     if (!isShadowed(id)) {
       queue.tail = tail;
     }
+    queue.isRung = queue.eventIndex != NEVER_WRITTEN;
     return DoorbellError.NONE;
   }
 
@@ -285,6 +290,7 @@ final class NvmeQueues {
       return DoorbellError.NO_SUCH_QUEUE;
     }
     if (isShadowed(id)) {
+      queue.isRung = queue.eventIndex != NEVER_WRITTEN;
       return head < queue.entries ? DoorbellError.NONE : DoorbellError.BAD_VALUE;
     }
     return moveHead(queue, head);
@@ -353,28 +359,35 @@ final class NvmeQueues {
   }
 
   /**
-   * Moves event indexes on, so that software never comes to them and rings; where they are left
-   * behind it does with every round of a ring. Before commands complete, since software has nothing
-   * behind {@code position} until then.
+   * Moves event indexes on, so that software never comes to them and rings. One that is right
+   * behind software's own index is passed by no step of software's; one that is further behind is
+   * by a long step, and costs less: so it is moved with every batch only where software was seen to
+   * ring.
    *
-   * @param position up to where commands were fetched
+   * <p>Before commands complete, since software puts no others into a full queue until then.
    */
-  private void keepQuiet(SubmissionQueue queue, int position) throws DmaFaultException {
-    if (isLeftBehind(queue.eventIndex, position, queue.entries)) {
-      queue.eventIndex = Math.floorMod(position - 1, queue.entries);
+  private void keepQuiet(SubmissionQueue queue) throws DmaFaultException {
+    if (isInTheWay(queue.eventIndex, queue.tail, queue.entries, queue.isRung)) {
+      queue.eventIndex = Math.floorMod(queue.tail - 1, queue.entries);
       writeEventIndex(2 * queue.id, queue.eventIndex);
     }
     var completions = queue.completions;
-    if (isLeftBehind(completions.eventIndex, completions.tail, completions.entries)) {
+    if (completions.isRung) {
+      refreshHead(completions);
+    }
+    int head = completions.isRung ? completions.head : completions.tail;
+    if (isInTheWay(completions.eventIndex, head, completions.entries, completions.isRung)) {
       refreshHead(completions);
       completions.eventIndex = Math.floorMod(completions.head - 1, completions.entries);
       writeEventIndex(2 * completions.id + 1, completions.eventIndex);
     }
   }
 
-  private static boolean isLeftBehind(int eventIndex, int position, int entries) {
+  private static boolean isInTheWay(int eventIndex, int position, int entries, boolean isRung) {
+    int behind = Math.floorMod(position - eventIndex, entries);
     return eventIndex == NEVER_WRITTEN
-        || Math.floorMod(position - eventIndex, entries) > entries / QUIET_PART;
+        || behind == 0
+        || behind > (isRung ? 1 : entries / QUIET_PART);
   }
 
   /** Arms the event indexes of a queue; true if software was quicker than that. */
@@ -405,7 +418,7 @@ final class NvmeQueues {
     long size = NvmeCommand.SIZE;
     dma.read(queue.iova + queue.head * size, fetched, 0, count * size);
     if (isPolled && isShadowed(queue.id)) {
-      keepQuiet(queue, queue.head + count);
+      keepQuiet(queue);
     }
     for (int i = 0; i < count && !isStopped; i++) {
       command.load(queue.id, fetched, i * size);

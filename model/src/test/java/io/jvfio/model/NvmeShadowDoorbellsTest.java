@@ -98,6 +98,36 @@ class NvmeShadowDoorbellsTest {
   }
 
   @Test
+  void isNotRungForARingThatIsFilledAtOnceAgainAndAgain() {
+    int entries = 33;
+    try (var host = new NvmeHost(options().withPolling()).enable()) {
+      int size = (entries - 1) << 16;
+      host.admin.run(Command.admin(0x05, 1 | size, 1).at(NvmeHost.IO_CQ));
+      host.admin.run(Command.admin(0x01, 1 | size, 0x1_0001).at(NvmeHost.IO_SQ));
+      host.io = host.new Queues(1, NvmeHost.IO_SQ, NvmeHost.IO_CQ, entries);
+      host.memory.asSlice(DOORBELLS, 0x2000).fill((byte) 0);
+      assertThat(configure(host)).isZero();
+      int rings = 0;
+      for (int round = 0; round < 100; round++) {
+        for (int i = 1; i < entries; i++) {
+          host.io.put(READ);
+        }
+        if (move(host, 2, host.io.tail)) {
+          rings++;
+          host.io.ring();
+        }
+        host.model.poll();
+        assertThat(host.io.takeAll()).hasSize(entries - 1);
+        if (acknowledge(host)) {
+          rings++;
+          host.io.acknowledge();
+        }
+      }
+      assertThat(rings).isLessThan(8);
+    }
+  }
+
+  @Test
   void asksToBeRungForCompletionsOnlyWhenTheyAreInTheWay() {
     try (var host = shadowed(options())) {
       for (int i = 0; i < 3; i++) {
