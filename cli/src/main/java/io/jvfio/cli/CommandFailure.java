@@ -1,6 +1,9 @@
 package io.jvfio.cli;
 
 import java.io.Serial;
+import java.io.UncheckedIOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.NoSuchFileException;
 
 /** A command could not do what it was asked to, for a reason that its message tells. */
 final class CommandFailure extends RuntimeException {
@@ -8,5 +11,26 @@ final class CommandFailure extends RuntimeException {
 
   CommandFailure(String message) {
     super(message);
+  }
+
+  /**
+   * What a file has done to a command.
+   *
+   * @param what could not be done, as the beginning of a sentence
+   */
+  CommandFailure(String what, Exception cause) {
+    super(what + ": " + reason(cause), cause);
+  }
+
+  /** The JDK's message is no more than the path where the path is to blame. */
+  private static String reason(Throwable thrown) {
+    var inner = thrown.getCause();
+    var cause = thrown instanceof UncheckedIOException && inner != null ? inner : thrown;
+    var message = cause.getMessage();
+    return switch (cause) {
+      case NoSuchFileException _ -> message + " does not exist";
+      case AccessDeniedException _ -> message + " may not be accessed";
+      default -> message == null ? cause.toString() : message;
+    };
   }
 }

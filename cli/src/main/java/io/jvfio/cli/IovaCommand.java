@@ -131,7 +131,7 @@ final class IovaCommand implements Runnable {
     try {
       Files.writeString(file, content);
     } catch (IOException e) {
-      throw new CommandFailure("cannot write the picture %s: %s".formatted(file, e));
+      throw new CommandFailure("cannot write the picture " + file, e);
     }
   }
 }

@@ -221,7 +221,7 @@ final class NvmeCommand implements Runnable {
                   .toArray(ValueLayout.JAVA_BYTE));
         }
       } catch (IOException e) {
-        throw new CommandFailure("writing " + target + " failed: " + e);
+        throw new CommandFailure("writing " + target + " failed", e);
       }
       report(output, host, device, controller, "bytesRead", blocks * namespace.blockSize());
     }
@@ -264,7 +264,7 @@ final class NvmeCommand implements Runnable {
         }
         namespace.flush();
       } catch (IOException e) {
-        throw new CommandFailure("reading " + source + " failed: " + e);
+        throw new CommandFailure("reading " + source + " failed", e);
       }
       report(output, host, device, controller, "bytesWritten", written);
     }

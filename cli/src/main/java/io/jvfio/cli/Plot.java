@@ -33,7 +33,7 @@ final class Plot {
     try {
       Files.write(file, encoded(file, scene));
     } catch (IOException e) {
-      throw new CommandFailure("writing " + file + " failed: " + e);
+      throw new CommandFailure("writing " + file + " failed", e);
     }
   }
 

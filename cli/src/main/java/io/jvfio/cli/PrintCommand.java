@@ -31,7 +31,7 @@ final class PrintCommand implements Runnable {
         output.err().println("jvfio: the last record of " + file + " is not whole and left out");
       }
     } catch (IOException e) {
-      throw new CommandFailure("the recording cannot be read: " + e.getMessage());
+      throw new CommandFailure("the recording cannot be read", e);
     }
   }
 }

@@ -74,7 +74,7 @@ final class ReplayCommand implements Callable<Integer> {
     try (var recording = UserRecording.open(Objects.requireNonNull(file))) {
       report = play(output, recording);
     } catch (IOException e) {
-      throw new CommandFailure("the recording cannot be played: " + e.getMessage());
+      throw new CommandFailure("the recording cannot be played", e);
     }
     if (output.isJson()) {
       output.json(json(report));

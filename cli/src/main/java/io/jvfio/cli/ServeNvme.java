@@ -71,7 +71,7 @@ final class ServeNvme extends ServeCommand.Served<NvmeModel> {
     try {
       return NvmeModel.of(poll ? options.withPolling() : options);
     } catch (UncheckedIOException e) {
-      throw new CommandFailure("a namespace cannot be opened: " + e.getCause());
+      throw new CommandFailure("a namespace cannot be opened", e);
     }
   }
 
@@ -105,7 +105,7 @@ final class ServeNvme extends ServeCommand.Served<NvmeModel> {
     try {
       present = Files.exists(file) ? Files.size(file) : 0;
     } catch (IOException e) {
-      throw new CommandFailure("the size of " + file + " cannot be read: " + e);
+      throw new CommandFailure("the size of " + file + " cannot be read", e);
     }
     if (present > 0) {
       if (present % blockSize != 0) {

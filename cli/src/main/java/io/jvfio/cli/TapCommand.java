@@ -82,7 +82,7 @@ final class TapCommand implements Runnable {
           tap.await(connections);
         }
       } catch (UncheckedIOException | IOException e) {
-        throw new CommandFailure("the recording cannot be written: " + e.getMessage());
+        throw new CommandFailure("the recording cannot be written", e);
       }
     }
   }

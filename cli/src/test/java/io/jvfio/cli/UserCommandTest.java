@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -177,16 +178,20 @@ class UserCommandTest {
   @Test
   void saysWhatIsWrongWithARecording() throws IOException {
     Files.writeString(directory.resolve("file"), "no recording, but long enough to be one");
-    for (var command : new String[][] {{"print"}, {"replay"}}) {
-      var args =
-          Stream.concat(
-                  Stream.of("user", command[0], path("file")),
-                  command[0].equals("replay") ? Stream.of(path("server")) : Stream.empty())
-              .toArray(String[]::new);
-      var run = CommandRun.of(args);
-      assertThat(run.status()).isEqualTo(1);
-      assertThat(run.err()).contains("is no recording: it begins with something else");
+    for (var command : List.of("print", "replay")) {
+      assertThat(failureOf(command, path("file")))
+          .contains("is no recording: it begins with something else");
+      assertThat(failureOf(command, path("none"))).contains(path("none") + " does not exist");
     }
+  }
+
+  private String failureOf(String command, String file) {
+    var run =
+        command.equals("replay")
+            ? CommandRun.of("user", command, file, path("server"))
+            : CommandRun.of("user", command, file);
+    assertThat(run.status()).isEqualTo(1);
+    return run.err();
   }
 
   @Test
