@@ -37,6 +37,14 @@ public interface DeviceModel extends AutoCloseable {
   default void connectPoll(Runnable request) {}
 
   /**
+   * Tells the device of an eventfd that has the same effect as the request of {@link #connectPoll}:
+   * for a device that has a kernel signal it, as {@code io_uring} can. Called before {@link
+   * #connect} by a host that has one. The descriptor is the host's, and is open until {@link
+   * #close} returns.
+   */
+  default void connectPollEvent(int eventFd) {}
+
+  /**
    * Reads a register.
    *
    * @param bar the BAR's index
@@ -85,6 +93,18 @@ public interface DeviceModel extends AutoCloseable {
    */
   default void quiesce() {}
 
+  /**
+   * Waits until what the device has others do to leased memory ({@link DmaPort#lease}) has ended,
+   * or the time is over. A host calls this before it takes memory away that is leased: whatever
+   * then goes on fails.
+   *
+   * @param nanos how long to wait at most
+   * @return whether it has ended
+   */
+  default boolean awaitTransfers(long nanos) {
+    return true;
+  }
+
   /** The device may use memory again; a call without {@link #quiesce} before it changes nothing. */
   default void resume() {}
 
@@ -101,7 +121,7 @@ public interface DeviceModel extends AutoCloseable {
     reset();
   }
 
-  /** Gives back what the model holds, such as a backing file. */
+  /** Gives back what the model holds, such as a backing file; what it has stored is persistent. */
   @Override
   void close();
 }

@@ -1,6 +1,7 @@
 package io.jvfio.model;
 
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /** How a device reaches memory: by IO virtual address, through whatever translates it. */
 public interface DmaPort {
@@ -42,5 +43,20 @@ public interface DmaPort {
   default void write(long iova, MemorySegment source, long offset, long length)
       throws DmaFaultException {
     write(iova, source.asSlice(offset, length));
+  }
+
+  /**
+   * Lends memory to a device that has others move its data, so that nobody has to copy it.
+   *
+   * @param iova where it begins
+   * @param byteSize of it, at least 1
+   * @param isWritten whether it is to be written; read otherwise
+   * @return null if this port can only copy, there or anywhere
+   * @throws DmaFaultException as {@link #read(long, MemorySegment)} or {@link #write(long,
+   *     MemorySegment)}
+   */
+  default @Nullable DmaLease lease(long iova, long byteSize, boolean isWritten)
+      throws DmaFaultException {
+    return null;
   }
 }

@@ -1,5 +1,6 @@
 package io.jvfio.model;
 
+import io.jvfio.linux.GuardedMemory;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -117,7 +118,7 @@ final class FileStorage implements Storage {
   @Override
   public void read(long offset, MemorySegment target, long length) throws IOException {
     try {
-      MemorySegment.copy(mapping, offset, target, 0, length);
+      GuardedMemory.copy(mapping, offset, target, 0, length);
     } catch (InternalError e) {
       throw lost(e);
     }
@@ -126,7 +127,7 @@ final class FileStorage implements Storage {
   @Override
   public void write(long offset, MemorySegment source, long length) throws IOException {
     try {
-      MemorySegment.copy(source, 0, mapping, offset, length);
+      GuardedMemory.copy(source, 0, mapping, offset, length);
     } catch (InternalError e) {
       throw lost(e);
     }
@@ -137,8 +138,10 @@ final class FileStorage implements Storage {
     try {
       for (long at = offset; at < offset + length; at += STEP) {
         long step = Math.min(STEP, offset + length - at);
-        if (MemorySegment.mismatch(mapping, at, at + step, zeroes, 0, step) >= 0) {
-          MemorySegment.copy(zeroes, 0, mapping, at, step);
+        boolean isZero = MemorySegment.mismatch(mapping, at, at + step, zeroes, 0, step) < 0;
+        GuardedMemory.poll();
+        if (!isZero) {
+          GuardedMemory.copy(zeroes, 0, mapping, at, step);
         }
       }
     } catch (InternalError e) {
