@@ -9,6 +9,7 @@ module io.jvfio.model {
   requires transitive io.jvfio;
 
   exports io.jvfio.model;
+  exports io.jvfio.model.nvme;
   // For those who host models, not for those who write them.
   exports io.jvfio.model.host to
       io.jvfio.sim,

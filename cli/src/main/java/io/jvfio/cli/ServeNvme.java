@@ -1,8 +1,8 @@
 package io.jvfio.cli;
 
-import io.jvfio.model.NvmeModel;
-import io.jvfio.model.NvmeModelOptions;
-import io.jvfio.model.NvmeNamespaceOptions;
+import io.jvfio.model.nvme.NvmeModel;
+import io.jvfio.model.nvme.NvmeModelOptions;
+import io.jvfio.model.nvme.NvmeNamespaceOptions;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

@@ -2,9 +2,9 @@ package io.jvfio.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.jvfio.model.NvmeModel;
-import io.jvfio.model.NvmeModelOptions;
-import io.jvfio.model.NvmeNamespaceOptions;
+import io.jvfio.model.nvme.NvmeModel;
+import io.jvfio.model.nvme.NvmeModelOptions;
+import io.jvfio.model.nvme.NvmeNamespaceOptions;
 import io.jvfio.user.VfioUserServer;
 import java.io.File;
 import java.io.IOException;

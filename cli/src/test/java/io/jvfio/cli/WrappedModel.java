@@ -5,7 +5,7 @@ import io.jvfio.model.ConfigSpace;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.DmaPort;
 import io.jvfio.model.InterruptPort;
-import io.jvfio.model.NvmeModel;
+import io.jvfio.model.nvme.NvmeModel;
 import java.util.List;
 
 /** An NVMe controller as it should be; who extends it makes it worse. */

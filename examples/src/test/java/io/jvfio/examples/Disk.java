@@ -2,7 +2,7 @@ package io.jvfio.examples;
 
 import io.jvfio.VfioDevice;
 import io.jvfio.VfioHost;
-import io.jvfio.model.NvmeModel;
+import io.jvfio.model.nvme.NvmeModel;
 import io.jvfio.nvme.NvmeController;
 import io.jvfio.nvme.NvmeNamespace;
 import io.jvfio.nvme.NvmeOptions;

@@ -3,11 +3,11 @@ package io.jvfio.examples;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
-import io.jvfio.model.NvmeFault;
-import io.jvfio.model.NvmeFaults;
-import io.jvfio.model.NvmeModel;
-import io.jvfio.model.NvmeModelOptions;
-import io.jvfio.model.NvmeNamespaceOptions;
+import io.jvfio.model.nvme.NvmeFault;
+import io.jvfio.model.nvme.NvmeFaults;
+import io.jvfio.model.nvme.NvmeModel;
+import io.jvfio.model.nvme.NvmeModelOptions;
+import io.jvfio.model.nvme.NvmeNamespaceOptions;
 import io.jvfio.nvme.NvmeCompletionMode;
 import io.jvfio.nvme.NvmeOptions;
 import io.jvfio.sim.HostOptions;

@@ -8,12 +8,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.jvfio.VfioException;
-import io.jvfio.model.NvmeFailure;
-import io.jvfio.model.NvmeFault;
-import io.jvfio.model.NvmeFaults;
-import io.jvfio.model.NvmeModel;
-import io.jvfio.model.NvmeModelOptions;
-import io.jvfio.model.NvmeNamespaceOptions;
+import io.jvfio.model.nvme.NvmeFailure;
+import io.jvfio.model.nvme.NvmeFault;
+import io.jvfio.model.nvme.NvmeFaults;
+import io.jvfio.model.nvme.NvmeModel;
+import io.jvfio.model.nvme.NvmeModelOptions;
+import io.jvfio.model.nvme.NvmeNamespaceOptions;
 import io.jvfio.nvme.NvmeCompletionMode;
 import io.jvfio.nvme.NvmeIoException;
 import io.jvfio.nvme.NvmeOptions;

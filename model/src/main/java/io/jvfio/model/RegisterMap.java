@@ -1,9 +1,9 @@
 package io.jvfio.model;
 
-import static io.jvfio.model.LittleEndian.LE16_UNALIGNED;
-import static io.jvfio.model.LittleEndian.LE32_UNALIGNED;
-import static io.jvfio.model.LittleEndian.LE64_UNALIGNED;
-import static io.jvfio.model.LittleEndian.LE8;
+import static io.jvfio.linux.uapi.LittleEndian.LE16_UNALIGNED;
+import static io.jvfio.linux.uapi.LittleEndian.LE32_UNALIGNED;
+import static io.jvfio.linux.uapi.LittleEndian.LE64_UNALIGNED;
+import static io.jvfio.linux.uapi.LittleEndian.LE8;
 
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;

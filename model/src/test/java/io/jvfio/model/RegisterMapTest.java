@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import com.sun.management.ThreadMXBean;
+import io.jvfio.linux.uapi.LittleEndian;
 import io.jvfio.model.RegisterMap.PartialWrite;
 import io.jvfio.model.RegisterMap.Register;
 import io.jvfio.model.RegisterMap.Unmapped;

@@ -7,7 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.jvfio.DmaBuffer;
 import io.jvfio.VfioException;
-import io.jvfio.model.NvmeModel;
+import io.jvfio.model.nvme.NvmeModel;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;

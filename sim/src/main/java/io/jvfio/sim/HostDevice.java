@@ -17,7 +17,7 @@ import io.jvfio.model.DeviceModel;
 import io.jvfio.model.DmaFaultException;
 import io.jvfio.model.DmaPort;
 import io.jvfio.model.InterruptPort;
-import io.jvfio.model.NvmeModel;
+import io.jvfio.model.nvme.NvmeModel;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 import java.util.Set;

@@ -10,7 +10,7 @@ import io.jvfio.linux.UnixSocket;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.EduModel;
 import io.jvfio.model.GpioModel;
-import io.jvfio.model.NvmeModel;
+import io.jvfio.model.nvme.NvmeModel;
 import io.jvfio.user.ConformanceResult.Outcome;
 import io.jvfio.user.wire.Command;
 import java.nio.ByteBuffer;

@@ -4,7 +4,7 @@ import io.jvfio.linux.ErrnoException;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.EduModel;
 import io.jvfio.model.GpioModel;
-import io.jvfio.model.NvmeModel;
+import io.jvfio.model.nvme.NvmeModel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -3,9 +3,9 @@ package io.jvfio.user;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.jvfio.VfioException;
-import io.jvfio.model.NvmeModel;
-import io.jvfio.model.NvmeModelOptions;
-import io.jvfio.model.NvmeNamespaceOptions;
+import io.jvfio.model.nvme.NvmeModel;
+import io.jvfio.model.nvme.NvmeModelOptions;
+import io.jvfio.model.nvme.NvmeNamespaceOptions;
 import io.jvfio.nvme.NvmeCompletionHandler;
 import io.jvfio.nvme.NvmeCompletionMode;
 import io.jvfio.nvme.NvmeController;

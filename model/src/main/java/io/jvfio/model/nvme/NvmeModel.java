@@ -1,0 +1,572 @@
+package io.jvfio.model.nvme;
+
+import io.jvfio.linux.uapi.PciRegs;
+import io.jvfio.model.Bar;
+import io.jvfio.model.ConfigSpace;
+import io.jvfio.model.DeviceModel;
+import io.jvfio.model.DmaFaultException;
+import io.jvfio.model.DmaPort;
+import io.jvfio.model.InterruptPort;
+import io.jvfio.model.MsixTable;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An NVMe controller: an NVMe 1.4 I/O controller that looks, to VFIO, like the one that QEMU
+ * emulates. {@link NvmeModelOptions} says what it has; by default that is 64 I/O queue pairs of up
+ * to 2048 entries, transfers of up to 512 KiB, host pages of 4 KiB to 64 KiB, PRPs and SGLs, shadow
+ * doorbells, and every I/O command of the NVM command set but Write Uncorrectable and reservations.
+ *
+ * <p>It has no thread: a doorbell write carries out all that the queue holds before it returns, and
+ * {@link #poll} what was not told by a doorbell. A command whose data cannot be reached ends with
+ * Data Transfer Error; if a queue cannot be reached, the controller fails (CSTS.CFS) until it is
+ * reset.
+ *
+ * <p>A completion queue with interrupts signals its vector once for all that a doorbell made it
+ * post. Masks of the MSI-X table are left to the host, as are those of configuration space. While
+ * MSI-X is off the interrupt line is high as long as such a queue, not masked by INTMS, holds
+ * completions that software did not take.
+ *
+ * <p>Not safe for use by several threads at once; its host calls one method at a time. Only {@link
+ * #faults} can be used by any thread. Source: NVM Express Base Specification 1.4, NVM Express over
+ * PCIe Transport Specification.
+ */
+public final class NvmeModel implements DeviceModel {
+  static final int VENDOR_ID = 0x1b36;
+  static final int SUBSYSTEM_VENDOR_ID = 0x1af4;
+
+  /** Where in configuration space its capabilities are. */
+  static final int MSIX = 0x40;
+
+  private static final int POWER_VERSION = 3;
+  private static final int EXPRESS_VERSION = 2;
+  private static final int EXPRESS_REPORTS =
+      PciRegs.PCI_EXP_DEVCTL_CERE
+          | PciRegs.PCI_EXP_DEVCTL_NFERE
+          | PciRegs.PCI_EXP_DEVCTL_FERE
+          | PciRegs.PCI_EXP_DEVCTL_URRE;
+
+  /** One lane of 2.5 GT/s. */
+  private static final int EXPRESS_LINK =
+      PciRegs.PCI_EXP_LNKSTA_CLS_2_5GB | PciRegs.PCI_EXP_LNKSTA_NLW_X1;
+
+  private static final int POWER = 0x60;
+  private static final int EXPRESS = 0x80;
+
+  private static final int DEVICE_ID = 0x0010;
+  private static final int SUBSYSTEM_ID = 0x1100;
+  private static final int REVISION = 2;
+  private static final int CLASS_NVME = 0x010802;
+
+  private static final long BAR0_SIZE = 0x4000;
+  private static final int DOORBELLS_OFFSET = 0x1000;
+  private static final int DOORBELL_STRIDE = 4;
+  private static final int MSIX_TABLE_OFFSET = 0x2000;
+  private static final int MSIX_PBA_OFFSET = 0x3000;
+
+  private static final int COMMANDS =
+      PciRegs.PCI_COMMAND_IO
+          | PciRegs.PCI_COMMAND_MEMORY
+          | PciRegs.PCI_COMMAND_MASTER
+          | PciRegs.PCI_COMMAND_SERR
+          | PciRegs.PCI_COMMAND_INTX_DISABLE;
+  private static final int EXPRESS_CAN =
+      PciRegs.PCI_EXP_DEVCAP_EXT_TAG | PciRegs.PCI_EXP_DEVCAP_RBER | PciRegs.PCI_EXP_DEVCAP_FLR;
+
+  private static final int CSTS = 0x1c;
+  private static final int CSTS_RDY = 1;
+  private static final int CSTS_CFS = 1 << 1;
+
+  /** What a controller writes that writes where it should not. */
+  private static final byte STRAY = (byte) 0xee;
+
+  private final NvmeModelOptions options;
+  private final List<Bar> bars = new ArrayList<>();
+  private final Arena arena = Arena.ofShared();
+  private final ConfigSpace config;
+  private final @Nullable NvmeMemoryBuffer buffer;
+  private final DmaLink dma;
+  private final NvmeInterrupts interrupts;
+  private final MsixTable msixTable;
+  private final NvmeRegisters registers;
+  private final NvmeData data;
+  private final NvmeFeatures features;
+  private final NvmeAsyncEvents events = new NvmeAsyncEvents();
+  private final NvmeFaults faults;
+  private final NvmeHeldCommands held;
+  private final NvmeQueues queues;
+  private final NvmeLogPages logPages;
+  private final NvmeAdmin admin;
+  private final NvmeIo io;
+  private final List<NvmeNamespace> namespaces;
+  private final NvmeQueues.Executor executor = this::execute;
+
+  /** Doorbells rang that nobody answered, because the controller had failed. */
+  private boolean isBehind;
+
+  private boolean closed;
+
+  private NvmeModel(NvmeModelOptions options, List<NvmeNamespace> namespaces) {
+    this.options = options;
+    this.namespaces = namespaces;
+    config = configSpace(options);
+    bars.add(new Bar(0, BAR0_SIZE, true, false));
+    buffer = memoryBuffer();
+    dma = new DmaLink(buffer);
+    interrupts = new NvmeInterrupts(config);
+    msixTable = new MsixTable(options.vectors());
+    registers = new NvmeRegisters(options.queueEntries(), buffer);
+    queues = new NvmeQueues(dma, interrupts, arena, options.queuePairs(), options.isPolled());
+    data = new NvmeData(registers, dma, arena, options.maxTransfer());
+    features = new NvmeFeatures(options, data, arena);
+    logPages = new NvmeLogPages(options, data, features, arena);
+    faults = options.faults();
+    held = new NvmeHeldCommands(faults);
+    var identifyPages = new NvmeIdentifyPages(options, data, namespaces, arena);
+    admin =
+        new NvmeAdmin(options, registers, queues, identifyPages, logPages, features, events, held);
+    io = new NvmeIo(options, dma, data, features, logPages, namespaces, arena);
+  }
+
+  /**
+   * A controller with a zeroed namespace of 512-byte blocks, which takes memory as it is written.
+   *
+   * @param serial the serial number: 1 to 20 printable ASCII characters
+   * @param byteSize size of the namespace: a positive multiple of 512, at most 16 TiB
+   */
+  public static NvmeModel inMemory(String serial, long byteSize) {
+    return of(NvmeModelOptions.of(serial, NvmeNamespaceOptions.inMemory(byteSize)));
+  }
+
+  /**
+   * A controller with a zeroed namespace, which takes memory as it is written.
+   *
+   * @param serial the serial number: 1 to 20 printable ASCII characters
+   * @param byteSize size of the namespace: a positive multiple of the block size, at most 16 TiB
+   * @param blockSize bytes of a logical block: a power of two, 512 to 4096
+   */
+  public static NvmeModel inMemory(String serial, long byteSize, int blockSize) {
+    var namespace = NvmeNamespaceOptions.inMemory(byteSize).withBlockSize(blockSize);
+    return of(NvmeModelOptions.of(serial, namespace));
+  }
+
+  /**
+   * A controller as described.
+   *
+   * @throws UncheckedIOException if the file of a namespace cannot be opened
+   */
+  public static NvmeModel of(NvmeModelOptions options) {
+    var namespaces = new ArrayList<NvmeNamespace>();
+    try {
+      for (var each : options.namespaces()) {
+        namespaces.add(each.open(options.serial(), namespaces.size() + 1, options.losesPower()));
+      }
+    } catch (IOException e) {
+      namespaces.forEach(each -> each.storage().close());
+      throw new UncheckedIOException(e);
+    }
+    return new NvmeModel(options, namespaces);
+  }
+
+  private @Nullable NvmeMemoryBuffer memoryBuffer() {
+    long byteSize = options.memoryBufferSize();
+    if (byteSize == 0) {
+      return null;
+    }
+    bars.add(new Bar(NvmeMemoryBuffer.BAR, byteSize, true, true));
+    return new NvmeMemoryBuffer(arena, byteSize, options.isLegacyMemoryBuffer(), config);
+  }
+
+  /** As QEMU's controller has it behind a PCI Express port, with no BAR assigned yet. */
+  private static ConfigSpace configSpace(NvmeModelOptions options) {
+    var space =
+        new ConfigSpace(PciRegs.PCI_CFG_SPACE_EXP_SIZE)
+            .set(PciRegs.PCI_VENDOR_ID, 2, VENDOR_ID)
+            .set(PciRegs.PCI_DEVICE_ID, 2, DEVICE_ID)
+            .allowWrites(PciRegs.PCI_COMMAND, 2, COMMANDS)
+            .set(PciRegs.PCI_STATUS, 2, PciRegs.PCI_STATUS_CAP_LIST)
+            .set(PciRegs.PCI_CLASS_REVISION, 4, (CLASS_NVME << 8) | REVISION)
+            .allowWrites(PciRegs.PCI_CACHE_LINE_SIZE, 1, 0xff)
+            .set(PciRegs.PCI_BASE_ADDRESS_0, 4, PciRegs.PCI_BASE_ADDRESS_MEM_TYPE_64)
+            .allowWrites(PciRegs.PCI_BASE_ADDRESS_0, 4, (int) -BAR0_SIZE)
+            .allowWrites(PciRegs.PCI_BASE_ADDRESS_1, 4, -1)
+            .set(PciRegs.PCI_SUBSYSTEM_VENDOR_ID, 2, SUBSYSTEM_VENDOR_ID)
+            .set(PciRegs.PCI_SUBSYSTEM_ID, 2, SUBSYSTEM_ID)
+            .set(PciRegs.PCI_CAPABILITY_LIST, 1, MSIX)
+            .allowWrites(PciRegs.PCI_INTERRUPT_LINE, 1, 0xff)
+            .set(PciRegs.PCI_INTERRUPT_PIN, 1, 1); // INTA
+    long bufferSize = options.memoryBufferSize();
+    if (bufferSize != 0) {
+      space
+          .set(
+              PciRegs.PCI_BASE_ADDRESS_2,
+              4,
+              PciRegs.PCI_BASE_ADDRESS_MEM_TYPE_64 | PciRegs.PCI_BASE_ADDRESS_MEM_PREFETCH)
+          .allowWrites(PciRegs.PCI_BASE_ADDRESS_2, 4, (int) -bufferSize)
+          .allowWrites(PciRegs.PCI_BASE_ADDRESS_3, 4, -1);
+    }
+    space
+        .set(MSIX, 1, PciRegs.PCI_CAP_ID_MSIX)
+        .set(MSIX + PciRegs.PCI_CAP_LIST_NEXT, 1, EXPRESS)
+        .set(MSIX + PciRegs.PCI_MSIX_FLAGS, 2, options.vectors() - 1)
+        .allowWrites(
+            MSIX + PciRegs.PCI_MSIX_FLAGS,
+            2,
+            PciRegs.PCI_MSIX_FLAGS_ENABLE | PciRegs.PCI_MSIX_FLAGS_MASKALL)
+        .set(MSIX + PciRegs.PCI_MSIX_TABLE, 4, MSIX_TABLE_OFFSET)
+        .set(MSIX + PciRegs.PCI_MSIX_PBA, 4, MSIX_PBA_OFFSET);
+    space
+        .set(POWER, 1, PciRegs.PCI_CAP_ID_PM)
+        .set(POWER + PciRegs.PCI_PM_PMC, 2, POWER_VERSION)
+        .set(POWER + PciRegs.PCI_PM_CTRL, 2, PciRegs.PCI_PM_CTRL_NO_SOFT_RESET)
+        .allowWrites(POWER + PciRegs.PCI_PM_CTRL, 2, PciRegs.PCI_PM_CTRL_STATE_MASK);
+    return space
+        .set(EXPRESS, 1, PciRegs.PCI_CAP_ID_EXP)
+        .set(EXPRESS + PciRegs.PCI_CAP_LIST_NEXT, 1, POWER)
+        .set(EXPRESS + PciRegs.PCI_EXP_FLAGS, 2, EXPRESS_VERSION)
+        .set(EXPRESS + PciRegs.PCI_EXP_DEVCAP, 4, EXPRESS_CAN)
+        .allowWrites(EXPRESS + PciRegs.PCI_EXP_DEVCTL, 2, EXPRESS_REPORTS)
+        .set(EXPRESS + PciRegs.PCI_EXP_LNKCAP, 4, PciRegs.PCI_EXP_LNKCAP_ASPM_L0S | EXPRESS_LINK)
+        .set(EXPRESS + PciRegs.PCI_EXP_LNKSTA, 2, EXPRESS_LINK)
+        .set(EXPRESS + PciRegs.PCI_EXP_DEVCAP2, 4, 0x0030_0000)
+        .allowWrites(
+            EXPRESS + PciRegs.PCI_EXP_DEVCTL2, 2, 0x8000); // end-to-end TLP prefix blocking
+  }
+
+  @Override
+  public ConfigSpace config() {
+    return config;
+  }
+
+  @Override
+  public List<Bar> bars() {
+    return List.copyOf(bars);
+  }
+
+  @Override
+  public int msixVectors() {
+    return options.vectors();
+  }
+
+  /** What goes wrong with it. */
+  public NvmeFaults faults() {
+    return faults;
+  }
+
+  @Override
+  public void connect(DmaPort dmaPort, InterruptPort interruptPort) {
+    dma.connect(dmaPort);
+    interrupts.connect(interruptPort);
+  }
+
+  @Override
+  public long read(int bar, long offset, int width) {
+    if (faults.failure() == NvmeFailure.GONE) {
+      return width == Long.BYTES ? -1 : (1L << (width * Byte.SIZE)) - 1;
+    }
+    catchUp();
+    if (bar == NvmeMemoryBuffer.BAR && buffer != null) {
+      return buffer.load(offset, width);
+    }
+    int aligned = (int) offset & -Integer.BYTES;
+    long value = Integer.toUnsignedLong(read32(aligned));
+    if (width == Long.BYTES) {
+      return value | ((long) read32(aligned + Integer.BYTES) << 32);
+    }
+    int shift = (int) (offset - aligned) * Byte.SIZE;
+    return (value >>> shift) & ((1L << (width * Byte.SIZE)) - 1);
+  }
+
+  private int read32(int offset) {
+    if (offset == CSTS) {
+      return status();
+    }
+    if (offset < DOORBELLS_OFFSET) {
+      return registers.read32(offset);
+    }
+    if (offset >= MSIX_TABLE_OFFSET && offset < MSIX_TABLE_OFFSET + msixTable.byteSize()) {
+      return msixTable.read32(offset - MSIX_TABLE_OFFSET);
+    }
+    // Doorbells read as zero, and so does the pending-bit array: no interrupt ever waits.
+    return 0;
+  }
+
+  private int status() {
+    int status = registers.read32(CSTS);
+    return switch (faults.failure()) {
+      case FATAL -> status | CSTS_CFS;
+      case NOT_READY -> status & ~CSTS_RDY;
+      default -> status;
+    };
+  }
+
+  /** Registers take writes of 32 and 64 bits only; narrower ones are ignored. */
+  @Override
+  public void write(int bar, long offset, int width, long value) {
+    if (faults.failure() == NvmeFailure.GONE) {
+      return;
+    }
+    catchUp();
+    if (bar == NvmeMemoryBuffer.BAR && buffer != null) {
+      buffer.store(offset, width, value);
+      return;
+    }
+    if (width < Integer.BYTES) {
+      return;
+    }
+    write32((int) offset, (int) value);
+    if (width == Long.BYTES) {
+      write32((int) offset + Integer.BYTES, (int) (value >>> 32));
+    }
+  }
+
+  private void write32(int offset, int value) {
+    if (offset < DOORBELLS_OFFSET) {
+      writeRegister(offset, value);
+    } else if (offset < MSIX_TABLE_OFFSET) {
+      ringDoorbell((offset - DOORBELLS_OFFSET) / DOORBELL_STRIDE, value & 0xffff);
+    } else if (offset < MSIX_TABLE_OFFSET + msixTable.byteSize()) {
+      msixTable.write32(offset - MSIX_TABLE_OFFSET, value);
+    }
+  }
+
+  private void writeRegister(int offset, int value) {
+    switch (registers.write32(offset, value)) {
+      case NONE -> {
+        // The register keeps the value; nothing else depends on it.
+      }
+      case ENABLE -> {
+        queues.createCompletionQueue(
+            0, registers.adminCompletionQueue(), registers.adminCompletionEntries(), 0);
+        queues.createSubmissionQueue(
+            0, registers.adminSubmissionQueue(), registers.adminSubmissionEntries(), 0);
+      }
+      case RESET -> resetController();
+      case SHUTDOWN -> io.flushAll();
+    }
+    updateLine();
+  }
+
+  private void resetController() {
+    held.clear();
+    queues.clear();
+    events.reset();
+    features.reset();
+    faults.reset();
+    isBehind = false;
+  }
+
+  private boolean isRunning() {
+    return registers.isReady() && faults.failure() == NvmeFailure.NONE;
+  }
+
+  private void ringDoorbell(int doorbell, int value) {
+    if (!registers.isReady()) {
+      return;
+    }
+    int queue = doorbell / 2;
+    boolean isSubmission = doorbell % 2 == 0;
+    var error =
+        isSubmission
+            ? queues.submissionDoorbell(queue, value)
+            : queues.completionDoorbell(queue, value);
+    switch (error) {
+      case NONE -> {
+        // The doorbell is one of a queue, and its value is one of the queue's entries.
+      }
+      case NO_SUCH_QUEUE -> raiseDoorbellError(NvmeAsyncEvents.INVALID_DOORBELL_REGISTER);
+      case BAD_VALUE -> raiseDoorbellError(NvmeAsyncEvents.INVALID_DOORBELL_VALUE);
+    }
+    if (!isRunning()) {
+      isBehind = true;
+      return;
+    }
+    try {
+      if (error == NvmeQueues.DoorbellError.NONE) {
+        if (isSubmission) {
+          queues.process(queue, executor);
+        } else {
+          queues.processPostingTo(queue, executor);
+        }
+      }
+      finish();
+    } catch (DmaFaultException _) {
+      // A queue is out of reach: there is no way left to tell software but this one.
+      registers.fail();
+    }
+    updateLine();
+  }
+
+  private void raiseDoorbellError(int information) {
+    events.raise(NvmeAsyncEvents.TYPE_ERROR, information, NvmeLogPages.ERROR_INFORMATION);
+  }
+
+  /** What may be left to do after commands were carried out; whether there was anything. */
+  private boolean finish() throws DmaFaultException {
+    if (queues.takeBadShadow()) {
+      raiseDoorbellError(NvmeAsyncEvents.INVALID_DOORBELL_VALUE);
+    }
+    boolean worked = held.hasWork() && held.deliver(queues, this::execute);
+    events.deliver(queues);
+    return worked;
+  }
+
+  private void updateLine() {
+    try {
+      queues.updateLine(registers.interruptMask());
+    } catch (DmaFaultException _) {
+      registers.fail();
+    }
+  }
+
+  /** Does what a fault has held up and holds up no longer, and sees what became of it meanwhile. */
+  private void catchUp() {
+    if (isBehind || held.hasWork() || faults.temperature() != logPages.temperature()) {
+      poll();
+    }
+  }
+
+  @Override
+  public boolean poll() {
+    if (!isRunning()) {
+      return false;
+    }
+    isBehind = false;
+    if (logPages.changeTemperature(faults.temperature())
+        && (features.asyncEvents() & NvmeFeatures.TEMPERATURE_EVENTS) != 0) {
+      events.raise(
+          NvmeAsyncEvents.TYPE_SMART, NvmeAsyncEvents.TEMPERATURE_THRESHOLD, NvmeLogPages.SMART);
+    }
+    boolean worked = false;
+    try {
+      worked = queues.processAll(executor);
+      worked |= finish();
+    } catch (DmaFaultException _) {
+      registers.fail();
+    }
+    updateLine();
+    return worked;
+  }
+
+  private int execute(NvmeCommand command) {
+    return faults.isEmpty() ? carryOut(command) : execute(command, faults.hit(command));
+  }
+
+  private int carryOut(NvmeCommand command) {
+    int status;
+    try {
+      if (!command.hasKnownFlags() || (command.usesSgl() && !options.hasSgl())) {
+        status = NvmeStatus.INVALID_FIELD;
+      } else {
+        status = command.queueId() == 0 ? admin.execute(command) : io.execute(command);
+      }
+    } catch (DmaFaultException _) {
+      status = NvmeStatus.DATA_TRANSFER_ERROR;
+    }
+    if (status > NvmeStatus.SUCCESS) {
+      status = NvmeStatus.reported(status);
+      logPages.recordError(command, status);
+    }
+    return status;
+  }
+
+  /** Carries out a command to which something happens. */
+  private int execute(NvmeCommand command, List<NvmeFault.Effect> effects) {
+    for (var effect : effects) {
+      if (effect instanceof NvmeFault.Effect.Failure(var failure)) {
+        faults.become(failure);
+        return NvmeStatus.STOP;
+      }
+      if (effect instanceof NvmeFault.Effect.Delay(var nanos)) {
+        var others = new ArrayList<>(effects);
+        others.remove(effect);
+        held.hold(command, others, nanos);
+        return NvmeStatus.NO_COMPLETION;
+      }
+    }
+    int status = carryOutOrRefuse(command, effects);
+    for (var effect : effects) {
+      switch (effect) {
+        case NvmeFault.Effect.StrayWrite(var iova, var byteSize) -> stray(iova, byteSize);
+        case NvmeFault.Effect.Overrun(var byteSize) -> {
+          var runs = data.runs();
+          if (runs.count() > 0) {
+            stray(runs.iova(runs.count() - 1) + runs.length(runs.count() - 1), byteSize);
+          }
+        }
+        case NvmeFault.Effect.Forgery(var commandId) ->
+            held.owe(command.queueId(), commandId, 0, NvmeStatus.SUCCESS);
+        case NvmeFault.Effect.Repetition _ -> {
+          if (status != NvmeStatus.NO_COMPLETION) {
+            held.owe(command.queueId(), command.id(), command.result(), status);
+          }
+        }
+        case NvmeFault.Effect.Loss _ -> status = NvmeStatus.NO_COMPLETION;
+        default -> {
+          // Had its effect already.
+        }
+      }
+    }
+    return status;
+  }
+
+  private int carryOutOrRefuse(NvmeCommand command, List<NvmeFault.Effect> effects) {
+    for (var effect : effects) {
+      if (effect instanceof NvmeFault.Effect.Status(var status)) {
+        logPages.recordError(command, status);
+        return status;
+      }
+    }
+    return carryOut(command);
+  }
+
+  private void stray(long iova, int byteSize) {
+    try (var temporary = Arena.ofConfined()) {
+      MemorySegment bytes = temporary.allocate(byteSize).fill(STRAY);
+      dma.write(iova, bytes);
+    } catch (DmaFaultException _) {
+      // The host has seen it; the controller does not care.
+    }
+  }
+
+  @Override
+  public void reset() {
+    resetController();
+    registers.reset();
+    logPages.reset();
+    msixTable.reset();
+    updateLine();
+  }
+
+  /**
+   * Power fails and comes back: what was written and not flushed is lost, as with a real cache that
+   * is volatile, and all but configuration space is as after power-on.
+   *
+   * @throws IllegalStateException without {@link NvmeModelOptions#withPowerLoss}
+   */
+  public void losePower() {
+    if (!options.losesPower()) {
+      throw new IllegalStateException("the model was not made with a power supply that can fail");
+    }
+    for (var namespace : namespaces) {
+      if (namespace.storage() instanceof VolatileCache cache) {
+        cache.losePower();
+      }
+    }
+    reset();
+  }
+
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      arena.close();
+      namespaces.forEach(each -> each.storage().close());
+    }
+  }
+}

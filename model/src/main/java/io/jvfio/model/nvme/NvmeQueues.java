@@ -1,0 +1,513 @@
+package io.jvfio.model.nvme;
+
+import static io.jvfio.linux.uapi.LittleEndian.LE32;
+
+import io.jvfio.model.DmaFaultException;
+import io.jvfio.model.DmaPort;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The submission and completion queues: fetches commands, has them carried out, posts completions.
+ * Source: NVM Express Base Specification, "Queue Structures", "Doorbell Buffer Config command".
+ *
+ * <p>Queue 0 is the admin queue pair. A command is fetched only when its completion queue has room,
+ * so a full completion queue stalls its submission queues until software moves the head on.
+ *
+ * <p>With shadow doorbells, tails and heads of I/O queues are what memory says; a doorbell only
+ * says that it is time to look. The event index tells software from which value on it has to ring.
+ */
+final class NvmeQueues {
+  /** Carries out commands. */
+  interface Executor {
+    /**
+     * Returns a status as it is to be reported, {@link NvmeStatus#NO_COMPLETION}, or {@link
+     * NvmeStatus#STOP} to have no more commands.
+     */
+    int execute(NvmeCommand command);
+  }
+
+  /** Which rule a doorbell write broke. */
+  enum DoorbellError {
+    NONE,
+    NO_SUCH_QUEUE,
+    BAD_VALUE,
+  }
+
+  /** The vector of a completion queue without interrupts. */
+  static final int NO_VECTOR = -1;
+
+  private static final int FETCH_BATCH = 64;
+  private static final long NO_SHADOW = -1;
+  private static final int NEVER_WRITTEN = -1;
+
+  /** An event index is left behind by this part of a ring at most, as long as nobody rings. */
+  private static final int QUIET_PART = 8;
+
+  private static final int DOORBELL_SIZE = 4;
+
+  private final DmaPort dma;
+  private final NvmeInterrupts interrupts;
+  private final boolean isPolled;
+  private final MemorySegment fetched;
+  private final MemorySegment completion;
+  private final MemorySegment doorbell;
+  private final NvmeCommand command = new NvmeCommand();
+  private final @Nullable SubmissionQueue[] submissionQueues;
+  private final @Nullable CompletionQueue[] completionQueues;
+
+  private long shadowDoorbells = NO_SHADOW;
+  private long eventIndexes;
+  private boolean sawBadShadow;
+  private boolean isStopped;
+
+  /**
+   * No queues yet.
+   *
+   * @param pairs how many I/O queue pairs there can be
+   * @param isPolled whether the host looks at shadow doorbells all the time
+   */
+  NvmeQueues(DmaPort dma, NvmeInterrupts interrupts, Arena arena, int pairs, boolean isPolled) {
+    this.dma = dma;
+    this.interrupts = interrupts;
+    this.isPolled = isPolled;
+    fetched = arena.allocate((long) FETCH_BATCH * NvmeCommand.SIZE, Long.BYTES);
+    completion = arena.allocate(NvmeCompletion.LAYOUT);
+    doorbell = arena.allocate(LE32);
+    submissionQueues = new @Nullable SubmissionQueue[pairs + 1];
+    completionQueues = new @Nullable CompletionQueue[pairs + 1];
+  }
+
+  private static final class SubmissionQueue {
+    final int id;
+    final long iova;
+    final int entries;
+    final CompletionQueue completions;
+    int head;
+    int tail;
+
+    /** What the event index in memory says. */
+    int eventIndex = NEVER_WRITTEN;
+
+    /** Software rang although the event index was written. */
+    boolean isRung;
+
+    SubmissionQueue(int id, long iova, int entries, CompletionQueue completions) {
+      this.id = id;
+      this.iova = iova;
+      this.entries = entries;
+      this.completions = completions;
+    }
+  }
+
+  private static final class CompletionQueue {
+    final int id;
+    final long iova;
+    final int entries;
+
+    /** The interrupt vector, or {@link #NO_VECTOR}. */
+    final int vector;
+
+    int head;
+    int tail;
+    int eventIndex = NEVER_WRITTEN;
+    boolean isRung;
+    boolean phase = true;
+
+    /** Something was posted since the last interrupt. */
+    boolean isNew;
+
+    CompletionQueue(int id, long iova, int entries, int vector) {
+      this.id = id;
+      this.iova = iova;
+      this.entries = entries;
+      this.vector = vector;
+    }
+
+    boolean interrupts(int mask) {
+      return vector != NO_VECTOR
+          && head != tail
+          && (vector >= Integer.SIZE || ((mask >>> vector) & 1) == 0);
+    }
+
+    int room() {
+      int room = head - tail - 1;
+      return room < 0 ? room + entries : room;
+    }
+  }
+
+  /** How many I/O queue pairs there can be. */
+  int pairs() {
+    return submissionQueues.length - 1;
+  }
+
+  /**
+   * Creates a completion queue.
+   *
+   * @param vector its interrupt vector, or {@link #NO_VECTOR}
+   */
+  void createCompletionQueue(int id, long iova, int entries, int vector) {
+    completionQueues[id] = new CompletionQueue(id, iova, entries, vector);
+  }
+
+  void createSubmissionQueue(int id, long iova, int entries, int completionQueueId) {
+    var completions = completionQueues[completionQueueId];
+    if (completions == null) {
+      throw new IllegalArgumentException("no completion queue " + completionQueueId);
+    }
+    submissionQueues[id] = new SubmissionQueue(id, iova, entries, completions);
+  }
+
+  boolean hasCompletionQueue(int id) {
+    return id < completionQueues.length && completionQueues[id] != null;
+  }
+
+  boolean hasSubmissionQueue(int id) {
+    return id < submissionQueues.length && submissionQueues[id] != null;
+  }
+
+  boolean hasIoQueues() {
+    for (int id = 1; id < completionQueues.length; id++) {
+      if (completionQueues[id] != null) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Whether a submission queue still posts to this completion queue. */
+  boolean isInUse(int completionQueueId) {
+    for (var queue : submissionQueues) {
+      if (queue != null && queue.completions == completionQueues[completionQueueId]) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  void deleteSubmissionQueue(int id) {
+    submissionQueues[id] = null;
+  }
+
+  void deleteCompletionQueue(int id) {
+    completionQueues[id] = null;
+  }
+
+  /** Deletes all queues, the admin queues too, and forgets shadow doorbells. */
+  void clear() {
+    for (int id = 0; id < submissionQueues.length; id++) {
+      submissionQueues[id] = null;
+      completionQueues[id] = null;
+    }
+    shadowDoorbells = NO_SHADOW;
+    sawBadShadow = false;
+  }
+
+  /** Doorbells of I/O queues are in memory from now on: one page of them, one of event indexes. */
+  void useShadowDoorbells(long doorbells, long events) {
+    shadowDoorbells = doorbells;
+    eventIndexes = events;
+    for (int id = 0; id < submissionQueues.length; id++) {
+      var submissions = submissionQueues[id];
+      if (submissions != null) {
+        submissions.eventIndex = NEVER_WRITTEN;
+      }
+      var completions = completionQueues[id];
+      if (completions != null) {
+        completions.eventIndex = NEVER_WRITTEN;
+      }
+    }
+  }
+
+  private boolean isShadowed(int id) {
+    return id != 0 && shadowDoorbells != NO_SHADOW;
+  }
+
+  private int readShadow(int number) throws DmaFaultException {
+    dma.read(shadowDoorbells + (long) number * DOORBELL_SIZE, doorbell, 0, DOORBELL_SIZE);
+    return doorbell.get(LE32, 0);
+  }
+
+  private void writeEventIndex(int number, int value) throws DmaFaultException {
+    doorbell.set(LE32, 0, value);
+    dma.write(eventIndexes + (long) number * DOORBELL_SIZE, doorbell, 0, DOORBELL_SIZE);
+    // Software may have moved its doorbell on before it could see this: look again, after it.
+    VarHandle.fullFence();
+  }
+
+  private void refreshTail(SubmissionQueue queue) throws DmaFaultException {
+    int tail = readShadow(2 * queue.id);
+    if (Integer.compareUnsigned(tail, queue.entries) < 0) {
+      queue.tail = tail;
+    } else {
+      sawBadShadow = true;
+    }
+  }
+
+  private void refreshHead(CompletionQueue queue) throws DmaFaultException {
+    int head = readShadow(2 * queue.id + 1);
+    if (moveHead(queue, head) != DoorbellError.NONE) {
+      sawBadShadow = true;
+    }
+  }
+
+  /** Has software ring when it takes a completion; then looks whether it did. */
+  private void watchHead(CompletionQueue queue) throws DmaFaultException {
+    if (queue.eventIndex != queue.head) {
+      queue.eventIndex = queue.head;
+      writeEventIndex(2 * queue.id + 1, queue.head);
+    }
+    refreshHead(queue);
+  }
+
+  /** Whether a shadow doorbell had no proper value since this was last asked. */
+  boolean takeBadShadow() {
+    boolean saw = sawBadShadow;
+    sawBadShadow = false;
+    return saw;
+  }
+
+  /** Software put commands into a queue. */
+  DoorbellError submissionDoorbell(int id, int tail) {
+    var queue = id < submissionQueues.length ? submissionQueues[id] : null;
+    if (queue == null) {
+      return DoorbellError.NO_SUCH_QUEUE;
+    }
+    if (tail >= queue.entries) {
+      return DoorbellError.BAD_VALUE;
+    }
+    if (!isShadowed(id)) {
+      queue.tail = tail;
+    }
+    queue.isRung = queue.eventIndex != NEVER_WRITTEN;
+    return DoorbellError.NONE;
+  }
+
+  /** Software took completions out of a queue. */
+  DoorbellError completionDoorbell(int id, int head) {
+    var queue = id < completionQueues.length ? completionQueues[id] : null;
+    if (queue == null) {
+      return DoorbellError.NO_SUCH_QUEUE;
+    }
+    if (isShadowed(id)) {
+      queue.isRung = queue.eventIndex != NEVER_WRITTEN;
+      return head < queue.entries ? DoorbellError.NONE : DoorbellError.BAD_VALUE;
+    }
+    return moveHead(queue, head);
+  }
+
+  private static DoorbellError moveHead(CompletionQueue queue, int head) {
+    int taken = Math.floorMod(head - queue.head, queue.entries);
+    int posted = Math.floorMod(queue.tail - queue.head, queue.entries);
+    if (head < 0 || head >= queue.entries || taken > posted) {
+      return DoorbellError.BAD_VALUE;
+    }
+    queue.head = head;
+    return DoorbellError.NONE;
+  }
+
+  /**
+   * Carries out whatever can be of all queues.
+   *
+   * @return whether there was anything
+   * @throws DmaFaultException if a queue itself cannot be reached; the controller is lost then
+   */
+  boolean processAll(Executor executor) throws DmaFaultException {
+    boolean worked = false;
+    for (int id = 0; id < submissionQueues.length; id++) {
+      worked |= process(id, executor);
+    }
+    return worked;
+  }
+
+  /** Carries out whatever can be of the queues that post to completion queue {@code id}. */
+  void processPostingTo(int id, Executor executor) throws DmaFaultException {
+    var completions = completionQueues[id];
+    for (int each = 0; each < submissionQueues.length; each++) {
+      var queue = submissionQueues[each];
+      if (queue != null && queue.completions == completions && queue.head != queue.tail) {
+        process(each, executor);
+      }
+    }
+  }
+
+  /**
+   * Carries out whatever can be of submission queue {@code id}: all commands, as long as there is
+   * room for their completions.
+   *
+   * @return whether there was anything
+   * @throws DmaFaultException if a queue itself cannot be reached; the controller is lost then
+   */
+  boolean process(int id, Executor executor) throws DmaFaultException {
+    boolean worked = false;
+    boolean isShadowed = isShadowed(id);
+    var queue = submissionQueues[id];
+    isStopped = false;
+    do {
+      if (queue != null && isShadowed) {
+        refreshTail(queue);
+      }
+      while (queue != null && processBatch(queue, executor)) {
+        worked = true;
+        queue = submissionQueues[id];
+      }
+    } while (queue != null && isShadowed && !isStopped && mayHaveMore(queue));
+    if (queue != null) {
+      signal(queue.completions);
+    }
+    return worked;
+  }
+
+  /**
+   * Moves event indexes on, so that software never comes to them and rings. One that is right
+   * behind software's own index is passed by no step of software's; one that is further behind is
+   * by a long step, and costs less: so it is moved with every batch only where software was seen to
+   * ring.
+   *
+   * <p>Before commands complete, since software puts no others into a full queue until then.
+   */
+  private void keepQuiet(SubmissionQueue queue) throws DmaFaultException {
+    if (isInTheWay(queue.eventIndex, queue.tail, queue.entries, queue.isRung)) {
+      queue.eventIndex = Math.floorMod(queue.tail - 1, queue.entries);
+      writeEventIndex(2 * queue.id, queue.eventIndex);
+    }
+    var completions = queue.completions;
+    if (completions.isRung) {
+      refreshHead(completions);
+    }
+    int head = completions.isRung ? completions.head : completions.tail;
+    if (isInTheWay(completions.eventIndex, head, completions.entries, completions.isRung)) {
+      refreshHead(completions);
+      completions.eventIndex = Math.floorMod(completions.head - 1, completions.entries);
+      writeEventIndex(2 * completions.id + 1, completions.eventIndex);
+    }
+  }
+
+  private static boolean isInTheWay(int eventIndex, int position, int entries, boolean isRung) {
+    int behind = Math.floorMod(position - eventIndex, entries);
+    return eventIndex == NEVER_WRITTEN
+        || behind == 0
+        || behind > (isRung ? 1 : entries / QUIET_PART);
+  }
+
+  /** Arms the event indexes of a queue; true if software was quicker than that. */
+  private boolean mayHaveMore(SubmissionQueue queue) throws DmaFaultException {
+    if (queue.head != queue.tail) {
+      if (isPolled) {
+        refreshHead(queue.completions);
+      } else {
+        watchHead(queue.completions);
+      }
+      return queue.completions.room() > 0;
+    }
+    if (isPolled || queue.eventIndex == queue.tail) {
+      return false;
+    }
+    queue.eventIndex = queue.tail;
+    writeEventIndex(2 * queue.id, queue.tail);
+    refreshTail(queue);
+    return queue.head != queue.tail;
+  }
+
+  private boolean processBatch(SubmissionQueue queue, Executor executor) throws DmaFaultException {
+    int upTo = queue.tail >= queue.head ? queue.tail : queue.entries;
+    int count = Math.min(Math.min(upTo - queue.head, FETCH_BATCH), queue.completions.room());
+    if (count == 0) {
+      return false;
+    }
+    long size = NvmeCommand.SIZE;
+    dma.read(queue.iova + queue.head * size, fetched, 0, count * size);
+    if (isPolled && isShadowed(queue.id)) {
+      keepQuiet(queue);
+    }
+    for (int i = 0; i < count && !isStopped; i++) {
+      command.load(queue.id, fetched, i * size);
+      queue.head = queue.head + 1 == queue.entries ? 0 : queue.head + 1;
+      int status = executor.execute(command);
+      if (status == NvmeStatus.STOP) {
+        isStopped = true;
+      } else if (status != NvmeStatus.NO_COMPLETION) {
+        post(queue, command.id(), command.result(), status);
+      }
+    }
+    return !isStopped;
+  }
+
+  private void signal(CompletionQueue queue) {
+    if (queue.isNew) {
+      queue.isNew = false;
+      if (queue.vector != NO_VECTOR) {
+        interrupts.signal(queue.vector);
+      }
+    }
+  }
+
+  /**
+   * Sets the level of the interrupt line: high while a queue with interrupts holds completions that
+   * software did not take, and its vector is not masked.
+   *
+   * @param mask the vectors 0 to 31 that INTMS masks
+   * @throws DmaFaultException if a shadow doorbell cannot be reached
+   */
+  void updateLine(int mask) throws DmaFaultException {
+    boolean isAsserted = false;
+    if (interrupts.usesLine()) {
+      for (var queue : completionQueues) {
+        if (queue != null && queue.interrupts(mask)) {
+          if (isShadowed(queue.id)) {
+            watchHead(queue);
+          }
+          isAsserted |= queue.interrupts(mask);
+        }
+      }
+    }
+    interrupts.line(isAsserted);
+  }
+
+  /** Whether a command of this submission queue could complete now, besides those to be fetched. */
+  boolean hasRoom(int submissionQueueId) throws DmaFaultException {
+    var queue = submissionQueues[submissionQueueId];
+    if (queue == null) {
+      return false;
+    }
+    var completions = queue.completions;
+    if (completions.room() == 0 && isShadowed(completions.id)) {
+      refreshHead(completions);
+    }
+    return completions.room() > 0;
+  }
+
+  /**
+   * Completes a command that was fetched before; there has to be room.
+   *
+   * @param status as it is to be reported
+   */
+  void complete(int submissionQueueId, int commandId, int result, int status)
+      throws DmaFaultException {
+    var queue = submissionQueues[submissionQueueId];
+    if (queue != null) {
+      post(queue, commandId, result, status);
+      signal(queue.completions);
+    }
+  }
+
+  private void post(SubmissionQueue queue, int commandId, int result, int status)
+      throws DmaFaultException {
+    var target = queue.completions;
+    NvmeCompletion.fill(completion, result, queue.head, queue.id, commandId, status, target.phase);
+    long entry = target.iova + (long) target.tail * NvmeCompletion.SIZE;
+    long half = NvmeCompletion.SECOND_HALF_OFFSET;
+    // Software polls the phase tag: all that it stands for has to be in memory before it.
+    dma.write(entry, completion, 0, half);
+    VarHandle.releaseFence();
+    dma.write(entry + half, completion, half, NvmeCompletion.SIZE - half);
+    target.isNew = true;
+    target.tail++;
+    if (target.tail == target.entries) {
+      target.tail = 0;
+      target.phase = !target.phase;
+    }
+  }
+}

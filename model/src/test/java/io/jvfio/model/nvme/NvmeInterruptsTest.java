@@ -1,0 +1,155 @@
+package io.jvfio.model.nvme;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.jvfio.model.nvme.NvmeHost.Command;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Completions that tell of themselves, by message and by line. */
+class NvmeInterruptsTest {
+  private static final int GET_QUEUES = 7;
+  private static final int SIZE = (NvmeHost.IO_ENTRIES - 1) << 16;
+  private static final int STATUS_INTERRUPT = 1 << 3;
+
+  private final NvmeHost host = new NvmeHost(NvmeModel.inMemory("S", 1 << 20));
+
+  @BeforeEach
+  void enable() {
+    host.enable();
+  }
+
+  @AfterEach
+  void close() {
+    host.close();
+  }
+
+  private void enableMsix() {
+    host.model.config().write(0x42, 2, 0x8000);
+  }
+
+  private void createIoQueues(int flags) {
+    assertThat(host.admin.run(Command.admin(0x05, 1 | SIZE, flags).at(NvmeHost.IO_CQ)).status())
+        .isZero();
+    assertThat(host.admin.run(Command.admin(0x01, 1 | SIZE, 0x1_0001).at(NvmeHost.IO_SQ)).status())
+        .isZero();
+    host.signals.clear();
+  }
+
+  private boolean statusBit() {
+    return (host.model.config().read(0x06, 2) & STATUS_INTERRUPT) != 0;
+  }
+
+  @Test
+  void signalsTheVectorOfTheQueueOnceForAllThatADoorbellBrought() {
+    enableMsix();
+    createIoQueues(3 | (5 << 16));
+
+    for (int i = 0; i < 3; i++) {
+      host.io.put(NvmeHost.blocks(2, 0, 1));
+    }
+    host.io.ring();
+
+    assertThat(host.signals).containsExactly(5);
+    assertThat(host.io.takeAll()).hasSize(3);
+    assertThat(host.line).isFalse();
+  }
+
+  @Test
+  void signalsVector0ForTheAdminQueue() {
+    enableMsix();
+
+    host.admin.run(Command.admin(0x0a, GET_QUEUES, 0));
+
+    assertThat(host.signals).containsExactly(0);
+    assertThat(host.line).isFalse();
+  }
+
+  @Test
+  void signalsNothingForAQueueWithoutInterrupts() {
+    enableMsix();
+    createIoQueues(1 | (5 << 16));
+
+    host.io.run(NvmeHost.blocks(2, 0, 1));
+
+    assertThat(host.signals).isEmpty();
+  }
+
+  @Test
+  void signalsAgainWhenRoomLetsMoreComplete() {
+    enableMsix();
+    createIoQueues(3 | (5 << 16));
+    for (int i = 0; i < 3; i++) {
+      host.io.put(NvmeHost.blocks(2, 0, 1));
+    }
+    host.io.ring();
+    host.io.takeAll();
+    host.io.put(NvmeHost.blocks(2, 0, 1));
+    host.io.ring();
+    assertThat(host.signals).as("no room yet").containsExactly(5);
+
+    host.io.acknowledge();
+
+    assertThat(host.signals).containsExactly(5, 5);
+  }
+
+  @Test
+  void holdsTheLineUntilAllCompletionsAreTaken() {
+    host.admin.put(Command.admin(0x0a, GET_QUEUES, 0));
+    host.admin.put(Command.admin(0x0a, GET_QUEUES, 0));
+    host.admin.ring();
+    assertThat(host.line).isTrue();
+    assertThat(statusBit()).isTrue();
+
+    host.write(0x1004, 1);
+    assertThat(host.line).as("one is left").isTrue();
+
+    host.write(0x1004, 2);
+    assertThat(host.line).isFalse();
+    assertThat(statusBit()).isFalse();
+  }
+
+  @Test
+  void masksTheLineVectorByVector() {
+    createIoQueues(3 | (5 << 16));
+    host.write(0x0c, 1 << 5);
+
+    host.io.put(NvmeHost.blocks(2, 0, 1));
+    host.io.ring();
+    assertThat(host.line).as("masked").isFalse();
+
+    host.write(0x10, 1 << 5);
+    assertThat(host.line).isTrue();
+    host.write(0x0c, 1 << 5);
+    assertThat(host.line).isFalse();
+  }
+
+  @Test
+  void lowersTheLineWithAReset() {
+    host.admin.put(Command.admin(0x0a, GET_QUEUES, 0));
+    host.admin.ring();
+    assertThat(host.line).isTrue();
+    host.configure(0);
+    assertThat(host.line).isFalse();
+
+    host.enable();
+    host.admin.put(Command.admin(0x0a, GET_QUEUES, 0));
+    host.admin.ring();
+    assertThat(host.line).isTrue();
+    host.model.reset();
+    assertThat(host.line).isFalse();
+  }
+
+  @Test
+  void tellsOfAsynchronousEvents() {
+    enableMsix();
+    host.admin.put(Command.admin(0x0c, 0, 0));
+    host.admin.ring();
+    assertThat(host.signals).isEmpty();
+
+    host.write(0x1000 + 8 * 5, 1); // no such queue
+
+    assertThat(host.signals).containsExactly(0);
+  }
+}
