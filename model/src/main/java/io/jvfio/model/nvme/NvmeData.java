@@ -6,8 +6,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Where the data of the command being carried out is: found by its PRPs or its SGL, as the command
- * says. Source: NVM Express Base Specification, "Data Pointer".
+ * Where the data of a command is: found by its PRPs or its SGL, as the command says. Source: NVM Express Base Specification, "Data Pointer".
  */
 final class NvmeData {
   private final NvmeRegisters registers;
@@ -26,26 +25,27 @@ final class NvmeData {
   }
 
   /** Finds the memory that takes {@code length} bytes from the controller; returns a status. */
-  int mapToHost(NvmeCommand command, long length) throws DmaFaultException {
-    return map(command, length, true);
+  int mapToHost(NvmeCommand command, long length, NvmeRuns found) throws DmaFaultException {
+    return map(command, length, true, found);
   }
 
   /** Finds the memory that has {@code length} bytes for the controller; returns a status. */
-  int mapFromHost(NvmeCommand command, long length) throws DmaFaultException {
-    return map(command, length, false);
+  int mapFromHost(NvmeCommand command, long length, NvmeRuns found) throws DmaFaultException {
+    return map(command, length, false, found);
   }
 
-  private int map(NvmeCommand command, long length, boolean toHost) throws DmaFaultException {
-    runs.clear();
+  private int map(NvmeCommand command, long length, boolean toHost, NvmeRuns found)
+      throws DmaFaultException {
+    found.clear();
     if (length > maxTransfer) {
       return NvmeStatus.INVALID_FIELD;
     }
     return command.usesSgl()
-        ? sgl.map(command, length, toHost, runs)
-        : prp.map(command, length, registers.pageSize(), runs);
+        ? sgl.map(command, length, toHost, found)
+        : prp.map(command, length, registers.pageSize(), found);
   }
 
-  /** What was found. */
+  /** Where the data of the last {@link #read} or {@link #write} was. */
   NvmeRuns runs() {
     return runs;
   }
@@ -53,7 +53,7 @@ final class NvmeData {
   /** Writes {@code length} bytes of {@code source} to the host; returns a status. */
   int write(NvmeCommand command, MemorySegment source, long offset, long length)
       throws DmaFaultException {
-    int status = mapToHost(command, length);
+    int status = mapToHost(command, length, runs);
     if (status == NvmeStatus.SUCCESS) {
       runs.write(dma, source, offset);
     }
@@ -62,7 +62,7 @@ final class NvmeData {
 
   /** Reads {@code length} bytes from the host to the start of {@code target}; returns a status. */
   int read(NvmeCommand command, MemorySegment target, long length) throws DmaFaultException {
-    int status = mapFromHost(command, length);
+    int status = mapFromHost(command, length, runs);
     if (status == NvmeStatus.SUCCESS) {
       runs.read(dma, target);
     }

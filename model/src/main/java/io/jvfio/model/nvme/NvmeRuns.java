@@ -9,11 +9,11 @@ import java.util.Arrays;
  * The memory of a command's data: runs of contiguous addresses, in the order of the data, and bit
  * buckets, where data is thrown away.
  *
- * <p>One object serves all commands in turn; neighbouring runs are merged, so that a transfer is a
- * few large copies.
+ * <p>One object serves one command after the other; neighbouring runs are merged, so that a transfer
+ * is a few large copies.
  */
 final class NvmeRuns {
-  private static final int INITIAL_ROOM = 256;
+  private static final int INITIAL_ROOM = 8;
 
   private long[] iovas = new long[INITIAL_ROOM];
   private long[] lengths = new long[INITIAL_ROOM];
@@ -68,21 +68,73 @@ final class NvmeRuns {
 
   /** Writes {@code source}, from {@code offset} on, as much as there is memory for. */
   void write(DmaPort dma, MemorySegment source, long offset) throws DmaFaultException {
-    long at = offset;
-    for (int run = 0; run < count; run++) {
-      if (!isBucket[run]) {
-        dma.write(iovas[run], source, at, lengths[run]);
-      }
-      at += lengths[run];
-    }
+    write(dma, 0, source, offset, byteSize());
   }
 
   /** Reads all of it to the start of {@code target}. */
   void read(DmaPort dma, MemorySegment target) throws DmaFaultException {
-    long at = 0;
+    read(dma, 0, target, 0, byteSize());
+  }
+
+  /** All of it. */
+  long byteSize() {
+    long size = 0;
     for (int run = 0; run < count; run++) {
-      dma.read(iovas[run], target, at, lengths[run]);
-      at += lengths[run];
+      size += lengths[run];
     }
+    return size;
+  }
+
+  /**
+   * Reads a part of the data into {@code target}.
+   *
+   * @param position where in the data the part begins
+   */
+  void read(DmaPort dma, long position, MemorySegment target, long offset, long length)
+      throws DmaFaultException {
+    long begin = 0;
+    for (int run = 0; run < count && begin < position + length; run++) {
+      long from = Math.max(begin, position);
+      long to = Math.min(begin + lengths[run], position + length);
+      if (from < to) {
+        dma.read(iovas[run] + (from - begin), target, offset + (from - position), to - from);
+      }
+      begin += lengths[run];
+    }
+  }
+
+  /** Writes a part of the data from {@code source}; as {@link #read}. */
+  void write(DmaPort dma, long position, MemorySegment source, long offset, long length)
+      throws DmaFaultException {
+    long begin = 0;
+    for (int run = 0; run < count && begin < position + length; run++) {
+      long from = Math.max(begin, position);
+      long to = Math.min(begin + lengths[run], position + length);
+      if (from < to && !isBucket[run]) {
+        dma.write(iovas[run] + (from - begin), source, offset + (from - position), to - from);
+      }
+      begin += lengths[run];
+    }
+  }
+
+  /** Whether each run has a whole number of units of {@code unit} bytes, at a multiple of them. */
+  boolean isAligned(long unit) {
+    long mask = unit - 1;
+    for (int run = 0; run < count; run++) {
+      if (((iovas[run] | lengths[run]) & mask) != 0) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Whether some of the data is thrown away. */
+  boolean hasBuckets() {
+    for (int run = 0; run < count; run++) {
+      if (isBucket[run]) {
+        return true;
+      }
+    }
+    return false;
   }
 }

@@ -4,6 +4,7 @@ import io.jvfio.model.DmaFaultException;
 import io.jvfio.model.DmaPort;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,6 +14,9 @@ import org.jspecify.annotations.Nullable;
 final class SparseMemory implements Storage {
   /** Room for the references of 16 TiB is 64 KiB at first. */
   static final long MAX_BYTES = 1L << 44;
+
+  /** Some milliseconds: each MiB that was written is memory of its own, to be given back. */
+  private static final long LONGEST_CLEAR = 16 << 20;
 
   private static final int CHUNK_SHIFT = 20;
   private static final long CHUNK_SIZE = 1L << CHUNK_SHIFT;
@@ -128,7 +132,68 @@ final class SparseMemory implements Storage {
   }
 
   @Override
-  public void toMemory(long offset, long length, DmaPort dma, long iova) throws DmaFaultException {
+  public String describe() {
+    return "memory";
+  }
+
+  @Override
+  public long longestClear() {
+    return LONGEST_CLEAR;
+  }
+
+  /** Carries it out at once: it takes no longer than a copy. */
+  @Override
+  public void submit(StorageRequest request) {
+    StorageResult result = StorageResult.DONE;
+    try {
+      switch (request.operation()) {
+        case READ -> read(request);
+        case WRITE -> write(request);
+        case CLEAR, ZERO -> clear(request.offset(), request.byteSize());
+        case SYNC -> {
+          // Nothing stands between a write and the memory, which is as persistent as it gets.
+        }
+      }
+    } catch (DmaFaultException _) {
+      result = StorageResult.MEMORY_FAULT;
+    }
+    request.end(result);
+  }
+
+  private void read(StorageRequest request) throws DmaFaultException {
+    var dma = request.dma();
+    var buffer = request.buffer();
+    if (dma == null || buffer != null) {
+      readNow(request.offset(), Objects.requireNonNull(buffer), request.byteSize());
+      return;
+    }
+    var runs = request.runs();
+    long at = request.offset();
+    for (int run = 0; run < runs.count(); run++) {
+      if (!runs.isBucket(run)) {
+        toMemory(at, runs.length(run), dma, runs.iova(run));
+      }
+      at += runs.length(run);
+    }
+  }
+
+  private void write(StorageRequest request) throws DmaFaultException {
+    var dma = request.dma();
+    var buffer = request.buffer();
+    if (dma == null || buffer != null) {
+      writeNow(request.offset(), Objects.requireNonNull(buffer), request.byteSize());
+      return;
+    }
+    var runs = request.runs();
+    long at = request.offset();
+    for (int run = 0; run < runs.count(); run++) {
+      fromMemory(at, runs.length(run), dma, runs.iova(run));
+      at += runs.length(run);
+    }
+  }
+
+  private void toMemory(long offset, long length, DmaPort dma, long iova)
+      throws DmaFaultException {
     for (long done = 0; done < length; ) {
       long at = offset + done;
       long step = step(at, length - done);
@@ -137,8 +202,7 @@ final class SparseMemory implements Storage {
     }
   }
 
-  @Override
-  public void fromMemory(long offset, long length, DmaPort dma, long iova)
+  private void fromMemory(long offset, long length, DmaPort dma, long iova)
       throws DmaFaultException {
     for (long done = 0; done < length; ) {
       long at = offset + done;
@@ -149,7 +213,7 @@ final class SparseMemory implements Storage {
   }
 
   @Override
-  public void read(long offset, MemorySegment target, long length) {
+  public void readNow(long offset, MemorySegment target, long length) {
     for (long done = 0; done < length; ) {
       long at = offset + done;
       long step = step(at, length - done);
@@ -159,7 +223,7 @@ final class SparseMemory implements Storage {
   }
 
   @Override
-  public void write(long offset, MemorySegment source, long length) {
+  public void writeNow(long offset, MemorySegment source, long length) {
     for (long done = 0; done < length; ) {
       long at = offset + done;
       long step = step(at, length - done);
@@ -168,8 +232,7 @@ final class SparseMemory implements Storage {
     }
   }
 
-  @Override
-  public void clear(long offset, long length) {
+  private void clear(long offset, long length) {
     for (long done = 0; done < length; ) {
       long at = offset + done;
       long step = step(at, length - done);
@@ -195,12 +258,6 @@ final class SparseMemory implements Storage {
     } else {
       chunk.memory.asSlice(within, length).fill((byte) 0);
     }
-  }
-
-  /** Memory is as persistent as it gets. */
-  @Override
-  public void persist(long offset, long length) {
-    // Nothing stands between the write and the memory.
   }
 
   @Override

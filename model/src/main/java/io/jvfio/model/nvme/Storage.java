@@ -1,14 +1,19 @@
 package io.jvfio.model.nvme;
 
-import io.jvfio.model.DmaFaultException;
-import io.jvfio.model.DmaPort;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 
 /**
  * What keeps the bytes of a namespace. All ranges are inside of it: callers check.
  *
- * <p>What was written may be lost with power until it is persisted.
+ * <p>Requests are submitted and complete later, or at once where that takes no longer than a copy:
+ * a slow disk holds nobody up. {@link #start} passes on what was submitted, for all of it together.
+ * Completion is told from within {@link #submit}, {@link #start} or {@link #poll}, which one thread
+ * calls at a time: the one that has the controller.
+ *
+ * <p>A logical block is read and written whole, whatever else happens to it at the same time and
+ * whenever the process ends. What was written may be lost with power until a {@link
+ * StorageRequest.Operation#SYNC} that was submitted afterwards is done.
  */
 interface Storage extends AutoCloseable {
   long byteSize();
@@ -16,36 +21,50 @@ interface Storage extends AutoCloseable {
   /** Bytes that take room; the rest reads as zeroes and takes none. */
   long allocatedBytes();
 
-  /**
-   * Writes what is stored to memory at {@code iova}.
-   *
-   * @throws DmaFaultException if the memory cannot be reached
-   * @throws IOException if it cannot be read
-   */
-  void toMemory(long offset, long length, DmaPort dma, long iova)
-      throws DmaFaultException, IOException;
+  /** What keeps the data, in a few words for the operator. */
+  String describe();
+
+  /** The longest range, in bytes, that one request clears without holding others up. */
+  default long longestClear() {
+    return Long.MAX_VALUE;
+  }
+
+  /** Takes a request, which completes once. */
+  void submit(StorageRequest request);
+
+  /** Begins what was submitted. */
+  default void start() {}
 
   /**
-   * Stores what is in memory at {@code iova}.
+   * Completes what has ended.
    *
-   * @throws DmaFaultException if the memory cannot be reached; some of it may be stored then
-   * @throws IOException if it cannot be written
+   * @return whether there was anything
    */
-  void fromMemory(long offset, long length, DmaPort dma, long iova)
-      throws DmaFaultException, IOException;
+  default boolean poll() {
+    return false;
+  }
 
-  /** Copies what is stored to the start of {@code target}. */
-  void read(long offset, MemorySegment target, long length) throws IOException;
+  /** Whether nothing is under way: no request, and no memory of a client's in use. */
+  default boolean isIdle() {
+    return true;
+  }
 
-  /** Stores the start of {@code source}. */
-  void write(long offset, MemorySegment source, long length) throws IOException;
+  /**
+   * Takes a request back with {@link StorageResult#CANCELLED} if it has not begun.
+   *
+   * @return false if it goes on
+   */
+  default boolean cancel(StorageRequest request) {
+    return false;
+  }
 
-  /** Makes a range read as zeroes, and gives back the room that it took where that can be done. */
-  void clear(long offset, long length) throws IOException;
+  /** Reads at once, waiting for it: for what stands in for the hardware, not for a client. */
+  void readNow(long offset, MemorySegment target, long length) throws IOException;
 
-  /** Makes sure that a range survives a loss of power. */
-  void persist(long offset, long length) throws IOException;
+  /** Writes at once, waiting for it; as {@link #readNow}. */
+  void writeNow(long offset, MemorySegment source, long length) throws IOException;
 
+  /** Ends it: what is under way ends first, and what was written is persistent. */
   @Override
   void close();
 }

@@ -1,7 +1,5 @@
 package io.jvfio.model.nvme;
 
-import io.jvfio.model.DmaFaultException;
-import io.jvfio.model.DmaPort;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -21,6 +19,7 @@ final class VolatileCache implements Storage {
   private final Arena arena = Arena.ofShared();
   private final MemorySegment block = arena.allocate(BLOCK, Long.BYTES);
   private final Map<Long, byte[]> persisted = new HashMap<>();
+  private final StorageRequest.Owner observer = this::ended;
 
   VolatileCache(Storage disk) {
     this.disk = disk;
@@ -29,7 +28,7 @@ final class VolatileCache implements Storage {
   private void remember(long offset, long length) throws IOException {
     for (long at = offset; at < offset + length; at += BLOCK) {
       if (!persisted.containsKey(at)) {
-        disk.read(at, block, BLOCK);
+        disk.readNow(at, block, BLOCK);
         byte[] bytes = new byte[BLOCK];
         MemorySegment.copy(block, 0, MemorySegment.ofArray(bytes), 0, BLOCK);
         persisted.put(at, bytes);
@@ -42,7 +41,7 @@ final class VolatileCache implements Storage {
     try {
       for (var entry : persisted.entrySet()) {
         block.copyFrom(MemorySegment.ofArray(entry.getValue()));
-        disk.write(entry.getKey(), block, BLOCK);
+        disk.writeNow(entry.getKey(), block, BLOCK);
       }
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -61,47 +60,73 @@ final class VolatileCache implements Storage {
   }
 
   @Override
-  public void toMemory(long offset, long length, DmaPort dma, long iova)
-      throws DmaFaultException, IOException {
-    disk.toMemory(offset, length, dma, iova);
+  public String describe() {
+    return disk.describe() + " behind a volatile cache";
   }
 
   @Override
-  public void fromMemory(long offset, long length, DmaPort dma, long iova)
-      throws DmaFaultException, IOException {
-    // A run of memory may begin or end within a block.
-    long first = offset & -BLOCK;
-    remember(first, offset + length - first);
-    disk.fromMemory(offset, length, dma, iova);
+  public long longestClear() {
+    return disk.longestClear();
   }
 
   @Override
-  public void read(long offset, MemorySegment target, long length) throws IOException {
-    disk.read(offset, target, length);
+  public void submit(StorageRequest request) {
+    if (request.operation().isChange) {
+      try {
+        remember(request.offset(), request.byteSize());
+      } catch (IOException _) {
+        request.end(StorageResult.FAILED);
+        return;
+      }
+    }
+    request.observe(observer);
+    disk.submit(request);
   }
 
-  @Override
-  public void write(long offset, MemorySegment source, long length) throws IOException {
-    remember(offset, length);
-    disk.write(offset, source, length);
-  }
-
-  @Override
-  public void clear(long offset, long length) throws IOException {
-    remember(offset, length);
-    disk.clear(offset, length);
-  }
-
-  @Override
-  public void persist(long offset, long length) throws IOException {
-    disk.persist(offset, length);
-    if (length == disk.byteSize()) {
+  private void ended(StorageRequest request) {
+    boolean isPersistent =
+        request.operation() == StorageRequest.Operation.SYNC
+            || (request.operation().isChange && request.isDurable());
+    if (!isPersistent || request.result() != StorageResult.DONE) {
+      return;
+    }
+    if (request.byteSize() == disk.byteSize()) {
       persisted.clear();
       return;
     }
-    for (long at = offset; at < offset + length; at += BLOCK) {
+    for (long at = request.offset(); at < request.offset() + request.byteSize(); at += BLOCK) {
       persisted.remove(at);
     }
+  }
+
+  @Override
+  public void start() {
+    disk.start();
+  }
+
+  @Override
+  public boolean poll() {
+    return disk.poll();
+  }
+
+  @Override
+  public boolean isIdle() {
+    return disk.isIdle();
+  }
+
+  @Override
+  public boolean cancel(StorageRequest request) {
+    return disk.cancel(request);
+  }
+
+  @Override
+  public void readNow(long offset, MemorySegment target, long length) throws IOException {
+    disk.readNow(offset, target, length);
+  }
+
+  @Override
+  public void writeNow(long offset, MemorySegment source, long length) throws IOException {
+    disk.writeNow(offset, source, length);
   }
 
   @Override

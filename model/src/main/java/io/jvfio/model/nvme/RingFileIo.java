@@ -1,0 +1,198 @@
+package io.jvfio.model.nvme;
+
+import io.jvfio.linux.Errno;
+import io.jvfio.linux.ErrnoException;
+import io.jvfio.linux.IoUring;
+import io.jvfio.linux.Kernel;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Makes the calls by {@code io_uring}: what a batch of commands needs is one system call, and what
+ * the page cache has is there when that returns.
+ *
+ * <p>The kernel signals an eventfd for what ends later. It does not while calls are submitted,
+ * since those that end within the submission are seen right after it.
+ */
+final class RingFileIo implements FileIo {
+  private static final int ENTRIES = 256;
+
+  /** As many as a ring of these entries has completions for. */
+  private static final int MOST_UNDER_WAY = 2 * ENTRIES;
+
+  private final Kernel kernel;
+  private final IoUring ring;
+  private final List<FileCall> calls = new ArrayList<>();
+  private int underWay;
+  private boolean isTold;
+
+  /** Signalled by the kernel where the host has no eventfd of its own; -1 if it has. */
+  private int ownEvent = -1;
+
+  private volatile boolean isClosed;
+  private @Nullable Thread listening;
+
+  private RingFileIo(Kernel kernel, IoUring ring) {
+    this.kernel = kernel;
+    this.ring = ring;
+  }
+
+  /**
+   * Makes a ring.
+   *
+   * @throws ErrnoException if this kernel has none, or forbids it as containers often do
+   */
+  static RingFileIo open(Kernel kernel) throws ErrnoException {
+    return new RingFileIo(kernel, IoUring.open(kernel, ENTRIES));
+  }
+
+  @Override
+  public String name() {
+    return "io_uring";
+  }
+
+  @Override
+  public void connect(StorageWake wake) {
+    if (wake.isPolled()) {
+      return;
+    }
+    int event = wake.eventFd();
+    if (event < 0) {
+      event = kernel.eventFd(0, 0);
+      if (event < 0) {
+        throw new IllegalStateException("eventfd failed: " + Errno.ofResult(event));
+      }
+      ownEvent = event;
+      int fd = event;
+      listening =
+          Thread.ofPlatform().name("jvfio nvme io_uring").daemon().start(() -> listen(fd, wake));
+    }
+    int result = ring.registerEventFd(event);
+    if (result < 0) {
+      throw new IllegalStateException(
+          "io_uring_register(EVENTFD) failed: " + Errno.ofResult(result));
+    }
+    isTold = true;
+  }
+
+  private void listen(int event, StorageWake wake) {
+    try (var arena = Arena.ofConfined()) {
+      var count = arena.allocate(ValueLayout.JAVA_LONG);
+      while (kernel.read(event, count) == Long.BYTES && !isClosed) {
+        wake.now();
+      }
+    }
+  }
+
+  @Override
+  public boolean begin(FileCall call) {
+    if (underWay == MOST_UNDER_WAY) {
+      return false;
+    }
+    if (ring.room() == 0) {
+      start();
+      if (ring.room() == 0) {
+        return false;
+      }
+    }
+    if (call.index >= calls.size() || calls.get(call.index) != call) {
+      remember(call);
+    }
+    int data = call.index;
+    switch (call.kind) {
+      case READ -> {
+        if (call.vectorCount() == 1) {
+          ring.read(call.fd, call.address(), (int) call.byteSize, call.offset, data);
+        } else {
+          long vectors = call.vectors().address();
+          ring.readVectors(call.fd, vectors, call.vectorCount(), call.offset, data);
+        }
+      }
+      case WRITE -> {
+        if (call.vectorCount() == 1) {
+          ring.write(call.fd, call.address(), (int) call.byteSize, call.offset, data);
+        } else {
+          long vectors = call.vectors().address();
+          ring.writeVectors(call.fd, vectors, call.vectorCount(), call.offset, data);
+        }
+      }
+      case SYNC -> {
+        boolean isPart = call.byteSize > 0 && call.byteSize <= Integer.MAX_VALUE;
+        ring.synchronizeData(
+            call.fd, isPart ? call.offset : 0, isPart ? (int) call.byteSize : 0, data);
+      }
+      case ALLOCATE -> ring.allocate(call.fd, call.mode, call.offset, call.byteSize, data);
+    }
+    underWay++;
+    return true;
+  }
+
+  private void remember(FileCall call) {
+    while (calls.size() <= call.index) {
+      calls.add(call);
+    }
+    calls.set(call.index, call);
+  }
+
+  @Override
+  public void start() {
+    if (isTold) {
+      ring.tellOfCompletions(false);
+    }
+    int result;
+    do {
+      result = ring.submit();
+    } while (result == Errno.EINTR.result());
+    // EAGAIN and EBUSY leave what was prepared where it is: it goes with the next start.
+  }
+
+  @Override
+  public @Nullable FileCall next() {
+    if (!ring.next()) {
+      if (!isTold || underWay == 0) {
+        return null;
+      }
+      // Nobody looks again until an event: one that came before this is seen here.
+      ring.tellOfCompletions(true);
+      if (!ring.next()) {
+        return null;
+      }
+    }
+    var call = calls.get((int) ring.userData());
+    call.result = ring.result();
+    underWay--;
+    return call;
+  }
+
+  @Override
+  public int underWay() {
+    return underWay;
+  }
+
+  @Override
+  public void close() {
+    isClosed = true;
+    ring.close();
+    var thread = listening;
+    if (thread != null) {
+      try (var arena = Arena.ofConfined()) {
+        kernel.write(ownEvent, arena.allocateFrom(ValueLayout.JAVA_LONG, 1));
+      }
+      boolean isInterrupted = false;
+      while (thread.isAlive()) {
+        try {
+          thread.join();
+        } catch (InterruptedException _) {
+          isInterrupted = true;
+        }
+      }
+      if (isInterrupted) {
+        Thread.currentThread().interrupt();
+      }
+      kernel.close(ownEvent);
+    }
+  }
+}

@@ -1,0 +1,21 @@
+package io.jvfio.model.nvme;
+
+/** How a {@link StorageRequest} ended. */
+enum StorageResult {
+  DONE,
+
+  /** The client's memory could not be reached. */
+  MEMORY_FAULT,
+
+  /** There is no room, or the quota is used up. */
+  FULL,
+
+  /** What keeps the data cannot be written. */
+  READ_ONLY,
+
+  /** What keeps the data has failed. */
+  FAILED,
+
+  /** It was taken back before anything was done. */
+  CANCELLED,
+}
