@@ -1,80 +1,156 @@
 package io.jvfio.model.nvme;
 
-import io.jvfio.linux.GuardedMemory;
+import io.jvfio.linux.Errno;
+import io.jvfio.linux.ErrnoException;
+import io.jvfio.linux.FileStatus;
+import io.jvfio.linux.Kernel;
 import io.jvfio.model.DmaFaultException;
-import io.jvfio.model.DmaPort;
 import java.io.IOException;
-import java.io.UncheckedIOException;
+import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileChannel.MapMode;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.FileSystemException;
-import java.nio.file.OpenOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.util.Set;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A disk in a mapped file. What was never written is a hole, where the file system has those.
+ * A disk in a file or a block device. What was never written is a hole, where the file system has
+ * those.
  *
- * <p>The file is mapped, since a {@code FileChannel} is closed when the thread in it is
- * interrupted, and the thread is a user's who knows nothing of the file. Java cannot punch holes:
- * what is cleared is overwritten, but only where there is something else than zeroes. A lock keeps
- * others from serving the same file; it ends with the process, however that ends.
+ * <p>Data goes straight between the file and the client's memory, by system calls that a {@link
+ * FileIo} makes; nothing is mapped, so that neither a file that was cut short nor memory that the
+ * client took away is more than the error of one call. Memory that cannot be lent, or that a block
+ * would lie in two pages of, goes by memory of this process: the kernel copies a page as a whole
+ * and may be killed between two.
+ *
+ * <p>A lock keeps others from serving the same file; it ends with the process, however that ends.
+ *
+ * <p>What a system call could not do is tried again until the cause is known: a transfer that was
+ * cut short goes on behind what was done, and the next call tells why it cannot. A failed {@code
+ * fdatasync} stays failed: Linux tells of a lost write once, and the next call would succeed.
  */
 final class FileStorage implements Storage {
-  private static final Set<OpenOption> OPTIONS =
-      Set.of(
-          StandardOpenOption.CREATE,
-          StandardOpenOption.READ,
-          StandardOpenOption.WRITE,
-          StandardOpenOption.SPARSE);
+  private static final System.Logger LOG = System.getLogger("io.jvfio");
 
-  private static final int STEP = 64 << 10;
+  private static final int READABLE_BY_ALL = 0666;
+  private static final int PAGE = 4096;
+  private static final int BOUNCE = 128 << 10;
+  private static final int MOST_BOUNCES = 32;
 
+  /** How often it is looked whether there is room again. */
+  private static final long ROOM_NANOS = 250_000_000;
+
+  /** How long {@link #close} waits for calls that the kernel does not end. */
+  private static final long CLOSE_NANOS = 10_000_000_000L;
+
+  private static final long CLOSE_STEP_NANOS = 50_000;
+
+  /** How often it is looked whether the file still has a name. */
+  private static final long DELETION_NANOS = 1_000_000_000;
+
+  private static final long SMALLEST_BLOCK = 512;
+
+  private final Kernel kernel;
+  private final String name;
+  private final long byteSize;
+  private final FileOptions options;
+  private final int fd;
+
+  /** The file without its cache, or -1. */
+  private final int directFd;
+
+  private final int directMemory;
+  private final int directOffset;
+  private final FileIo io;
+  private final StorageWake wake;
+  private final FileFaults faults;
   private final Arena arena = Arena.ofShared();
-  private final MemorySegment zeroes = arena.allocate(STEP, Long.BYTES).asReadOnly();
-  private final MemorySegment mapping;
+  private final RangeOrder order = new RangeOrder();
+  private final Consumer<FileTask> makeReady;
 
-  /** Open for the lock that it holds. */
-  private final FileChannel channel;
+  private final List<FileTask> tasks = new ArrayList<>();
+  private final ArrayDeque<FileTask> free = new ArrayDeque<>();
 
-  private FileStorage(Path path, long byteSize) throws IOException {
-    FileChannel opened = null;
-    try {
-      opened = FileChannel.open(path, OPTIONS);
-      lock(path, opened);
-      if (opened.size() < byteSize) {
-        opened.write(ByteBuffer.allocate(1), byteSize - 1);
-      }
-      mapping = opened.map(MapMode.READ_WRITE, 0, byteSize, arena);
-      channel = opened;
-    } catch (IOException e) {
-      arena.close();
-      if (opened != null) {
-        opened.close();
-      }
-      throw e;
-    }
+  /** Those that may go on as soon as somebody looks. */
+  private final ArrayDeque<FileTask> ready = new ArrayDeque<>();
+
+  /** Those that wait until calls have ended, as there were too many. */
+  private final ArrayDeque<FileTask> crowded = new ArrayDeque<>();
+
+  /** Those that wait for memory of this process. */
+  private final ArrayDeque<FileTask> unbuffered = new ArrayDeque<>();
+
+  /** Those that wait for room on the disk. */
+  private final ArrayDeque<FileTask> outOfRoom = new ArrayDeque<>();
+
+  private final ArrayDeque<MemorySegment> bounces = new ArrayDeque<>();
+  private final MemorySegment zeroes;
+  private int bouncesMade;
+  private long roomSought;
+  private boolean isSizeKnown;
+  private boolean canZero = true;
+  private boolean canPunch = true;
+  private boolean isDeletionTold;
+  private long deletionSought;
+  private @Nullable Errno lostWrites;
+  private boolean isClosed;
+
+  /**
+   * How a file is used.
+   *
+   * @param isReadOnly whether nothing is written
+   * @param isDirect whether the page cache is left out ({@code O_DIRECT})
+   * @param waitsForRoom whether what finds no room waits for it, instead of failing
+   * @param mayUseRing whether {@code io_uring} may be used
+   */
+  record FileOptions(
+      boolean isReadOnly, boolean isDirect, boolean waitsForRoom, boolean mayUseRing) {}
+
+  private FileStorage(
+      Kernel kernel,
+      String name,
+      long byteSize,
+      FileOptions options,
+      int fd,
+      int directFd,
+      FileStatus status,
+      StorageWake wake) {
+    this.kernel = kernel;
+    this.name = name;
+    this.byteSize = byteSize;
+    this.options = options;
+    this.fd = fd;
+    this.directFd = directFd;
+    this.wake = wake;
+    directMemory = Math.max(status.directMemoryAlignment(), 1);
+    directOffset = Math.max(status.directOffsetAlignment(), PAGE / 8);
+    faults = new FileFaults(name, wake);
+    zeroes = arena.allocate(BOUNCE, PAGE).asReadOnly();
+    makeReady = ready::add;
+    deletionSought = wake.nanoTime() - DELETION_NANOS;
+    io = choose(kernel, name, options);
   }
 
-  /** Two controllers on one disk would destroy what a file system keeps there. */
-  private static void lock(Path path, FileChannel channel) throws IOException {
-    boolean isFree;
-    try {
-      isFree = channel.tryLock() != null;
-    } catch (OverlappingFileLockException _) {
-      isFree = false;
-    } catch (IOException _) {
-      isFree = true; // this file system has no locks
+  private FileIo choose(Kernel k, String fileName, FileOptions chosen) {
+    if (chosen.mayUseRing()) {
+      try {
+        return RingFileIo.open(k);
+      } catch (ErrnoException e) {
+        LOG.log(
+            Level.INFO,
+            "{0}: io_uring cannot be used ({1}); threads make the system calls instead",
+            fileName,
+            e.errno().symbol());
+      }
     }
-    if (!isFree) {
-      throw new FileSystemException(
-          path.toString(), null, "it is the disk of another controller, or locked otherwise");
-    }
+    return new ThreadFileIo(k, fileName, new FileCall(arena, -1));
   }
 
   /**
@@ -82,96 +158,619 @@ final class FileStorage implements Storage {
    *
    * @throws IOException if that cannot be done
    */
-  static FileStorage open(Path path, long byteSize) throws IOException {
-    return new FileStorage(path, byteSize);
+  static FileStorage open(
+      Kernel kernel, Path path, long byteSize, FileOptions options, StorageWake wake)
+      throws IOException {
+    var name = path.toString();
+    int mode = options.isReadOnly ? Kernel.O_RDONLY : Kernel.O_RDWR | Kernel.O_CREAT;
+    int fd = kernel.open(name, mode, READABLE_BY_ALL);
+    int directFd = -1;
+    try {
+      require(name, "open", fd);
+      lock(kernel, name, fd, options);
+      var status = kernel.status(fd);
+      lengthen(kernel, name, fd, byteSize, status, options);
+      if (options.isDirect) {
+        directFd = kernel.open(name, (mode & ~Kernel.O_CREAT) | Kernel.O_DIRECT, 0);
+        if (directFd == Errno.EINVAL.result()) {
+          throw new FileSystemException(name, null, "its file system cannot leave out the cache");
+        }
+        require(name, "open(O_DIRECT)", directFd);
+      }
+      return new FileStorage(kernel, name, byteSize, options, fd, directFd, status, wake);
+    } catch (IOException | RuntimeException e) {
+      if (directFd >= 0) {
+        kernel.close(directFd);
+      }
+      if (fd >= 0) {
+        kernel.close(fd);
+      }
+      throw e;
+    }
+  }
+
+  private static void require(String name, String operation, long result)
+      throws FileSystemException {
+    if (result < 0) {
+      var errno = Errno.ofResult(result);
+      throw errno.equals(Errno.ENOENT)
+          ? new NoSuchFileException(name)
+          : new FileSystemException(
+              name, null, "%s: %s (%s)".formatted(operation, errno.symbol(), errno.text()));
+    }
+  }
+
+  /** Two controllers on one disk would destroy what a file system keeps there. */
+  private static void lock(Kernel kernel, String name, int fd, FileOptions options)
+      throws FileSystemException {
+    int result = kernel.lockFile(fd, !options.isReadOnly);
+    if (result == Errno.EAGAIN.result() || result == Errno.EACCES.result()) {
+      throw new FileSystemException(
+          name, null, "it is the disk of another controller, or locked otherwise");
+    }
+    // Else it is locked, or this file system has no locks.
+  }
+
+  private static void lengthen(
+      Kernel kernel, String name, int fd, long byteSize, FileStatus status, FileOptions options)
+      throws FileSystemException {
+    long present = kernel.fileSize(fd);
+    require(name, "lseek", present);
+    if (present >= byteSize) {
+      return;
+    }
+    if (options.isReadOnly || !status.regular()) {
+      throw new FileSystemException(
+          name, null, "it has %,d bytes, and %,d are wanted".formatted(present, byteSize));
+    }
+    require(name, "ftruncate", kernel.truncate(fd, byteSize));
   }
 
   @Override
   public long byteSize() {
-    return mapping.byteSize();
+    return byteSize;
   }
 
-  /** Java does not tell which part of a file is a hole. */
   @Override
   public long allocatedBytes() {
-    return mapping.byteSize();
-  }
-
-  @Override
-  public void toMemory(long offset, long length, DmaPort dma, long iova)
-      throws DmaFaultException, IOException {
     try {
-      dma.write(iova, mapping, offset, length);
-    } catch (InternalError e) {
-      throw lost(e);
+      var status = kernel.status(fd);
+      return status.regular() ? Math.min(byteSize, status.allocatedBytes()) : byteSize;
+    } catch (ErrnoException _) {
+      return byteSize; // as much as it can be
     }
   }
 
   @Override
-  public void fromMemory(long offset, long length, DmaPort dma, long iova)
-      throws DmaFaultException, IOException {
-    try {
-      dma.read(iova, mapping, offset, length);
-    } catch (InternalError e) {
-      throw lost(e);
-    }
+  public String describe() {
+    return "%s by %s%s%s"
+        .formatted(
+            name,
+            io.name(),
+            options.isDirect ? ", without the page cache" : "",
+            options.isReadOnly ? ", read-only" : "");
   }
 
   @Override
-  public void read(long offset, MemorySegment target, long length) throws IOException {
-    try {
-      GuardedMemory.copy(mapping, offset, target, 0, length);
-    } catch (InternalError e) {
-      throw lost(e);
-    }
+  public void connect() {
+    io.connect(wake);
   }
 
   @Override
-  public void write(long offset, MemorySegment source, long length) throws IOException {
-    try {
-      GuardedMemory.copy(source, 0, mapping, offset, length);
-    } catch (InternalError e) {
-      throw lost(e);
+  public void submit(StorageRequest request) {
+    if (isClosed) {
+      request.end(StorageResult.CANCELLED);
+      return;
+    }
+    if (options.isReadOnly && request.operation().isChange) {
+      request.end(StorageResult.READ_ONLY);
+      return;
+    }
+    boolean needsSync =
+        request.operation() == StorageRequest.Operation.SYNC
+            || (request.operation().isChange && request.isDurable());
+    if (lostWrites != null && needsSync) {
+      request.end(StorageResult.FAILED);
+      return;
+    }
+    var task = free.poll();
+    if (task == null) {
+      task = new FileTask(arena, tasks.size());
+      tasks.add(task);
+    }
+    task.begin(request);
+    if (request.operation() == StorageRequest.Operation.SYNC) {
+      task.step = FileTask.Step.SYNC;
+      ready.add(task);
+    } else if (order.add(task)) {
+      ready.add(task);
+    }
+    goOn();
+  }
+
+  /** Has everything that is ready make its next call. */
+  private void goOn() {
+    for (var task = ready.poll(); task != null; task = ready.poll()) {
+      call(task);
     }
   }
 
-  @Override
-  public void clear(long offset, long length) throws IOException {
-    try {
-      for (long at = offset; at < offset + length; at += STEP) {
-        long step = Math.min(STEP, offset + length - at);
-        boolean isZero = MemorySegment.mismatch(mapping, at, at + step, zeroes, 0, step) < 0;
-        GuardedMemory.poll();
-        if (!isZero) {
-          GuardedMemory.copy(zeroes, 0, mapping, at, step);
+  private void call(FileTask task) {
+    switch (task.step) {
+      case WORK -> {
+        switch (task.request.operation()) {
+          case READ, WRITE -> transfer(task);
+          case CLEAR, ZERO -> clear(task);
+          case SYNC -> synchronize(task);
         }
       }
-    } catch (InternalError e) {
-      throw lost(e);
+      case WRITE_ZEROES -> writeZeroes(task);
+      case SYNC -> synchronize(task);
+    }
+  }
+
+  private void transfer(FileTask task) {
+    if (!task.isRead() && isShorter(task)) {
+      return;
+    }
+    var request = task.request;
+    var dma = request.dma();
+    var buffer = request.buffer();
+    task.kind = task.isRead() ? FileCall.Kind.READ : FileCall.Kind.WRITE;
+    task.clearVectors();
+    if (dma == null || buffer != null) {
+      long address = Objects.requireNonNull(buffer).address() + task.done;
+      task.addVector(address, request.byteSize() - task.done);
+    } else {
+      try {
+        if (task.hasLeases() || (mayLease(task) && task.lease(dma))) {
+          task.addLeased();
+        } else if (!fillBounce(task)) {
+          return;
+        }
+      } catch (DmaFaultException _) {
+        end(task, StorageResult.MEMORY_FAULT);
+        return;
+      }
+    }
+    task.offset = request.offset() + task.done + task.bouncedDone;
+    task.fd = isDirect(task) ? directFd : fd;
+    make(task);
+  }
+
+  /** Whether the client's memory can be used as it lies. */
+  private boolean mayLease(FileTask task) {
+    var runs = task.request.runs();
+    if (task.done > 0 || runs.hasBuckets()) {
+      return false;
+    }
+    // A block that lies in two pages could be written by half.
+    return (task.isRead() || runs.isAligned(SMALLEST_BLOCK))
+        && (directFd < 0 || runs.isAligned(Math.max(directMemory, SMALLEST_BLOCK)));
+  }
+
+  private boolean isDirect(FileTask task) {
+    return directFd >= 0 && ((task.offset | task.byteSize) & (directOffset - 1)) == 0;
+  }
+
+  /** Has own memory for the next piece, with the client's data in it if it is to be written. */
+  private boolean fillBounce(FileTask task) throws DmaFaultException {
+    var bounce = task.bounce;
+    if (bounce == null) {
+      bounce = bounces.poll();
+      if (bounce == null && bouncesMade < MOST_BOUNCES) {
+        bouncesMade++;
+        bounce = arena.allocate(BOUNCE, PAGE);
+      }
+      if (bounce == null) {
+        unbuffered.add(task);
+        return false;
+      }
+      task.bounce = bounce;
+    }
+    if (task.bouncedDone == task.bounced) {
+      task.done += task.bounced;
+      task.bouncedDone = 0;
+      task.bounced = Math.min(BOUNCE, task.request.byteSize() - task.done);
+      if (!task.isRead()) {
+        var dma = Objects.requireNonNull(task.request.dma());
+        task.request.runs().read(dma, task.done, bounce, 0, task.bounced);
+      }
+    }
+    task.addVector(bounce.address() + task.bouncedDone, task.bounced - task.bouncedDone);
+    return true;
+  }
+
+  /**
+   * Whether somebody has made the file shorter, so that a write would make it longer again, with
+   * zeroes where data was. Looked at once for all that is started together.
+   */
+  private boolean isShorter(FileTask task) {
+    if (!isSizeKnown) {
+      long size = kernel.fileSize(fd);
+      if (size >= 0 && size < byteSize) {
+        faults.tell("short", shorter(size));
+        end(task, StorageResult.FAILED);
+        return true;
+      }
+      isSizeKnown = true;
+    }
+    return false;
+  }
+
+  private String shorter(long size) {
+    return ("the file was made shorter: it has %,d of %,d bytes. Commands for what is missing fail,"
+            + " and so do all writes. Restore the file from a copy, and start again.")
+        .formatted(size, byteSize);
+  }
+
+  private void clear(FileTask task) {
+    if (isShorter(task)) {
+      return;
+    }
+    int mode = mode(task);
+    if (mode == 0) {
+      task.step = FileTask.Step.WRITE_ZEROES;
+      writeZeroes(task);
+      return;
+    }
+    task.kind = FileCall.Kind.ALLOCATE;
+    task.fd = fd;
+    task.mode = mode;
+    task.offset = task.request.offset();
+    task.byteSize = task.request.byteSize();
+    make(task);
+  }
+
+  /** How the file system clears a range, or 0 if it cannot. */
+  private int mode(FileTask task) {
+    boolean wantsZero = task.request.operation() == StorageRequest.Operation.ZERO;
+    if (canZero && (wantsZero || !canPunch)) {
+      return Kernel.FALLOC_FL_ZERO_RANGE | Kernel.FALLOC_FL_KEEP_SIZE;
+    }
+    return canPunch ? Kernel.FALLOC_FL_PUNCH_HOLE | Kernel.FALLOC_FL_KEEP_SIZE : 0;
+  }
+
+  private void writeZeroes(FileTask task) {
+    task.kind = FileCall.Kind.WRITE;
+    task.clearVectors();
+    task.addVector(zeroes.address(), Math.min(BOUNCE, task.request.byteSize() - task.done));
+    task.fd = fd;
+    task.offset = task.request.offset() + task.done;
+    make(task);
+  }
+
+  private void synchronize(FileTask task) {
+    task.kind = FileCall.Kind.SYNC;
+    task.fd = fd;
+    boolean isAll = task.request.byteSize() == byteSize;
+    task.offset = isAll ? 0 : task.request.offset();
+    task.byteSize = isAll ? 0 : task.request.byteSize();
+    make(task);
+  }
+
+  private void make(FileTask task) {
+    if (!io.begin(task)) {
+      crowded.add(task);
     }
   }
 
   @Override
-  public void persist(long offset, long length) throws IOException {
-    try {
-      mapping.asSlice(offset, length).force();
-    } catch (UncheckedIOException e) {
-      throw e.getCause();
+  public void start() {
+    isSizeKnown = false;
+    if (io.underWay() > 0) {
+      io.start();
+      poll();
     }
   }
 
-  /** SIGBUS: the file was cut short, the file system is full, or the disk below has failed. */
-  private static IOException lost(InternalError cause) {
-    return new IOException("a page of the mapped file cannot be had", cause);
+  @Override
+  public boolean poll() {
+    boolean worked = false;
+    for (var call = io.next(); call != null; call = io.next()) {
+      worked = true;
+      ended((FileTask) call);
+    }
+    if (!outOfRoom.isEmpty() && wake.nanoTime() - roomSought >= ROOM_NANOS) {
+      seekRoom();
+      worked = true;
+    }
+    if (worked || !crowded.isEmpty()) {
+      // What could not begin before can now, as others have ended; in the order of their coming.
+      while (!crowded.isEmpty() && io.begin(crowded.peek())) {
+        crowded.poll();
+      }
+      goOn();
+      io.start();
+    }
+    return worked;
+  }
+
+  private void seekRoom() {
+    ready.addAll(outOfRoom);
+    outOfRoom.clear();
+  }
+
+  private void ended(FileTask task) {
+    long result = task.result;
+    if (result == Errno.EINTR.result()
+        || result == Errno.EAGAIN.result()
+        || result == Errno.ECANCELED.result()) {
+      ready.add(task); // nothing was done; a thread that submitted it may have ended
+    } else if (result < 0) {
+      failed(task, Errno.ofResult(result));
+    } else {
+      switch (task.kind) {
+        case READ, WRITE -> transferred(task, result);
+        case ALLOCATE -> {
+          if (!outOfRoom.isEmpty()) {
+            seekRoom();
+          }
+          changed(task);
+        }
+        case SYNC -> {
+          tellDeletion();
+          end(task, StorageResult.DONE);
+        }
+      }
+    }
+  }
+
+  private void transferred(FileTask task, long count) {
+    if (count == 0) {
+      if (task.kind == FileCall.Kind.READ) {
+        faults.tell("short", shorter(kernel.fileSize(fd)));
+        end(task, StorageResult.FAILED);
+      } else {
+        failed(task, Errno.EIO); // no cause is told, and the next call would not either
+      }
+      return;
+    }
+    var bounce = task.bounce;
+    long size = task.request.byteSize();
+    if (bounce == null) {
+      task.done += count;
+      if (task.done < size) {
+        ready.add(task);
+        return;
+      }
+    } else {
+      task.bouncedDone += count;
+      if (task.bouncedDone < task.bounced) {
+        ready.add(task);
+        return;
+      }
+      if (task.isRead()) {
+        try {
+          var dma = Objects.requireNonNull(task.request.dma());
+          task.request.runs().write(dma, task.done, bounce, 0, task.bounced);
+        } catch (DmaFaultException _) {
+          end(task, StorageResult.MEMORY_FAULT);
+          return;
+        }
+      }
+      if (task.done + task.bounced < size) {
+        ready.add(task);
+        return;
+      }
+    }
+    if (task.isRead()) {
+      end(task, StorageResult.DONE);
+    } else {
+      changed(task);
+    }
+  }
+
+  /** What was asked for is done, and may have to be made persistent. */
+  private void changed(FileTask task) {
+    if (!task.request.isDurable()) {
+      end(task, StorageResult.DONE);
+    } else if (lostWrites != null) {
+      end(task, StorageResult.FAILED);
+    } else {
+      task.step = FileTask.Step.SYNC;
+      ready.add(task);
+    }
+  }
+
+  private void failed(FileTask task, Errno errno) {
+    switch (task.kind) {
+      case SYNC -> {
+        lostWrites = errno;
+        faults.failed(
+            "fdatasync",
+            task.offset,
+            task.byteSize == 0 ? byteSize : task.byteSize,
+            errno,
+            "Writes that were not flushed may be lost, and the kernel tells of that only once:"
+                + " from now on every flush fails. Check the disk, and start again.");
+        end(task, StorageResult.FAILED);
+      }
+      case ALLOCATE -> {
+        if (errno.equals(Errno.EOPNOTSUPP)) {
+          if ((task.mode & Kernel.FALLOC_FL_ZERO_RANGE) != 0) {
+            canZero = false;
+          } else {
+            canPunch = false;
+          }
+          ready.add(task);
+        } else {
+          refused(task, "fallocate", errno);
+        }
+      }
+      case READ -> {
+        if (errno.equals(Errno.EFAULT)) {
+          end(task, StorageResult.MEMORY_FAULT);
+        } else {
+          faults.failed(
+              "read", task.offset, task.byteSize, errno, "The command fails: its data is not there.");
+          end(task, StorageResult.FAILED);
+        }
+      }
+      case WRITE -> {
+        if (errno.equals(Errno.EFAULT)) {
+          end(task, StorageResult.MEMORY_FAULT);
+        } else {
+          refused(task, "write", errno);
+        }
+      }
+    }
+  }
+
+  /** The file system did not take a change. */
+  private void refused(FileTask task, String operation, Errno errno) {
+    if (errno.equals(Errno.ENOSPC) || errno.equals(Errno.EDQUOT)) {
+      faults.failed(
+          operation,
+          task.offset,
+          task.byteSize,
+          errno,
+          options.waitsForRoom
+              ? "The command waits until there is room."
+              : "The command fails with Capacity Exceeded. Make room.");
+      if (options.waitsForRoom) {
+        task.endLeases(false); // it may take long, and memory is borrowed anew
+        outOfRoom.add(task);
+        roomSought = wake.nanoTime();
+        wake.in(ROOM_NANOS);
+      } else {
+        end(task, StorageResult.FULL);
+      }
+    } else if (errno.equals(Errno.EROFS)) {
+      faults.failed(
+          operation,
+          task.offset,
+          task.byteSize,
+          errno,
+          "The file system has become read-only: see the kernel's log for the reason.");
+      end(task, StorageResult.READ_ONLY);
+    } else {
+      faults.failed(
+          operation, task.offset, task.byteSize, errno, "The command fails with Write Fault.");
+      end(task, StorageResult.FAILED);
+    }
+  }
+
+  /** Says once that all of this will be gone. */
+  private void tellDeletion() {
+    long now = wake.nanoTime();
+    if (!isDeletionTold && now - deletionSought >= DELETION_NANOS) {
+      deletionSought = now;
+      try {
+        isDeletionTold = kernel.status(fd).links() == 0;
+      } catch (ErrnoException _) {
+        return; // it is open and cannot be asked: nothing is known of it
+      }
+      if (isDeletionTold) {
+        faults.tell(
+            "deleted",
+            "the file was deleted: what is written goes with the end of this process. Copy the disk"
+                + " from inside of the guest.");
+      }
+    }
+  }
+
+  private void end(FileTask task, StorageResult result) {
+    task.endLeases(task.isRead());
+    var bounce = task.bounce;
+    if (bounce != null) {
+      task.bounce = null;
+      bounces.add(bounce);
+      var next = unbuffered.poll();
+      if (next != null) {
+        ready.add(next);
+      }
+    }
+    if (task.request.operation() != StorageRequest.Operation.SYNC) {
+      order.remove(task, makeReady);
+    }
+    var request = task.request;
+    free.add(task);
+    request.end(result);
+  }
+
+  @Override
+  public boolean isIdle() {
+    return tasks.size() == free.size();
+  }
+
+  @Override
+  public boolean isQuiet() {
+    return io.underWay() == 0 && crowded.isEmpty();
+  }
+
+  @Override
+  public boolean cancel(StorageRequest request) {
+    for (var task : tasks) {
+      if (task.request == request && isWaiting(task)) {
+        outOfRoom.remove(task);
+        unbuffered.remove(task);
+        end(task, StorageResult.CANCELLED);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private boolean isWaiting(FileTask task) {
+    return task.order.isWaiting() || outOfRoom.contains(task) || unbuffered.contains(task);
+  }
+
+  @Override
+  public void readNow(long offset, MemorySegment target, long length) throws IOException {
+    for (long done = 0; done < length; ) {
+      long count = kernel.pread(fd, target.asSlice(done, length - done), offset + done);
+      require(name, "read", count == 0 ? Errno.EIO.result() : count);
+      done += count;
+    }
+  }
+
+  @Override
+  public void writeNow(long offset, MemorySegment source, long length) throws IOException {
+    for (long done = 0; done < length; ) {
+      long count = kernel.pwrite(fd, source.asSlice(done, length - done), offset + done);
+      require(name, "write", count == 0 ? Errno.EIO.result() : count);
+      done += count;
+    }
   }
 
   @Override
   public void close() {
-    arena.close();
-    try {
-      channel.close();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+    if (isClosed) {
+      return;
     }
+    isClosed = true;
+    long begin = System.nanoTime();
+    for (var task : List.copyOf(tasks)) {
+      cancel(task.request);
+    }
+    while (!isIdle() && System.nanoTime() - begin < CLOSE_NANOS) {
+      io.start();
+      if (!poll()) {
+        LockSupport.parkNanos(CLOSE_STEP_NANOS);
+      }
+    }
+    if (!options.isReadOnly && lostWrites == null) {
+      int result = kernel.synchronizeData(fd);
+      if (result < 0) {
+        faults.failed(
+            "fdatasync",
+            0,
+            byteSize,
+            Errno.ofResult(result),
+            "What was not flushed before may be lost.");
+      }
+    }
+    if (!isIdle()) {
+      // What the kernel still works at must not be given back.
+      LOG.log(Level.ERROR, "{0}: system calls do not end; the file stays open", name);
+      return;
+    }
+    io.close();
+    if (directFd >= 0) {
+      kernel.close(directFd);
+    }
+    kernel.close(fd);
+    arena.close();
   }
 }

@@ -1,5 +1,8 @@
 package io.jvfio.model.nvme;
 
+import java.util.ArrayList;
+import java.util.List;
+
 import io.jvfio.model.DmaFaultException;
 
 /** The admin commands. Source: NVM Express Base Specification, "Admin Command Set". */
@@ -31,6 +34,12 @@ final class NvmeAdmin {
   private final NvmeFeatures features;
   private final NvmeAsyncEvents events;
   private final NvmeHeldCommands held;
+  private final NvmeIo io;
+
+  /** Deletions that wait until the commands of their queues are done. */
+  private final List<Deletion> deletions = new ArrayList<>();
+
+  private record Deletion(int commandId, int queueId) {}
 
   NvmeAdmin(
       NvmeModelOptions options,
@@ -40,7 +49,8 @@ final class NvmeAdmin {
       NvmeLogPages logPages,
       NvmeFeatures features,
       NvmeAsyncEvents events,
-      NvmeHeldCommands held) {
+      NvmeHeldCommands held,
+      NvmeIo io) {
     this.options = options;
     this.registers = registers;
     this.queues = queues;
@@ -49,6 +59,7 @@ final class NvmeAdmin {
     this.features = features;
     this.events = events;
     this.held = held;
+    this.io = io;
   }
 
   int execute(NvmeCommand command) throws DmaFaultException {
@@ -59,7 +70,7 @@ final class NvmeAdmin {
     return switch (command.opcode()) {
       case CREATE_COMPLETION_QUEUE -> createCompletionQueue(command);
       case CREATE_SUBMISSION_QUEUE -> createSubmissionQueue(command);
-      case DELETE_SUBMISSION_QUEUE -> deleteSubmissionQueue(queueId(command));
+      case DELETE_SUBMISSION_QUEUE -> deleteSubmissionQueue(command, queueId(command));
       case DELETE_COMPLETION_QUEUE -> deleteCompletionQueue(queueId(command));
       case IDENTIFY -> identifyPages.identify(command);
       case GET_LOG_PAGE -> getLogPage(command);
@@ -145,13 +156,37 @@ final class NvmeAdmin {
     return (iova & (registers.pageSize() - 1)) == 0;
   }
 
-  private int deleteSubmissionQueue(int id) throws DmaFaultException {
+  /** Its memory is software's again afterwards, so that commands under way have to end first. */
+  private int deleteSubmissionQueue(NvmeCommand command, int id) throws DmaFaultException {
     if (!isIoQueueId(id) || !queues.hasSubmissionQueue(id)) {
       return NvmeStatus.INVALID_QUEUE_ID;
     }
     held.abortAll(id, queues);
+    io.abortAll(id);
+    if (io.hasCommandsOf(id)) {
+      queues.endSubmissionQueue(id);
+      deletions.add(new Deletion(command.id(), id));
+      return NvmeStatus.PENDING;
+    }
     queues.deleteSubmissionQueue(id);
     return NvmeStatus.SUCCESS;
+  }
+
+  /** Completes deletions of queues whose commands are done. */
+  void finishDeletions() throws DmaFaultException {
+    for (var each = deletions.iterator(); each.hasNext(); ) {
+      var deletion = each.next();
+      if (!io.hasCommandsOf(deletion.queueId)) {
+        each.remove();
+        queues.deleteSubmissionQueue(deletion.queueId);
+        queues.completePending(0, deletion.commandId, 0, NvmeStatus.SUCCESS);
+      }
+    }
+  }
+
+  /** Forgets what waits, as a reset does. */
+  void reset() {
+    deletions.clear();
   }
 
   private int deleteCompletionQueue(int id) {
@@ -173,11 +208,11 @@ final class NvmeAdmin {
     return status;
   }
 
-  /** Only what is held can be aborted: all else completes as it is fetched. */
+  /** Only what waits can be aborted: what a storage is at goes on. */
   private int abort(NvmeCommand command) {
     int queue = queueId(command);
     int id = command.cdw10() >>> 16;
-    boolean isAborted = (queue == 0 && events.abort(id)) || held.abort(queue, id);
+    boolean isAborted = (queue == 0 && events.abort(id)) || held.abort(queue, id) || io.abort(queue, id);
     command.result(isAborted ? 0 : NOT_ABORTED);
     return NvmeStatus.SUCCESS;
   }

@@ -19,6 +19,7 @@ final class NvmeAsyncEvents {
   static final int TYPE_SMART = 1;
   static final int INVALID_DOORBELL_REGISTER = 0;
   static final int INVALID_DOORBELL_VALUE = 1;
+  static final int RELIABILITY_DEGRADED = 0;
   static final int TEMPERATURE_THRESHOLD = 1;
 
   private static final int TYPES = 8;

@@ -94,19 +94,25 @@ final class NvmeCommand {
   /** A copy that lasts. */
   NvmeCommand copy() {
     var copy = new NvmeCommand();
-    copy.queueId = queueId;
-    copy.opcode = opcode;
-    copy.flags = flags;
-    copy.id = id;
-    copy.namespaceId = namespaceId;
-    copy.prp1 = prp1;
-    copy.prp2 = prp2;
-    copy.cdw10 = cdw10;
-    copy.cdw11 = cdw11;
-    copy.cdw12 = cdw12;
-    copy.cdw13 = cdw13;
-    copy.cdw14 = cdw14;
+    copy.copyOf(this);
     return copy;
+  }
+
+  /** Makes this the same as another command, whose completion has not been filled in. */
+  void copyOf(NvmeCommand other) {
+    queueId = other.queueId;
+    opcode = other.opcode;
+    flags = other.flags;
+    id = other.id;
+    namespaceId = other.namespaceId;
+    prp1 = other.prp1;
+    prp2 = other.prp2;
+    cdw10 = other.cdw10;
+    cdw11 = other.cdw11;
+    cdw12 = other.cdw12;
+    cdw13 = other.cdw13;
+    cdw14 = other.cdw14;
+    result = 0;
   }
 
   int queueId() {

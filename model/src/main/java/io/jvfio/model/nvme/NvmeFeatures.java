@@ -36,6 +36,9 @@ final class NvmeFeatures {
   /** The bit of {@link #asyncEvents} for warnings of the temperature. */
   static final int TEMPERATURE_EVENTS = 1 << 1;
 
+  /** The bit of {@link #asyncEvents} for data that may be lost. */
+  static final int RELIABILITY_EVENTS = 1 << 2;
+
   private static final int UNDER_TEMPERATURE = 1;
   private static final int DEFAULT_TEMPERATURE_KELVIN = 343;
   private static final int COMPOSITE_SENSOR = 0;

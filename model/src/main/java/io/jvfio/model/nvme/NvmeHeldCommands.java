@@ -17,7 +17,10 @@ final class NvmeHeldCommands {
 
   /** Carries out a command that was held. */
   interface Executor {
-    /** Returns a status as it is to be reported, or {@link NvmeStatus#NO_COMPLETION}. */
+    /**
+     * Returns a status as it is to be reported, {@link NvmeStatus#NO_COMPLETION}, or {@link
+     * NvmeStatus#PENDING} if the completion will be owed later.
+     */
     int execute(NvmeCommand command, List<NvmeFault.Effect> effects);
   }
 
@@ -76,7 +79,7 @@ final class NvmeHeldCommands {
         worked = true;
         var command = each.command;
         int status = executor.execute(command, each.effects);
-        if (status != NvmeStatus.NO_COMPLETION) {
+        if (status >= NvmeStatus.SUCCESS) {
           owe(command.queueId(), command.id(), command.result(), status);
         }
       }

@@ -3,16 +3,26 @@ package io.jvfio.model.nvme;
 import static io.jvfio.linux.uapi.LittleEndian.LE16;
 import static io.jvfio.linux.uapi.LittleEndian.LE32;
 import static io.jvfio.linux.uapi.LittleEndian.LE64;
+import static java.util.Objects.requireNonNull;
 
 import io.jvfio.model.DmaFaultException;
 import io.jvfio.model.DmaPort;
-import java.io.IOException;
+import io.jvfio.model.nvme.StorageRequest.Operation;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** The I/O commands. Source: NVM Command Set Specification, "Command Set". */
+/**
+ * The I/O commands. Source: NVM Command Set Specification, "Command Set".
+ *
+ * <p>A command becomes a task, which goes from step to step: each is one request to the storage.
+ * When that has ended, at once or later, the task is ready for its next step, or to complete. What
+ * a command takes is bounded in each round; long commands go on in the next one, and others come in
+ * between.
+ */
 final class NvmeIo {
   static final int FLUSH = 0x00;
   static final int WRITE = 0x01;
@@ -33,9 +43,27 @@ final class NvmeIo {
 
   private static final int FORCE_UNIT_ACCESS = 1 << 30;
   private static final int DEALLOCATE = 1 << 2;
+  private static final int DEALLOCATE_ZEROES = 1 << 25;
   private static final long RANGE_SIZE = 16;
   private static final long COPY_RANGE_SIZE = 32;
   private static final int BUFFER_SIZE = 128 << 10;
+  private static final int MOST_BUFFERS = 16;
+
+  /** About a millisecond of copying: as long as a round may take, and a register waits. */
+  private static final long ROUND_BYTES = 2 << 20;
+
+  /** What a request costs besides its bytes. */
+  private static final long REQUEST_BYTES = 4 << 10;
+
+  /** Who takes what has completed. */
+  interface Sink {
+    /**
+     * A command is done.
+     *
+     * @param status as it came out, not as it is reported
+     */
+    void completed(NvmeTask task, int status) throws DmaFaultException;
+  }
 
   private final NvmeModelOptions options;
   private final DmaPort dma;
@@ -43,8 +71,16 @@ final class NvmeIo {
   private final NvmeFeatures features;
   private final NvmeLogPages logPages;
   private final List<NvmeNamespace> namespaces;
-  private final MemorySegment buffer;
-  private final MemorySegment other;
+  private final Arena arena;
+  private final MemorySegment scratch;
+  private final List<NvmeTask> tasks = new ArrayList<>();
+  private final ArrayDeque<NvmeTask> free = new ArrayDeque<>();
+  private final ArrayDeque<NvmeTask> ready = new ArrayDeque<>();
+  private final ArrayDeque<NvmeTask> unbuffered = new ArrayDeque<>();
+  private final ArrayDeque<MemorySegment> buffers = new ArrayDeque<>();
+  private int buffersMade;
+  private long bytesLeft;
+  private int unstarted;
 
   NvmeIo(
       NvmeModelOptions options,
@@ -60,20 +96,42 @@ final class NvmeIo {
     this.features = features;
     this.logPages = logPages;
     this.namespaces = namespaces;
-    buffer = arena.allocate(BUFFER_SIZE, Long.BYTES);
-    other = arena.allocate(BUFFER_SIZE, Long.BYTES);
+    this.arena = arena;
+    scratch = arena.allocate(BUFFER_SIZE, Long.BYTES);
   }
 
+  /** A round of work begins, which has its share of time. */
+  void beginRound() {
+    bytesLeft = ROUND_BYTES;
+  }
+
+  /** A command was fetched, whatever becomes of it. */
+  void countCommand() {
+    bytesLeft -= REQUEST_BYTES;
+  }
+
+  /** Whether this round has done its share. */
+  boolean isRoundOver() {
+    return bytesLeft <= 0;
+  }
+
+  /**
+   * Begins a command.
+   *
+   * @return a status if it is done, which only commands are that cannot begin; else {@link
+   *     NvmeStatus#PENDING}
+   */
   int execute(NvmeCommand command) throws DmaFaultException {
     if (command.opcode() == FLUSH && command.namespaceId() == ALL_NAMESPACES) {
-      return flushAll();
+      return flushAll(begin(command, null));
     }
     if (command.opcode() > READ && !options.hasOptionalCommands()) {
       return NvmeStatus.INVALID_OPCODE;
     }
     var namespace = find(command.namespaceId());
     return switch (command.opcode()) {
-      case FLUSH -> namespace == null ? NvmeStatus.INVALID_NAMESPACE : flush(namespace);
+      case FLUSH ->
+          namespace == null ? NvmeStatus.INVALID_NAMESPACE : flush(begin(command, namespace));
       case READ, COMPARE, VERIFY ->
           namespace == null ? NvmeStatus.INVALID_NAMESPACE : read(command, namespace);
       case WRITE, WRITE_ZEROES, DATASET_MANAGEMENT, COPY -> write(command, namespace);
@@ -85,22 +143,151 @@ final class NvmeIo {
     return id >= 1 && id <= namespaces.size() ? namespaces.get(id - 1) : null;
   }
 
-  /** Flushes every namespace; returns a status. */
-  int flushAll() {
-    int status = NvmeStatus.SUCCESS;
-    for (int i = 0; i < namespaces.size() && status == NvmeStatus.SUCCESS; i++) {
-      status = flush(namespaces.get(i));
+  private NvmeTask begin(NvmeCommand command, @Nullable NvmeNamespace namespace) {
+    var task = free.poll();
+    if (task == null) {
+      task = new NvmeTask(this);
+      tasks.add(task);
     }
-    return status;
+    task.begin(command, namespace);
+    begun = task;
+    return task;
   }
 
-  private static int flush(NvmeNamespace namespace) {
-    try {
-      namespace.storage().persist(0, namespace.storage().byteSize());
-      return NvmeStatus.SUCCESS;
-    } catch (IOException _) {
-      return NvmeStatus.WRITE_FAULT;
+  /** The task of the command that has begun last. */
+  private @Nullable NvmeTask begun;
+
+  /** The task of the command for which {@link #execute} has just returned PENDING. */
+  NvmeTask begun() {
+    return requireNonNull(begun);
+  }
+
+  private void release(NvmeTask task) {
+    task.isLive = false;
+    var buffer = task.buffer;
+    if (buffer != null) {
+      task.buffer = null;
+      buffers.add(buffer);
+      var next = unbuffered.poll();
+      if (next != null) {
+        ready.add(next);
+      }
     }
+    free.add(task);
+  }
+
+  private void submit(NvmeTask task, StorageRequest request) {
+    bytesLeft -= REQUEST_BYTES;
+    unstarted++;
+    requireNonNull(task.namespace).storage().submit(request);
+  }
+
+  /** How many requests the storages have and were not told to start. */
+  int unstarted() {
+    return unstarted;
+  }
+
+  /** Has the storages begin what was submitted. */
+  void start() {
+    if (unstarted > 0) {
+      unstarted = 0;
+      for (int i = 0; i < namespaces.size(); i++) {
+        namespaces.get(i).storage().start();
+      }
+    }
+  }
+
+  /** Sees what the storages have done; whether there was anything. */
+  boolean poll() {
+    boolean worked = false;
+    for (int i = 0; i < namespaces.size(); i++) {
+      worked |= namespaces.get(i).storage().poll();
+    }
+    return worked;
+  }
+
+  /** A storage has done with the request of a task. */
+  void ended(NvmeTask task) {
+    ready.add(task);
+  }
+
+  /** Whether there are tasks that can go on. */
+  boolean isReady() {
+    return !ready.isEmpty();
+  }
+
+  /** Whether no command is under way. */
+  boolean isIdle() {
+    return tasks.size() == free.size();
+  }
+
+  /** Lets tasks go on that can, as long as the round lasts. */
+  void advance(Sink sink) throws DmaFaultException {
+    while (!ready.isEmpty()) {
+      var task = ready.remove();
+      if (task.isAbandoned) {
+        release(task);
+        continue;
+      }
+      int status = next(task);
+      if (status != NvmeStatus.PENDING) {
+        finish(task, status, sink);
+      }
+      if (bytesLeft <= 0) {
+        return;
+      }
+    }
+  }
+
+  private void finish(NvmeTask task, int status, Sink sink) throws DmaFaultException {
+    try {
+      sink.completed(task, status);
+    } finally {
+      release(task);
+    }
+  }
+
+  /** The next step of a task whose request has ended, or that waited for memory. */
+  private int next(NvmeTask task) {
+    try {
+      var result = task.request.result();
+      if (result != StorageResult.DONE) {
+        return status(task, result);
+      }
+      return switch (task.command.opcode()) {
+        case READ -> {
+          logPages.countRead(task.request.byteSize());
+          yield NvmeStatus.SUCCESS;
+        }
+        case WRITE -> {
+          logPages.countWrite(task.request.byteSize());
+          yield NvmeStatus.SUCCESS;
+        }
+        case COMPARE -> task.step == 0 ? readOn(task) : compared(task);
+        case VERIFY -> readOn(task);
+        case DATASET_MANAGEMENT, WRITE_ZEROES -> clearOn(task);
+        case COPY -> copyOn(task);
+        case FLUSH -> flushOn(task);
+        default -> NvmeStatus.SUCCESS;
+      };
+    } catch (DmaFaultException _) {
+      return NvmeStatus.DATA_TRANSFER_ERROR;
+    }
+  }
+
+  private int status(NvmeTask task, StorageResult result) {
+    return switch (result) {
+      case DONE -> NvmeStatus.SUCCESS;
+      case MEMORY_FAULT -> NvmeStatus.DATA_TRANSFER_ERROR;
+      case FULL -> NvmeStatus.CAPACITY_EXCEEDED;
+      case READ_ONLY -> NvmeStatus.WRITE_PROTECTED;
+      case FAILED -> {
+        boolean isRead = task.request.operation() == Operation.READ;
+        logPages.countMediaError(task.request.operation() == Operation.SYNC);
+        yield isRead ? NvmeStatus.UNRECOVERED_READ_ERROR : NvmeStatus.WRITE_FAULT;
+      }
+      case CANCELLED -> task.cancelStatus;
+    };
   }
 
   private static long firstBlock(NvmeCommand command) {
@@ -111,73 +298,124 @@ final class NvmeIo {
     return (command.cdw12() & 0xffff) + 1L;
   }
 
+  /** Without a write cache, and with Force Unit Access, what is completed is persistent. */
+  private boolean isDurable(NvmeCommand command) {
+    return (command.cdw12() & FORCE_UNIT_ACCESS) != 0 || !features.isWriteCacheEnabled();
+  }
+
+  private int flush(NvmeTask task) {
+    var storage = requireNonNull(task.namespace).storage();
+    submit(task, task.request.range(Operation.SYNC, 0, storage.byteSize(), false));
+    return NvmeStatus.PENDING;
+  }
+
+  private int flushAll(NvmeTask task) {
+    task.range = 0;
+    task.rangeCount = namespaces.size();
+    task.namespace = namespaces.getFirst();
+    return flush(task);
+  }
+
+  private int flushOn(NvmeTask task) {
+    task.range++;
+    if (task.range >= task.rangeCount) {
+      return NvmeStatus.SUCCESS;
+    }
+    task.namespace = namespaces.get(task.range);
+    return flush(task);
+  }
+
+  /** Makes all namespaces persistent, for a controller that is being shut down. */
+  void shutDown() {
+    var flush = new NvmeCommand();
+    var task = begin(flush, null);
+    task.isOfShutdown = true;
+    flushAll(task);
+  }
+
   private int read(NvmeCommand command, NvmeNamespace namespace) throws DmaFaultException {
     if (!namespace.contains(firstBlock(command), blockCount(command))) {
       return NvmeStatus.LBA_OUT_OF_RANGE;
     }
     long offset = firstBlock(command) << namespace.blockShift();
     long length = blockCount(command) << namespace.blockShift();
+    var task = begin(command, namespace);
+    int status = NvmeStatus.DATA_TRANSFER_ERROR;
     try {
-      return switch (command.opcode()) {
-        case READ -> read(command, namespace.storage(), offset, length);
-        case COMPARE -> compare(command, namespace.storage(), offset, length);
-        default -> verify(namespace.storage(), offset, length);
-      };
-    } catch (IOException _) {
-      return NvmeStatus.UNRECOVERED_READ_ERROR;
+      status =
+          switch (command.opcode()) {
+            case READ -> data.mapToHost(command, length, task.runs);
+            case COMPARE -> data.mapFromHost(command, length, task.runs);
+            default -> NvmeStatus.SUCCESS;
+          };
+    } finally {
+      if (status != NvmeStatus.SUCCESS) {
+        release(task);
+      }
     }
-  }
-
-  private int read(NvmeCommand command, Storage storage, long offset, long length)
-      throws DmaFaultException, IOException {
-    int status = data.mapToHost(command, length);
     if (status != NvmeStatus.SUCCESS) {
       return status;
     }
-    var runs = data.runs();
-    long at = offset;
-    for (int run = 0; run < runs.count(); run++) {
-      if (!runs.isBucket(run)) {
-        storage.toMemory(at, runs.length(run), dma, runs.iova(run));
-      }
-      at += runs.length(run);
+    if (command.opcode() == READ) {
+      bytesLeft -= length;
+      submit(task, task.request.transfer(Operation.READ, offset, length, task.runs, dma, false));
+      return NvmeStatus.PENDING;
     }
-    logPages.countRead(length);
-    return NvmeStatus.SUCCESS;
+    if (command.opcode() == COMPARE) {
+      logPages.countRead(length);
+    }
+    task.setRange(0, offset, length);
+    return readOn(task);
   }
 
-  private int compare(NvmeCommand command, Storage storage, long offset, long length)
-      throws DmaFaultException, IOException {
-    int status = data.mapFromHost(command, length);
-    if (status != NvmeStatus.SUCCESS) {
-      return status;
+  /** Reads the next piece of the range into the controller's own memory. */
+  private int readOn(NvmeTask task) {
+    if (task.command.opcode() == VERIFY) {
+      task.done += task.step;
     }
-    logPages.countRead(length);
-    var runs = data.runs();
-    long at = offset;
-    for (int run = 0; run < runs.count(); run++) {
-      long iova = runs.iova(run);
-      long end = at + runs.length(run);
-      while (at < end) {
-        long step = Math.min(BUFFER_SIZE, end - at);
-        dma.read(iova, buffer, 0, step);
-        storage.read(at, other, step);
-        if (MemorySegment.mismatch(buffer, 0, step, other, 0, step) >= 0) {
-          return NvmeStatus.COMPARE_FAILURE;
-        }
-        iova += step;
-        at += step;
-      }
+    task.step = Math.min(BUFFER_SIZE, task.rangeSize() - task.done);
+    if (task.step == 0) {
+      return NvmeStatus.SUCCESS;
     }
-    return NvmeStatus.SUCCESS;
+    var buffer = buffer(task);
+    if (buffer == null) {
+      task.step = 0;
+      return NvmeStatus.PENDING;
+    }
+    bytesLeft -= task.step;
+    submit(
+        task,
+        task.request.transfer(
+            Operation.READ, task.rangeOffset() + task.done, task.step, buffer));
+    return NvmeStatus.PENDING;
   }
 
-  /** Reads what is to be verified, and keeps it to itself. */
-  private int verify(Storage storage, long offset, long length) throws IOException {
-    for (long done = 0; done < length; done += BUFFER_SIZE) {
-      storage.read(offset + done, buffer, Math.min(BUFFER_SIZE, length - done));
+  /** Memory for a task; null if there is none until another one is done, which wakes it. */
+  private @Nullable MemorySegment buffer(NvmeTask task) {
+    var buffer = task.buffer;
+    if (buffer == null) {
+      buffer = buffers.poll();
+      if (buffer == null && buffersMade < MOST_BUFFERS) {
+        buffersMade++;
+        buffer = arena.allocate(BUFFER_SIZE, 4096);
+      }
+      task.buffer = buffer;
+      if (buffer == null) {
+        unbuffered.add(task);
+      }
     }
-    return NvmeStatus.SUCCESS;
+    return buffer;
+  }
+
+  private int compared(NvmeTask task) throws DmaFaultException {
+    bytesLeft -= task.step;
+    task.runs.read(dma, task.done, scratch, 0, task.step);
+    var stored = requireNonNull(task.buffer);
+    if (MemorySegment.mismatch(stored, 0, task.step, scratch, 0, task.step) >= 0) {
+      return NvmeStatus.COMPARE_FAILURE;
+    }
+    task.done += task.step;
+    return readOn(task);
   }
 
   private int write(NvmeCommand command, @Nullable NvmeNamespace namespace)
@@ -188,130 +426,275 @@ final class NvmeIo {
     if (namespace.isReadOnly()) {
       return NvmeStatus.WRITE_PROTECTED;
     }
+    var task = begin(command, namespace);
+    int status = NvmeStatus.DATA_TRANSFER_ERROR;
     try {
-      return switch (command.opcode()) {
-        case DATASET_MANAGEMENT -> manage(command, namespace);
-        case COPY -> copy(command, namespace);
-        default -> writeBlocks(command, namespace);
-      };
-    } catch (IOException _) {
-      return NvmeStatus.WRITE_FAULT;
+      status =
+          switch (command.opcode()) {
+            case DATASET_MANAGEMENT -> manage(task, namespace);
+            case COPY -> copy(task, namespace);
+            default -> writeBlocks(task, namespace);
+          };
+    } finally {
+      if (status != NvmeStatus.PENDING) {
+        command.result(task.command.result());
+        release(task);
+      }
     }
+    return status;
   }
 
-  private int writeBlocks(NvmeCommand command, NvmeNamespace namespace)
-      throws DmaFaultException, IOException {
+  private int writeBlocks(NvmeTask task, NvmeNamespace namespace) throws DmaFaultException {
+    var command = task.command;
     if (!namespace.contains(firstBlock(command), blockCount(command))) {
       return NvmeStatus.LBA_OUT_OF_RANGE;
     }
-    var storage = namespace.storage();
     long offset = firstBlock(command) << namespace.blockShift();
     long length = blockCount(command) << namespace.blockShift();
+    boolean isDurable = isDurable(command);
     if (command.opcode() == WRITE_ZEROES) {
-      storage.clear(offset, length);
-    } else {
-      int status = data.mapFromHost(command, length);
-      if (status != NvmeStatus.SUCCESS) {
-        return status;
-      }
-      var runs = data.runs();
-      long at = offset;
-      for (int run = 0; run < runs.count(); run++) {
-        storage.fromMemory(at, runs.length(run), dma, runs.iova(run));
-        at += runs.length(run);
-      }
-      logPages.countWrite(length);
+      task.setRange(0, offset, length);
+      task.rangeCount = 1;
+      return clearOn(task);
     }
-    persistIfAsked(command, storage, offset, length);
-    return NvmeStatus.SUCCESS;
+    int status = data.mapFromHost(command, length, task.runs);
+    if (status != NvmeStatus.SUCCESS) {
+      return status;
+    }
+    bytesLeft -= length;
+    submit(
+        task, task.request.transfer(Operation.WRITE, offset, length, task.runs, dma, isDurable));
+    return NvmeStatus.PENDING;
   }
 
-  /** Without a write cache, and with Force Unit Access, what is completed is persistent. */
-  private void persistIfAsked(NvmeCommand command, Storage storage, long offset, long length)
-      throws IOException {
-    if ((command.cdw12() & FORCE_UNIT_ACCESS) != 0 || !features.isWriteCacheEnabled()) {
-      storage.persist(offset, length);
-    }
-  }
-
-  private int manage(NvmeCommand command, NvmeNamespace namespace)
-      throws DmaFaultException, IOException {
+  private int manage(NvmeTask task, NvmeNamespace namespace) throws DmaFaultException {
+    var command = task.command;
     int ranges = (command.cdw10() & 0xff) + 1;
-    int status = data.read(command, buffer, ranges * RANGE_SIZE);
+    int status = data.read(command, scratch, ranges * RANGE_SIZE);
     if (status != NvmeStatus.SUCCESS || (command.cdw11() & DEALLOCATE) == 0) {
       return status; // the other attributes are hints
     }
     int shift = namespace.blockShift();
     for (int range = 0; range < ranges; range++) {
-      if (!namespace.contains(rangeFirst(range), rangeCount(range))) {
+      long first = scratch.get(LE64, range * RANGE_SIZE + 8);
+      long count = Integer.toUnsignedLong(scratch.get(LE32, range * RANGE_SIZE + 4));
+      if (!namespace.contains(first, count)) {
         return NvmeStatus.LBA_OUT_OF_RANGE;
       }
+      task.setRange(range, first << shift, count << shift);
     }
-    for (int range = 0; range < ranges; range++) {
-      namespace.storage().clear(rangeFirst(range) << shift, rangeCount(range) << shift);
+    task.rangeCount = ranges;
+    return clearOn(task);
+  }
+
+  /** Clears the next piece of the ranges. */
+  private int clearOn(NvmeTask task) {
+    task.done += task.step;
+    while (task.done == task.rangeSize()) {
+      task.done = 0;
+      task.range++;
+      if (task.range >= task.rangeCount) {
+        return NvmeStatus.SUCCESS;
+      }
     }
-    return NvmeStatus.SUCCESS;
+    var command = task.command;
+    boolean keepsRoom =
+        command.opcode() == WRITE_ZEROES && (command.cdw12() & DEALLOCATE_ZEROES) == 0;
+    boolean isDurable = command.opcode() == WRITE_ZEROES && isDurable(command);
+    long longest = requireNonNull(task.namespace).storage().longestClear();
+    task.step = Math.min(longest, task.rangeSize() - task.done);
+    bytesLeft -= Math.min(task.step, ROUND_BYTES / 8);
+    submit(
+        task,
+        task.request.range(
+            keepsRoom ? Operation.ZERO : Operation.CLEAR,
+            task.rangeOffset() + task.done,
+            task.step,
+            isDurable));
+    return NvmeStatus.PENDING;
   }
 
-  private long rangeFirst(int range) {
-    return buffer.get(LE64, range * RANGE_SIZE + 8);
-  }
-
-  private long rangeCount(int range) {
-    return Integer.toUnsignedLong(buffer.get(LE32, range * RANGE_SIZE + 4));
-  }
-
-  private int copy(NvmeCommand command, NvmeNamespace namespace)
-      throws DmaFaultException, IOException {
+  private int copy(NvmeTask task, NvmeNamespace namespace) throws DmaFaultException {
+    var command = task.command;
     int ranges = (command.cdw12() & 0xff) + 1;
     int format = (command.cdw12() >> 8) & 0xf;
     if (format != 0) {
       return NvmeStatus.INVALID_FIELD;
     }
-    int status = data.read(command, buffer, ranges * COPY_RANGE_SIZE);
+    int status = data.read(command, scratch, ranges * COPY_RANGE_SIZE);
     if (status != NvmeStatus.SUCCESS) {
       return status;
     }
+    int shift = namespace.blockShift();
     long total = 0;
     for (int range = 0; range < ranges; range++) {
-      long count = copyCount(range);
+      long source = scratch.get(LE64, range * COPY_RANGE_SIZE + 8);
+      long count = Short.toUnsignedLong(scratch.get(LE16, range * COPY_RANGE_SIZE + 16)) + 1;
       total += count;
       if (count > MAX_COPY_RANGE || total > MAX_COPY) {
         return NvmeStatus.COMMAND_SIZE_LIMIT_EXCEEDED;
       }
-      if (!namespace.contains(copySource(range), count)) {
+      if (!namespace.contains(source, count)) {
         command.result(range);
         return NvmeStatus.LBA_OUT_OF_RANGE;
       }
+      task.setRange(range, source << shift, count << shift);
     }
     if (!namespace.contains(firstBlock(command), total)) {
       return NvmeStatus.LBA_OUT_OF_RANGE;
     }
-    int shift = namespace.blockShift();
-    var storage = namespace.storage();
-    long target = firstBlock(command) << shift;
-    for (int range = 0; range < ranges; range++) {
-      long length = copyCount(range) << shift;
-      copy(storage, copySource(range) << shift, target, length);
-      target += length;
+    task.rangeCount = ranges;
+    task.targetBegin = firstBlock(command) << shift;
+    task.target = task.targetBegin;
+    task.targetSize = total << shift;
+    return copyStep(task);
+  }
+
+  /** A piece was read, or written, or all of it made persistent. */
+  private int copyOn(NvmeTask task) {
+    if (task.request.operation() == Operation.SYNC && task.step == 0) {
+      return NvmeStatus.SUCCESS;
     }
-    persistIfAsked(command, storage, firstBlock(command) << shift, total << shift);
-    return NvmeStatus.SUCCESS;
-  }
-
-  private long copySource(int range) {
-    return buffer.get(LE64, range * COPY_RANGE_SIZE + 8);
-  }
-
-  private long copyCount(int range) {
-    return Short.toUnsignedLong(buffer.get(LE16, range * COPY_RANGE_SIZE + 16)) + 1;
-  }
-
-  private void copy(Storage storage, long from, long to, long length) throws IOException {
-    for (long done = 0; done < length; done += BUFFER_SIZE) {
-      long step = Math.min(BUFFER_SIZE, length - done);
-      storage.read(from + done, other, step);
-      storage.write(to + done, other, step);
+    if (task.step == 0) {
+      return copyStep(task); // it waited for memory
     }
+    if (!task.isWriting) {
+      task.isWriting = true;
+      bytesLeft -= task.step;
+      submit(
+          task,
+          task.request.transfer(
+              Operation.WRITE, task.target, task.step, requireNonNull(task.buffer)));
+      return NvmeStatus.PENDING;
+    }
+    task.isWriting = false;
+    task.target += task.step;
+    task.done += task.step;
+    if (task.done == task.rangeSize()) {
+      task.done = 0;
+      task.range++;
+    }
+    return copyStep(task);
+  }
+
+  /** Reads the next piece of what is to be copied. */
+  private int copyStep(NvmeTask task) {
+    task.step = 0;
+    if (task.range == task.rangeCount) {
+      if (!isDurable(task.command)) {
+        return NvmeStatus.SUCCESS;
+      }
+      submit(
+          task, task.request.range(Operation.SYNC, task.targetBegin, task.targetSize, false));
+      return NvmeStatus.PENDING;
+    }
+    var buffer = buffer(task);
+    if (buffer == null) {
+      return NvmeStatus.PENDING;
+    }
+    task.step = Math.min(BUFFER_SIZE, task.rangeSize() - task.done);
+    bytesLeft -= task.step;
+    submit(
+        task,
+        task.request.transfer(
+            Operation.READ, task.rangeOffset() + task.done, task.step, buffer));
+    return NvmeStatus.PENDING;
+  }
+
+  /**
+   * Gives up a command that nothing has been done for yet.
+   *
+   * @return false if there is none, or it goes on
+   */
+  boolean abort(int queueId, int commandId) {
+    for (int i = 0; i < tasks.size(); i++) {
+      var task = tasks.get(i);
+      if (isOf(task, queueId) && task.command.id() == commandId) {
+        return cancel(task, NvmeStatus.ABORT_REQUESTED);
+      }
+    }
+    return false;
+  }
+
+  /** Gives up the commands of a queue that nothing has been done for yet. */
+  void abortAll(int queueId) {
+    for (int i = 0; i < tasks.size(); i++) {
+      var task = tasks.get(i);
+      if (isOf(task, queueId)) {
+        cancel(task, NvmeStatus.ABORTED_BY_QUEUE_DELETION);
+      }
+    }
+  }
+
+  /** Whether commands of a queue are under way. */
+  boolean hasCommandsOf(int queueId) {
+    for (int i = 0; i < tasks.size(); i++) {
+      if (isOf(tasks.get(i), queueId)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Whether the storages use no memory of the host's. */
+  boolean isQuiet() {
+    for (int i = 0; i < namespaces.size(); i++) {
+      if (!namespaces.get(i).storage().isQuiet()) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private static boolean isOf(NvmeTask task, int queueId) {
+    return task.isLive
+        && !task.isAbandoned
+        && !task.isOfShutdown
+        && task.command.queueId() == queueId;
+  }
+
+  private static boolean cancel(NvmeTask task, int status) {
+    var namespace = task.namespace;
+    task.cancelStatus = status;
+    return namespace != null && namespace.storage().cancel(task.request);
+  }
+
+  /**
+   * The controller is reset: nobody waits for any command any more. What the storages are at goes
+   * on, and what waits there does not.
+   */
+  void abandon() {
+    for (int i = 0; i < tasks.size(); i++) {
+      var task = tasks.get(i);
+      if (task.isLive && !task.isAbandoned) {
+        task.isAbandoned = true;
+        if (unbuffered.remove(task)) {
+          ready.add(task);
+        } else {
+          cancel(task, NvmeStatus.ABORT_REQUESTED);
+        }
+      }
+    }
+    while (!ready.isEmpty()) {
+      release(ready.remove());
+    }
+  }
+
+  /** Lets go of abandoned tasks whose requests have ended, and goes on with a shutdown. */
+  void sweep(Sink sink) throws DmaFaultException {
+    for (int i = ready.size(); i > 0; i--) {
+      var task = ready.remove();
+      if (task.isAbandoned) {
+        release(task);
+      } else if (task.isOfShutdown) {
+        int status = next(task);
+        if (status != NvmeStatus.PENDING) {
+          finish(task, status, sink);
+        }
+      } else {
+        ready.add(task);
+      }
+    }
+    start();
   }
 }

@@ -33,6 +33,7 @@ final class NvmeLogPages {
   static final int NORMAL_KELVIN = 323;
 
   private static final int WARNING_TEMPERATURE = 1 << 1;
+  private static final int WARNING_RELIABILITY = 1 << 2;
   private static final int SUPPORTED = 1;
   private static final int CHANGES_DATA = 1 << 1;
   private static final int IO_COMMANDS_OFFSET = 1024;
@@ -61,6 +62,8 @@ final class NvmeLogPages {
   private long bytesWritten;
   private long readCommands;
   private long writeCommands;
+  private long mediaErrors;
+  private boolean hasLostWrites;
 
   NvmeLogPages(NvmeModelOptions options, NvmeData data, NvmeFeatures features, Arena arena) {
     this.options = options;
@@ -78,6 +81,21 @@ final class NvmeLogPages {
   void countWrite(long bytes) {
     writeCommands++;
     bytesWritten += bytes;
+  }
+
+  /**
+   * What keeps the data has failed.
+   *
+   * @param lostWrites whether data that was taken may be lost
+   */
+  void countMediaError(boolean lostWrites) {
+    mediaErrors++;
+    hasLostWrites |= lostWrites;
+  }
+
+  /** Whether data that was taken may be lost. */
+  boolean hasLostWrites() {
+    return hasLostWrites;
   }
 
   /**
@@ -151,7 +169,8 @@ final class NvmeLogPages {
   }
 
   private void fillSmart() {
-    page.set(LE8, 0, (byte) (features.isBeyondThreshold(temperature) ? WARNING_TEMPERATURE : 0));
+    int hot = features.isBeyondThreshold(temperature) ? WARNING_TEMPERATURE : 0;
+    page.set(LE8, 0, (byte) (hot | (hasLostWrites ? WARNING_RELIABILITY : 0)));
     page.set(LE8, 1, (byte) temperature);
     page.set(LE8, 2, (byte) (temperature >> 8));
     page.set(LE8, 3, (byte) 100); // available spare, per cent
@@ -161,6 +180,7 @@ final class NvmeLogPages {
     page.set(LE64, 64, readCommands);
     page.set(LE64, 80, writeCommands);
     page.set(LE64, 112, 1); // power cycles
+    page.set(LE64, 160, mediaErrors);
     page.set(LE64, 176, errorCount);
   }
 
@@ -200,5 +220,6 @@ final class NvmeLogPages {
     bytesWritten = 0;
     readCommands = 0;
     writeCommands = 0;
+    mediaErrors = 0;
   }
 }

@@ -8,12 +8,15 @@ import io.jvfio.model.DmaFaultException;
 import io.jvfio.model.DmaPort;
 import io.jvfio.model.InterruptPort;
 import io.jvfio.model.MsixTable;
+import io.jvfio.model.ResetReason;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,10 +25,11 @@ import org.jspecify.annotations.Nullable;
  * to 2048 entries, transfers of up to 512 KiB, host pages of 4 KiB to 64 KiB, PRPs and SGLs, shadow
  * doorbells, and every I/O command of the NVM command set but Write Uncorrectable and reservations.
  *
- * <p>It has no thread: a doorbell write carries out all that the queue holds before it returns, and
- * {@link #poll} what was not told by a doorbell. A command whose data cannot be reached ends with
- * Data Transfer Error; if a queue cannot be reached, the controller fails (CSTS.CFS) until it is
- * reset.
+ * <p>It has no thread for commands: a doorbell write begins what the queue holds, as far as that
+ * takes about a millisecond, and completes what needs no waiting before it returns; {@link #poll}
+ * does the rest, and what was not told by a doorbell. A slow disk holds neither registers nor other
+ * commands up. A command whose data cannot be reached ends with Data Transfer Error; if a queue
+ * cannot be reached, the controller fails (CSTS.CFS) until it is reset.
  *
  * <p>A completion queue with interrupts signals its vector once for all that a doorbell made it
  * post. Masks of the MSI-X table are left to the host, as are those of configuration space. While
@@ -37,6 +41,8 @@ import org.jspecify.annotations.Nullable;
  * PCIe Transport Specification.
  */
 public final class NvmeModel implements DeviceModel {
+  private static final System.Logger LOG = System.getLogger("io.jvfio");
+
   static final int VENDOR_ID = 0x1b36;
   static final int SUBSYSTEM_VENDOR_ID = 0x1af4;
 
@@ -82,6 +88,14 @@ public final class NvmeModel implements DeviceModel {
   private static final int CSTS_RDY = 1;
   private static final int CSTS_CFS = 1 << 1;
 
+  /** As many requests as are begun at once, if that many come. */
+  private static final int BATCH = 16;
+
+  /** How long a reset waits for a disk: clients wait for it, some of them 5 s at most. */
+  private static final long RESET_NANOS = 1_000_000_000;
+
+  private static final long WAIT_STEP_NANOS = 20_000;
+
   /** What a controller writes that writes where it should not. */
   private static final byte STRAY = (byte) 0xee;
 
@@ -104,15 +118,34 @@ public final class NvmeModel implements DeviceModel {
   private final NvmeAdmin admin;
   private final NvmeIo io;
   private final List<NvmeNamespace> namespaces;
-  private final NvmeQueues.Executor executor = this::execute;
+  private final NvmeQueues.Executor executor = new Commands();
+  private final NvmeIo.Sink sink = this::completed;
+  private final StorageWake wake;
 
   /** Doorbells rang that nobody answered, because the controller had failed. */
   private boolean isBehind;
 
+  /** Lost writes were told of. */
+  private boolean isLossTold;
+
   private boolean closed;
 
-  private NvmeModel(NvmeModelOptions options, List<NvmeNamespace> namespaces) {
+  /** Carries out what queues have. */
+  private final class Commands implements NvmeQueues.Executor {
+    @Override
+    public int execute(NvmeCommand command) {
+      return NvmeModel.this.execute(command);
+    }
+
+    @Override
+    public boolean isRoundOver() {
+      return io.isRoundOver();
+    }
+  }
+
+  private NvmeModel(NvmeModelOptions options, List<NvmeNamespace> namespaces, StorageWake wake) {
     this.options = options;
+    this.wake = wake;
     this.namespaces = namespaces;
     config = configSpace(options);
     bars.add(new Bar(0, BAR0_SIZE, true, false));
@@ -128,9 +161,10 @@ public final class NvmeModel implements DeviceModel {
     faults = options.faults();
     held = new NvmeHeldCommands(faults);
     var identifyPages = new NvmeIdentifyPages(options, data, namespaces, arena);
-    admin =
-        new NvmeAdmin(options, registers, queues, identifyPages, logPages, features, events, held);
     io = new NvmeIo(options, dma, data, features, logPages, namespaces, arena);
+    admin =
+        new NvmeAdmin(
+            options, registers, queues, identifyPages, logPages, features, events, held, io);
   }
 
   /**
@@ -162,15 +196,16 @@ public final class NvmeModel implements DeviceModel {
    */
   public static NvmeModel of(NvmeModelOptions options) {
     var namespaces = new ArrayList<NvmeNamespace>();
+    var wake = options.wake();
     try {
       for (var each : options.namespaces()) {
-        namespaces.add(each.open(options.serial(), namespaces.size() + 1, options.losesPower()));
+        namespaces.add(each.open(options, namespaces.size() + 1, wake));
       }
     } catch (IOException e) {
       namespaces.forEach(each -> each.storage().close());
       throw new UncheckedIOException(e);
     }
-    return new NvmeModel(options, namespaces);
+    return new NvmeModel(options, namespaces, wake);
   }
 
   private @Nullable NvmeMemoryBuffer memoryBuffer() {
@@ -262,6 +297,17 @@ public final class NvmeModel implements DeviceModel {
   public void connect(DmaPort dmaPort, InterruptPort interruptPort) {
     dma.connect(dmaPort);
     interrupts.connect(interruptPort);
+    namespaces.forEach(each -> each.storage().connect());
+  }
+
+  @Override
+  public void connectPoll(Runnable request) {
+    wake.connect(request);
+  }
+
+  @Override
+  public void connectPollEvent(int eventFd) {
+    wake.connectEvent(eventFd);
   }
 
   @Override
@@ -340,20 +386,33 @@ public final class NvmeModel implements DeviceModel {
       case NONE -> {
         // The register keeps the value; nothing else depends on it.
       }
-      case ENABLE -> {
-        queues.createCompletionQueue(
-            0, registers.adminCompletionQueue(), registers.adminCompletionEntries(), 0);
-        queues.createSubmissionQueue(
-            0, registers.adminSubmissionQueue(), registers.adminSubmissionEntries(), 0);
+      case ENABLE -> enable();
+      case RESET -> {
+        resetController();
+        if (!io.isIdle()) {
+          registers.drain();
+        }
       }
-      case RESET -> resetController();
-      case SHUTDOWN -> io.flushAll();
+      case SHUTDOWN -> {
+        io.shutDown();
+        io.start();
+        sweep();
+      }
     }
     updateLine();
   }
 
+  private void enable() {
+    queues.createCompletionQueue(
+        0, registers.adminCompletionQueue(), registers.adminCompletionEntries(), 0);
+    queues.createSubmissionQueue(
+        0, registers.adminSubmissionQueue(), registers.adminSubmissionEntries(), 0);
+  }
+
   private void resetController() {
     held.clear();
+    io.abandon();
+    admin.reset();
     queues.clear();
     events.reset();
     features.reset();
@@ -386,6 +445,7 @@ public final class NvmeModel implements DeviceModel {
       isBehind = true;
       return;
     }
+    io.beginRound();
     try {
       if (error == NvmeQueues.DoorbellError.NONE) {
         if (isSubmission) {
@@ -394,11 +454,11 @@ public final class NvmeModel implements DeviceModel {
           queues.processPostingTo(queue, executor);
         }
       }
-      finish();
     } catch (DmaFaultException _) {
       // A queue is out of reach: there is no way left to tell software but this one.
       registers.fail();
     }
+    finish();
     updateLine();
   }
 
@@ -406,14 +466,50 @@ public final class NvmeModel implements DeviceModel {
     events.raise(NvmeAsyncEvents.TYPE_ERROR, information, NvmeLogPages.ERROR_INFORMATION);
   }
 
-  /** What may be left to do after commands were carried out; whether there was anything. */
-  private boolean finish() throws DmaFaultException {
-    if (queues.takeBadShadow()) {
-      raiseDoorbellError(NvmeAsyncEvents.INVALID_DOORBELL_VALUE);
+  /** Has storages begin what was fetched, and completes what is done; whether there was anything. */
+  private boolean finish() {
+    io.start();
+    boolean worked = io.isReady();
+    try {
+      io.advance(sink);
+      if (queues.takeBadShadow()) {
+        raiseDoorbellError(NvmeAsyncEvents.INVALID_DOORBELL_VALUE);
+      }
+      if (held.hasWork()) {
+        worked |= held.deliver(queues, this::executeHeld);
+        io.start();
+        io.advance(sink);
+      }
+      admin.finishDeletions();
+      tellLostWrites();
+      events.deliver(queues);
+    } catch (DmaFaultException _) {
+      registers.fail();
     }
-    boolean worked = held.hasWork() && held.deliver(queues, this::execute);
-    events.deliver(queues);
+    queues.signal();
+    if (io.isReady() || io.isRoundOver()) {
+      wake.now(); // others come first
+    }
     return worked;
+  }
+
+  /** Lets go of what a reset has left behind, and ends a shutdown that is done. */
+  private void sweep() {
+    try {
+      io.sweep(sink);
+    } catch (DmaFaultException _) {
+      registers.fail();
+    }
+  }
+
+  private void tellLostWrites() {
+    if (logPages.hasLostWrites() && !isLossTold) {
+      isLossTold = true;
+      if ((features.asyncEvents() & NvmeFeatures.RELIABILITY_EVENTS) != 0) {
+        events.raise(
+            NvmeAsyncEvents.TYPE_SMART, NvmeAsyncEvents.RELIABILITY_DEGRADED, NvmeLogPages.SMART);
+      }
+    }
   }
 
   private void updateLine() {
@@ -433,8 +529,15 @@ public final class NvmeModel implements DeviceModel {
 
   @Override
   public boolean poll() {
+    boolean worked = io.poll();
     if (!isRunning()) {
-      return false;
+      sweep();
+      if (!registers.isDraining() || !io.isIdle()) {
+        return worked;
+      }
+      if (registers.drained() == NvmeRegisters.Transition.ENABLE) {
+        enable();
+      }
     }
     isBehind = false;
     if (logPages.changeTemperature(faults.temperature())
@@ -442,19 +545,78 @@ public final class NvmeModel implements DeviceModel {
       events.raise(
           NvmeAsyncEvents.TYPE_SMART, NvmeAsyncEvents.TEMPERATURE_THRESHOLD, NvmeLogPages.SMART);
     }
-    boolean worked = false;
+    io.beginRound();
+    boolean fetched = false;
     try {
-      worked = queues.processAll(executor);
-      worked |= finish();
+      fetched = queues.processAll(executor);
     } catch (DmaFaultException _) {
       registers.fail();
     }
+    if (fetched && isGathering()) {
+      return true;
+    }
+    worked |= fetched | finish();
     updateLine();
     return worked;
   }
 
+  /**
+   * Whether more commands are waited for, for one look more: software puts one after the other, and
+   * what is begun together costs a storage one system call.
+   */
+  private boolean isGathering() {
+    return options.isPolled() && io.unstarted() < BATCH && !io.isReady() && !io.isRoundOver();
+  }
+
   private int execute(NvmeCommand command) {
+    io.countCommand();
     return faults.isEmpty() ? carryOut(command) : execute(command, faults.hit(command));
+  }
+
+  /** Carries out a command that was held: no room was kept for its completion. */
+  private int executeHeld(NvmeCommand command, List<NvmeFault.Effect> effects) {
+    int status = execute(command, effects);
+    if (status == NvmeStatus.PENDING) {
+      if (command.queueId() == 0) {
+        queues.keepRoom(0);
+      } else {
+        io.begun().isOwed = true;
+      }
+    }
+    return status;
+  }
+
+  /** A command of an I/O queue is done. */
+  private void completed(NvmeTask task, int outcome) throws DmaFaultException {
+    if (task.isOfShutdown) {
+      registers.shutDown();
+      return;
+    }
+    int status = reported(task.command, outcome);
+    var effects = task.effects;
+    if (effects != null) {
+      status = apply(effects, task.command, task.runs, status);
+    }
+    int queue = task.command.queueId();
+    boolean completes = status != NvmeStatus.NO_COMPLETION;
+    if (task.isOwed) {
+      if (completes) {
+        held.owe(queue, task.command.id(), task.command.result(), status);
+      }
+    } else if (completes) {
+      queues.completePending(queue, task.command.id(), task.command.result(), status);
+    } else {
+      queues.giveUpPending(queue);
+    }
+  }
+
+  private int reported(NvmeCommand command, int status) {
+    if (status <= NvmeStatus.SUCCESS) {
+      return status;
+    }
+    int reported = NvmeStatus.reported(status);
+    logPages.recordError(command, reported);
+    return reported;
   }
 
   private int carryOut(NvmeCommand command) {
@@ -468,11 +630,7 @@ public final class NvmeModel implements DeviceModel {
     } catch (DmaFaultException _) {
       status = NvmeStatus.DATA_TRANSFER_ERROR;
     }
-    if (status > NvmeStatus.SUCCESS) {
-      status = NvmeStatus.reported(status);
-      logPages.recordError(command, status);
-    }
-    return status;
+    return reported(command, status);
   }
 
   /** Carries out a command to which something happens. */
@@ -490,11 +648,23 @@ public final class NvmeModel implements DeviceModel {
       }
     }
     int status = carryOutOrRefuse(command, effects);
+    if (status == NvmeStatus.PENDING) {
+      if (command.queueId() != 0) {
+        io.begun().effects = effects;
+      }
+      return status;
+    }
+    return apply(effects, command, data.runs(), status);
+  }
+
+  /** What else happens to a command that is done; returns the status that is left. */
+  private int apply(
+      List<NvmeFault.Effect> effects, NvmeCommand command, NvmeRuns runs, int outcome) {
+    int status = outcome;
     for (var effect : effects) {
       switch (effect) {
         case NvmeFault.Effect.StrayWrite(var iova, var byteSize) -> stray(iova, byteSize);
         case NvmeFault.Effect.Overrun(var byteSize) -> {
-          var runs = data.runs();
           if (runs.count() > 0) {
             stray(runs.iova(runs.count() - 1) + runs.length(runs.count() - 1), byteSize);
           }
@@ -534,6 +704,7 @@ public final class NvmeModel implements DeviceModel {
     }
   }
 
+  /** What is under way goes on, but nobody waits for it, and memory is not used afterwards. */
   @Override
   public void reset() {
     resetController();
@@ -541,6 +712,33 @@ public final class NvmeModel implements DeviceModel {
     logPages.reset();
     msixTable.reset();
     updateLine();
+  }
+
+  @Override
+  public void reset(ResetReason reason) {
+    reset();
+    // The memory of a client that has left is gone already.
+    if (reason != ResetReason.CLIENT_LOST && !awaitTransfers(RESET_NANOS)) {
+      LOG.log(
+          Level.WARNING,
+          "{0} was reset while its disk did not answer: a read that is under way may still write"
+              + " to memory",
+          options.serial());
+    }
+  }
+
+  @Override
+  public boolean awaitTransfers(long nanos) {
+    long begin = System.nanoTime();
+    while (!io.isQuiet()) {
+      if (System.nanoTime() - begin >= nanos) {
+        return false;
+      }
+      if (!io.poll()) {
+        LockSupport.parkNanos(WAIT_STEP_NANOS);
+      }
+    }
+    return true;
   }
 
   /**
@@ -565,8 +763,9 @@ public final class NvmeModel implements DeviceModel {
   public void close() {
     if (!closed) {
       closed = true;
-      arena.close();
+      io.abandon();
       namespaces.forEach(each -> each.storage().close());
+      arena.close();
     }
   }
 }

@@ -1,5 +1,7 @@
 package io.jvfio.model.nvme;
 
+import io.jvfio.linux.Kernel;
+import io.jvfio.linux.LinuxKernel;
 import io.jvfio.model.DeviceModel;
 import java.util.ArrayList;
 import java.util.List;
@@ -35,6 +37,9 @@ public final class NvmeModelOptions {
     long memoryBufferSize;
     boolean isLegacyMemoryBuffer;
     @Nullable NvmeFaults faults;
+    Kernel kernel = LinuxKernel.instance();
+    boolean mayUseRing = true;
+    @Nullable StorageWake wake;
 
     @Override
     public Settings clone() {
@@ -223,6 +228,37 @@ public final class NvmeModelOptions {
   /** With something to go wrong; {@link NvmeModel#faults} gives it back. */
   public NvmeModelOptions withFaults(NvmeFaults faults) {
     return with(changed -> changed.faults = faults);
+  }
+
+  /**
+   * With files whose system calls another kernel makes: one that has them fail, for who tests what
+   * becomes of that. This machine's by default.
+   */
+  public NvmeModelOptions withKernel(Kernel kernel) {
+    return with(changed -> changed.kernel = kernel);
+  }
+
+  /** Without {@code io_uring}: threads make the system calls for files. */
+  public NvmeModelOptions withoutRing() {
+    return with(changed -> changed.mayUseRing = false);
+  }
+
+  /** With another clock, and another way to be polled. */
+  NvmeModelOptions withWake(StorageWake wake) {
+    return with(changed -> changed.wake = wake);
+  }
+
+  Kernel kernel() {
+    return settings.kernel;
+  }
+
+  boolean mayUseRing() {
+    return settings.mayUseRing;
+  }
+
+  StorageWake wake() {
+    var wake = settings.wake;
+    return wake == null ? new StorageWake(settings.isPolled) : wake;
   }
 
   String serial() {

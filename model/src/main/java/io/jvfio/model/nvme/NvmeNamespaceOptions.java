@@ -3,6 +3,7 @@ package io.jvfio.model.nvme;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -10,28 +11,61 @@ import org.jspecify.annotations.Nullable;
  * its data. Immutable; each {@code with} method returns a changed copy.
  */
 public final class NvmeNamespaceOptions {
-  private static final int DEFAULT_BLOCK_SIZE = 512;
+  private final Settings settings;
 
-  private final long byteSize;
-  private final int blockSize;
-  private final boolean isReadOnly;
-  private final @Nullable Path file;
+  /** The one place that knows all settings, so that a copy can change any of them. */
+  private static final class Settings implements Cloneable {
+    long byteSize;
+    int blockSize = 512;
+    boolean isReadOnly;
+    boolean isDirect;
+    boolean waitsForRoom;
+    boolean isNothing;
+    @Nullable Path file;
+    @Nullable Storage storage;
+    long requestsPerSecond = Long.MAX_VALUE;
+    long bytesPerSecond = Long.MAX_VALUE;
 
-  private NvmeNamespaceOptions(
-      long byteSize, int blockSize, boolean isReadOnly, @Nullable Path file) {
-    if (Integer.bitCount(blockSize) != 1 || blockSize < 512 || blockSize > 4096) {
-      throw new IllegalArgumentException(
-          "blocks of %d bytes: not a power of two from 512 to 4096".formatted(blockSize));
+    @Override
+    public Settings clone() {
+      try {
+        return (Settings) super.clone();
+      } catch (CloneNotSupportedException e) {
+        throw new AssertionError(e);
+      }
     }
-    if (byteSize <= 0 || byteSize % blockSize != 0 || byteSize > SparseMemory.MAX_BYTES) {
-      throw new IllegalArgumentException(
-          "a namespace of %d bytes: not a positive multiple of %d up to 16 TiB"
-              .formatted(byteSize, blockSize));
+  }
+
+  private NvmeNamespaceOptions(Settings settings) {
+    int blockSize = settings.blockSize;
+    require(
+        Integer.bitCount(blockSize) == 1 && blockSize >= 512 && blockSize <= 4096,
+        "blocks of %d bytes: not a power of two from 512 to 4096".formatted(blockSize));
+    long byteSize = settings.byteSize;
+    require(
+        byteSize > 0 && byteSize % blockSize == 0 && byteSize <= SparseMemory.MAX_BYTES,
+        "a namespace of %d bytes: not a positive multiple of %d up to 16 TiB"
+            .formatted(byteSize, blockSize));
+    this.settings = settings;
+  }
+
+  private static void require(boolean holds, String complaint) {
+    if (!holds) {
+      throw new IllegalArgumentException(complaint);
     }
-    this.byteSize = byteSize;
-    this.blockSize = blockSize;
-    this.isReadOnly = isReadOnly;
-    this.file = file;
+  }
+
+  private static NvmeNamespaceOptions of(long byteSize, Consumer<Settings> change) {
+    var settings = new Settings();
+    settings.byteSize = byteSize;
+    change.accept(settings);
+    return new NvmeNamespaceOptions(settings);
+  }
+
+  private NvmeNamespaceOptions with(Consumer<Settings> change) {
+    var changed = settings.clone();
+    change.accept(changed);
+    return new NvmeNamespaceOptions(changed);
   }
 
   /**
@@ -41,19 +75,19 @@ public final class NvmeNamespaceOptions {
    * @param byteSize a positive multiple of 512, at most 16 TiB
    */
   public static NvmeNamespaceOptions inMemory(long byteSize) {
-    return new NvmeNamespaceOptions(byteSize, DEFAULT_BLOCK_SIZE, false, null);
+    return of(byteSize, _ -> {});
   }
 
   /**
-   * A namespace of 512-byte blocks in a file. The file is made, or lengthened, when a model is; it
-   * is sparse where the file system can do that, and it is mapped, so that nobody else should
-   * shorten it meanwhile. It is locked as well: a second model is refused it.
+   * A namespace of 512-byte blocks in a file or a block device. A file is made, or lengthened, when
+   * a model is, and is sparse where the file system can do that. It is locked: a second model is
+   * refused it. Nobody else should write or shorten it meanwhile.
    *
    * @param byteSize a positive multiple of 512, at most 16 TiB; what is in the file behind that is
    *     left alone
    */
   public static NvmeNamespaceOptions inFile(Path file, long byteSize) {
-    return new NvmeNamespaceOptions(byteSize, DEFAULT_BLOCK_SIZE, false, file);
+    return of(byteSize, made -> made.file = file);
   }
 
   /**
@@ -67,36 +101,111 @@ public final class NvmeNamespaceOptions {
   }
 
   /**
+   * A namespace of 512-byte blocks that keeps nothing, for measuring what is around it: a write is
+   * forgotten, and a read leaves memory as it was.
+   *
+   * @param byteSize a positive multiple of 512, at most 16 TiB
+   */
+  public static NvmeNamespaceOptions nowhere(long byteSize) {
+    return of(byteSize, made -> made.isNothing = true);
+  }
+
+  /** A namespace of 512-byte blocks in a storage of another kind. */
+  static NvmeNamespaceOptions in(Storage storage) {
+    return of(storage.byteSize(), made -> made.storage = storage);
+  }
+
+  /**
    * With logical blocks of another size.
    *
    * @param bytes a power of two, 512 to 4096, that divides the size of the namespace
    */
   public NvmeNamespaceOptions withBlockSize(int bytes) {
-    return new NvmeNamespaceOptions(byteSize, bytes, isReadOnly, file);
+    return with(changed -> changed.blockSize = bytes);
   }
 
-  /** With every command that would change data refused as Namespace is Write Protected. */
+  /**
+   * With every command that would change data refused as Namespace is Write Protected. A file is
+   * opened for reading only, and must be there.
+   */
   public NvmeNamespaceOptions withWriteProtection() {
-    return new NvmeNamespaceOptions(byteSize, blockSize, true, file);
+    return with(changed -> changed.isReadOnly = true);
+  }
+
+  /** With a file whose page cache is left out ({@code O_DIRECT}). */
+  public NvmeNamespaceOptions withDirectIo() {
+    return with(changed -> changed.isDirect = true);
+  }
+
+  /**
+   * With commands that wait while the file system has no room for their data, until it has, as
+   * QEMU's {@code werror=enospc} has a guest wait; by default they fail with Capacity Exceeded.
+   */
+  public NvmeNamespaceOptions withWaitingForRoom() {
+    return with(changed -> changed.waitsForRoom = true);
+  }
+
+  /**
+   * With limits to how fast it is used. What is too early waits.
+   *
+   * @param requestsPerSecond how many commands, at least 1; {@link Long#MAX_VALUE} for no limit
+   * @param bytesPerSecond how many bytes are read and written, at least 1; {@link Long#MAX_VALUE}
+   *     for no limit
+   * @throws IllegalArgumentException if one is less
+   */
+  public NvmeNamespaceOptions withLimits(long requestsPerSecond, long bytesPerSecond) {
+    require(
+        requestsPerSecond >= 1 && bytesPerSecond >= 1,
+        "at most %,d commands and %,d bytes a second: nothing would ever be done"
+            .formatted(requestsPerSecond, bytesPerSecond));
+    return with(
+        changed -> {
+          changed.requestsPerSecond = requestsPerSecond;
+          changed.bytesPerSecond = bytesPerSecond;
+        });
   }
 
   /** Size in bytes. */
   public long byteSize() {
-    return byteSize;
+    return settings.byteSize;
   }
 
   /** Size of a logical block in bytes. */
   public int blockSize() {
-    return blockSize;
+    return settings.blockSize;
   }
 
-  NvmeNamespace open(String serial, int id, boolean losesPower) throws IOException {
-    var storage = file == null ? new SparseMemory(byteSize) : FileStorage.open(file, byteSize);
+  NvmeNamespace open(NvmeModelOptions options, int id, StorageWake wake) throws IOException {
+    var storage = storage(options, wake);
+    if (settings.requestsPerSecond != Long.MAX_VALUE || settings.bytesPerSecond != Long.MAX_VALUE) {
+      storage =
+          new LimitedStorage(
+              storage, settings.requestsPerSecond, settings.bytesPerSecond, wake);
+    }
     return new NvmeNamespace(
         id,
-        losesPower ? new VolatileCache(storage) : storage,
-        Integer.numberOfTrailingZeros(blockSize),
-        isReadOnly,
-        NvmeNamespace.uuid(serial, id));
+        options.losesPower() ? new VolatileCache(storage) : storage,
+        Integer.numberOfTrailingZeros(settings.blockSize),
+        settings.isReadOnly,
+        NvmeNamespace.uuid(options.serial(), id));
+  }
+
+  private Storage storage(NvmeModelOptions options, StorageWake wake) throws IOException {
+    if (settings.storage != null) {
+      return settings.storage;
+    }
+    if (settings.isNothing) {
+      return new NullStorage(settings.byteSize);
+    }
+    if (settings.file == null) {
+      return new SparseMemory(settings.byteSize);
+    }
+    return FileStorage.open(
+        options.kernel(),
+        settings.file,
+        settings.byteSize,
+        new FileStorage.FileOptions(
+            settings.isReadOnly, settings.isDirect, settings.waitsForRoom, options.mayUseRing()),
+        wake);
   }
 }

@@ -23,10 +23,13 @@ final class NvmeQueues {
   /** Carries out commands. */
   interface Executor {
     /**
-     * Returns a status as it is to be reported, {@link NvmeStatus#NO_COMPLETION}, or {@link
-     * NvmeStatus#STOP} to have no more commands.
+     * Returns a status as it is to be reported, {@link NvmeStatus#PENDING}, {@link
+     * NvmeStatus#NO_COMPLETION}, or {@link NvmeStatus#STOP} to have no more commands.
      */
     int execute(NvmeCommand command);
+
+    /** Whether no more commands are to be fetched in this round. */
+    boolean isRoundOver();
   }
 
   /** Which rule a doorbell write broke. */
@@ -63,6 +66,12 @@ final class NvmeQueues {
   private boolean sawBadShadow;
   private boolean isStopped;
 
+  /** Some completion queue is new. */
+  private boolean unsignalled;
+
+  /** The I/O queue whose turn it is. */
+  private int turn = 1;
+
   /**
    * No queues yet.
    *
@@ -87,6 +96,9 @@ final class NvmeQueues {
     final CompletionQueue completions;
     int head;
     int tail;
+
+    /** It is about to be deleted: nothing is fetched any more. */
+    boolean isEnding;
 
     /** What the event index in memory says. */
     int eventIndex = NEVER_WRITTEN;
@@ -119,6 +131,9 @@ final class NvmeQueues {
     /** Something was posted since the last interrupt. */
     boolean isNew;
 
+    /** How many commands will complete later, for which room is kept. */
+    int reserved;
+
     CompletionQueue(int id, long iova, int entries, int vector) {
       this.id = id;
       this.iova = iova;
@@ -132,9 +147,10 @@ final class NvmeQueues {
           && (vector >= Integer.SIZE || ((mask >>> vector) & 1) == 0);
     }
 
+    /** How many more completions there is room for, besides those for which it is kept. */
     int room() {
       int room = head - tail - 1;
-      return room < 0 ? room + entries : room;
+      return (room < 0 ? room + entries : room) - reserved;
     }
   }
 
@@ -187,6 +203,14 @@ final class NvmeQueues {
     return false;
   }
 
+  /** Has nothing fetched from a queue any more. */
+  void endSubmissionQueue(int id) {
+    var queue = submissionQueues[id];
+    if (queue != null) {
+      queue.isEnding = true;
+    }
+  }
+
   void deleteSubmissionQueue(int id) {
     submissionQueues[id] = null;
   }
@@ -203,6 +227,7 @@ final class NvmeQueues {
     }
     shadowDoorbells = NO_SHADOW;
     sawBadShadow = false;
+    unsignalled = false;
   }
 
   /** Doorbells of I/O queues are in memory from now on: one page of them, one of event indexes. */
@@ -309,20 +334,26 @@ final class NvmeQueues {
   }
 
   /**
-   * Carries out whatever can be of all queues.
+   * Fetches from all queues what can be carried out, as long as the round lasts: from the admin
+   * queue first, and then from the one at which the last round was over.
    *
    * @return whether there was anything
    * @throws DmaFaultException if a queue itself cannot be reached; the controller is lost then
    */
   boolean processAll(Executor executor) throws DmaFaultException {
-    boolean worked = false;
-    for (int id = 0; id < submissionQueues.length; id++) {
+    boolean worked = process(0, executor);
+    int last = submissionQueues.length - 1;
+    for (int i = 0; i < last && !executor.isRoundOver(); i++) {
+      int id = turn;
       worked |= process(id, executor);
+      if (!executor.isRoundOver() || id == turn) {
+        turn = id == last ? 1 : id + 1;
+      }
     }
     return worked;
   }
 
-  /** Carries out whatever can be of the queues that post to completion queue {@code id}. */
+  /** Fetches what can be carried out from the queues that post to completion queue {@code id}. */
   void processPostingTo(int id, Executor executor) throws DmaFaultException {
     var completions = completionQueues[id];
     for (int each = 0; each < submissionQueues.length; each++) {
@@ -334,8 +365,8 @@ final class NvmeQueues {
   }
 
   /**
-   * Carries out whatever can be of submission queue {@code id}: all commands, as long as there is
-   * room for their completions.
+   * Fetches from submission queue {@code id} what can be carried out: all commands, as long as
+   * there is room for their completions and the round lasts.
    *
    * @return whether there was anything
    * @throws DmaFaultException if a queue itself cannot be reached; the controller is lost then
@@ -349,14 +380,15 @@ final class NvmeQueues {
       if (queue != null && isShadowed) {
         refreshTail(queue);
       }
-      while (queue != null && processBatch(queue, executor)) {
+      while (queue != null && !executor.isRoundOver() && processBatch(queue, executor)) {
         worked = true;
         queue = submissionQueues[id];
       }
-    } while (queue != null && isShadowed && !isStopped && mayHaveMore(queue));
-    if (queue != null) {
-      signal(queue.completions);
-    }
+    } while (queue != null
+        && isShadowed
+        && !isStopped
+        && !executor.isRoundOver()
+        && mayHaveMore(queue));
     return worked;
   }
 
@@ -414,7 +446,7 @@ final class NvmeQueues {
   private boolean processBatch(SubmissionQueue queue, Executor executor) throws DmaFaultException {
     int upTo = queue.tail >= queue.head ? queue.tail : queue.entries;
     int count = Math.min(Math.min(upTo - queue.head, FETCH_BATCH), queue.completions.room());
-    if (count == 0) {
+    if (count <= 0 || queue.isEnding) {
       return false;
     }
     long size = NvmeCommand.SIZE;
@@ -422,12 +454,14 @@ final class NvmeQueues {
     if (isPolled && isShadowed(queue.id)) {
       keepQuiet(queue);
     }
-    for (int i = 0; i < count && !isStopped; i++) {
+    for (int i = 0; i < count && !isStopped && !executor.isRoundOver(); i++) {
       command.load(queue.id, fetched, i * size);
       queue.head = queue.head + 1 == queue.entries ? 0 : queue.head + 1;
       int status = executor.execute(command);
       if (status == NvmeStatus.STOP) {
         isStopped = true;
+      } else if (status == NvmeStatus.PENDING) {
+        queue.completions.reserved++;
       } else if (status != NvmeStatus.NO_COMPLETION) {
         post(queue, command.id(), command.result(), status);
       }
@@ -435,11 +469,18 @@ final class NvmeQueues {
     return !isStopped;
   }
 
-  private void signal(CompletionQueue queue) {
-    if (queue.isNew) {
-      queue.isNew = false;
-      if (queue.vector != NO_VECTOR) {
-        interrupts.signal(queue.vector);
+  /** Sends an interrupt for each completion queue that something was posted to. */
+  void signal() {
+    if (!unsignalled) {
+      return;
+    }
+    unsignalled = false;
+    for (var queue : completionQueues) {
+      if (queue != null && queue.isNew) {
+        queue.isNew = false;
+        if (queue.vector != NO_VECTOR) {
+          interrupts.signal(queue.vector);
+        }
       }
     }
   }
@@ -489,7 +530,29 @@ final class NvmeQueues {
     var queue = submissionQueues[submissionQueueId];
     if (queue != null) {
       post(queue, commandId, result, status);
-      signal(queue.completions);
+    }
+  }
+
+  /** Completes a command that was PENDING, for which room was kept; as {@link #complete}. */
+  void completePending(int submissionQueueId, int commandId, int result, int status)
+      throws DmaFaultException {
+    giveUpPending(submissionQueueId);
+    complete(submissionQueueId, commandId, result, status);
+  }
+
+  /** Keeps room for the completion of a command that will be {@link #completePending}. */
+  void keepRoom(int submissionQueueId) {
+    var queue = submissionQueues[submissionQueueId];
+    if (queue != null) {
+      queue.completions.reserved++;
+    }
+  }
+
+  /** A command that was PENDING does not complete. */
+  void giveUpPending(int submissionQueueId) {
+    var queue = submissionQueues[submissionQueueId];
+    if (queue != null) {
+      queue.completions.reserved--;
     }
   }
 
@@ -504,6 +567,7 @@ final class NvmeQueues {
     VarHandle.releaseFence();
     dma.write(entry + half, completion, half, NvmeCompletion.SIZE - half);
     target.isNew = true;
+    unsignalled = true;
     target.tail++;
     if (target.tail == target.entries) {
       target.tail = 0;

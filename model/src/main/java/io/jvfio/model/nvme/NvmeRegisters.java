@@ -56,6 +56,7 @@ final class NvmeRegisters {
   private static final int CSTS_RDY = 1;
   private static final int CSTS_CFS = 1 << 1;
   private static final int CSTS_SHST = 3 << 2;
+  private static final int CSTS_SHST_OCCURRING = 1 << 2;
   private static final int CSTS_SHST_COMPLETE = 2 << 2;
 
   private final int queueEntries;
@@ -63,6 +64,10 @@ final class NvmeRegisters {
   private int interruptMask;
   private int configuration;
   private int status;
+
+  /** It was reset, and commands are under way that still use memory. */
+  private boolean isDraining;
+
   private int adminQueueAttributes;
   private long adminSubmissionQueue;
   private long adminCompletionQueue;
@@ -151,23 +156,53 @@ final class NvmeRegisters {
       interruptMask = 0;
       return Transition.RESET;
     }
+    boolean isShutdown = (value & CC_SHN) != 0 && (configuration & CC_SHN) == 0;
     if ((value & CC_SHN) == 0) {
       status &= ~CSTS_SHST;
-    } else {
-      // Commands complete at once: a shutdown is done before software can look.
-      status = (status & ~CSTS_SHST) | CSTS_SHST_COMPLETE;
+    } else if (isShutdown) {
+      status = (status & ~CSTS_SHST) | CSTS_SHST_OCCURRING;
     }
-    boolean isShutdown = (value & CC_SHN) != 0 && (configuration & CC_SHN) == 0;
     configuration = value;
+    if (isDraining) {
+      return Transition.NONE; // software should have waited; it starts once that is over
+    }
     if (wasEnabled || !isEnabled) {
       return isShutdown ? Transition.SHUTDOWN : Transition.NONE;
     }
+    return start();
+  }
+
+  private Transition start() {
     if (!canStart()) {
       status |= CSTS_CFS;
       return Transition.NONE;
     }
     status |= CSTS_RDY;
     return Transition.ENABLE;
+  }
+
+  /** The reset takes until commands that are under way have ended: CSTS.RDY stays. */
+  void drain() {
+    isDraining = true;
+    status |= CSTS_RDY;
+  }
+
+  boolean isDraining() {
+    return isDraining;
+  }
+
+  /** No command is under way any more; what software has asked for since is done now. */
+  Transition drained() {
+    isDraining = false;
+    status &= ~CSTS_RDY;
+    return (configuration & CC_EN) != 0 ? start() : Transition.NONE;
+  }
+
+  /** All that is cached is persistent. */
+  void shutDown() {
+    if ((status & CSTS_SHST) == CSTS_SHST_OCCURRING) {
+      status = (status & ~CSTS_SHST) | CSTS_SHST_COMPLETE;
+    }
   }
 
   private boolean canStart() {
@@ -193,7 +228,7 @@ final class NvmeRegisters {
   }
 
   boolean isReady() {
-    return (status & (CSTS_RDY | CSTS_CFS)) == CSTS_RDY;
+    return (status & (CSTS_RDY | CSTS_CFS)) == CSTS_RDY && !isDraining;
   }
 
   /** Entries of the largest I/O queue. */
@@ -239,6 +274,7 @@ final class NvmeRegisters {
 
   /** As after power-on. */
   void reset() {
+    isDraining = false;
     interruptMask = 0;
     configuration = 0;
     status = 0;

@@ -22,6 +22,7 @@ final class NvmeStatus {
   static final int INVALID_PRP_OFFSET = 0x013;
   static final int WRITE_PROTECTED = 0x020;
   static final int LBA_OUT_OF_RANGE = 0x080;
+  static final int CAPACITY_EXCEEDED = 0x081;
   static final int INVALID_COMPLETION_QUEUE = 0x100;
   static final int INVALID_QUEUE_ID = 0x101;
   static final int INVALID_QUEUE_SIZE = 0x102;
@@ -37,6 +38,9 @@ final class NvmeStatus {
 
   /** The command is held: it completes later, or never. */
   static final int NO_COMPLETION = -1;
+
+  /** The command has begun: it completes later, and room has to be kept for that. */
+  static final int PENDING = -3;
 
   /** The command never completes, and no more commands are to be fetched. */
   static final int STOP = -2;

@@ -6,6 +6,7 @@ import io.jvfio.linux.IoUring;
 import io.jvfio.linux.Kernel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -157,6 +158,7 @@ final class RingFileIo implements FileIo {
       }
       // Nobody looks again until an event: one that came before this is seen here.
       ring.tellOfCompletions(true);
+      VarHandle.fullFence();
       if (!ring.next()) {
         return null;
       }

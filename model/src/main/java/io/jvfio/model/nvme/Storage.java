@@ -24,6 +24,9 @@ interface Storage extends AutoCloseable {
   /** What keeps the data, in a few words for the operator. */
   String describe();
 
+  /** The controller has been plugged in: it can be polled from now on. */
+  default void connect() {}
+
   /** The longest range, in bytes, that one request clears without holding others up. */
   default long longestClear() {
     return Long.MAX_VALUE;
@@ -44,8 +47,13 @@ interface Storage extends AutoCloseable {
     return false;
   }
 
-  /** Whether nothing is under way: no request, and no memory of a client's in use. */
+  /** Whether no request is under way. */
   default boolean isIdle() {
+    return true;
+  }
+
+  /** Whether no memory of a client's is in use. */
+  default boolean isQuiet() {
     return true;
   }
 

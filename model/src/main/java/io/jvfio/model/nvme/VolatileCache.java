@@ -100,6 +100,11 @@ final class VolatileCache implements Storage {
   }
 
   @Override
+  public void connect() {
+    disk.connect();
+  }
+
+  @Override
   public void start() {
     disk.start();
   }
@@ -112,6 +117,11 @@ final class VolatileCache implements Storage {
   @Override
   public boolean isIdle() {
     return disk.isIdle();
+  }
+
+  @Override
+  public boolean isQuiet() {
+    return disk.isQuiet();
   }
 
   @Override

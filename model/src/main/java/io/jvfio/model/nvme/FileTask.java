@@ -1,0 +1,136 @@
+package io.jvfio.model.nvme;
+
+import io.jvfio.model.DmaFaultException;
+import io.jvfio.model.DmaLease;
+import io.jvfio.model.DmaPort;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A request as a {@link FileStorage} carries it out: one system call after the other, until all is
+ * done or the cause is known for which it cannot be. One object serves one request after the other.
+ */
+final class FileTask extends FileCall {
+  /** What comes next. */
+  enum Step {
+    /** The transfer, clearing or zeroing that was asked for. */
+    WORK,
+    /** Zeroes are written, since the file system cannot clear. */
+    WRITE_ZEROES,
+    /** What was changed is made persistent. */
+    SYNC,
+  }
+
+  private static final int FIRST_LEASES = 8;
+  private static final StorageRequest NONE = new StorageRequest(_ -> {});
+
+  final RangeOrder.Place order = new RangeOrder.Place();
+
+  StorageRequest request = NONE;
+  Step step = Step.WORK;
+
+  /** How many bytes of the request are done. */
+  long done;
+
+  /** Own memory in the place of the client's: it cannot be lent, or not be used as it lies. */
+  @Nullable MemorySegment bounce;
+
+  /** How many bytes are in {@link #bounce}, from {@link #done} on; some may be written already. */
+  long bounced;
+
+  /** How many of these are done. */
+  long bouncedDone;
+
+  private @Nullable DmaLease[] leases = new DmaLease[FIRST_LEASES];
+  private int leaseCount;
+
+  FileTask(Arena arena, int index) {
+    super(arena, index);
+  }
+
+  void begin(StorageRequest what) {
+    request = what;
+    step = Step.WORK;
+    done = 0;
+    bounce = null;
+    bounced = 0;
+    bouncedDone = 0;
+  }
+
+  long offset() {
+    return request.offset();
+  }
+
+  /** The last byte. */
+  long last() {
+    return request.offset() + request.byteSize() - 1;
+  }
+
+  boolean isChange() {
+    return request.operation().isChange;
+  }
+
+  boolean isRead() {
+    return request.operation() == StorageRequest.Operation.READ;
+  }
+
+  /**
+   * Borrows all of the client's memory.
+   *
+   * @return false if some of it is not lent
+   */
+  boolean lease(DmaPort dma) throws DmaFaultException {
+    var runs = request.runs();
+    boolean isWritten = isRead();
+    if (leases.length < runs.count()) {
+      leases = Arrays.copyOf(leases, Math.max(runs.count(), 2 * leases.length));
+    }
+    try {
+      while (leaseCount < runs.count()) {
+        var lease = dma.lease(runs.iova(leaseCount), runs.length(leaseCount), isWritten);
+        if (lease == null) {
+          endLeases(false);
+          return false;
+        }
+        leases[leaseCount++] = lease;
+      }
+      return true;
+    } catch (DmaFaultException e) {
+      endLeases(false);
+      throw e;
+    }
+  }
+
+  boolean hasLeases() {
+    return leaseCount > 0;
+  }
+
+  void endLeases(boolean wasWritten) {
+    var runs = request.runs();
+    for (int run = 0; run < leaseCount; run++) {
+      var lease = leases[run];
+      leases[run] = null;
+      if (lease != null) {
+        lease.end(runs.iova(run), runs.length(run), wasWritten);
+      }
+    }
+    leaseCount = 0;
+  }
+
+  /** The client's memory, but for what is done, as vectors; false if there are too many. */
+  void addLeased() {
+    var runs = request.runs();
+    long begin = 0;
+    for (int run = 0; run < leaseCount && vectorCount() < MOST_VECTORS; run++) {
+      long length = runs.length(run);
+      long skipped = Math.max(0, done - begin);
+      var lease = leases[run];
+      if (skipped < length && lease != null) {
+        addVector(lease.address(runs.iova(run)) + skipped, length - skipped);
+      }
+      begin += length;
+    }
+  }
+}

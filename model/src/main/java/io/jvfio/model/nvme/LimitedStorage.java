@@ -1,0 +1,180 @@
+package io.jvfio.model.nvme;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+
+/**
+ * A disk that is not used faster than its operator wishes. What is too early waits, in the order of
+ * its coming; after a pause a tenth of a second's worth passes at once.
+ */
+final class LimitedStorage implements Storage {
+  private static final long SECOND = 1_000_000_000;
+  private static final long BURST_NANOS = SECOND / 10;
+
+  private final Storage disk;
+  private final long requestsPerSecond;
+  private final long bytesPerSecond;
+  private final StorageWake wake;
+  private final ArrayDeque<StorageRequest> waiting = new ArrayDeque<>();
+
+  /** When what has passed would have passed, were it spread evenly. */
+  private long requestsUntil;
+
+  private long bytesUntil;
+  private boolean isWakeSet;
+
+  /**
+   * Limits a disk.
+   *
+   * @param requestsPerSecond at least 1, or {@link Long#MAX_VALUE}
+   * @param bytesPerSecond at least 1, or {@link Long#MAX_VALUE}
+   */
+  LimitedStorage(Storage disk, long requestsPerSecond, long bytesPerSecond, StorageWake wake) {
+    this.disk = disk;
+    this.requestsPerSecond = requestsPerSecond;
+    this.bytesPerSecond = bytesPerSecond;
+    this.wake = wake;
+    requestsUntil = wake.nanoTime();
+    bytesUntil = requestsUntil;
+  }
+
+  @Override
+  public void submit(StorageRequest request) {
+    if (waiting.isEmpty() && pass(request, wake.nanoTime())) {
+      disk.submit(request);
+    } else {
+      waiting.add(request);
+      setWake(wake.nanoTime());
+    }
+  }
+
+  private boolean pass(StorageRequest request, long now) {
+    if (early(now) > 0) {
+      return false;
+    }
+    requestsUntil = latest(requestsUntil, now - BURST_NANOS) + spread(1, requestsPerSecond);
+    bytesUntil = latest(bytesUntil, now - BURST_NANOS) + spread(bytes(request), bytesPerSecond);
+    return true;
+  }
+
+  private static long bytes(StorageRequest request) {
+    return switch (request.operation()) {
+      case READ, WRITE -> request.byteSize();
+      case CLEAR, ZERO, SYNC -> 0;
+    };
+  }
+
+  /** How long it takes until something may pass, in nanoseconds; not more than 0 if it may now. */
+  private long early(long now) {
+    return Math.max(requestsUntil - now, bytesUntil - now);
+  }
+
+  private static long latest(long one, long other) {
+    return one - other > 0 ? one : other;
+  }
+
+  private static long spread(long units, long perSecond) {
+    return perSecond == Long.MAX_VALUE ? 0 : (long) ((double) units * SECOND / perSecond);
+  }
+
+  private void setWake(long now) {
+    if (!isWakeSet) {
+      isWakeSet = true;
+      wake.in(Math.max(early(now), 0));
+    }
+  }
+
+  @Override
+  public boolean poll() {
+    boolean worked = disk.poll();
+    if (waiting.isEmpty()) {
+      return worked;
+    }
+    long now = wake.nanoTime();
+    isWakeSet = isWakeSet && early(now) > 0;
+    while (!waiting.isEmpty() && pass(waiting.peek(), now)) {
+      disk.submit(waiting.poll());
+      worked = true;
+    }
+    if (!waiting.isEmpty()) {
+      setWake(now);
+    }
+    disk.start();
+    return worked;
+  }
+
+  @Override
+  public boolean isQuiet() {
+    return disk.isQuiet();
+  }
+
+  @Override
+  public boolean cancel(StorageRequest request) {
+    if (waiting.remove(request)) {
+      request.end(StorageResult.CANCELLED);
+      return true;
+    }
+    return disk.cancel(request);
+  }
+
+  @Override
+  public boolean isIdle() {
+    return waiting.isEmpty() && disk.isIdle();
+  }
+
+  @Override
+  public long byteSize() {
+    return disk.byteSize();
+  }
+
+  @Override
+  public long allocatedBytes() {
+    return disk.allocatedBytes();
+  }
+
+  @Override
+  public String describe() {
+    var text = new StringBuilder(disk.describe());
+    if (requestsPerSecond != Long.MAX_VALUE) {
+      text.append(", at most %,d commands a second".formatted(requestsPerSecond));
+    }
+    if (bytesPerSecond != Long.MAX_VALUE) {
+      text.append(", at most %,d bytes a second".formatted(bytesPerSecond));
+    }
+    return text.toString();
+  }
+
+  @Override
+  public long longestClear() {
+    return disk.longestClear();
+  }
+
+  @Override
+  public void connect() {
+    disk.connect();
+  }
+
+  @Override
+  public void start() {
+    disk.start();
+  }
+
+  @Override
+  public void readNow(long offset, MemorySegment target, long length) throws IOException {
+    disk.readNow(offset, target, length);
+  }
+
+  @Override
+  public void writeNow(long offset, MemorySegment source, long length) throws IOException {
+    disk.writeNow(offset, source, length);
+  }
+
+  @Override
+  public void close() {
+    while (!waiting.isEmpty()) {
+      waiting.poll().end(StorageResult.CANCELLED);
+    }
+    disk.close();
+  }
+}

@@ -1,0 +1,108 @@
+package io.jvfio.model.nvme;
+
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An I/O command under way: what was fetched, and how far it has come. One object serves one
+ * command after the other.
+ */
+final class NvmeTask {
+  private static final int MOST_RANGES = 256;
+
+  final NvmeCommand command = new NvmeCommand();
+  final NvmeRuns runs = new NvmeRuns();
+  final StorageRequest request;
+
+  @Nullable NvmeNamespace namespace;
+
+  /** How many bytes of the range being worked at are done. */
+  long done;
+
+  /** How long the step is that the storage works at, in bytes. */
+  long step;
+
+  /** Which of {@link #rangeCount} ranges is being worked at. */
+  int range;
+
+  int rangeCount;
+
+  /** Where in the namespace a copy goes; the first byte of it that is not written yet. */
+  long target;
+
+  /** The first byte of a copy, and how many there are in all. */
+  long targetBegin;
+
+  long targetSize;
+
+  /** Whether the storage writes what it read for a copy; else it reads. */
+  boolean isWriting;
+
+  /** What else happens to the command; null if nothing does. */
+  @Nullable List<NvmeFault.Effect> effects;
+
+  /** Nobody waits for it: its controller was reset. */
+  boolean isAbandoned;
+
+  /** It was fetched by a shutdown of the controller, and by no queue. */
+  boolean isOfShutdown;
+
+  /** It was held before it began, so that no room was kept for its completion. */
+  boolean isOwed;
+
+  /** How it ends if its storage takes it back. */
+  int cancelStatus;
+
+  boolean isLive;
+
+  /** Memory of the controller's for what is read to be looked at, or copied. */
+  @Nullable MemorySegment buffer;
+
+  private long @Nullable [] ranges;
+
+  NvmeTask(NvmeIo io) {
+    request = new StorageRequest(_ -> io.ended(this));
+  }
+
+  void begin(NvmeCommand fetched, @Nullable NvmeNamespace of) {
+    command.copyOf(fetched);
+    namespace = of;
+    runs.clear();
+    done = 0;
+    step = 0;
+    range = 0;
+    rangeCount = 0;
+    target = 0;
+    targetBegin = 0;
+    targetSize = 0;
+    isWriting = false;
+    effects = null;
+    isAbandoned = false;
+    isOfShutdown = false;
+    isOwed = false;
+    cancelStatus = NvmeStatus.ABORT_REQUESTED;
+    isLive = true;
+  }
+
+  /** Keeps a range: where it begins and how long it is, in bytes. */
+  void setRange(int index, long offset, long length) {
+    var kept = ranges;
+    if (kept == null) {
+      kept = new long[2 * MOST_RANGES];
+      ranges = kept;
+    }
+    kept[2 * index] = offset;
+    kept[2 * index + 1] = length;
+  }
+
+  long rangeOffset() {
+    var kept = ranges;
+    return kept == null ? 0 : kept[2 * range];
+  }
+
+  long rangeSize() {
+    var kept = ranges;
+    return kept == null ? 0 : kept[2 * range + 1];
+  }
+}
