@@ -39,9 +39,9 @@ class CampaignTest {
     private boolean enabled;
 
     @Override
-    public int open(String path, int flags) {
+    public int open(String path, int flags, int mode) {
       enabled &= path.equals(STATUS);
-      return super.open(path, flags);
+      return super.open(path, flags, mode);
     }
 
     @Override

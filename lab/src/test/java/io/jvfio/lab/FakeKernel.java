@@ -39,7 +39,7 @@ class FakeKernel implements Kernel {
   }
 
   @Override
-  public int open(String path, int flags) {
+  public int open(String path, int flags, int mode) {
     if (path.equals(STATUS)) {
       statusFd = nextFd++;
       return statusFd;

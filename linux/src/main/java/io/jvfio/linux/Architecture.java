@@ -6,24 +6,45 @@ import java.util.Locale;
  * The machine architectures that encode the user API differently.
  *
  * <p>Source: {@code include/uapi/asm-generic/ioctl.h}, {@code
- * arch/powerpc/include/uapi/asm/ioctl.h}, {@code arch/powerpc/include/uapi/asm/mman.h}.
+ * arch/powerpc/include/uapi/asm/ioctl.h}, {@code arch/powerpc/include/uapi/asm/mman.h}, {@code
+ * include/uapi/asm-generic/fcntl.h}, and {@code asm/fcntl.h} of arm64 and powerpc.
  */
 public enum Architecture {
   /** 64-bit x86. */
-  X86_64(0),
+  X86_64(0, 0x4000, 0x10000, 0x20000),
   /** 64-bit Arm. */
-  AARCH64(0),
+  AARCH64(0, 0x10000, 0x4000, 0x8000),
   /** 64-bit RISC-V. */
-  RISCV64(0),
+  RISCV64(0, 0x4000, 0x10000, 0x20000),
   /**
    * 64-bit little-endian POWER: 13 size bits and 3 direction bits, of which "no data" is not zero.
    */
-  PPC64LE(0x2000_0000);
+  PPC64LE(0x2000_0000, 0x20000, 0x4000, 0x8000);
+
+  private static final int TRANSLATED_FLAGS =
+      Kernel.O_DIRECT | Kernel.O_DIRECTORY | Kernel.O_NOFOLLOW;
 
   private final int noDataDirection;
+  private final int direct;
+  private final int directory;
+  private final int noFollow;
 
-  Architecture(int noDataDirection) {
+  Architecture(int noDataDirection, int direct, int directory, int noFollow) {
     this.noDataDirection = noDataDirection;
+    this.direct = direct;
+    this.directory = directory;
+    this.noFollow = noFollow;
+  }
+
+  /**
+   * The flags of {@link Kernel#open(String, int, int)}, which are x86's, as passed to {@code
+   * open(2)} here.
+   */
+  public int openFlags(int flags) {
+    return (flags & ~TRANSLATED_FLAGS)
+        | ((flags & Kernel.O_DIRECT) != 0 ? direct : 0)
+        | ((flags & Kernel.O_DIRECTORY) != 0 ? directory : 0)
+        | ((flags & Kernel.O_NOFOLLOW) != 0 ? noFollow : 0);
   }
 
   /**

@@ -76,11 +76,23 @@ public record Errno(int number, String symbol, String text) {
   /** Inappropriate ioctl for device: the kernel does not know the command here. */
   public static final Errno ENOTTY = new Errno(25, "ENOTTY", "Inappropriate ioctl for device");
 
+  /** File too large. */
+  public static final Errno EFBIG = new Errno(27, "EFBIG", "File too large");
+
   /** No space left on device. */
   public static final Errno ENOSPC = new Errno(28, "ENOSPC", "No space left on device");
 
+  /** Illegal seek. */
+  public static final Errno ESPIPE = new Errno(29, "ESPIPE", "Illegal seek");
+
+  /** Read-only file system. */
+  public static final Errno EROFS = new Errno(30, "EROFS", "Read-only file system");
+
   /** Numerical result out of range. */
   public static final Errno ERANGE = new Errno(34, "ERANGE", "Numerical result out of range");
+
+  /** Function not implemented. */
+  public static final Errno ENOSYS = new Errno(38, "ENOSYS", "Function not implemented");
 
   /** Too many levels of symbolic links; of sets of descriptors, for epoll. */
   public static final Errno ELOOP = new Errno(40, "ELOOP", "Too many levels of symbolic links");
@@ -88,12 +100,21 @@ public record Errno(int number, String symbol, String text) {
   /** No message of desired type: for a stream of migration data, no more for now. */
   public static final Errno ENOMSG = new Errno(42, "ENOMSG", "No message of desired type");
 
+  /** No data available: of a disk, a block that cannot be read. */
+  public static final Errno ENODATA = new Errno(61, "ENODATA", "No data available");
+
   /** Value too large for defined data type. */
   public static final Errno EOVERFLOW =
       new Errno(75, "EOVERFLOW", "Value too large for defined data type");
 
   /** File descriptor in bad state. */
   public static final Errno EBADFD = new Errno(77, "EBADFD", "File descriptor in bad state");
+
+  /**
+   * Invalid or incomplete multibyte or wide character: of a disk, protection data that are wrong.
+   */
+  public static final Errno EILSEQ =
+      new Errno(84, "EILSEQ", "Invalid or incomplete multibyte or wide character");
 
   /** Protocol error. */
   public static final Errno EPROTO = new Errno(71, "EPROTO", "Protocol error");
@@ -124,6 +145,15 @@ public record Errno(int number, String symbol, String text) {
   /** Connection refused. */
   public static final Errno ECONNREFUSED = new Errno(111, "ECONNREFUSED", "Connection refused");
 
+  /** Remote I/O error: of a disk, a command that it failed. */
+  public static final Errno EREMOTEIO = new Errno(121, "EREMOTEIO", "Remote I/O error");
+
+  /** Disk quota exceeded. */
+  public static final Errno EDQUOT = new Errno(122, "EDQUOT", "Disk quota exceeded");
+
+  /** Operation canceled. */
+  public static final Errno ECANCELED = new Errno(125, "ECANCELED", "Operation canceled");
+
   /** Broken pipe. */
   public static final Errno EPIPE = new Errno(32, "EPIPE", "Broken pipe");
 
@@ -150,12 +180,18 @@ public record Errno(int number, String symbol, String text) {
               ENFILE,
               EMFILE,
               ENOTTY,
+              EFBIG,
               ENOSPC,
+              ESPIPE,
+              EROFS,
               ERANGE,
+              ENOSYS,
               ELOOP,
               ENOMSG,
+              ENODATA,
               EOVERFLOW,
               EBADFD,
+              EILSEQ,
               EPROTO,
               EMSGSIZE,
               EOPNOTSUPP,
@@ -165,6 +201,9 @@ public record Errno(int number, String symbol, String text) {
               ENOTCONN,
               ETIMEDOUT,
               ECONNREFUSED,
+              EREMOTEIO,
+              EDQUOT,
+              ECANCELED,
               EPIPE)
           .stream()
           .collect(Collectors.toUnmodifiableMap(Errno::number, Function.identity()));

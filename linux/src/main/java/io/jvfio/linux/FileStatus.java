@@ -1,5 +1,6 @@
 package io.jvfio.linux;
 
+import io.jvfio.linux.uapi.Statx;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
@@ -7,42 +8,65 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /**
- * What this machine's kernel tells of an open file. Source: {@code statx(2)}, whose struct is the
- * same on all architectures.
+ * What the kernel tells of an open file. Source: {@code statx(2)}, whose struct is the same on all
+ * architectures.
  *
  * @param regular whether it has content of a size, and is no device, directory or socket
- * @param byteSize the size of the content; 0 for most of what is not regular
+ * @param byteSize the size of the content; 0 for most of what is not regular, block devices too
+ *     ({@link Kernel#fileSize} knows theirs)
  * @param blockSize the unit of the file system; of hugetlbfs the size of a page
+ * @param allocatedBytes the space that the content takes: less than its size where it has holes
+ * @param links how many names it has; 0 for a file that was deleted
+ * @param isBlockDevice whether it is a disk or a part of one
+ * @param directMemoryAlignment what the address of memory must be a multiple of for {@link
+ *     Kernel#O_DIRECT}; 0 where that is not known, as before Linux 6.1, or not possible
+ * @param directOffsetAlignment what offset and length must be a multiple of then; 0 as above
  */
-public record FileStatus(boolean regular, long byteSize, long blockSize) {
+public record FileStatus(
+    boolean regular,
+    long byteSize,
+    long blockSize,
+    long allocatedBytes,
+    int links,
+    boolean isBlockDevice,
+    int directMemoryAlignment,
+    int directOffsetAlignment) {
   private static final int AT_EMPTY_PATH = 0x1000;
-  private static final int STATX_TYPE_AND_SIZE = 0x201;
   private static final int S_IFMT = 0xf000;
   private static final int S_IFREG = 0x8000;
+  private static final int S_IFBLK = 0x6000;
+  private static final int SECTOR = 512;
+  private static final int ASKED =
+      Statx.STATX_TYPE
+          | Statx.STATX_NLINK
+          | Statx.STATX_SIZE
+          | Statx.STATX_BLOCKS
+          | Statx.STATX_DIOALIGN;
 
-  private static final long STRUCT_SIZE = 256;
-  private static final long BLOCK_SIZE_OFFSET = 4;
-  private static final long MODE_OFFSET = 28;
-  private static final long SIZE_OFFSET = 40;
-
-  /**
-   * Asks for the file behind {@code fd}.
-   *
-   * @throws ErrnoException EBADF if there is none, or why the kernel cannot tell
-   */
-  public static FileStatus of(int fd) throws ErrnoException {
+  /** Asks this machine's kernel; see {@link Kernel#status}. */
+  static FileStatus of(int fd) throws ErrnoException {
     try (var arena = Arena.ofConfined()) {
-      var status = arena.allocate(STRUCT_SIZE, Long.BYTES);
-      int result =
-          Call.statx(fd, arena.allocateFrom(""), AT_EMPTY_PATH, STATX_TYPE_AND_SIZE, status);
+      var status = Statx.allocate(arena);
+      int result = Call.statx(fd, arena.allocateFrom(""), AT_EMPTY_PATH, ASKED, status);
       if (result < 0) {
         throw new ErrnoException("statx(fd " + fd + ")", Errno.ofResult(result));
       }
-      return new FileStatus(
-          (status.get(ValueLayout.JAVA_SHORT, MODE_OFFSET) & S_IFMT) == S_IFREG,
-          status.get(ValueLayout.JAVA_LONG, SIZE_OFFSET),
-          Integer.toUnsignedLong(status.get(ValueLayout.JAVA_INT, BLOCK_SIZE_OFFSET)));
+      return of(status);
     }
+  }
+
+  private static FileStatus of(MemorySegment status) {
+    int type = Statx.mode(status) & S_IFMT;
+    boolean tellsAlignment = (Statx.mask(status) & Statx.STATX_DIOALIGN) != 0;
+    return new FileStatus(
+        type == S_IFREG,
+        Statx.size(status),
+        Integer.toUnsignedLong(Statx.blksize(status)),
+        Statx.blocks(status) * SECTOR,
+        Statx.nlink(status),
+        type == S_IFBLK,
+        tellsAlignment ? Statx.dioMemAlign(status) : 0,
+        tellsAlignment ? Statx.dioOffsetAlign(status) : 0);
   }
 
   private static final class Call {

@@ -8,13 +8,17 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /**
- * The system calls that VFIO needs, and the files that describe the machine. {@link LinuxKernel}
- * makes them; a simulated host answers them; a decorator can make any single one of them fail.
+ * The system calls that VFIO and a storage server need, and the files that describe the machine.
+ * {@link LinuxKernel} makes them; a simulated host answers them; a {@link ForwardingKernel} can
+ * make any single one of them fail.
  *
  * <p>A call answers as the kernel does: a result of zero or more, or a negated {@link Errno}
- * number. Nothing is thrown for a failed call except by the file methods ({@link #readText}, {@link
- * #list}, {@link #readLink}), which return objects. Interpretation is the caller's: for some ioctls
- * a positive result is a failure.
+ * number. Nothing is thrown for a failed call except by the methods that return objects ({@link
+ * #readText}, {@link #list}, {@link #readLink}, {@link #status}). Interpretation is the caller's:
+ * for some ioctls a positive result is a failure.
+ *
+ * <p>The calls that only storage needs answer ENOSYS unless an implementation has them: a simulated
+ * host has devices and no disks.
  *
  * <p>All methods may be called from any thread.
  */
@@ -22,8 +26,41 @@ public interface Kernel {
   /** {@code O_RDONLY}. */
   int O_RDONLY = 0;
 
+  /** {@code O_WRONLY}. */
+  int O_WRONLY = 1;
+
   /** {@code O_RDWR}. */
   int O_RDWR = 2;
+
+  /** {@code O_CREAT}: a file that is not there is made. */
+  int O_CREAT = 0x40;
+
+  /** {@code O_EXCL}: with {@link #O_CREAT}, a file that is there already is EEXIST. */
+  int O_EXCL = 0x80;
+
+  /** {@code O_TRUNC}: a file that is there loses its content. */
+  int O_TRUNC = 0x200;
+
+  /**
+   * {@code O_DIRECT}, as x86 has it: transfers pass by the page cache, and must be aligned as
+   * {@link FileStatus} tells. {@link LinuxKernel} translates it where it is another bit.
+   */
+  int O_DIRECT = 0x4000;
+
+  /** {@code O_DIRECTORY}, as x86 has it: anything else is ENOTDIR. */
+  int O_DIRECTORY = 0x10000;
+
+  /** {@code O_NOFOLLOW}, as x86 has it: a symbolic link at the end of the path is ELOOP. */
+  int O_NOFOLLOW = 0x20000;
+
+  /** {@code FALLOC_FL_KEEP_SIZE}: the file does not grow. */
+  int FALLOC_FL_KEEP_SIZE = 1;
+
+  /** {@code FALLOC_FL_PUNCH_HOLE}, with {@link #FALLOC_FL_KEEP_SIZE}: space is given back. */
+  int FALLOC_FL_PUNCH_HOLE = 2;
+
+  /** {@code FALLOC_FL_ZERO_RANGE}: the range reads as zeroes, and its space stays taken. */
+  int FALLOC_FL_ZERO_RANGE = 0x10;
 
   /** {@code PROT_READ}. */
   int PROT_READ = 1;
@@ -80,13 +117,20 @@ public interface Kernel {
   /** The page size in bytes. */
   int pageSize();
 
+  /** {@link #open(String, int, int)} of a file that is there. */
+  default int open(String path, int flags) {
+    return open(path, flags, 0);
+  }
+
   /**
    * Opens a file; the descriptor is always closed on exec.
    *
-   * @param flags {@link #O_RDONLY} or {@link #O_RDWR}
+   * @param flags {@link #O_RDONLY}, {@link #O_WRONLY} or {@link #O_RDWR}, with other flags of
+   *     {@code open(2)} in x86's encoding
+   * @param mode the permissions of a file that is made, before the umask; 0 if none is
    * @return the file descriptor, or a negated errno
    */
-  int open(String path, int flags);
+  int open(String path, int flags, int mode);
 
   /** Closes {@code fd}. */
   int close(int fd);
@@ -129,6 +173,116 @@ public interface Kernel {
    * or a negated errno.
    */
   long write(int fd, MemorySegment source);
+
+  /**
+   * Reads at {@code offset} into several pieces of memory, one after the other. Source: {@code
+   * preadv(2)}.
+   *
+   * @param vectors an array of {@code struct iovec}, each the address and the length of a piece, 8
+   *     bytes each
+   * @param count how many pieces, at most 1024
+   * @return the number of bytes read, or a negated errno
+   */
+  default long preadv(int fd, MemorySegment vectors, int count, long offset) {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
+   * Writes several pieces of memory, one after the other, at {@code offset}. Source: {@code
+   * pwritev(2)}.
+   *
+   * @param vectors as of {@link #preadv}
+   * @param count how many pieces, at most 1024
+   * @return the number of bytes written, or a negated errno
+   */
+  default long pwritev(int fd, MemorySegment vectors, int count, long offset) {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
+   * Tells how many bytes a regular file or a block device has; the position of {@code fd}, which
+   * {@link #read} and {@link #write} go by, is behind the last one then. Source: {@code lseek(2)}.
+   */
+  default long fileSize(int fd) {
+    return Errno.ENOSYS.result();
+  }
+
+  /** Cuts a file, or lets it grow by a hole. Source: {@code ftruncate(2)}. */
+  default int truncate(int fd, long byteSize) {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
+   * Takes space for a part of a file, gives it back, or zeroes it. Source: {@code fallocate(2)}.
+   *
+   * @param mode 0, or {@link #FALLOC_FL_KEEP_SIZE}, {@link #FALLOC_FL_PUNCH_HOLE} and {@link
+   *     #FALLOC_FL_ZERO_RANGE}
+   */
+  default int allocate(int fd, int mode, long offset, long byteSize) {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
+   * Waits until what was written is on the medium. An error is told once for each time that the
+   * file was opened: the next call may answer 0 although the data are lost. Source: {@code
+   * fdatasync(2)}.
+   */
+  default int synchronizeData(int fd) {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
+   * Locks the whole of a file, without waiting, against everybody else who asks for a lock. The
+   * lock belongs to what {@link #open} made and ends with its last descriptor. Source: {@code
+   * F_OFD_SETLK} in {@code fcntl_locking(2)}.
+   *
+   * @param isExclusive whether nobody else may have any lock, which needs a descriptor that can
+   *     write; or others may have the same kind, which needs one that can read
+   * @return 0, or a negated errno: EAGAIN if somebody else has it
+   */
+  default int lockFile(int fd, boolean isExclusive) {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
+   * Tells what is behind a descriptor. Source: {@code statx(2)}.
+   *
+   * @throws ErrnoException EBADF if nothing is, or why the kernel cannot tell
+   */
+  default FileStatus status(int fd) throws ErrnoException {
+    throw new ErrnoException("statx(fd " + fd + ")", Errno.ENOSYS);
+  }
+
+  /**
+   * Makes the rings of {@code io_uring}, which are mapped from the descriptor; it is always closed
+   * on exec. Source: {@code io_uring_setup(2)}.
+   *
+   * @param params {@code struct io_uring_params}, which the kernel fills
+   * @return the file descriptor, or a negated errno
+   */
+  default int ioUringSetup(int entries, MemorySegment params) {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
+   * Hands over what stands in the submission ring, waits for completions, or both. Source: {@code
+   * io_uring_enter(2)}.
+   *
+   * @return how many submissions were taken, or a negated errno if none was
+   */
+  default int ioUringEnter(int fd, int toSubmit, int minComplete, int flags) {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
+   * Registers files, buffers or an eventfd with a ring, or asks what it can do. Source: {@code
+   * io_uring_register(2)}.
+   *
+   * @param argument what {@code operation} needs, or {@link MemorySegment#NULL}
+   */
+  default int ioUringRegister(int fd, int operation, MemorySegment argument, int count) {
+    return Errno.ENOSYS.result();
+  }
 
   /**
    * Makes a counter that a read of 8 bytes takes and zeroes and a write of 8 bytes adds to, both in

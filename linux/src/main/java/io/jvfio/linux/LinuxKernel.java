@@ -19,6 +19,7 @@ import java.nio.file.NotDirectoryException;
 import java.nio.file.NotLinkException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 
 /**
@@ -63,12 +64,13 @@ public final class LinuxKernel implements Kernel {
   }
 
   @Override
-  public int open(String path, int flags) {
+  public int open(String path, int flags, int mode) {
+    int translated = ARCHITECTURE.openFlags(flags) | O_CLOEXEC;
     try (var arena = Arena.ofConfined()) {
       var name = arena.allocateFrom(path);
       int result;
       do {
-        result = Open.call(name, flags | O_CLOEXEC);
+        result = Open.call(name, translated, mode);
       } while (result == -EINTR);
       return result;
     }
@@ -107,6 +109,127 @@ public final class LinuxKernel implements Kernel {
       result = PositionedIo.call(PositionedIo.PWRITE, fd, source, offset);
     } while (result == -EINTR);
     return result;
+  }
+
+  @Override
+  public long preadv(int fd, MemorySegment vectors, int count, long offset) {
+    long result;
+    do {
+      result = StorageCalls.VectorIo.read(fd, vectors, count, offset);
+    } while (result == -EINTR);
+    return result;
+  }
+
+  @Override
+  public long pwritev(int fd, MemorySegment vectors, int count, long offset) {
+    long result;
+    do {
+      result = StorageCalls.VectorIo.write(fd, vectors, count, offset);
+    } while (result == -EINTR);
+    return result;
+  }
+
+  @Override
+  public long fileSize(int fd) {
+    return StorageCalls.Size.call(fd);
+  }
+
+  @Override
+  public int truncate(int fd, long byteSize) {
+    int result;
+    do {
+      result = StorageCalls.Truncation.call(fd, byteSize);
+    } while (result == -EINTR);
+    return result;
+  }
+
+  @Override
+  public int allocate(int fd, int mode, long offset, long byteSize) {
+    int result;
+    do {
+      result = StorageCalls.Allocation.call(fd, mode, offset, byteSize);
+    } while (result == -EINTR);
+    return result;
+  }
+
+  @Override
+  public int synchronizeData(int fd) {
+    int result;
+    do {
+      result = StorageCalls.Synchronization.call(fd);
+    } while (result == -EINTR);
+    return result;
+  }
+
+  @Override
+  public int lockFile(int fd, boolean isExclusive) {
+    return StorageCalls.Lock.call(fd, isExclusive);
+  }
+
+  @Override
+  public FileStatus status(int fd) throws ErrnoException {
+    return FileStatus.of(fd);
+  }
+
+  @Override
+  public int ioUringSetup(int entries, MemorySegment params) {
+    return StorageCalls.Uring.setup(entries, params);
+  }
+
+  @Override
+  public int ioUringEnter(int fd, int toSubmit, int minComplete, int flags) {
+    int result;
+    do {
+      // Interrupted only before anything was taken, so that nothing is handed over twice.
+      result = StorageCalls.Uring.enter(fd, toSubmit, minComplete, flags);
+    } while (result == -EINTR);
+    return result;
+  }
+
+  @Override
+  public int ioUringRegister(int fd, int operation, MemorySegment argument, int count) {
+    int result;
+    do {
+      result = StorageCalls.Uring.register(fd, operation, argument, count);
+    } while (result == -EINTR);
+    return result;
+  }
+
+  /**
+   * The processors that the calling thread may run on, by their numbers. Source: {@code
+   * sched_getaffinity(2)}.
+   *
+   * @throws IllegalStateException if the kernel cannot tell
+   */
+  public BitSet processors() {
+    try (var arena = Arena.ofConfined()) {
+      var mask = arena.allocate(StorageCalls.Affinity.MASK_SIZE, Long.BYTES);
+      int result = StorageCalls.Affinity.ofThisThread(mask);
+      if (result < 0) {
+        throw new IllegalStateException(
+            "sched_getaffinity of this thread failed: " + Errno.ofResult(result));
+      }
+      return BitSet.valueOf(mask.toArray(ValueLayout.JAVA_LONG));
+    }
+  }
+
+  /**
+   * Binds the calling thread, which must be a platform thread, to some processors. Threads that it
+   * starts from now on are bound as well. Source: {@code sched_setaffinity(2)}.
+   *
+   * @param processors their numbers
+   * @return 0, or a negated errno: EINVAL if none of them is there for this thread
+   */
+  public int setProcessors(BitSet processors) {
+    if (processors.length() > StorageCalls.Affinity.MASK_SIZE * Byte.SIZE) {
+      return Errno.EINVAL.result(); // a number that no kernel has
+    }
+    var words = processors.toLongArray();
+    try (var arena = Arena.ofConfined()) {
+      var mask = arena.allocate(StorageCalls.Affinity.MASK_SIZE, Long.BYTES);
+      MemorySegment.copy(words, 0, mask, ValueLayout.JAVA_LONG, 0, words.length);
+      return StorageCalls.Affinity.bindThisThread(mask);
+    }
   }
 
   @Override
@@ -259,7 +382,7 @@ public final class LinuxKernel implements Kernel {
     if (fd < 0) {
       return fd;
     }
-    int result = MemoryFile.truncate(fd, byteSize);
+    int result = truncate(fd, byteSize);
     if (result >= 0 && (flags & MFD_ALLOW_SEALING) != 0) {
       result = MemoryFile.seal(fd);
     }
@@ -447,10 +570,10 @@ public final class LinuxKernel implements Kernel {
             Native.CAPTURE,
             Linker.Option.firstVariadicArg(2));
 
-    static int call(MemorySegment path, int flags) {
+    static int call(MemorySegment path, int flags, int mode) {
       var capture = Native.capture();
       try {
-        int result = (int) HANDLE.invokeExact(capture, path, flags, 0);
+        int result = (int) HANDLE.invokeExact(capture, path, flags, mode);
         return result >= 0 ? result : Native.negatedErrno(capture);
       } catch (Throwable t) {
         throw Native.unexpected(t);
@@ -773,13 +896,6 @@ public final class LinuxKernel implements Kernel {
             "memfd_create",
             FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_INT),
             Native.CAPTURE);
-    private static final MethodHandle TRUNCATE =
-        Native.link(
-            "ftruncate",
-            FunctionDescriptor.of(
-                ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG),
-            Native.CAPTURE);
-
     private static final MethodHandle CONTROL =
         Native.link(
             "fcntl",
@@ -807,16 +923,6 @@ public final class LinuxKernel implements Kernel {
       var capture = Native.capture();
       try {
         int result = (int) CREATE.invokeExact(capture, name, flags);
-        return result >= 0 ? result : Native.negatedErrno(capture);
-      } catch (Throwable t) {
-        throw Native.unexpected(t);
-      }
-    }
-
-    static int truncate(int fd, long byteSize) {
-      var capture = Native.capture();
-      try {
-        int result = (int) TRUNCATE.invokeExact(capture, fd, byteSize);
         return result >= 0 ? result : Native.negatedErrno(capture);
       } catch (Throwable t) {
         throw Native.unexpected(t);

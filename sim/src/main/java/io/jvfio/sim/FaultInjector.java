@@ -2,14 +2,12 @@ package io.jvfio.sim;
 
 import static java.util.Objects.requireNonNull;
 
-import io.jvfio.linux.Architecture;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
+import io.jvfio.linux.FileStatus;
+import io.jvfio.linux.ForwardingKernel;
 import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.Kernel;
-import io.jvfio.linux.RegisterOrder;
-import io.jvfio.linux.Registers;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,13 +21,12 @@ import org.jspecify.annotations.Nullable;
  * close} gives the descriptor back whatever it answers, and {@code munmap}, which is treated alike
  * so that a failure of it leaks nothing that a caller could still free.
  *
- * <p>System calls are counted: those that return a result, {@code list} and {@code readLink}, and
- * the open, read and close that {@link Kernel#readBytes} consists of. Access to memory and
- * registers, and the facts that do not change ({@link #architecture}, {@link #pageSize}, {@link
- * #lockedMemoryLimit}), are not. All methods may be called from any thread.
+ * <p>System calls are counted: those that return a result, {@code list}, {@code readLink} and
+ * {@code status}, and the open, read and close that {@link Kernel#readBytes} consists of. Access to
+ * memory and registers, and the facts that do not change ({@link #architecture}, {@link #pageSize},
+ * {@link #lockedMemoryLimit}), are not. All methods may be called from any thread.
  */
-public final class FaultInjector implements Kernel {
-  private final Kernel kernel;
+public final class FaultInjector extends ForwardingKernel {
   private final List<Call> calls = new ArrayList<>();
   private final List<Rule> rules = new ArrayList<>();
 
@@ -47,7 +44,7 @@ public final class FaultInjector implements Kernel {
 
   /** An injector that lets every call through to {@code kernel}. */
   public FaultInjector(Kernel kernel) {
-    this.kernel = requireNonNull(kernel);
+    super(kernel);
   }
 
   /** Makes call number {@code index}, from 0, fail with {@code errno}. */
@@ -105,138 +102,182 @@ public final class FaultInjector implements Kernel {
   }
 
   @Override
-  public Architecture architecture() {
-    return kernel.architecture();
-  }
-
-  @Override
-  public int pageSize() {
-    return kernel.pageSize();
-  }
-
-  @Override
-  public int open(String path, int flags) {
+  public int open(String path, int flags, int mode) {
     var errno = next("open", path);
-    return errno == null ? kernel.open(path, flags) : errno.result();
+    return errno == null ? super.open(path, flags, mode) : errno.result();
   }
 
   @Override
   public int close(int fd) {
     var errno = next("close", fd(fd));
-    int result = kernel.close(fd);
+    int result = super.close(fd);
     return errno == null ? result : errno.result();
   }
 
   @Override
   public int ioctl(int fd, Ioctl command, long argument) {
     var errno = next(command.name(), fd(fd));
-    return errno == null ? kernel.ioctl(fd, command, argument) : errno.result();
+    return errno == null ? super.ioctl(fd, command, argument) : errno.result();
   }
 
   @Override
   public int ioctl(int fd, Ioctl command, MemorySegment argument) {
     var errno = next(command.name(), fd(fd));
-    return errno == null ? kernel.ioctl(fd, command, argument) : errno.result();
+    return errno == null ? super.ioctl(fd, command, argument) : errno.result();
   }
 
   @Override
   public long pread(int fd, MemorySegment target, long offset) {
     var errno = next("pread", fd(fd));
-    return errno == null ? kernel.pread(fd, target, offset) : errno.result();
+    return errno == null ? super.pread(fd, target, offset) : errno.result();
   }
 
   @Override
   public long pwrite(int fd, MemorySegment source, long offset) {
     var errno = next("pwrite", fd(fd));
-    return errno == null ? kernel.pwrite(fd, source, offset) : errno.result();
+    return errno == null ? super.pwrite(fd, source, offset) : errno.result();
   }
 
   @Override
   public long read(int fd, MemorySegment target) {
     var errno = next("read", fd(fd));
-    return errno == null ? kernel.read(fd, target) : errno.result();
+    return errno == null ? super.read(fd, target) : errno.result();
   }
 
   @Override
   public long write(int fd, MemorySegment source) {
     var errno = next("write", fd(fd));
-    return errno == null ? kernel.write(fd, source) : errno.result();
+    return errno == null ? super.write(fd, source) : errno.result();
+  }
+
+  @Override
+  public long preadv(int fd, MemorySegment vectors, int count, long offset) {
+    var errno = next("preadv", fd(fd));
+    return errno == null ? super.preadv(fd, vectors, count, offset) : errno.result();
+  }
+
+  @Override
+  public long pwritev(int fd, MemorySegment vectors, int count, long offset) {
+    var errno = next("pwritev", fd(fd));
+    return errno == null ? super.pwritev(fd, vectors, count, offset) : errno.result();
+  }
+
+  @Override
+  public long fileSize(int fd) {
+    var errno = next("lseek", fd(fd));
+    return errno == null ? super.fileSize(fd) : errno.result();
+  }
+
+  @Override
+  public int truncate(int fd, long byteSize) {
+    var errno = next("ftruncate", fd(fd));
+    return errno == null ? super.truncate(fd, byteSize) : errno.result();
+  }
+
+  @Override
+  public int allocate(int fd, int mode, long offset, long byteSize) {
+    var errno = next("fallocate", fd(fd));
+    return errno == null ? super.allocate(fd, mode, offset, byteSize) : errno.result();
+  }
+
+  @Override
+  public int synchronizeData(int fd) {
+    var errno = next("fdatasync", fd(fd));
+    return errno == null ? super.synchronizeData(fd) : errno.result();
+  }
+
+  @Override
+  public int lockFile(int fd, boolean isExclusive) {
+    var errno = next("fcntl", fd(fd));
+    return errno == null ? super.lockFile(fd, isExclusive) : errno.result();
+  }
+
+  @Override
+  public FileStatus status(int fd) throws ErrnoException {
+    var errno = next("statx", fd(fd));
+    if (errno != null) {
+      throw new ErrnoException("statx(fd " + fd + ")", errno);
+    }
+    return super.status(fd);
+  }
+
+  @Override
+  public int ioUringSetup(int entries, MemorySegment params) {
+    var errno = next("io_uring_setup", Integer.toString(entries));
+    return errno == null ? super.ioUringSetup(entries, params) : errno.result();
+  }
+
+  @Override
+  public int ioUringEnter(int fd, int toSubmit, int minComplete, int flags) {
+    var errno = next("io_uring_enter", fd(fd));
+    return errno == null ? super.ioUringEnter(fd, toSubmit, minComplete, flags) : errno.result();
+  }
+
+  @Override
+  public int ioUringRegister(int fd, int operation, MemorySegment argument, int count) {
+    var errno = next("io_uring_register", fd(fd));
+    return errno == null ? super.ioUringRegister(fd, operation, argument, count) : errno.result();
   }
 
   @Override
   public int eventFd(int initial, int flags) {
     var errno = next("eventfd", Integer.toString(initial));
-    return errno == null ? kernel.eventFd(initial, flags) : errno.result();
+    return errno == null ? super.eventFd(initial, flags) : errno.result();
   }
 
   @Override
   public int epollCreate() {
     var errno = next("epoll_create1", "");
-    return errno == null ? kernel.epollCreate() : errno.result();
+    return errno == null ? super.epollCreate() : errno.result();
   }
 
   @Override
   public int epollControl(int epollFd, int operation, int fd, int events) {
     var errno = next("epoll_ctl", fd(fd));
-    return errno == null ? kernel.epollControl(epollFd, operation, fd, events) : errno.result();
+    return errno == null ? super.epollControl(epollFd, operation, fd, events) : errno.result();
   }
 
   @Override
   public int epollWait(int epollFd, int[] ready, int timeoutMillis) {
     var errno = next("epoll_wait", fd(epollFd));
-    return errno == null ? kernel.epollWait(epollFd, ready, timeoutMillis) : errno.result();
+    return errno == null ? super.epollWait(epollFd, ready, timeoutMillis) : errno.result();
   }
 
   @Override
   public int awaitReadable(int fd, int timeoutMillis) {
     var errno = next("poll", fd(fd));
-    return errno == null ? kernel.awaitReadable(fd, timeoutMillis) : errno.result();
+    return errno == null ? super.awaitReadable(fd, timeoutMillis) : errno.result();
   }
 
   @Override
   public long mmap(long byteSize, int protection, int flags, int fd, long offset) {
     var errno = next("mmap", fd(fd));
-    return errno == null ? kernel.mmap(byteSize, protection, flags, fd, offset) : errno.result();
+    return errno == null ? super.mmap(byteSize, protection, flags, fd, offset) : errno.result();
   }
 
   @Override
   public int munmap(long address, long byteSize) {
     var errno = next("munmap", address(address));
-    int result = kernel.munmap(address, byteSize);
+    int result = super.munmap(address, byteSize);
     return errno == null ? result : errno.result();
   }
 
   @Override
   public int memoryFile(String name, int flags, long byteSize) {
     var errno = next("memfd_create", name);
-    return errno == null ? kernel.memoryFile(name, flags, byteSize) : errno.result();
+    return errno == null ? super.memoryFile(name, flags, byteSize) : errno.result();
   }
 
   @Override
   public int mlock(long address, long byteSize) {
     var errno = next("mlock", address(address));
-    return errno == null ? kernel.mlock(address, byteSize) : errno.result();
+    return errno == null ? super.mlock(address, byteSize) : errno.result();
   }
 
   @Override
   public int munlock(long address, long byteSize) {
     var errno = next("munlock", address(address));
-    return errno == null ? kernel.munlock(address, byteSize) : errno.result();
-  }
-
-  @Override
-  public MemorySegment memory(long address, long byteSize, Arena lifetime) {
-    return kernel.memory(address, byteSize, lifetime);
-  }
-
-  @Override
-  public Registers registers(long address, long byteSize, RegisterOrder order) {
-    return kernel.registers(address, byteSize, order);
-  }
-
-  @Override
-  public long lockedMemoryLimit() {
-    return kernel.lockedMemoryLimit();
+    return errno == null ? super.munlock(address, byteSize) : errno.result();
   }
 
   @Override
@@ -245,7 +286,7 @@ public final class FaultInjector implements Kernel {
     if (errno != null) {
       throw new ErrnoException("opendir(" + directory + ")", errno);
     }
-    return kernel.list(directory);
+    return super.list(directory);
   }
 
   @Override
@@ -254,6 +295,6 @@ public final class FaultInjector implements Kernel {
     if (errno != null) {
       throw new ErrnoException("readlink(" + path + ")", errno);
     }
-    return kernel.readLink(path);
+    return super.readLink(path);
   }
 }

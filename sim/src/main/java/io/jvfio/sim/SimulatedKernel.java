@@ -30,7 +30,10 @@ final class SimulatedKernel implements Kernel {
   }
 
   @Override
-  public int open(String path, int flags) {
+  public int open(String path, int flags, int mode) {
+    if (flags != O_RDONLY && flags != O_WRONLY && flags != O_RDWR) {
+      return Errno.ENOSYS.result(); // what a simulated host has is there, and nothing is made
+    }
     synchronized (host) {
       int fd = host.files().lowestFree();
       if (fd < 0) {

@@ -8,14 +8,10 @@ import io.jvfio.IommuPolicy;
 import io.jvfio.IommuType;
 import io.jvfio.Sharing;
 import io.jvfio.VfioHost;
-import io.jvfio.linux.Architecture;
-import io.jvfio.linux.ErrnoException;
+import io.jvfio.linux.ForwardingKernel;
 import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.Kernel;
-import io.jvfio.linux.RegisterOrder;
-import io.jvfio.linux.Registers;
 import io.jvfio.linux.uapi.Vfio;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 import java.util.List;
@@ -75,13 +71,12 @@ class SpaceAllocationTest {
   }
 
   /** The simulated kernel allocates; this one answers for it. */
-  private static final class QuickKernel implements Kernel {
-    private final Kernel kernel;
+  private static final class QuickKernel extends ForwardingKernel {
     boolean quick;
     long answered;
 
     QuickKernel(Kernel kernel) {
-      this.kernel = kernel;
+      super(kernel);
     }
 
     @Override
@@ -92,127 +87,7 @@ class SpaceAllocationTest {
         answered++;
         return 0;
       }
-      return kernel.ioctl(fd, command, argument);
-    }
-
-    @Override
-    public Architecture architecture() {
-      return kernel.architecture();
-    }
-
-    @Override
-    public int pageSize() {
-      return kernel.pageSize();
-    }
-
-    @Override
-    public int open(String path, int flags) {
-      return kernel.open(path, flags);
-    }
-
-    @Override
-    public int close(int fd) {
-      return kernel.close(fd);
-    }
-
-    @Override
-    public int ioctl(int fd, Ioctl command, long argument) {
-      return kernel.ioctl(fd, command, argument);
-    }
-
-    @Override
-    public long pread(int fd, MemorySegment target, long offset) {
-      return kernel.pread(fd, target, offset);
-    }
-
-    @Override
-    public long pwrite(int fd, MemorySegment source, long offset) {
-      return kernel.pwrite(fd, source, offset);
-    }
-
-    @Override
-    public long read(int fd, MemorySegment target) {
-      return kernel.read(fd, target);
-    }
-
-    @Override
-    public long write(int fd, MemorySegment source) {
-      return kernel.write(fd, source);
-    }
-
-    @Override
-    public int eventFd(int initial, int flags) {
-      return kernel.eventFd(initial, flags);
-    }
-
-    @Override
-    public int epollCreate() {
-      return kernel.epollCreate();
-    }
-
-    @Override
-    public int epollControl(int epollFd, int operation, int fd, int events) {
-      return kernel.epollControl(epollFd, operation, fd, events);
-    }
-
-    @Override
-    public int epollWait(int epollFd, int[] ready, int timeoutMillis) {
-      return kernel.epollWait(epollFd, ready, timeoutMillis);
-    }
-
-    @Override
-    public int awaitReadable(int fd, int timeoutMillis) {
-      return kernel.awaitReadable(fd, timeoutMillis);
-    }
-
-    @Override
-    public long mmap(long byteSize, int protection, int flags, int fd, long offset) {
-      return kernel.mmap(byteSize, protection, flags, fd, offset);
-    }
-
-    @Override
-    public int munmap(long address, long byteSize) {
-      return kernel.munmap(address, byteSize);
-    }
-
-    @Override
-    public int memoryFile(String name, int flags, long byteSize) {
-      return kernel.memoryFile(name, flags, byteSize);
-    }
-
-    @Override
-    public int mlock(long address, long byteSize) {
-      return kernel.mlock(address, byteSize);
-    }
-
-    @Override
-    public int munlock(long address, long byteSize) {
-      return kernel.munlock(address, byteSize);
-    }
-
-    @Override
-    public MemorySegment memory(long address, long byteSize, Arena lifetime) {
-      return kernel.memory(address, byteSize, lifetime);
-    }
-
-    @Override
-    public Registers registers(long address, long byteSize, RegisterOrder order) {
-      return kernel.registers(address, byteSize, order);
-    }
-
-    @Override
-    public long lockedMemoryLimit() {
-      return kernel.lockedMemoryLimit();
-    }
-
-    @Override
-    public List<String> list(String directory) throws ErrnoException {
-      return kernel.list(directory);
-    }
-
-    @Override
-    public String readLink(String path) throws ErrnoException {
-      return kernel.readLink(path);
+      return super.ioctl(fd, command, argument);
     }
   }
 }

@@ -1,34 +1,28 @@
 package io.jvfio.user;
 
-import io.jvfio.linux.Architecture;
 import io.jvfio.linux.Errno;
-import io.jvfio.linux.ErrnoException;
+import io.jvfio.linux.ForwardingKernel;
 import io.jvfio.linux.Ioctl;
-import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
-import io.jvfio.linux.RegisterOrder;
-import io.jvfio.linux.Registers;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.linux.uapi.VfioDeviceInfo;
 import io.jvfio.linux.uapi.VfioIrqInfo;
 import io.jvfio.linux.uapi.VfioIrqSet;
 import io.jvfio.linux.uapi.VfioRegionInfo;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.List;
 
 /**
  * This machine's kernel, and what a VFIO device file would answer for the descriptor of a
  * connection: calls on it become messages. Everything above the system calls is the same for a
  * device behind a socket, then.
  */
-final class ClientKernel implements Kernel {
-  private final LinuxKernel real = LinuxKernel.instance();
+final class ClientKernel extends ForwardingKernel {
   private final ClientConnection connection;
   private final ClientFeatures features;
   private final MigrationPipes pipes;
 
   ClientKernel(ClientConnection connection) {
+    super(LinuxKernel.instance());
     this.connection = connection;
     this.pipes = new MigrationPipes(connection);
     this.features = new ClientFeatures(connection, pipes);
@@ -41,7 +35,7 @@ final class ClientKernel implements Kernel {
   @Override
   public int ioctl(int fd, Ioctl command, long argument) {
     if (!isDevice(fd)) {
-      return pipes.isPipe(fd) ? Errno.ENOTTY.result() : real.ioctl(fd, command, argument);
+      return pipes.isPipe(fd) ? Errno.ENOTTY.result() : super.ioctl(fd, command, argument);
     }
     return command.equals(Vfio.VFIO_DEVICE_RESET) ? connection.reset() : Errno.ENOTTY.result();
   }
@@ -49,7 +43,7 @@ final class ClientKernel implements Kernel {
   @Override
   public int ioctl(int fd, Ioctl command, MemorySegment argument) {
     if (!isDevice(fd)) {
-      return pipes.isPipe(fd) ? Errno.ENOTTY.result() : real.ioctl(fd, command, argument);
+      return pipes.isPipe(fd) ? Errno.ENOTTY.result() : super.ioctl(fd, command, argument);
     }
     if (command.equals(Vfio.VFIO_DEVICE_GET_INFO)) {
       return info(argument);
@@ -117,7 +111,7 @@ final class ClientKernel implements Kernel {
     return isDevice(fd)
         ? connection.read(
             (int) (offset >>> Description.REGION_SHIFT), offset & Description.OFFSET_MASK, target)
-        : real.pread(fd, target, offset);
+        : super.pread(fd, target, offset);
   }
 
   @Override
@@ -125,19 +119,19 @@ final class ClientKernel implements Kernel {
     return isDevice(fd)
         ? connection.write(
             (int) (offset >>> Description.REGION_SHIFT), offset & Description.OFFSET_MASK, source)
-        : real.pwrite(fd, source, offset);
+        : super.pwrite(fd, source, offset);
   }
 
   @Override
   public long read(int fd, MemorySegment target) {
     var pipe = pipes.pipe(fd);
-    return pipe == null ? real.read(fd, target) : pipe.read(target);
+    return pipe == null ? super.read(fd, target) : pipe.read(target);
   }
 
   @Override
   public long write(int fd, MemorySegment source) {
     var pipe = pipes.pipe(fd);
-    return pipe == null ? real.write(fd, source) : pipe.write(source);
+    return pipe == null ? super.write(fd, source) : pipe.write(source);
   }
 
   @Override
@@ -146,7 +140,7 @@ final class ClientKernel implements Kernel {
       return connection.close();
     }
     pipes.forget(fd);
-    return real.close(fd);
+    return super.close(fd);
   }
 
   @Override
@@ -160,93 +154,18 @@ final class ClientKernel implements Kernel {
                 protection,
                 (int) (offset >>> Description.REGION_SHIFT),
                 offset & Description.OFFSET_MASK)
-        : real.mmap(byteSize, protection, flags, fd, offset);
+        : super.mmap(byteSize, protection, flags, fd, offset);
   }
 
   @Override
   public int munmap(long address, long byteSize) {
     connection.mappings().forget(address);
-    return real.munmap(address, byteSize);
+    return super.munmap(address, byteSize);
   }
 
   /** A memory file goes to the server, which must not be able to cut it short under us. */
   @Override
   public int memoryFile(String name, int flags, long byteSize) {
-    return real.memoryFile(name, flags | MFD_ALLOW_SEALING, byteSize);
-  }
-
-  @Override
-  public Architecture architecture() {
-    return real.architecture();
-  }
-
-  @Override
-  public int pageSize() {
-    return real.pageSize();
-  }
-
-  @Override
-  public int open(String path, int flags) {
-    return real.open(path, flags);
-  }
-
-  @Override
-  public int eventFd(int initial, int flags) {
-    return real.eventFd(initial, flags);
-  }
-
-  @Override
-  public int epollCreate() {
-    return real.epollCreate();
-  }
-
-  @Override
-  public int epollControl(int epollFd, int operation, int fd, int events) {
-    return real.epollControl(epollFd, operation, fd, events);
-  }
-
-  @Override
-  public int epollWait(int epollFd, int[] ready, int timeoutMillis) {
-    return real.epollWait(epollFd, ready, timeoutMillis);
-  }
-
-  @Override
-  public int awaitReadable(int fd, int timeoutMillis) {
-    return real.awaitReadable(fd, timeoutMillis);
-  }
-
-  @Override
-  public int mlock(long address, long byteSize) {
-    return real.mlock(address, byteSize);
-  }
-
-  @Override
-  public int munlock(long address, long byteSize) {
-    return real.munlock(address, byteSize);
-  }
-
-  @Override
-  public MemorySegment memory(long address, long byteSize, Arena lifetime) {
-    return real.memory(address, byteSize, lifetime);
-  }
-
-  @Override
-  public Registers registers(long address, long byteSize, RegisterOrder order) {
-    return real.registers(address, byteSize, order);
-  }
-
-  @Override
-  public long lockedMemoryLimit() {
-    return real.lockedMemoryLimit();
-  }
-
-  @Override
-  public List<String> list(String directory) throws ErrnoException {
-    return real.list(directory);
-  }
-
-  @Override
-  public String readLink(String path) throws ErrnoException {
-    return real.readLink(path);
+    return super.memoryFile(name, flags | MFD_ALLOW_SEALING, byteSize);
   }
 }

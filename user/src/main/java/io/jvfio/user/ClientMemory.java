@@ -253,7 +253,7 @@ final class ClientMemory implements DmaPort, AutoCloseable {
       int fd, long fileOffset, long iova, long byteSize, boolean readable, boolean writable) {
     FileStatus status;
     try {
-      status = FileStatus.of(fd);
+      status = KERNEL.status(fd);
     } catch (ErrnoException e) {
       return e.errno().result();
     }

@@ -36,6 +36,9 @@ class VfioHeaderTest {
           "linux/iommufd.h",
           "linux/pci_regs.h",
           "linux/fcntl.h",
+          "linux/falloc.h",
+          "linux/stat.h",
+          "linux/io_uring.h",
           "linux/mman.h",
           "linux/memfd.h",
           "linux/resource.h",
@@ -143,7 +146,7 @@ class VfioHeaderTest {
     rows.addAll(constantRows());
     rows.addAll(registerRows());
     rows.addAll(commandRows(architecture));
-    rows.addAll(kernelRows());
+    rows.addAll(kernelRows(architecture));
 
     Comparison comparison = compiler.compare(HEADERS, rows);
     System.out.printf(
@@ -212,7 +215,7 @@ class VfioHeaderTest {
   }
 
   private static List<Field> constants() {
-    return Stream.of(Vfio.class, Iommufd.class)
+    return Stream.of(Vfio.class, Iommufd.class, Statx.class)
         .flatMap(type -> Arrays.stream(type.getFields()))
         .toList();
   }
@@ -250,11 +253,16 @@ class VfioHeaderTest {
         .toList();
   }
 
-  private static List<HeaderRow> kernelRows() throws Exception {
+  private static List<HeaderRow> kernelRows(Architecture architecture) throws Exception {
     var rows = new ArrayList<HeaderRow>();
     for (var field : Kernel.class.getFields()) {
       if (field.getType() == int.class) {
-        rows.add(HeaderRow.equal(field.getName(), Integer.toUnsignedLong(field.getInt(null))));
+        int value = field.getInt(null);
+        rows.add(
+            HeaderRow.equal(
+                field.getName(),
+                Integer.toUnsignedLong(
+                    field.getName().startsWith("O_") ? architecture.openFlags(value) : value)));
       }
     }
     // Not part of the interface, so by value: what LinuxKernel passes on its own account.

@@ -1,0 +1,204 @@
+package io.jvfio.linux;
+
+import static java.util.Objects.requireNonNull;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/**
+ * A kernel that hands every call on to another one; a subclass overrides those that it answers or
+ * watches itself.
+ *
+ * <p>{@link Kernel#readBytes}, {@link Kernel#readText}, and the shorter forms of {@link #open} and
+ * {@link #registers} consist of other calls and are not handed on as a whole, so that a subclass
+ * sees what they do.
+ */
+public abstract class ForwardingKernel implements Kernel {
+  private final Kernel kernel;
+
+  /** Hands calls on to {@code kernel}. */
+  protected ForwardingKernel(Kernel kernel) {
+    this.kernel = requireNonNull(kernel);
+  }
+
+  @Override
+  public Architecture architecture() {
+    return kernel.architecture();
+  }
+
+  @Override
+  public int pageSize() {
+    return kernel.pageSize();
+  }
+
+  @Override
+  public int open(String path, int flags, int mode) {
+    return kernel.open(path, flags, mode);
+  }
+
+  @Override
+  public int close(int fd) {
+    return kernel.close(fd);
+  }
+
+  @Override
+  public int ioctl(int fd, Ioctl command, long argument) {
+    return kernel.ioctl(fd, command, argument);
+  }
+
+  @Override
+  public int ioctl(int fd, Ioctl command, MemorySegment argument) {
+    return kernel.ioctl(fd, command, argument);
+  }
+
+  @Override
+  public long pread(int fd, MemorySegment target, long offset) {
+    return kernel.pread(fd, target, offset);
+  }
+
+  @Override
+  public long pwrite(int fd, MemorySegment source, long offset) {
+    return kernel.pwrite(fd, source, offset);
+  }
+
+  @Override
+  public long read(int fd, MemorySegment target) {
+    return kernel.read(fd, target);
+  }
+
+  @Override
+  public long write(int fd, MemorySegment source) {
+    return kernel.write(fd, source);
+  }
+
+  @Override
+  public long preadv(int fd, MemorySegment vectors, int count, long offset) {
+    return kernel.preadv(fd, vectors, count, offset);
+  }
+
+  @Override
+  public long pwritev(int fd, MemorySegment vectors, int count, long offset) {
+    return kernel.pwritev(fd, vectors, count, offset);
+  }
+
+  @Override
+  public long fileSize(int fd) {
+    return kernel.fileSize(fd);
+  }
+
+  @Override
+  public int truncate(int fd, long byteSize) {
+    return kernel.truncate(fd, byteSize);
+  }
+
+  @Override
+  public int allocate(int fd, int mode, long offset, long byteSize) {
+    return kernel.allocate(fd, mode, offset, byteSize);
+  }
+
+  @Override
+  public int synchronizeData(int fd) {
+    return kernel.synchronizeData(fd);
+  }
+
+  @Override
+  public int lockFile(int fd, boolean isExclusive) {
+    return kernel.lockFile(fd, isExclusive);
+  }
+
+  @Override
+  public FileStatus status(int fd) throws ErrnoException {
+    return kernel.status(fd);
+  }
+
+  @Override
+  public int ioUringSetup(int entries, MemorySegment params) {
+    return kernel.ioUringSetup(entries, params);
+  }
+
+  @Override
+  public int ioUringEnter(int fd, int toSubmit, int minComplete, int flags) {
+    return kernel.ioUringEnter(fd, toSubmit, minComplete, flags);
+  }
+
+  @Override
+  public int ioUringRegister(int fd, int operation, MemorySegment argument, int count) {
+    return kernel.ioUringRegister(fd, operation, argument, count);
+  }
+
+  @Override
+  public int eventFd(int initial, int flags) {
+    return kernel.eventFd(initial, flags);
+  }
+
+  @Override
+  public int epollCreate() {
+    return kernel.epollCreate();
+  }
+
+  @Override
+  public int epollControl(int epollFd, int operation, int fd, int events) {
+    return kernel.epollControl(epollFd, operation, fd, events);
+  }
+
+  @Override
+  public int epollWait(int epollFd, int[] ready, int timeoutMillis) {
+    return kernel.epollWait(epollFd, ready, timeoutMillis);
+  }
+
+  @Override
+  public int awaitReadable(int fd, int timeoutMillis) {
+    return kernel.awaitReadable(fd, timeoutMillis);
+  }
+
+  @Override
+  public long mmap(long byteSize, int protection, int flags, int fd, long offset) {
+    return kernel.mmap(byteSize, protection, flags, fd, offset);
+  }
+
+  @Override
+  public int munmap(long address, long byteSize) {
+    return kernel.munmap(address, byteSize);
+  }
+
+  @Override
+  public int memoryFile(String name, int flags, long byteSize) {
+    return kernel.memoryFile(name, flags, byteSize);
+  }
+
+  @Override
+  public int mlock(long address, long byteSize) {
+    return kernel.mlock(address, byteSize);
+  }
+
+  @Override
+  public int munlock(long address, long byteSize) {
+    return kernel.munlock(address, byteSize);
+  }
+
+  @Override
+  public MemorySegment memory(long address, long byteSize, Arena lifetime) {
+    return kernel.memory(address, byteSize, lifetime);
+  }
+
+  @Override
+  public Registers registers(long address, long byteSize, RegisterOrder order) {
+    return kernel.registers(address, byteSize, order);
+  }
+
+  @Override
+  public long lockedMemoryLimit() {
+    return kernel.lockedMemoryLimit();
+  }
+
+  @Override
+  public List<String> list(String directory) throws ErrnoException {
+    return kernel.list(directory);
+  }
+
+  @Override
+  public String readLink(String path) throws ErrnoException {
+    return kernel.readLink(path);
+  }
+}
