@@ -33,6 +33,7 @@ public final class LinuxKernel implements Kernel {
   private static final int O_CLOEXEC = 0x80000;
   private static final int RLIMIT_MEMLOCK = 8;
   private static final int MFD_CLOEXEC = 1;
+  private static final int PROT_NONE = 0;
   private static final int MAP_FIXED = 0x10;
   private static final int EFD_CLOEXEC = 0x80000;
   private static final int EPOLL_CLOEXEC = 0x80000;
@@ -347,6 +348,19 @@ public final class LinuxKernel implements Kernel {
    */
   public long remap(long address, long byteSize, int protection, int fd, long offset) {
     return mmapAt(address, byteSize, protection, MAP_SHARED | MAP_FIXED, fd, offset);
+  }
+
+  /**
+   * Puts memory that nobody can read or write in the place of what {@link #mmap} mapped before, of
+   * which this process keeps nothing but the addresses: a system call that is given one answers
+   * EFAULT, and no other mapping gets them.
+   *
+   * @param address what {@link #mmap} answered
+   * @param byteSize as it was mapped
+   * @return {@code address}, or a negated errno: the old mapping is there as before then
+   */
+  public long remapInaccessible(long address, long byteSize) {
+    return mmapAt(address, byteSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   }
 
   /** {@link #mmap} with an address, which {@code MAP_FIXED} in {@code flags} makes binding. */

@@ -444,4 +444,18 @@ class LinuxKernelTest {
       return wrong;
     };
   }
+
+  @Test
+  void keepsAddressesWithoutTheirMemory() throws Exception {
+    int file = KERNEL.open(file("text").toString(), Kernel.O_RDONLY);
+    int size = KERNEL.pageSize();
+    long address =
+        KERNEL.mmap(size, Kernel.PROT_READ, Kernel.MAP_PRIVATE | Kernel.MAP_ANONYMOUS, -1, 0);
+    assertThat(KERNEL.remapInaccessible(address, size)).isEqualTo(address);
+    var memory = NativeMemory.at(address, 4, Arena.global());
+    assertThat(errno(KERNEL.pread(file, memory, 0))).isEqualTo(Errno.EFAULT);
+    assertThat(KERNEL.munmap(address, size)).isZero();
+    assertThat(errno(KERNEL.remapInaccessible(address, 0))).isEqualTo(Errno.EINVAL);
+    KERNEL.close(file);
+  }
 }

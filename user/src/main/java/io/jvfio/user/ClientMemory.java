@@ -8,7 +8,9 @@ import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.NativeMemory;
 import io.jvfio.model.DmaFaultException;
+import io.jvfio.model.DmaLease;
 import io.jvfio.model.DmaPort;
+import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -24,9 +26,10 @@ import org.jspecify.annotations.Nullable;
  * <p>The client keeps its descriptors and may make a file shorter at any time. What is then missing
  * is a fault of the one access that wanted it ({@link GuardedMemory}).
  *
- * <p>Maps are changed by one thread, while nobody reads or writes: a server quiesces its device for
- * that. Otherwise accesses may come from several threads, as far as {@link DmaMessages} can take
- * them. Nothing is allocated for an access that succeeds.
+ * <p>Maps are changed by one thread, while nobody reads, writes or begins a lease: a server
+ * quiesces its device for that. Otherwise accesses may come from several threads, as far as {@link
+ * DmaMessages} can take them. A lease may end at any time, on any thread. Nothing is allocated for
+ * an access that succeeds, nor for a lease.
  */
 final class ClientMemory implements DmaPort, AutoCloseable {
   /** What every address, size and file offset is a multiple of, as the protocol has it. */
@@ -77,24 +80,99 @@ final class ClientMemory implements DmaPort, AutoCloseable {
   /** One map of the client's. */
   private record Range(
       long start, long byteSize, boolean readable, boolean writable, @Nullable Mapping mapping) {
+    Range with(Mapping file) {
+      return new Range(start, byteSize, readable, writable, file);
+    }
+
     boolean holds(long iova) {
       return Long.compareUnsigned(iova - start, byteSize) < 0;
     }
   }
 
   /**
-   * A file in this process's memory.
+   * A file in this process's memory, and all leases of it at once.
    *
-   * @param memory what the client's map covers of it
-   * @param address of all that is mapped
-   * @param byteSize of all that is mapped
+   * <p>The addresses are given back when both the client's map and the last lease have ended. If
+   * the map ends first, nobody can reach the client's memory by them from then on, but nobody else
+   * gets them either: a system call that still has one answers EFAULT, and cannot write into what
+   * has come to be there instead.
    */
-  private record Mapping(MemorySegment memory, Arena lifetime, long address, long byteSize) {
+  private static final class Mapping implements DmaLease {
+    private static final System.Logger LOG = System.getLogger("io.jvfio");
+
+    /** What the client's map covers of it. */
+    final MemorySegment memory;
+
+    private final long iova;
+    private final DirtyLog log;
+    private final Arena lifetime = Arena.ofShared();
+
+    /** Of all that is mapped, which may be more. */
+    private final long address;
+
+    private final long byteSize;
+
+    /** How many leases there are, and one for the client's map. */
+    private final AtomicInteger users = new AtomicInteger(1);
+
+    /**
+     * What is mapped at {@code address}.
+     *
+     * @param delta where in it the client's map begins
+     */
+    Mapping(Range range, long address, long byteSize, long delta, DirtyLog log) {
+      this.iova = range.start();
+      this.address = address;
+      this.byteSize = byteSize;
+      this.log = log;
+      memory = NativeMemory.at(address + delta, range.byteSize(), lifetime);
+    }
+
+    /** One lease more; while the client's map is there. */
+    void begin() {
+      users.incrementAndGet();
+    }
+
+    boolean isLeased() {
+      return users.get() > 1;
+    }
+
+    @Override
+    public long address(long at) {
+      return memory.address() + (at - iova);
+    }
+
+    @Override
+    public void end(long at, long length, boolean wasWritten) {
+      // Marked afterwards: a page that is told of in between is told of again.
+      if (wasWritten && log.isRunning()) {
+        log.wrote(at, length);
+      }
+      leave();
+    }
+
+    /** The client's map has ended. */
     void close() {
       // Whoever is still at it gets an exception from here on, instead of ending the JVM.
       lifetime.close();
-      KERNEL.munmap(address, byteSize);
-      MAPPINGS.decrementAndGet();
+      if (isLeased()) {
+        long result = KERNEL.remapInaccessible(address, byteSize);
+        if (result < 0) {
+          LOG.log(
+              Level.WARNING,
+              "{0} bytes of a client''s memory stay within reach until a transfer has ended: {1}",
+              byteSize,
+              Errno.ofResult(result));
+        }
+      }
+      leave();
+    }
+
+    private void leave() {
+      if (users.decrementAndGet() == 0) {
+        KERNEL.munmap(address, byteSize);
+        MAPPINGS.decrementAndGet();
+      }
     }
   }
 
@@ -200,10 +278,8 @@ final class ClientMemory implements DmaPort, AutoCloseable {
       MAPPINGS.decrementAndGet();
       return (int) address;
     }
-    var lifetime = Arena.ofShared();
-    var memory = NativeMemory.at(address + delta, byteSize, lifetime);
-    var mapping = new Mapping(memory, lifetime, address, mappedSize);
-    insert(new Range(iova, byteSize, readable, writable, mapping));
+    var range = new Range(iova, byteSize, readable, writable, null);
+    insert(range.with(new Mapping(range, address, mappedSize, delta, log)));
     return 0;
   }
 
@@ -278,6 +354,33 @@ final class ClientMemory implements DmaPort, AutoCloseable {
         && Long.compareUnsigned(range.start() + range.byteSize() - 1, last) <= 0;
   }
 
+  /** Whether anything is leased of the maps that have a part in a range. */
+  boolean isLeased(long iova, long byteSize) {
+    int end = firstBehind(iova + byteSize - 1);
+    for (int i = firstOf(iova); i < end; i++) {
+      var mapping = ranges[i].mapping();
+      if (mapping != null && mapping.isLeased()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /**
+   * Has the log count as written what is leased of the maps of a range: what will come of that is
+   * not known yet.
+   */
+  void markLeased(long iova, long byteSize) {
+    int end = firstBehind(iova + byteSize - 1);
+    for (int i = firstOf(iova); i < end; i++) {
+      var range = ranges[i];
+      var mapping = range.mapping();
+      if (mapping != null && range.writable() && mapping.isLeased()) {
+        log.wrote(range.start(), range.byteSize());
+      }
+    }
+  }
+
   /** Removes all maps. */
   void unmapAll() {
     while (count > 0) {
@@ -336,7 +439,7 @@ final class ClientMemory implements DmaPort, AutoCloseable {
         checkAnswer(at, messages.read(at, target, offset + done, size));
       } else {
         try {
-          GuardedMemory.copy(mapping.memory(), at - range.start(), target, offset + done, size);
+          GuardedMemory.copy(mapping.memory, at - range.start(), target, offset + done, size);
         } catch (InternalError e) {
           throw missing(at, e);
         }
@@ -361,7 +464,7 @@ final class ClientMemory implements DmaPort, AutoCloseable {
         checkAnswer(at, messages.write(at, source, offset + done, size));
       } else {
         try {
-          GuardedMemory.copy(source, offset + done, mapping.memory(), at - range.start(), size);
+          GuardedMemory.copy(source, offset + done, mapping.memory, at - range.start(), size);
         } catch (InternalError e) {
           throw missing(at, e);
         }
@@ -372,6 +475,28 @@ final class ClientMemory implements DmaPort, AutoCloseable {
       }
       done += size;
     }
+  }
+
+  /**
+   * Lends memory that is mapped here as one piece; see {@link DmaPort#lease}.
+   *
+   * @return null where it comes by messages, or by several maps
+   */
+  @Override
+  public @Nullable DmaLease lease(long iova, long byteSize, boolean isWritten)
+      throws DmaFaultException {
+    if (byteSize < 1) {
+      throw new IllegalArgumentException("memory of %d bytes cannot be lent".formatted(byteSize));
+    }
+    checkBusMaster(iova);
+    var range = find(iova);
+    checkReach(iova, iova, range, isWritten ? range.writable() : range.readable());
+    var mapping = range.mapping();
+    if (mapping == null || byteSize > range.byteSize() - (iova - range.start())) {
+      return null;
+    }
+    mapping.begin();
+    return mapping;
   }
 
   private void checkBusMaster(long iova) throws DmaFaultException {

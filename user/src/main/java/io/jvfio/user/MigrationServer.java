@@ -298,12 +298,18 @@ final class MigrationServer {
     return 0;
   }
 
-  /** Walks to a state, over others where it must. A step that fails ends the walk in ERROR. */
+  /**
+   * Walks to a state, over others where it must. A step that fails ends the walk in ERROR; a device
+   * whose transfers do not end goes on as it is.
+   */
   private int enter(int wanted) {
     while (state != wanted) {
       int next = path.next(state, wanted);
       if (next < 0) {
         return next;
+      }
+      if (state == VFIO_DEVICE_STATE_RUNNING && !halt()) {
+        return Errno.EBUSY.result();
       }
       int result = step(next);
       if (result < 0) {
@@ -320,13 +326,23 @@ final class MigrationServer {
     return 0;
   }
 
+  /**
+   * Has a device that runs leave memory alone: false if somebody still moves its data there, which
+   * would be memory that the client has copied already. It goes on then.
+   */
+  private boolean halt() {
+    model.quiesce();
+    if (model.awaitTransfers(ServedDevice.TRANSFER_NANOS)) {
+      return true;
+    }
+    model.resume();
+    return false;
+  }
+
   private int step(int next) {
     var can = migratable;
     if (can == null) {
       return Errno.EOPNOTSUPP.result();
-    }
-    if (state == VFIO_DEVICE_STATE_RUNNING) {
-      model.quiesce();
     }
     switch (next) {
       case VFIO_DEVICE_STATE_STOP_COPY -> {

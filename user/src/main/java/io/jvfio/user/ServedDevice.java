@@ -4,6 +4,7 @@ import io.jvfio.linux.Errno;
 import io.jvfio.model.Bar;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.DmaFaultException;
+import io.jvfio.model.DmaLease;
 import io.jvfio.model.DmaPort;
 import io.jvfio.model.RefusedAccessException;
 import io.jvfio.model.ResetReason;
@@ -27,6 +28,9 @@ final class ServedDevice implements DmaPort {
   private static final int LOCK_ROUNDS = 500;
 
   private static final long LOCK_NANOS = 50_000;
+
+  /** How long memory that is leased stays with a client that takes it away. */
+  static final long TRANSFER_NANOS = 1_000_000_000;
 
   private static final ValueLayout.OfShort LE16 = LittleEndianLayouts.U16;
   private static final ValueLayout.OfInt LE32 = LittleEndianLayouts.U32;
@@ -180,6 +184,16 @@ final class ServedDevice implements DmaPort {
     }
   }
 
+  /**
+   * Waits for what is leased of a client's memory, which is about to be taken away; while the
+   * device is quiet, and not for long.
+   */
+  void awaitLeases(ClientMemory present, long iova, long byteSize) {
+    if (present.isLeased(iova, byteSize)) {
+      model.awaitTransfers(TRANSFER_NANOS);
+    }
+  }
+
   /** A migration has brought another state. */
   void restored() {
     config.reload();
@@ -202,7 +216,11 @@ final class ServedDevice implements DmaPort {
     var left = memory;
     memory = null;
     if (left != null) {
-      left.close();
+      try {
+        awaitLeases(left, 0, -1);
+      } finally {
+        left.close();
+      }
     }
     if (retainsState) {
       config.stopDma();
@@ -336,5 +354,11 @@ final class ServedDevice implements DmaPort {
   public void write(long iova, MemorySegment source, long offset, long length)
       throws DmaFaultException {
     memory(iova).write(iova, source, offset, length);
+  }
+
+  @Override
+  public @Nullable DmaLease lease(long iova, long byteSize, boolean isWritten)
+      throws DmaFaultException {
+    return memory(iova).lease(iova, byteSize, isWritten);
   }
 }

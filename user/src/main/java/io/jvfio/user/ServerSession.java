@@ -662,12 +662,17 @@ final class ServerSession {
     model.quiesce();
     try {
       if (isAll) {
+        device.awaitLeases(memory, 0, -1);
         memory.unmapAll();
       } else {
+        if (!memory.canUnmap(address, size)) {
+          return Errno.ENOENT.result();
+        }
+        device.awaitLeases(memory, address, size);
         if (wantsBitmap) {
           // What is told of is forgotten.
-          int bits =
-              memory.canUnmap(address, size) ? dirtyBits(address, size) : Errno.ENOENT.result();
+          memory.markLeased(address, size);
+          int bits = dirtyBits(address, size);
           if (bits < 0) {
             return bits;
           }

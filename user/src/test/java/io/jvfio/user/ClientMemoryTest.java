@@ -2,6 +2,7 @@ package io.jvfio.user;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
@@ -10,18 +11,29 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
+import io.jvfio.linux.NativeMemory;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.model.DmaFaultException;
+import io.jvfio.model.DmaLease;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.NavigableMap;
+import java.util.Objects;
 import java.util.Random;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -332,7 +344,252 @@ class ClientMemoryTest {
       memory.read(i % FILE_SIZE & -16, buffer, 16, 16);
       memory.write(FILE_SIZE / 2 - 64, buffer, 0, 128);
       memory.read(PAGE, buffer, 0, 8192);
+      var lease = memory.lease(PAGE, PAGE, true);
+      if (lease != null) {
+        lease.end(PAGE, PAGE, true);
+      }
     }
+  }
+
+  /** What a kernel that is given a lease's address answers to a read of a file into it. */
+  private long fill(DmaLease lease, long iova, long fileOffset, long byteSize) {
+    var target = NativeMemory.at(lease.address(iova), byteSize, Arena.global());
+    return KERNEL.pread(file.number(), target, fileOffset);
+  }
+
+  private DmaLease lease(long iova, long byteSize) throws DmaFaultException {
+    var lease = memory.lease(iova, byteSize, true);
+    assertThat(lease).isNotNull();
+    return Objects.requireNonNull(lease);
+  }
+
+  /** Whether an address is kept for nobody. */
+  private static boolean isKept(long address) {
+    try (var lines = Files.lines(Path.of("/proc/self/maps"))) {
+      return lines
+          .map(line -> line.replaceFirst("-", " ").split(" ", 4))
+          .anyMatch(
+              parts ->
+                  Long.parseUnsignedLong(parts[0], 16) <= address
+                      && address < Long.parseUnsignedLong(parts[1], 16)
+                      && parts[2].equals("---p"));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Test
+  void aLeaseTellsWhereTheClientsMemoryIs() throws DmaFaultException {
+    assertThat(memory.map(file.descriptor(), PAGE, 0x10000, 2 * PAGE, true, true)).isZero();
+    file.write(0, (byte) 1, (byte) 2, (byte) 3);
+    var lease = lease(0x10800, PAGE);
+    assertThat(fill(lease, 0x10803, 0, 3)).isEqualTo(3);
+    assertThat(file.bytes(PAGE + 0x803, 3)).containsExactly(1, 2, 3);
+    lease.end(0x10800, PAGE, true);
+    assertThat(memory.isLeased(0, -1)).isFalse();
+  }
+
+  @Test
+  void whatIsNotOnePieceOfAFileIsNotLeased() throws DmaFaultException {
+    assertThat(map(0x10000, PAGE)).isZero();
+    assertThat(map(0x10000 + PAGE, PAGE)).isZero();
+    assertThat(memory.map(-1, 0, 0x20000, PAGE, true, true)).isZero();
+    assertThat(memory.lease(0x10000 + PAGE - 1, 2, true)).isNull();
+    assertThat(memory.lease(0x10000, Long.MAX_VALUE, true)).isNull();
+    assertThat(memory.lease(0x20000, 1, false)).isNull();
+    assertThat(memory.isLeased(0, -1)).isFalse();
+    assertThatIllegalArgumentException().isThrownBy(() -> memory.lease(0x10000, 0, true));
+    assertThatIllegalArgumentException().isThrownBy(() -> memory.lease(0x10000, -1, true));
+  }
+
+  @Test
+  void aLeaseFaultsAsAnAccessDoes() throws DmaFaultException {
+    assertThat(memory.map(file.descriptor(), 0, 0, PAGE, false, true)).isZero();
+    assertThat(memory.map(file.descriptor(), 0, PAGE, PAGE, true, false)).isZero();
+    assertFault(4, () -> memory.lease(4, 1, false));
+    assertFault(PAGE, () -> memory.lease(PAGE, 1, true));
+    assertFault(2 * PAGE, () -> memory.lease(2 * PAGE, 1, true));
+    lease(4, 1).end(4, 1, false);
+    busMaster = false;
+    assertFault(4, () -> memory.lease(4, 1, true));
+    assertThat(memory.isLeased(0, -1)).isFalse();
+  }
+
+  @Test
+  void onlyWhatIsLeasedIsSaidToBe() throws DmaFaultException {
+    assertThat(map(0x10000, PAGE)).isZero();
+    assertThat(map(0x10000 + PAGE, PAGE)).isZero();
+    var first = lease(0x10000, 8);
+    var again = lease(0x10100, 8);
+    assertThat(again).as("one object for all leases of a map").isSameAs(first);
+    assertThat(memory.isLeased(0, 0x10000)).isFalse();
+    assertThat(memory.isLeased(0, 0x10001)).isTrue();
+    assertThat(memory.isLeased(0x10000 + PAGE, PAGE)).isFalse();
+    first.end(0x10000, 8, false);
+    assertThat(memory.isLeased(0x10000, PAGE)).isTrue();
+    again.end(0x10100, 8, false);
+    assertThat(memory.isLeased(0x10000, PAGE)).isFalse();
+  }
+
+  @Test
+  void memoryThatIsTakenAwayWhileItIsLeasedAnswersEfaultAndIsNobodyElses()
+      throws DmaFaultException {
+    var content = file.bytes(0, FILE_SIZE);
+    assertThat(map(0, FILE_SIZE)).isZero();
+    var lease = lease(PAGE, PAGE);
+    lease(2 * PAGE, PAGE);
+    long address = lease.address(PAGE);
+    assertThat(memory.unmap(0, FILE_SIZE)).isZero();
+    assertThat(SharedFile.mappings()).as("the client has its memory for itself").isZero();
+    assertThat(isKept(address)).isTrue();
+    assertThat(fill(lease, PAGE, 0, PAGE)).isEqualTo(Errno.EFAULT.result());
+    assertThat(KERNEL.pwrite(file.number(), NativeMemory.at(address, 8, Arena.global()), 0))
+        .isEqualTo(Errno.EFAULT.result());
+    assertThat(file.bytes(0, FILE_SIZE)).isEqualTo(content);
+
+    // Other memory at the same IO virtual addresses has nothing to do with it.
+    assertThat(map(0, FILE_SIZE)).isZero();
+    assertThat(fill(lease, PAGE, 0, PAGE)).isEqualTo(Errno.EFAULT.result());
+    lease.end(PAGE, PAGE, true);
+    assertThat(isKept(address)).as("there is one more").isTrue();
+    lease.end(2 * PAGE, PAGE, true);
+    assertThat(isKept(address)).isFalse();
+    assertThat(memory.isLeased(0, -1)).isFalse();
+  }
+
+  @Test
+  void hugePagesAreTakenAwayWhole() throws DmaFaultException {
+    int huge = KERNEL.memoryFile("client", Kernel.MFD_HUGETLB, 4 << 20);
+    assumeThat(huge).isNotNegative();
+    int again = KERNEL.open("/proc/self/fd/" + huge, Kernel.O_RDWR);
+    int result = memory.map(again, (2 << 20) + PAGE, 0, PAGE, true, true);
+    KERNEL.close(huge);
+    assumeThat(result).as("this machine has no huge pages").isZero();
+    var lease = lease(8, 8);
+    long address = lease.address(8);
+    assertThat(memory.unmap(0, PAGE)).isZero();
+    assertThat(SharedFile.mappings()).isZero();
+    assertThat(fill(lease, 8, 0, 8)).isEqualTo(Errno.EFAULT.result());
+    lease.end(8, 8, false);
+    assertThat(isKept(address)).isFalse();
+  }
+
+  @Test
+  void theLogHasWhatALeaseWrote() throws DmaFaultException {
+    assertThat(map(0, FILE_SIZE)).isZero();
+    var lease = lease(0, FILE_SIZE);
+    assertThat(memory.log().start(PAGE)).isEqualTo(PAGE);
+    lease.end(PAGE + 1, PAGE, true);
+    lease(3 * PAGE, PAGE).end(3 * PAGE, PAGE, false);
+    assertThat(written()).isEqualTo(0b110);
+    assertThat(written()).isZero();
+    // What is leased when somebody wants to know at last may have been written, or will be.
+    var last = lease(5 * PAGE, 8);
+    memory.markLeased(0, PAGE);
+    assertThat(written()).isEqualTo(0xffff);
+    last.end(5 * PAGE, 8, false);
+    memory.markLeased(0, PAGE);
+    assertThat(written()).isZero();
+  }
+
+  /** A bit for each page of the file that the log has. */
+  private long written() {
+    var bitmap = MemorySegment.ofArray(new long[1]);
+    assertThat(memory.log().report(0, FILE_SIZE, PAGE, bitmap, 0)).isZero();
+    return bitmap.get(ValueLayout.JAVA_LONG, 0);
+  }
+
+  @Test
+  void leasesOfSeveralThreadsAreCounted() throws Exception {
+    assertThat(map(0, FILE_SIZE)).isZero();
+    var held = lease(0, 1);
+    try (var threads = Executors.newFixedThreadPool(4)) {
+      List<Future<?>> all = new ArrayList<>();
+      for (int i = 0; i < 4; i++) {
+        all.add(
+            threads.submit(
+                () -> {
+                  for (int round = 0; round < 50_000; round++) {
+                    lease(PAGE, 8).end(PAGE, 8, true);
+                  }
+                  return null;
+                }));
+      }
+      for (var each : all) {
+        each.get();
+      }
+    }
+    assertThat(memory.isLeased(0, -1)).isTrue();
+    held.end(0, 1, false);
+    assertThat(memory.isLeased(0, -1)).isFalse();
+    memory.unmapAll();
+    assertThat(SharedFile.mappings()).isZero();
+    assertThat(isKept(held.address(0))).isFalse();
+  }
+
+  /** A lease in the naive model: it reaches the file until its map has gone. */
+  private record Lent(DmaLease lease, long iova, long size, long place) {}
+
+  @Test
+  void leasesBehaveAsANaiveModelDoes() throws DmaFaultException {
+    var random = new Random(20_250_602);
+    var maps = new TreeMap<Long, Long>();
+    List<Lent> lent = new ArrayList<>();
+    Set<Lent> revoked = new HashSet<>();
+    for (int step = 0; step < 20_000; step++) {
+      long iova = random.nextLong(12) * 2 * PAGE;
+      switch (random.nextInt(8)) {
+        case 0 -> {
+          long place = random.nextInt(15) * PAGE;
+          int result = memory.map(file.descriptor(), place, iova, 2 * PAGE, true, true);
+          assertThat(result).isEqualTo(maps.containsKey(iova) ? Errno.EEXIST.result() : 0);
+          maps.putIfAbsent(iova, place);
+        }
+        case 1 -> {
+          assertThat(memory.unmap(iova, 2 * PAGE))
+              .isEqualTo(maps.remove(iova) == null ? Errno.ENOENT.result() : 0);
+          lent.stream()
+              .filter(each -> each.iova() / (2 * PAGE) * (2 * PAGE) == iova)
+              .forEach(revoked::add);
+        }
+        case 2, 3, 4 -> {
+          long at = iova + random.nextLong(2 * PAGE);
+          long size = 1 + random.nextLong(iova + 2 * PAGE - at);
+          if (maps.containsKey(iova)) {
+            var lease = lease(at, size);
+            lent.add(new Lent(lease, at, size, maps.get(iova) + at - iova));
+          } else {
+            assertFault(at, () -> memory.lease(at, size, true));
+          }
+        }
+        default -> {
+          if (!lent.isEmpty()) {
+            giveBack(random, lent.remove(random.nextInt(lent.size())), revoked);
+          }
+        }
+      }
+    }
+    for (var each : lent) {
+      each.lease().end(each.iova(), each.size(), false);
+    }
+    assertThat(memory.isLeased(0, -1)).isFalse();
+  }
+
+  private void giveBack(Random random, Lent lease, Set<Lent> revoked) {
+    var bytes = new byte[8];
+    random.nextBytes(bytes);
+    long from = random.nextInt(FILE_SIZE - 8);
+    file.write(from, bytes);
+    long size = Math.min(lease.size(), 8);
+    long result = fill(lease.lease(), lease.iova(), from, size);
+    if (revoked.remove(lease)) {
+      assertThat(result).isEqualTo(Errno.EFAULT.result());
+    } else {
+      assertThat(result).isEqualTo(size);
+      assertThat(Arrays.mismatch(file.bytes(lease.place(), (int) size), bytes))
+          .isIn(-1, (int) size);
+    }
+    lease.lease().end(lease.iova(), lease.size(), true);
   }
 
   /** A map in the naive model. */

@@ -24,6 +24,9 @@ final class LatchModel implements PciModel, MigratableModel {
   final List<String> calls = new ArrayList<>();
   int padding;
 
+  /** Whether somebody still moves data for it, and does not end. */
+  boolean isStuck;
+
   private final RegisterMap registers =
       RegisterMap.builder("latch", 4096)
           .register("value", VALUE, 8, READ_WRITE, 0)
@@ -51,6 +54,11 @@ final class LatchModel implements PciModel, MigratableModel {
   @Override
   public void quiesce() {
     calls.add("quiesce");
+  }
+
+  @Override
+  public boolean awaitTransfers(long nanos) {
+    return !isStuck;
   }
 
   @Override

@@ -233,6 +233,16 @@ class MigrationServerTest {
   }
 
   @Test
+  void aDeviceWhoseTransfersDoNotEndGoesOn() {
+    model.isStuck = true;
+    assertThat(source.enter(VFIO_DEVICE_STATE_STOP_COPY)).isEqualTo(Errno.EBUSY.result());
+    assertThat(source.state()).isEqualTo(VFIO_DEVICE_STATE_RUNNING);
+    assertThat(model.calls).containsExactly("quiesce", "resume");
+    model.isStuck = false;
+    assertThat(source.enter(VFIO_DEVICE_STATE_STOP_COPY)).isZero();
+  }
+
+  @Test
   void statesThatThereAreNotAreRefusedAndChangeNothing() {
     for (int state :
         new int[] {VFIO_DEVICE_STATE_ERROR, VFIO_DEVICE_STATE_PRE_COPY, 5, 7, 8, -1, 1 << 31}) {

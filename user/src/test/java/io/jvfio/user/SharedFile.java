@@ -34,6 +34,11 @@ final class SharedFile implements AutoCloseable {
     return KERNEL.open("/proc/self/fd/" + fd, flags);
   }
 
+  /** The client's own descriptor. */
+  int number() {
+    return fd;
+  }
+
   void resize(long byteSize) {
     resize(fd, byteSize);
   }
