@@ -20,8 +20,12 @@ sealed interface FileIo extends AutoCloseable permits RingFileIo, ThreadFileIo {
    */
   boolean begin(FileCall call);
 
-  /** Begins what was taken. */
-  void start();
+  /**
+   * Begins what was taken.
+   *
+   * @return whether there was anything, which may have ended by now: {@link #next} tells
+   */
+  boolean start();
 
   /** Takes a call that has ended, or null if there is none. */
   @Nullable FileCall next();

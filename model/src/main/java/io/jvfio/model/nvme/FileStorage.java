@@ -458,31 +458,28 @@ final class FileStorage implements Storage {
   @Override
   public void start() {
     isSizeKnown = false;
-    if (io.underWay() > 0) {
-      io.start();
-      poll();
-    }
+    poll();
   }
 
   @Override
   public boolean poll() {
     boolean worked = false;
-    for (var call = io.next(); call != null; call = io.next()) {
-      worked = true;
-      ended((FileTask) call);
-    }
-    if (!outOfRoom.isEmpty() && wake.nanoTime() - roomSought >= ROOM_NANOS) {
-      seekRoom();
-      worked = true;
-    }
-    if (worked || !crowded.isEmpty()) {
+    boolean hasBegun;
+    do {
+      for (var call = io.next(); call != null; call = io.next()) {
+        worked = true;
+        ended((FileTask) call);
+      }
+      if (!outOfRoom.isEmpty() && wake.nanoTime() - roomSought >= ROOM_NANOS) {
+        seekRoom();
+      }
       // What could not begin before can now, as others have ended; in the order of their coming.
       while (!crowded.isEmpty() && io.begin(crowded.peek())) {
         crowded.poll();
       }
       goOn();
-      io.start();
-    }
+      hasBegun = io.start();
+    } while (hasBegun); // some of it may have ended already, and nobody is told of that
     return worked;
   }
 

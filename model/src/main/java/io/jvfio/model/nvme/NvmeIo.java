@@ -682,19 +682,21 @@ final class NvmeIo {
 
   /** Lets go of abandoned tasks whose requests have ended, and goes on with a shutdown. */
   void sweep(Sink sink) throws DmaFaultException {
-    for (int i = ready.size(); i > 0; i--) {
+    int others = 0;
+    while (ready.size() > others) {
       var task = ready.remove();
       if (task.isAbandoned) {
         release(task);
       } else if (task.isOfShutdown) {
         int status = next(task);
+        start();
         if (status != NvmeStatus.PENDING) {
           finish(task, status, sink);
         }
       } else {
         ready.add(task);
+        others++;
       }
     }
-    start();
   }
 }

@@ -479,6 +479,7 @@ public final class NvmeModel implements DeviceModel {
         worked |= held.deliver(queues, this::executeHeld);
         io.start();
         io.advance(sink);
+        worked |= held.hasWork() && held.deliver(queues, this::executeHeld);
       }
       admin.finishDeletions();
       tellLostWrites();

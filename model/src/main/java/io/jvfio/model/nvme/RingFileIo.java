@@ -21,6 +21,9 @@ import org.jspecify.annotations.Nullable;
 final class RingFileIo implements FileIo {
   private static final int ENTRIES = 256;
 
+  /** How long what the kernel did not take waits. */
+  private static final long RETRY_NANOS = 1_000_000;
+
   /** As many as a ring of these entries has completions for. */
   private static final int MOST_UNDER_WAY = 2 * ENTRIES;
 
@@ -29,6 +32,11 @@ final class RingFileIo implements FileIo {
   private final List<FileCall> calls = new ArrayList<>();
   private int underWay;
   private boolean isTold;
+
+  /** How many calls the kernel has not been told of. */
+  private int prepared;
+
+  private @Nullable StorageWake wake;
 
   /** Signalled by the kernel where the host has no eventfd of its own; -1 if it has. */
   private int ownEvent = -1;
@@ -56,11 +64,12 @@ final class RingFileIo implements FileIo {
   }
 
   @Override
-  public void connect(StorageWake wake) {
-    if (wake.isPolled()) {
+  public void connect(StorageWake storageWake) {
+    wake = storageWake;
+    if (storageWake.isPolled()) {
       return;
     }
-    int event = wake.eventFd();
+    int event = storageWake.eventFd();
     if (event < 0) {
       event = kernel.eventFd(0, 0);
       if (event < 0) {
@@ -69,7 +78,7 @@ final class RingFileIo implements FileIo {
       ownEvent = event;
       int fd = event;
       listening =
-          Thread.ofPlatform().name("jvfio nvme io_uring").daemon().start(() -> listen(fd, wake));
+          Thread.ofPlatform().name("jvfio nvme io_uring").daemon().start(() -> listen(fd, storageWake));
     }
     int result = ring.registerEventFd(event);
     if (result < 0) {
@@ -79,11 +88,11 @@ final class RingFileIo implements FileIo {
     isTold = true;
   }
 
-  private void listen(int event, StorageWake wake) {
+  private void listen(int event, StorageWake storageWake) {
     try (var arena = Arena.ofConfined()) {
       var count = arena.allocate(ValueLayout.JAVA_LONG);
       while (kernel.read(event, count) == Long.BYTES && !isClosed) {
-        wake.now();
+        storageWake.now();
       }
     }
   }
@@ -128,6 +137,7 @@ final class RingFileIo implements FileIo {
       case ALLOCATE -> ring.allocate(call.fd, call.mode, call.offset, call.byteSize, data);
     }
     underWay++;
+    prepared++;
     return true;
   }
 
@@ -139,7 +149,10 @@ final class RingFileIo implements FileIo {
   }
 
   @Override
-  public void start() {
+  public boolean start() {
+    if (prepared == 0) {
+      return false;
+    }
     if (isTold) {
       ring.tellOfCompletions(false);
     }
@@ -147,7 +160,12 @@ final class RingFileIo implements FileIo {
     do {
       result = ring.submit();
     } while (result == Errno.EINTR.result());
-    // EAGAIN and EBUSY leave what was prepared where it is: it goes with the next start.
+    prepared -= Math.max(result, 0);
+    var waiting = wake;
+    if (prepared > 0 && waiting != null) {
+      waiting.in(RETRY_NANOS); // EAGAIN, EBUSY: the kernel lacks something at the moment
+    }
+    return result > 0;
   }
 
   @Override

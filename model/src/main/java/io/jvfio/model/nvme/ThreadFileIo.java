@@ -88,8 +88,8 @@ final class ThreadFileIo implements FileIo {
   }
 
   @Override
-  public void start() {
-    // A call begins when it is taken.
+  public boolean start() {
+    return false; // a call begins when it is taken
   }
 
   @Override

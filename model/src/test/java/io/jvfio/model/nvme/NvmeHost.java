@@ -12,6 +12,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 
 /**
  * A host of an NVMe controller at its barest: flat memory of which address 0 is not mapped, and
@@ -94,6 +96,7 @@ final class NvmeHost implements AutoCloseable {
 
     void ring() {
       write(0x1000 + 8 * id, tail);
+      settle();
     }
 
     List<Completion> takeAll() {
@@ -116,6 +119,17 @@ final class NvmeHost implements AutoCloseable {
       }
     }
 
+    /** Takes completions until there are so many. */
+    List<Completion> await(int count) {
+      var taken = takeAll();
+      long begin = System.nanoTime();
+      while (taken.size() < count && System.nanoTime() - begin < PATIENCE_NANOS) {
+        awaitRequest();
+        taken.addAll(takeAll());
+      }
+      return taken;
+    }
+
     void acknowledge() {
       write(0x1000 + 8 * id + 4, head);
     }
@@ -129,7 +143,7 @@ final class NvmeHost implements AutoCloseable {
     Completion run(Command command, int flags) {
       put(command, flags);
       ring();
-      var taken = takeAll();
+      var taken = await(1);
       acknowledge();
       if (taken.size() != 1) {
         throw new AssertionError("completions: " + taken);
@@ -156,7 +170,10 @@ final class NvmeHost implements AutoCloseable {
   Queues admin = new Queues(0, ADMIN_SQ, ADMIN_CQ, ADMIN_ENTRIES);
   Queues io = new Queues(1, IO_SQ, IO_CQ, IO_ENTRIES);
 
+  private static final long PATIENCE_NANOS = 20_000_000_000L;
+
   private final Arena arena = Arena.ofShared();
+  private final Semaphore requests = new Semaphore(0);
 
   NvmeHost(NvmeModelOptions options) {
     this(NvmeModel.of(options));
@@ -165,6 +182,7 @@ final class NvmeHost implements AutoCloseable {
   NvmeHost(NvmeModel model) {
     this.model = model;
     memory = arena.allocate(MEMORY_SIZE, 1 << 16);
+    model.connectPoll(requests::release);
     model.connect(
         new Port(),
         new InterruptPort() {
@@ -197,6 +215,30 @@ final class NvmeHost implements AutoCloseable {
         throw new DmaFaultException(iova, "not mapped");
       }
       return memory.asSlice(iova, byteSize);
+    }
+  }
+
+  /** Does what the controller asks for, until it asks for no more. */
+  void settle() {
+    while (requests.tryAcquire()) {
+      poll();
+    }
+  }
+
+  private void poll() {
+    while (model.poll()) {
+      // There may be more.
+    }
+  }
+
+  /** Waits until the controller asks to be polled, for a short time, and polls it. */
+  void awaitRequest() {
+    try {
+      if (requests.tryAcquire(10, TimeUnit.MILLISECONDS)) {
+        poll();
+      }
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
     }
   }
 
