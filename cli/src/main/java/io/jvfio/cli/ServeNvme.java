@@ -5,10 +5,12 @@ import io.jvfio.model.nvme.NvmeModelOptions;
 import io.jvfio.model.nvme.NvmeNamespaceOptions;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -18,7 +20,7 @@ import picocli.CommandLine.Option;
     name = "nvme",
     description = {
       "Serve an NVMe controller.",
-      "Each --file is a namespace, and --memory is one more; there must be one at least."
+      "Each --file is a namespace, and so are --memory and --null; there must be one at least."
     },
     mixinStandardHelpOptions = true)
 final class ServeNvme extends ServeCommand.Served<NvmeModel> {
@@ -43,6 +45,54 @@ final class ServeNvme extends ServeCommand.Served<NvmeModel> {
   @Nullable Long memory;
 
   @Option(
+      names = "--null",
+      paramLabel = "SIZE",
+      description =
+          "A namespace that keeps nothing, for measuring: writes are forgotten, and reads leave"
+              + " memory as it was.",
+      converter = ByteSize.class)
+  @Nullable Long nothing;
+
+  @Option(
+      names = "--read-only",
+      description = "Open files for reading only; commands that would change data are refused.")
+  boolean isReadOnly;
+
+  @Option(names = "--direct", description = "Leave out the page cache of files (O_DIRECT).")
+  boolean isDirect;
+
+  @Option(
+      names = "--on-full",
+      paramLabel = "report|stop",
+      description = {
+        "What becomes of a command for whose data the file system has no room:",
+        "it fails with Capacity Exceeded (report, the default), or waits for room (stop)."
+      })
+  OnFull onFull = OnFull.report;
+
+  @Option(
+      names = "--iops",
+      paramLabel = "N",
+      description = "At most so many commands a second, for each namespace.")
+  @Nullable Long requestsPerSecond;
+
+  @Option(
+      names = "--bandwidth",
+      paramLabel = "SIZE",
+      description = "Read and write at most so much a second, for each namespace.",
+      converter = ByteSize.class)
+  @Nullable Long bytesPerSecond;
+
+  @Option(
+      names = "--io",
+      paramLabel = "auto|threads",
+      description = {
+        "How system calls for files are made: by io_uring where the kernel lets it (auto, the",
+        "default), or by threads."
+      })
+  FileCalls fileCalls = FileCalls.auto;
+
+  @Option(
       names = "--lba",
       paramLabel = "BYTES",
       description = "The size of a logical block: 512, the default, or 4096.")
@@ -59,6 +109,18 @@ final class ServeNvme extends ServeCommand.Served<NvmeModel> {
       paramLabel = "N",
       description = "How many pairs of I/O queues there are; 64 by default.")
   int queues = 64;
+
+  /** What {@code --on-full} takes. */
+  enum OnFull {
+    report,
+    stop
+  }
+
+  /** What {@code --io} takes. */
+  enum FileCalls {
+    auto,
+    threads
+  }
 
   @Override
   NvmeModel model() {
@@ -77,13 +139,13 @@ final class ServeNvme extends ServeCommand.Served<NvmeModel> {
 
   private NvmeModelOptions options(List<NvmeNamespaceOptions> namespaces) {
     if (namespaces.isEmpty()) {
-      throw wrong("a namespace is missing: --file FILE or --memory SIZE");
+      throw wrong("a namespace is missing: --file FILE, --memory SIZE or --null SIZE");
     }
     var options = NvmeModelOptions.of(serial, namespaces.getFirst()).withQueuePairs(queues);
     for (var more : namespaces.subList(1, namespaces.size())) {
       options = options.withNamespace(more);
     }
-    return options;
+    return fileCalls == FileCalls.threads ? options.withoutRing() : options;
   }
 
   private List<NvmeNamespaceOptions> namespaces() {
@@ -92,18 +154,36 @@ final class ServeNvme extends ServeCommand.Served<NvmeModel> {
     }
     var namespaces = new ArrayList<NvmeNamespaceOptions>();
     for (var file : files) {
-      namespaces.add(NvmeNamespaceOptions.inFile(file, sizeOf(file)).withBlockSize(blockSize));
+      var namespace = NvmeNamespaceOptions.inFile(file, sizeOf(file));
+      namespace = isDirect ? namespace.withDirectIo() : namespace;
+      namespaces.add(onFull == OnFull.stop ? namespace.withWaitingForRoom() : namespace);
     }
     if (memory != null) {
-      namespaces.add(NvmeNamespaceOptions.inMemory(memory).withBlockSize(blockSize));
+      namespaces.add(NvmeNamespaceOptions.inMemory(memory));
     }
+    if (nothing != null) {
+      namespaces.add(NvmeNamespaceOptions.nowhere(nothing));
+    }
+    namespaces.replaceAll(this::limited);
     return namespaces;
+  }
+
+  /** What goes for namespaces of every kind. */
+  private NvmeNamespaceOptions limited(NvmeNamespaceOptions namespace) {
+    var limited = namespace.withBlockSize(blockSize);
+    if (requestsPerSecond != null || bytesPerSecond != null) {
+      limited =
+          limited.withLimits(
+              Objects.requireNonNullElse(requestsPerSecond, Long.MAX_VALUE),
+              Objects.requireNonNullElse(bytesPerSecond, Long.MAX_VALUE));
+    }
+    return isReadOnly ? limited.withWriteProtection() : limited;
   }
 
   private long sizeOf(Path file) {
     long present;
     try {
-      present = Files.exists(file) ? Files.size(file) : 0;
+      present = presentSize(file);
     } catch (IOException e) {
       throw new CommandFailure("the size of " + file + " cannot be read", e);
     }
@@ -115,14 +195,28 @@ final class ServeNvme extends ServeCommand.Served<NvmeModel> {
       }
       return present;
     }
+    if (isReadOnly) {
+      throw new CommandFailure(file + " does not exist or is empty, and would have to be written");
+    }
     if (size == null) {
       throw wrong(file + " does not exist or is empty; --size says how large it shall be");
     }
     return size;
   }
 
+  /** The size of a file or a block device; 0 if there is none. */
+  private static long presentSize(Path file) throws IOException {
+    if (!Files.exists(file)) {
+      return 0;
+    }
+    try (var channel = FileChannel.open(file)) {
+      return channel.size();
+    }
+  }
+
   @Override
   String describe(NvmeModel model) {
-    return "an NVMe controller of serial " + serial;
+    return "an NVMe controller of serial %s on %s"
+        .formatted(serial, String.join("; ", model.storage()));
   }
 }

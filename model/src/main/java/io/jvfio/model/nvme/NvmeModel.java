@@ -288,6 +288,14 @@ public final class NvmeModel implements DeviceModel {
     return options.vectors();
   }
 
+  /**
+   * What keeps the data of its namespaces, in their order, in words for people: such as {@code
+   * disk.img by io_uring}.
+   */
+  public List<String> storage() {
+    return namespaces.stream().map(each -> each.storage().describe()).toList();
+  }
+
   /** What goes wrong with it. */
   public NvmeFaults faults() {
     return faults;
