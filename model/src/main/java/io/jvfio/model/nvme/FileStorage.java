@@ -600,7 +600,11 @@ final class FileStorage implements Storage {
           end(task, StorageResult.MEMORY_FAULT);
         } else {
           faults.failed(
-              "read", task.offset, task.byteSize, errno, "The command fails: its data is not there.");
+              "read",
+              task.offset,
+              task.byteSize,
+              errno,
+              "The command fails: its data is not there.");
           end(task, StorageResult.FAILED);
         }
       }

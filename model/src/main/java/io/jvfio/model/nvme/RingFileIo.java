@@ -78,7 +78,10 @@ final class RingFileIo implements FileIo {
       ownEvent = event;
       int fd = event;
       listening =
-          Thread.ofPlatform().name("jvfio nvme io_uring").daemon().start(() -> listen(fd, storageWake));
+          Thread.ofPlatform()
+              .name("jvfio nvme io_uring")
+              .daemon()
+              .start(() -> listen(fd, storageWake));
     }
     int result = ring.registerEventFd(event);
     if (result < 0) {
