@@ -14,12 +14,12 @@ prepare_kernel() {
   case $KERNEL in
     debian)
       host_packages kmod
-      cached "$(kernel_dir)" "kernel $KERNEL_PACKAGE for $ARCH" "a minute" debian_kernel
+      cached "$(kernel_dir)" "kernel $KERNEL_PACKAGE for $ARCH" "a minute on one processor; 100 MB are fetched" debian_kernel
       ;;
     source)
       # shellcheck disable=SC2046 # a list of packages
       host_packages gcc make flex bison bc libelf-dev libssl-dev xz-utils $(cross_packages)
-      cached "$(kernel_dir)" "kernel of $KERNEL_SOURCE for $ARCH" "15 minutes on two idle processors; has $(processors)" source_kernel
+      cached "$(kernel_dir)" "kernel of $KERNEL_SOURCE for $ARCH" "$((1 + 14 / $(nproc))) minutes on $(processors), if nothing else wants them" source_kernel
       ;;
   esac
 }
@@ -57,7 +57,9 @@ kernel_source() {
   local directory=$1 table known sum url
   table=$(sources)
   known=$(awk -v sums=" ${KERNEL_SHA256[*]} " 'index(sums, " " $2 " ")' <<<"$table")
-  awk -v sums=" ${KERNEL_SHA256[*]} " '$4 == "index" && !index(sums, " " $2 " ") { print $2, $3 }' <<<"$table" | while read -r sum url; do
+  # The newest of each mirror.
+  awk -v sums=" ${KERNEL_SHA256[*]} " '{ site = $3; sub("/pool/.*", "", site) }
+    $4 == "index" && !seen[site]++ && !index(sums, " " $2 " ") { print $2, $3 }' <<<"$table" | while read -r sum url; do
     say "not taken, for lane $LANE records other checksums: ${url##*/} (SHA-256 $sum)"
   done
   obtain "$directory" "${KERNEL_SUITES[*]}" "$known" "$KERNEL_SOURCE" || exit 1

@@ -15,7 +15,7 @@ host_packages() {
     if [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null)" != "ii " ]; then missing+=("$package"); fi
   done
   if [ ${#missing[@]} -eq 0 ]; then return; fi
-  step "installing ${missing[*]}" "a minute or two" locked apt log host-packages install_host_packages "${missing[@]}"
+  step "installing ${missing[*]}" "a minute or two on one processor" locked apt log host-packages install_host_packages "${missing[@]}"
 }
 
 # Where the newest version cannot be had, as of an update in the middle of a mirror's synchronisation, the release's own may be there.
@@ -23,7 +23,7 @@ install_host_packages() {
   update_host_lists
   apt_install "$@" || {
     sleep "$PAUSE"
-    apt_install -t "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$@"
+    apt_install -t "$(. /etc/os-release && echo "${VERSION_CODENAME:-stable}")" "$@"
   }
 }
 
@@ -133,7 +133,8 @@ literal() { printf '%s\n' "${@//+/[+]}" | sed 's/\./[.]/g'; }
 # candidates SITE ORIGIN: makes lines `PACKAGE SHA256 URL ORIGIN` of lines `PACKAGE SHA256 PATH`.
 candidates() { awk -v site="$1" -v origin="$2" '{ print $1, $2, site "/" $3, origin }'; }
 
-# foreign_packages DIRECTORY ARCHITECTURE SUITE PACKAGE…: unpacks packages, none of them installed, none of their scripts run.
+# foreign_packages DIRECTORY ARCHITECTURE SUITE PACKAGE…: unpacks packages, none of them installed, none of their scripts run. Most of what backports
+# need comes from the release that they are for, and so may pins.
 foreign_packages() {
   local directory=$1 architecture=$2 suite=$3 site table
   shift 3
@@ -141,6 +142,7 @@ foreign_packages() {
   table=$(
     indexed "$architecture" "$suite" "$@" | newest | candidates "$site" index
     pinned "$architecture" "$suite" $(literal "$@") | candidates "$site" pinned
+    case $suite in *-backports) pinned "$architecture" "${suite%-backports}" $(literal "$@") | candidates "$site" pinned ;; esac
   )
   unpack "$directory" "$suite for $architecture" "$table" "$@"
 }
@@ -272,8 +274,9 @@ reason() {
 # packages_dir: what the lane's guest has of PACKAGES.
 packages_dir() { echo "$CACHE/packages-$ARCH-$(key "${PACKAGES[*]}" "$(declare -f unpack_packages)")"; }
 
-prepare_packages() { 
-  if [ ${#PACKAGES[@]} -gt 0 ]; then cached "$(packages_dir)" "packages of the $ARCH guest of $LANE" "half a minute" unpack_packages; fi
+prepare_packages() {
+  if [ ${#PACKAGES[@]} -eq 0 ]; then return; fi
+  cached "$(packages_dir)" "packages of the $ARCH guest of $LANE" "half a minute on one processor" unpack_packages
 }
 
 unpack_packages() {

@@ -6,7 +6,7 @@ QEMU_PACKAGES="qemu-system-ppc qemu-system-x86 qemu-user"
 # qemu_root: the directory to chroot to.
 qemu_root() { echo "$CACHE/qemu-$(key "$QEMU_SUITE $QEMU_PACKAGES" "$(declare -f build_qemu_root)")"; }
 
-prepare_qemu() { cached "$(qemu_root)" "QEMU of $QEMU_SUITE" "a minute or two; 120 MB are fetched" build_qemu_root; }
+prepare_qemu() { cached "$(qemu_root)" "QEMU of $QEMU_SUITE" "a minute on one processor; 120 MB are fetched" build_qemu_root; }
 
 build_qemu_root() {
   local root=$1 name binary

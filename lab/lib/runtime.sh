@@ -7,7 +7,7 @@ runtime_dir() { echo "$CACHE/runtime-$1-$(key "$JAVA_MODULES" "$(declare -f buil
 
 prepare_runtime() {
   host_packages cpio
-  cached "$(runtime_dir "$1")" "Java runtime of the $1 guests" "two minutes, most of it java itself under emulation" build_runtime "$1" "$TRIPLET"
+  cached "$(runtime_dir "$1")" "Java runtime of the $1 guests" "two minutes on one processor, most of it java under emulation" build_runtime "$1" "$TRIPLET"
 }
 
 build_runtime() {
