@@ -204,6 +204,7 @@ public final class NvmeNamespaceOptions {
         settings.file,
         settings.byteSize,
         new FileStorage.FileOptions(
+            settings.blockSize,
             settings.isReadOnly, settings.isDirect, settings.waitsForRoom, options.mayUseRing()),
         wake);
   }
