@@ -566,7 +566,8 @@ public final class NvmeModel implements DeviceModel {
     if (fetched && isGathering()) {
       return true;
     }
-    worked |= fetched | finish();
+    worked |= fetched;
+    worked |= finish();
     updateLine();
     return worked;
   }

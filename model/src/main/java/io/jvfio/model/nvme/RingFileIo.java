@@ -111,7 +111,7 @@ final class RingFileIo implements FileIo {
         return false;
       }
     }
-    if (call.index >= calls.size() || calls.get(call.index) != call) {
+    if (call.index >= calls.size() || !calls.get(call.index).equals(call)) {
       remember(call);
     }
     int data = call.index;
