@@ -94,6 +94,13 @@ class VfioHeaderTest {
         false);
   }
 
+  /** The names that they need not have a compiler for: types are as wide there as here. */
+  @Test
+  void newerHeadersOfTheOtherArchitecturesAgree() throws Exception {
+    assertAgreement(newer("gcc", "gcc", "aarch64-linux-gnu"), Architecture.AARCH64, false);
+    assertAgreement(newer("gcc", "gcc", "riscv64-linux-gnu"), Architecture.RISCV64, false);
+  }
+
   private static CCompiler newer(String command, String packages, String triplet) {
     var compiler = CCompiler.require(command, packages);
     if (NEWER_HEADERS == null) {
