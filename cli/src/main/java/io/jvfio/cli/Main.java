@@ -19,7 +19,10 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
-/** The {@code jvfio} command. Exit status: 0 done, 1 it failed, 2 wrong usage. */
+/**
+ * The {@code jvfio} command. Exit status: 0 done, 1 it failed, 2 wrong usage, 130 ended in order
+ * after Ctrl-C, 143 after SIGTERM.
+ */
 @Command(
     name = "jvfio",
     description =
@@ -77,6 +80,7 @@ public final class Main implements Runnable {
     int status = run(HostOpener.STANDARD, StandardInput.open(), out, err, args);
     out.flush();
     err.flush();
+    Interruption.commandEnded(status);
     System.exit(status);
   }
 

@@ -7,6 +7,7 @@ import io.jvfio.user.VfioUserServerOptions;
 import java.io.InputStream;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.BitSet;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CountDownLatch;
@@ -22,7 +23,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "serve",
     description = {
-      "Serve a device to QEMU, or to any other client of vfio-user, until Ctrl-C.",
+      "Serve a device to QEMU, or to any other client of vfio-user, until Ctrl-C or SIGTERM, after"
+          + " which the exit status is 130 or 143 where nothing failed.",
       "Needs no root, no IOMMU and no VFIO in the kernel."
     },
     mixinStandardHelpOptions = true,
@@ -58,6 +60,12 @@ final class ServeCommand implements Runnable {
     int mode = 0600;
 
     @Option(
+        names = "--group",
+        paramLabel = "NAME|GID",
+        description = "Group of the socket, whose members --mode may let connect.")
+    @Nullable String group;
+
+    @Option(
         names = "--fd",
         paramLabel = "N",
         description = "Serve at a socket that listens already and was inherited with this number.")
@@ -77,6 +85,13 @@ final class ServeCommand implements Runnable {
             "Look for work all the time: fast, and a processor is busy with nothing else.")
     boolean poll;
 
+    @Option(
+        names = "--cpus",
+        paramLabel = "LIST",
+        description = "Processors that the server's threads run on, such as 0-3,8.",
+        converter = Processors.Converter.class)
+    @Nullable BitSet cpus;
+
     @Override
     public final void run() {
       if ((socket == null) == (descriptor == null)) {
@@ -85,6 +100,20 @@ final class ServeCommand implements Runnable {
                 ? "a socket is missing: --socket PATH, or --fd N"
                 : "--socket and --fd exclude each other");
       }
+      if (group != null && socket == null) {
+        throw wrong("--group is for a socket that --socket makes");
+      }
+      if (cpus == null) {
+        serve();
+        return;
+      }
+      // All threads are started from this one: those of the disk, of the server and of the device.
+      try (var _ = Processors.bind(cpus)) {
+        serve();
+      }
+    }
+
+    private void serve() {
       var main = Objects.requireNonNull(Objects.requireNonNull(parent).main);
       var output = main.output();
       var end = new CountDownLatch(1);
@@ -108,6 +137,7 @@ final class ServeCommand implements Runnable {
           socket == null
               ? VfioUserServerOptions.atDescriptor(Objects.requireNonNull(descriptor))
               : VfioUserServerOptions.at(socket).withMode(mode);
+      options = group != null ? options.withGroup(group) : options;
       options = replace ? options.withReplacement() : options;
       options = poll ? options.withPolling() : options;
       options = options.withListener(new Clients(output.err(), once ? end::countDown : () -> {}));

@@ -1,7 +1,9 @@
 package io.jvfio.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.model.EduModel;
 import io.jvfio.user.VfioUser;
@@ -17,6 +19,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
@@ -216,6 +220,100 @@ class ServeCommandTest {
   }
 
   @Test
+  void givesTheSocketToTheGroupThatIsAskedFor() throws Exception {
+    var own = (int) Files.getAttribute(Files.createFile(path("file")), "unix:gid");
+    // Whoever may give files to anybody shows more than one who may not.
+    int group = own == 0 ? 12_345 : own;
+    var socket = path("edu.sock");
+    Callable<Result> client =
+        () -> {
+          assertThat(Files.getAttribute(socket, "unix:gid")).isEqualTo(group);
+          assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(socket)))
+              .isEqualTo("rw-rw----");
+          return run("show", "unix:" + socket);
+        };
+    serve(
+        socket,
+        client,
+        "serve",
+        "edu",
+        "--mode",
+        "660",
+        "--group",
+        Integer.toString(group),
+        "--socket",
+        socket.toString(),
+        "--once");
+
+    var unknown = run("serve", "edu", "--group", "no such group", "--socket", socket.toString());
+    assertThat(unknown.status()).isEqualTo(1);
+    assertThat(unknown.err()).contains("There is no group no such group.").contains("getent group");
+    assertThat(socket).doesNotExist();
+  }
+
+  @Test
+  void runsOnTheProcessorsThatAreAskedFor() throws Exception {
+    var before = LinuxKernel.instance().processors();
+    int last = before.length() - 1;
+    var socket = path("edu.sock");
+    Callable<Result> client =
+        () -> {
+          assertThat(processorsOf("vfio-user")).hasSize(3).containsOnly(Integer.toString(last));
+          return run("show", "unix:" + socket);
+        };
+    String[] server = {
+      "serve", "edu", "--cpus", Integer.toString(last), "--socket", socket.toString(), "--once"
+    };
+    serve(socket, client, server);
+    assertThat(LinuxKernel.instance().processors()).isEqualTo(before);
+
+    var missing = run("serve", "edu", "--cpus", "8000-8001", "--socket", socket.toString());
+    assertThat(missing.status()).isEqualTo(1);
+    assertThat(missing.err())
+        .contains("this process may run on the processors " + Processors.text(before))
+        .contains("none of 8000-8001 (EINVAL)");
+  }
+
+  /** The processors of all threads of this process whose name begins so, as the kernel has them. */
+  private static List<String> processorsOf(String name) throws IOException {
+    List<String> found = new ArrayList<>();
+    try (var threads = Files.newDirectoryStream(Path.of("/proc/self/task"))) {
+      for (var thread : threads) {
+        var status = Files.readString(thread.resolve("status"));
+        if (status.startsWith("Name:\t" + name)) {
+          found.add(status.replaceAll("(?s).*Cpus_allowed_list:\\s*(\\S+).*", "$1"));
+        }
+      }
+    }
+    return found;
+  }
+
+  @Test
+  void readsProcessorsAsTasksetDoes() throws Exception {
+    for (var text : new String[] {"0", "3-5", "0-3,8", "1,3,5", "7,7"}) {
+      var read = new Processors.Converter().convert(text);
+      assertThat(Processors.text(read)).isEqualTo(text.equals("7,7") ? "7" : text);
+    }
+    assertThat(Processors.text(new Processors.Converter().convert("2,0-1"))).isEqualTo("0-2");
+    for (var text : new String[] {"", "a", "-1", "1-", "3-2", "1,,2", "8192", "99999999999"}) {
+      assertThatThrownBy(() -> new Processors.Converter().convert(text))
+          .hasMessageContaining("are no processors such as 0-3,8");
+    }
+  }
+
+  @Test
+  void refusesADescriptorAtWhichNobodyCanConnect() {
+    var refused = run("serve", "edu", "--fd", "1000");
+    assertThat(refused.status()).isEqualTo(1);
+    assertThat(refused.err())
+        .contains("descriptor 1000")
+        .contains("It is not open.")
+        .contains("systemd")
+        .doesNotContain("serving");
+    assertThat(run("serve", "edu", "--fd", "0").err()).contains("descriptor 0").contains("It is ");
+  }
+
+  @Test
   void takesNoPathThatAnotherServerListensAtUnlessItIsTold() throws Exception {
     var socket = path("edu.sock");
     try (var first = VfioUserServer.serve(new EduModel(), socket)) {
@@ -347,6 +445,8 @@ class ServeCommandTest {
     assertThat(run("serve", "edu").err()).contains("a socket is missing");
     assertThat(run("serve", "edu", "--socket", "x", "--fd", "3").err()).contains("exclude");
     assertThat(run("serve", "edu", "--socket", "x", "--mode", "999").status()).isEqualTo(2);
+    assertThat(run("serve", "edu", "--socket", "x", "--cpus", "one").status()).isEqualTo(2);
+    assertThat(run("serve", "edu", "--fd", "3", "--group", "0").err()).contains("--group is for");
     assertThat(run("serve", "edu", "--socket", "x".repeat(200)).err()).contains("1 to 107 bytes");
     assertThat(run("serve", "edu", "--socket", "x", "--dma-bits", "65").err())
         .contains("--dma-bits: addresses have 1 to 64 bits, not 65");

@@ -2,6 +2,7 @@ package io.jvfio.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.jvfio.linux.UnixSocket;
 import io.jvfio.user.VfioUser;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -20,6 +21,11 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(180)
 class ServeProcessTest {
   private static Process start(String... args) throws IOException {
+    return start("io.jvfio.cli/io.jvfio.cli.Main", List.of(), args);
+  }
+
+  private static Process start(String main, List<String> options, String... args)
+      throws IOException {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(
@@ -27,9 +33,9 @@ class ServeProcessTest {
             "-XX:TieredStopAtLevel=1",
             "--module-path",
             System.getProperty("jdk.module.path"),
-            "--enable-native-access=io.jvfio.linux",
-            "-m",
-            "io.jvfio.cli/io.jvfio.cli.Main"));
+            "--enable-native-access=io.jvfio.linux"));
+    command.addAll(options);
+    command.addAll(List.of("-m", main));
     command.addAll(List.of(args));
     return new ProcessBuilder(command).start();
   }
@@ -57,6 +63,7 @@ class ServeProcessTest {
         assertThat(line.await(Duration.ofMinutes(1))).isEqualTo(1);
         process.toHandle().destroy(); // Process.destroy() would close what is to be read
         assertThat(process.waitFor(1, TimeUnit.MINUTES)).isTrue();
+        assertThat(process.exitValue()).as("128 and SIGTERM").isEqualTo(143);
       }
       assertThat(err.lines().toList())
           .anySatisfy(line -> assertThat(line).contains("a client is here"))
@@ -110,6 +117,58 @@ class ServeProcessTest {
       assertThat(socket).doesNotExist();
     } finally {
       again.destroyForcibly();
+    }
+  }
+
+  /** Here it does not answer for its memory, which the device waits for. */
+  @Test
+  void endsSoonWhateverAClientLeavesUndoneAndTellsThatInALine(@TempDir Path directory)
+      throws Exception {
+    var socket = directory.resolve("edu.sock");
+    var process = start("serve", "edu", "--socket", socket.toString());
+    try (var err = process.errorReader(StandardCharsets.UTF_8)) {
+      awaitServing(err);
+      try (var liar = new StubbornUser(socket)) {
+        liar.answerSomethingElse();
+        assertThat(err.readLine()).isEqualTo("jvfio: a client is here");
+        assertThat(err.readLine())
+            .isEqualTo("jvfio: a client of EduModel is cut off: it answers what was not asked");
+        assertThat(err.readLine())
+            .contains("the client has gone after")
+            .endsWith("It was cut off: it answers what was not asked.");
+      }
+      try (var _ = new StubbornUser(socket);
+          var _ = UnixSocket.connect(socket.toString())) {
+        long start = System.nanoTime();
+        process.toHandle().destroy();
+        assertThat(process.waitFor(1, TimeUnit.MINUTES)).isTrue();
+        assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(2));
+        assertThat(process.exitValue()).as("128 and SIGTERM").isEqualTo(143);
+      }
+      assertThat(err.lines()).allMatch(line -> line.startsWith("jvfio: "));
+    } finally {
+      process.destroyForcibly();
+    }
+    assertThat(socket).doesNotExist();
+  }
+
+  /** What cannot be ended is told, and the exit status says so. */
+  @Test
+  void saysIfItCannotBeEndedInOrder() throws Exception {
+    var process =
+        start(
+            "io.jvfio.cli/" + UnendingCommand.class.getName(),
+            List.of(
+                "--patch-module",
+                "io.jvfio.cli=" + Path.of("target", "test-classes").toAbsolutePath()));
+    try (var err = process.errorReader(StandardCharsets.UTF_8)) {
+      assertThat(err.readLine()).isEqualTo("under way");
+      process.toHandle().destroy();
+      assertThat(process.waitFor(1, TimeUnit.MINUTES)).isTrue();
+      assertThat(err.lines()).containsExactly("jvfio: it cannot be flushed");
+      assertThat(process.exitValue()).isEqualTo(1);
+    } finally {
+      process.destroyForcibly();
     }
   }
 }

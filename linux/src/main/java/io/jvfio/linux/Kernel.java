@@ -315,8 +315,8 @@ public interface Kernel {
   int epollControl(int epollFd, int operation, int fd, int events);
 
   /**
-   * Waits until descriptors of a set are ready; interrupted waits are taken up again only without a
-   * time limit.
+   * Waits until descriptors of a set are ready; interrupted waits are taken up again, for what is
+   * left of the time.
    *
    * @param ready where to put them; its length is how many are wanted at most, 1 to 64
    * @param timeoutMillis how long to wait; 0 not at all, -1 without limit
@@ -325,7 +325,7 @@ public interface Kernel {
   int epollWait(int epollFd, int[] ready, int timeoutMillis);
 
   /**
-   * Waits until a descriptor can be read.
+   * Waits until a descriptor can be read; as {@link #epollWait} where it is interrupted.
    *
    * @param timeoutMillis how long to wait; 0 not at all, -1 without limit
    * @return 1 when it can, or has failed; 0 when the time is over; or a negated errno

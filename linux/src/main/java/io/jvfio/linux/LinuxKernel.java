@@ -287,10 +287,16 @@ public final class LinuxKernel implements Kernel {
 
   /** Whether a write to a descriptor would not wait, at this moment. */
   public boolean isWritable(int fd) {
-    var entry = Poll.ENTRY.get();
-    entry.set(ValueLayout.JAVA_INT, 0, fd);
-    entry.set(ValueLayout.JAVA_INT, Integer.BYTES, Poll.POLLOUT);
-    return Poll.call(entry, 0) == 1;
+    return awaitWritable(fd, 0) == 1;
+  }
+
+  /**
+   * Waits until a descriptor can be written; see {@link #awaitReadable}.
+   *
+   * @return 1 when it can, or has failed; 0 when the time is over; or a negated errno
+   */
+  public int awaitWritable(int fd, int timeoutMillis) {
+    return Poll.await(fd, Poll.POLLOUT, timeoutMillis);
   }
 
   @Override
@@ -317,26 +323,25 @@ public final class LinuxKernel implements Kernel {
   public int epollWait(int epollFd, int[] ready, int timeoutMillis) {
     var events = Epoll.EVENTS.get();
     int most = Math.min(ready.length, Epoll.MOST_EVENTS);
-    int count;
-    do {
-      count = Epoll.await(epollFd, events, most, timeoutMillis);
-    } while (count == -EINTR && timeoutMillis < 0);
+    int count = Epoll.await(epollFd, events, most, timeoutMillis);
     for (int i = 0; i < count; i++) {
       ready[i] = events.get(ValueLayout.JAVA_INT, i * Epoll.EVENT_SIZE + Epoll.DATA_OFFSET);
     }
-    return count == -EINTR ? 0 : count;
+    return count;
+  }
+
+  /**
+   * What is left of a time limit after an interruption, in milliseconds that have begun. What
+   * interrupts a wait does not end it: io_uring does so for work of its own.
+   */
+  private static int left(int timeoutMillis, long start) {
+    long passed = (System.nanoTime() - start) / 1_000_000;
+    return timeoutMillis < 0 ? timeoutMillis : (int) Math.max(0, timeoutMillis - passed);
   }
 
   @Override
   public int awaitReadable(int fd, int timeoutMillis) {
-    var entry = Poll.ENTRY.get();
-    entry.set(ValueLayout.JAVA_INT, 0, fd);
-    entry.set(ValueLayout.JAVA_INT, Integer.BYTES, Poll.POLLIN);
-    int result;
-    do {
-      result = Poll.call(entry, timeoutMillis);
-    } while (result == -EINTR && timeoutMillis < 0);
-    return result == -EINTR ? 0 : result;
+    return Poll.await(fd, Poll.POLLIN, timeoutMillis);
   }
 
   @Override
@@ -802,9 +807,24 @@ public final class LinuxKernel implements Kernel {
     }
 
     static int await(int epollFd, MemorySegment events, int most, int timeoutMillis) {
+      long start = timeoutMillis > 0 ? System.nanoTime() : 0;
+      int left = timeoutMillis;
+      while (true) {
+        int count = once(epollFd, events, most, left);
+        if (count != -EINTR) {
+          return count;
+        }
+        left = left(timeoutMillis, start);
+      }
+    }
+
+    private static int once(int epollFd, MemorySegment events, int most, int timeoutMillis) {
       try {
         int result = (int) WAIT.invokeExact(epollFd, events, most, timeoutMillis);
-        return result >= 0 ? result : again(epollFd, events, most, timeoutMillis);
+        if (result >= 0) {
+          return result;
+        }
+        return Native.errnoMaybe() == EINTR ? -EINTR : again(epollFd, events, most, timeoutMillis);
       } catch (Throwable t) {
         throw Native.unexpected(t);
       }
@@ -826,7 +846,7 @@ public final class LinuxKernel implements Kernel {
     static final int POLLOUT = 4;
 
     /** This thread's {@code struct pollfd}: the descriptor, and the events in and out. */
-    static final ThreadLocal<MemorySegment> ENTRY =
+    private static final ThreadLocal<MemorySegment> ENTRY =
         ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(ValueLayout.JAVA_INT, 2));
 
     private static final FunctionDescriptor DESCRIPTOR =
@@ -835,10 +855,28 @@ public final class LinuxKernel implements Kernel {
     private static final MethodHandle HANDLE = Native.link("poll", DESCRIPTOR);
     private static final MethodHandle AGAIN = Native.link("poll", DESCRIPTOR, Native.CAPTURE);
 
-    static int call(MemorySegment entry, int timeoutMillis) {
+    static int await(int fd, int events, int timeoutMillis) {
+      var entry = ENTRY.get();
+      entry.set(ValueLayout.JAVA_INT, 0, fd);
+      entry.set(ValueLayout.JAVA_INT, Integer.BYTES, events);
+      long start = timeoutMillis > 0 ? System.nanoTime() : 0;
+      int left = timeoutMillis;
+      while (true) {
+        int result = once(entry, left);
+        if (result != -EINTR) {
+          return result;
+        }
+        left = left(timeoutMillis, start);
+      }
+    }
+
+    private static int once(MemorySegment entry, int timeoutMillis) {
       try {
         int result = (int) HANDLE.invokeExact(entry, 1L, timeoutMillis);
-        return result >= 0 ? result : again(entry, timeoutMillis);
+        if (result >= 0) {
+          return result;
+        }
+        return Native.errnoMaybe() == EINTR ? -EINTR : again(entry, timeoutMillis);
       } catch (Throwable t) {
         throw Native.unexpected(t);
       }

@@ -9,6 +9,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
@@ -35,12 +36,18 @@ public final class UnixSocket implements AutoCloseable {
   private static final boolean IS_POWER = Architecture.current() == Architecture.PPC64LE;
   private static final int SO_RCVTIMEO = IS_POWER ? 18 : 20;
   private static final int SO_SNDTIMEO = IS_POWER ? 19 : 21;
+  private static final int SO_TYPE = 3;
+  private static final int SO_ACCEPTCONN = 30;
+  private static final int SO_DOMAIN = 39;
   private static final int MSG_CTRUNC = 8;
   private static final int MSG_DONTWAIT = 0x40;
   private static final int MSG_NOSIGNAL = 0x4000;
   private static final int MSG_CMSG_CLOEXEC = 0x40000000;
   private static final int SHUT_RDWR = 2;
-  private static final int BACKLOG = 16;
+
+  /** As many as the kernel lets wait ({@code net.core.somaxconn}), which takes less than that. */
+  private static final int BACKLOG = 4096;
+
   private static final int EINTR = Errno.EINTR.number();
   private static final int EAGAIN = Errno.EAGAIN.number();
 
@@ -142,14 +149,35 @@ public final class UnixSocket implements AutoCloseable {
    * @throws IllegalArgumentException if the path is longer than {@link #MAX_PATH_BYTES}
    */
   public static UnixSocket listen(String path, int mode) throws ErrnoException {
+    var socket = bind(path, mode);
+    socket.listen();
+    return socket;
+  }
+
+  /**
+   * Makes a socket at {@code path} as {@link #listen(String, int)} does, to which nobody can
+   * connect before {@link #listen()}: so its file can be given to whom it is for first.
+   *
+   * @throws ErrnoException EADDRINUSE where the path exists
+   * @throws IllegalArgumentException if the path is longer than {@link #MAX_PATH_BYTES}
+   */
+  public static UnixSocket bind(String path, int mode) throws ErrnoException {
     var socket = new UnixSocket(created(path), path);
     // The mode of the socket is that of the file which bind makes: nobody can connect in between.
     socket.checked("fchmod(" + path + ")", Calls.change(socket.fd, mode));
     try (var arena = Arena.ofConfined()) {
-      socket.checked(
+      return socket.checked(
           "bind(" + path + ")", Calls.socketAddress(Calls.BIND, socket.fd, address(path, arena)));
     }
-    return socket.checked("listen(" + path + ")", Calls.two(Calls.LISTEN, socket.fd, BACKLOG));
+  }
+
+  /**
+   * Lets others connect from here on, as many at once as the kernel lets wait.
+   *
+   * @throws ErrnoException if it is no socket that was bound; it is closed then
+   */
+  public void listen() throws ErrnoException {
+    checked("listen(" + name + ")", Calls.two(Calls.LISTEN, fd, BACKLOG));
   }
 
   /** Two sockets that are connected to each other. */
@@ -179,6 +207,38 @@ public final class UnixSocket implements AutoCloseable {
    */
   public static UnixSocket adopt(int fd) {
     return new UnixSocket(fd, "descriptor " + fd);
+  }
+
+  /**
+   * Tells why nobody can be accepted at a descriptor.
+   *
+   * @return what it is instead of a UNIX stream socket that listens, as "a pipe"; empty if it is
+   *     one
+   */
+  public static Optional<String> notListening(int fd) {
+    int domain = Calls.option(fd, SO_DOMAIN);
+    if (domain < 0) {
+      return Optional.of(kind(fd));
+    }
+    if (domain != AF_UNIX) {
+      return Optional.of("a socket of another address family, number " + domain);
+    }
+    if (Calls.option(fd, SO_TYPE) != SOCK_STREAM) {
+      return Optional.of("a UNIX socket of another type than SOCK_STREAM");
+    }
+    return Calls.option(fd, SO_ACCEPTCONN) == 1
+        ? Optional.empty()
+        : Optional.of("a UNIX socket that does not listen");
+  }
+
+  /** What a descriptor is that is no socket. */
+  private static String kind(int fd) {
+    try {
+      var target = LinuxKernel.instance().readLink("/proc/self/fd/" + fd);
+      return target.startsWith("pipe:") ? "a pipe" : "no socket but " + target;
+    } catch (ErrnoException e) {
+      return "not open";
+    }
   }
 
   private static int created(String path) throws ErrnoException {
@@ -266,6 +326,18 @@ public final class UnixSocket implements AutoCloseable {
    * @return how many bytes were taken, or a negated errno
    */
   public long send(MemorySegment data, long offset, long byteSize, int[] descriptors, int count) {
+    return send(data, offset, byteSize, descriptors, count, true);
+  }
+
+  /**
+   * Sends bytes, and descriptors with the first of them; see {@link #send(MemorySegment, long,
+   * long, int[], int)}.
+   *
+   * @param wait whether to wait for room; without it some of the bytes may be taken, and the answer
+   *     is EAGAIN where there is room for none
+   */
+  public long send(
+      MemorySegment data, long offset, long byteSize, int[] descriptors, int count, boolean wait) {
     // The kernel gets an address, and would read wherever it points.
     Objects.checkFromIndexSize(offset, byteSize, data.byteSize());
     if (count > 0) {
@@ -275,8 +347,8 @@ public final class UnixSocket implements AutoCloseable {
     do {
       result =
           count > 0
-              ? Calls.sendMessage(fd, outgoing)
-              : Calls.send(fd, data.address() + offset, byteSize);
+              ? Calls.sendMessage(fd, outgoing, wait)
+              : Calls.send(fd, data.address() + offset, byteSize, wait);
     } while (result == -EINTR);
     return result;
   }
@@ -454,6 +526,16 @@ public final class UnixSocket implements AutoCloseable {
                 ValueLayout.JAVA_INT,
                 ValueLayout.ADDRESS,
                 ValueLayout.JAVA_INT));
+    private static final MethodHandle GET_OPTION =
+        link(
+            "getsockopt",
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.ADDRESS,
+                ValueLayout.ADDRESS));
     private static final MethodHandle CHANGE_MODE = link("fchmod", TWO);
     static final MethodHandle LISTEN = link("listen", TWO);
     static final MethodHandle SHUTDOWN = link("shutdown", TWO);
@@ -524,6 +606,21 @@ public final class UnixSocket implements AutoCloseable {
       }
     }
 
+    /** The value of an option that is a number, or a negated errno. */
+    static int option(int fd, int option) {
+      var capture = LinuxKernel.Native.capture();
+      try (var arena = Arena.ofConfined()) {
+        var value = arena.allocate(ValueLayout.JAVA_INT);
+        var size = arena.allocateFrom(ValueLayout.JAVA_INT, Integer.BYTES);
+        int result = (int) GET_OPTION.invokeExact(capture, fd, SOL_SOCKET, option, value, size);
+        return result >= 0
+            ? value.get(ValueLayout.JAVA_INT, 0)
+            : LinuxKernel.Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw LinuxKernel.Native.unexpected(t);
+      }
+    }
+
     static int change(int fd, int mode) {
       return two(CHANGE_MODE, fd, mode);
     }
@@ -549,28 +646,37 @@ public final class UnixSocket implements AutoCloseable {
     }
 
     /** The bytes at {@code address}: most messages are bytes alone, and have less to be read. */
-    static long send(int fd, long address, long byteSize) {
+    static long send(int fd, long address, long byteSize, boolean wait) {
       try {
         // Without waiting for room: that is for the second call, or the limit would hold twice.
         long result = (long) SEND.invokeExact(fd, address, byteSize, MSG_NOSIGNAL | MSG_DONTWAIT);
-        return result >= 0 ? result : sendAgain(fd, address, byteSize);
+        if (result >= 0) {
+          return result;
+        }
+        return !wait && LinuxKernel.Native.errnoMaybe() == EAGAIN
+            ? -EAGAIN
+            : sendAgain(fd, address, byteSize, sendFlags(wait));
       } catch (Throwable t) {
         throw LinuxKernel.Native.unexpected(t);
       }
     }
 
-    private static long sendAgain(int fd, long address, long byteSize) {
+    private static int sendFlags(boolean wait) {
+      return wait ? MSG_NOSIGNAL : MSG_NOSIGNAL | MSG_DONTWAIT;
+    }
+
+    private static long sendAgain(int fd, long address, long byteSize, int flags) {
       var capture = LinuxKernel.Native.capture();
       try {
-        long result = (long) SEND_AGAIN.invokeExact(capture, fd, address, byteSize, MSG_NOSIGNAL);
+        long result = (long) SEND_AGAIN.invokeExact(capture, fd, address, byteSize, flags);
         return result >= 0 ? result : LinuxKernel.Native.negatedErrno(capture);
       } catch (Throwable t) {
         throw LinuxKernel.Native.unexpected(t);
       }
     }
 
-    static long sendMessage(int fd, MemorySegment message) {
-      return withErrno(SEND_MESSAGE, fd, message, MSG_NOSIGNAL);
+    static long sendMessage(int fd, MemorySegment message, boolean wait) {
+      return withErrno(SEND_MESSAGE, fd, message, sendFlags(wait));
     }
 
     /** A receive that may end with nothing is one of many: what else there was, the next finds. */

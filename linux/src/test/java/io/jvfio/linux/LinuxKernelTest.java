@@ -17,11 +17,13 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntSupplier;
+import java.util.function.IntUnaryOperator;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -457,5 +459,53 @@ class LinuxKernelTest {
     assertThat(KERNEL.munmap(address, size)).isZero();
     assertThat(errno(KERNEL.remapInaccessible(address, 0))).isEqualTo(Errno.EINVAL);
     KERNEL.close(file);
+  }
+
+  /** As io_uring does: what interrupts a wait neither ends it nor makes it longer. */
+  @Test
+  void waitsAsLongAsItIsToldWhateverInterruptsIt() throws Exception {
+    int event = KERNEL.eventFd(0, Kernel.EFD_NONBLOCK);
+    int set = KERNEL.epollCreate();
+    assertThat(KERNEL.epollControl(set, Kernel.EPOLL_CTL_ADD, event, Kernel.EPOLLIN)).isZero();
+    var full = UnixSocket.pair();
+    fill(full.first());
+    assertInterruptible(limit -> KERNEL.awaitReadable(event, limit));
+    assertInterruptible(limit -> KERNEL.epollWait(set, new int[1], limit));
+    assertInterruptible(limit -> KERNEL.awaitWritable(full.first().fd(), limit));
+    full.first().close();
+    full.second().close();
+    KERNEL.close(set);
+    KERNEL.close(event);
+  }
+
+  private static void fill(UnixSocket socket) {
+    try (var arena = Arena.ofConfined()) {
+      var bytes = arena.allocate(1 << 16);
+      while (socket.send(bytes, 0, bytes.byteSize(), new int[0], 0, false) > 0) {
+        // There is room for more.
+      }
+    }
+  }
+
+  private static void assertInterruptible(IntUnaryOperator wait) throws Exception {
+    int limit = 400;
+    try (var signals = new Signals()) {
+      var waiting = new CompletableFuture<Integer>();
+      var result = new CompletableFuture<Integer>();
+      long start = System.nanoTime();
+      Thread.ofPlatform()
+          .start(
+              () -> {
+                waiting.complete(Signals.thisThread());
+                result.complete(wait.applyAsInt(limit));
+              });
+      while (!result.isDone()) {
+        signals.send(waiting.get());
+        Thread.sleep(5);
+      }
+      assertThat(result.get()).as("nothing has come").isZero();
+      long millis = (System.nanoTime() - start) / 1_000_000;
+      assertThat(millis).isGreaterThanOrEqualTo(limit).isLessThan(20L * limit);
+    }
   }
 }

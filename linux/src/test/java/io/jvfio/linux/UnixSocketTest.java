@@ -7,10 +7,14 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.channels.Pipe;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -200,6 +204,91 @@ class UnixSocketTest {
               });
       listener.shutdown();
       assertThat(refused.get(30, TimeUnit.SECONDS)).isEqualTo("EINVAL");
+    }
+  }
+
+  @Test
+  void aBurstWaitsUntilItIsAccepted() throws Exception {
+    var path = directory.resolve("socket").toString();
+    List<UnixSocket> all = new ArrayList<>();
+    try (var listener = UnixSocket.listen(path, 0600)) {
+      for (int i = 0; i < 100; i++) {
+        all.add(UnixSocket.connect(path, 100));
+      }
+      for (int i = 0; i < 100; i++) {
+        listener.accept().close();
+      }
+    }
+    all.forEach(UnixSocket::close);
+  }
+
+  @Test
+  void nobodyConnectsBeforeItListens() throws Exception {
+    var path = directory.resolve("socket");
+    try (var socket = UnixSocket.bind(path.toString(), 0)) {
+      assertThat(Files.getPosixFilePermissions(path)).isEmpty();
+      Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-------"));
+      assertThatThrownBy(() -> UnixSocket.connect(path.toString()))
+          .hasMessageContaining("ECONNREFUSED");
+      assertThat(UnixSocket.notListening(socket.fd()))
+          .contains("a UNIX socket that does not listen");
+      socket.listen();
+      UnixSocket.connect(path.toString()).close();
+      assertThat(UnixSocket.notListening(socket.fd())).isEmpty();
+    }
+  }
+
+  @Test
+  void tellsWhatIsNoSocketToBeAcceptedAt() throws Exception {
+    int event = kernel.eventFd(0, 0);
+    int file = kernel.open(Files.writeString(directory.resolve("file"), "x").toString(), 0);
+    var pair = UnixSocket.pair();
+    try (var network = ServerSocketChannel.open().bind(null);
+        var pipe = Pipe.open().source()) {
+      assertThat(UnixSocket.notListening(event)).contains("no socket but anon_inode:[eventfd]");
+      assertThat(UnixSocket.notListening(file)).contains("no socket but " + directory + "/file");
+      assertThat(UnixSocket.notListening(pair.first().fd()))
+          .contains("a UNIX socket that does not listen");
+      assertThat(UnixSocket.notListening(1 << 20)).contains("not open");
+      assertThat(network.isOpen() && pipe.isOpen()).isTrue();
+      assertThat(kinds()).contains("a pipe").anyMatch(kind -> kind.contains("address family"));
+    }
+    pair.first().close();
+    pair.second().close();
+    kernel.close(event);
+    kernel.close(file);
+  }
+
+  /** What all descriptors of this process are, as far as nobody can be accepted there. */
+  private static List<String> kinds() throws IOException {
+    try (var all = Files.list(Path.of("/proc/self/fd"))) {
+      return all.map(each -> Integer.parseInt(each.getFileName().toString()))
+          .flatMap(fd -> UnixSocket.notListening(fd).stream())
+          .toList();
+    }
+  }
+
+  @Test
+  void sendsWhatThereIsRoomForWithoutWaiting() throws Exception {
+    var pair = UnixSocket.pair();
+    try (var arena = Arena.ofConfined();
+        var first = pair.first();
+        var second = pair.second()) {
+      var bytes = arena.allocate(1 << 20);
+      long sent = 0;
+      long result = first.send(bytes, 0, bytes.byteSize(), NONE, 0, false);
+      while (result > 0) {
+        sent += result;
+        result = first.send(bytes, 0, bytes.byteSize(), NONE, 0, false);
+      }
+      assertThat(result).isEqualTo(Errno.EAGAIN.result());
+      assertThat(first.send(bytes, 0, 1, new int[] {first.fd()}, 1, false))
+          .isEqualTo(Errno.EAGAIN.result());
+      assertThat(kernel.awaitWritable(first.fd(), 1)).isZero();
+      while (sent > 0) {
+        sent -= second.receive(bytes, NONE);
+      }
+      assertThat(kernel.awaitWritable(first.fd(), 1)).isOne();
     }
   }
 }

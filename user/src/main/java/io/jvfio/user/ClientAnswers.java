@@ -26,6 +26,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class ClientAnswers implements ClientMemory.DmaMessages, AutoCloseable {
   private static final int MOST_KEPT = 256;
+  private static final int MOST_MILLIS = Integer.MAX_VALUE;
 
   private final VfioUserServerOptions options;
   private final Consumer<String> cutOff;
@@ -169,8 +170,14 @@ final class ClientAnswers implements ClientMemory.DmaMessages, AutoCloseable {
   }
 
   private int receive(MessageSocket from, Command command) {
+    long end = System.nanoTime() + options.patience().toNanos();
     while (true) {
-      if (!from.hasMore() && LinuxKernel.instance().awaitReadable(from.fd(), patience()) <= 0) {
+      // Commands that come instead of the answer take from its time.
+      long left = (end - System.nanoTime()) / 1_000_000;
+      if (left <= 0
+          || (!from.hasMore()
+              && LinuxKernel.instance().awaitReadable(from.fd(), (int) Math.min(left, MOST_MILLIS))
+                  <= 0)) {
         return failed("it does not answer " + command);
       }
       int size = from.receive(true);
@@ -268,10 +275,6 @@ final class ClientAnswers implements ClientMemory.DmaMessages, AutoCloseable {
       cutOff.accept(reason);
     }
     return Errno.EIO.result();
-  }
-
-  private int patience() {
-    return (int) Math.min(Integer.MAX_VALUE, options.patience().toMillis());
   }
 
   /** Keeps what has just come, for later: false if there is too much of that. */

@@ -4,18 +4,19 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
-import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Lets a device do what it does of its own accord, when it asks for that, and waits for what its
- * client signals; on a thread beside the one that waits for the client's messages.
+ * client signals; on a thread beside the one that waits for the client's messages. That thread
+ * lives as long as the server, whatever the device throws: a kernel gives up what it does for a
+ * thread that ends.
  */
 final class DevicePoller {
-  private static final System.Logger LOG = System.getLogger("io.jvfio");
   private static final LinuxKernel KERNEL = LinuxKernel.instance();
 
   private final int epollFd;
@@ -27,7 +28,7 @@ final class DevicePoller {
   private final AtomicBoolean isAsked = new AtomicBoolean();
 
   private final AtomicBoolean isClosed = new AtomicBoolean();
-  private volatile Thread thread = Thread.currentThread();
+  private volatile @Nullable Thread thread;
 
   DevicePoller() throws ErrnoException {
     wakeFd = KERNEL.eventFd(0, Kernel.EFD_NONBLOCK);
@@ -52,6 +53,16 @@ final class DevicePoller {
   /** Starts to look after a device. */
   void start(ServedDevice device, String name) {
     thread = Thread.ofPlatform().name(name + " poll").daemon().start(() -> run(device));
+  }
+
+  /** Whether the thread that asks is the one that polls. */
+  boolean isItsThread() {
+    return Thread.currentThread().equals(thread);
+  }
+
+  /** An eventfd that has the same effect as {@link #request}, as long as this is not closed. */
+  int eventFd() {
+    return wakeFd;
   }
 
   /** The device asks; from any thread, and at once. */
@@ -87,14 +98,14 @@ final class DevicePoller {
     int[] ready = new int[2];
     while (!isClosed.get()) {
       int number = KERNEL.epollWait(epollFd, ready, -1);
+      if (number < 0) {
+        throw new IllegalStateException("epoll_wait answers " + Errno.ofResult(number));
+      }
       for (int i = 0; i < number; i++) {
         if (ready[i] == wakeFd) {
           KERNEL.read(wakeFd, count);
           isAsked.set(false);
-          boolean worked = true;
-          while (worked && !isClosed.get()) {
-            worked = poll(device);
-          }
+          poll(device);
         } else {
           signalled(device, ready[i]);
         }
@@ -106,31 +117,42 @@ final class DevicePoller {
     device.acquire();
     try {
       device.signalled(fd);
-    } catch (RuntimeException e) {
-      LOG.log(Level.ERROR, "a device model failed in write()", e);
+    } catch (RuntimeException | Error e) {
+      device.failed("write()", e);
     } finally {
       device.lock.unlock();
     }
   }
 
-  private static boolean poll(ServedDevice device) {
-    // For one round only, so that commands of the client come in between.
-    device.acquire();
-    try {
-      return device.poll();
-    } catch (RuntimeException e) {
-      LOG.log(Level.ERROR, "a device model failed in poll()", e);
-      return false;
-    } finally {
-      device.lock.unlock();
+  /**
+   * Lets the device work until it has nothing to do: a round at a time, so that commands of the
+   * client come in between, and only as long as it is the same client's work. Whoever comes next
+   * asks anew.
+   */
+  private void poll(ServedDevice device) {
+    int client = device.clientNumber();
+    boolean worked = true;
+    while (worked && !isClosed.get() && device.clientNumber() == client) {
+      device.acquire();
+      try {
+        worked = device.poll();
+      } catch (RuntimeException | Error e) {
+        device.failed("poll()", e);
+        worked = false;
+      } finally {
+        device.lock.unlock();
+      }
     }
   }
 
   /** Ends it. Nobody asks any more. */
-  void close(ServedDevice device) {
+  void close() {
     if (isClosed.compareAndSet(false, true)) {
       wake();
-      VfioUserServer.join(thread, device);
+      var started = thread;
+      if (started != null) {
+        Patience.join(started);
+      }
       KERNEL.close(epollFd);
       KERNEL.close(wakeFd);
     }

@@ -48,6 +48,11 @@ final class MessageSocket implements AutoCloseable {
   /** Size of the message that was received last, which begins at 0; 0 if there is none. */
   private int size;
 
+  /** Whether the message being received has to be here in time, and when that is over. */
+  private boolean isTimed;
+
+  private long deadline;
+
   /** Takes over a socket whose peer may take its time. */
   MessageSocket(UnixSocket socket, int maxMessage, int maxFds) {
     this(socket, maxMessage, maxFds, -1);
@@ -58,8 +63,8 @@ final class MessageSocket implements AutoCloseable {
    *
    * @param maxMessage the longest message that is received, in bytes, with its header
    * @param maxFds how many descriptors are received with one message
-   * @param patienceMillis how long the next bytes of a message that has begun are waited for; -1
-   *     for ever
+   * @param patienceMillis how long a message may take once it has begun, from its first byte to its
+   *     last, in either direction; -1 for as long as the socket lets a call wait
    */
   MessageSocket(UnixSocket socket, int maxMessage, int maxFds, int patienceMillis) {
     this.socket = socket;
@@ -104,6 +109,26 @@ final class MessageSocket implements AutoCloseable {
    */
   int receive(boolean wait) {
     next();
+    return receiveNext(wait);
+  }
+
+  /**
+   * Waits for the next message, of which patience counts from now on and not from its first byte.
+   *
+   * @return as {@link #receive}; ETIMEDOUT also if nothing comes at all
+   */
+  int receiveInTime() {
+    next();
+    begin();
+    return receiveNext(true);
+  }
+
+  private void begin() {
+    isTimed = true;
+    deadline = System.nanoTime() + patienceMillis * 1_000_000L;
+  }
+
+  private int receiveNext(boolean wait) {
     int needed = Header.SIZE;
     boolean isLong = false;
     while (true) {
@@ -130,6 +155,7 @@ final class MessageSocket implements AutoCloseable {
 
   /** Makes room: what lies behind the last message is the beginning of the next. */
   private void next() {
+    isTimed = false;
     if (size == 0) {
       return;
     }
@@ -146,10 +172,13 @@ final class MessageSocket implements AutoCloseable {
   }
 
   private int fill(int most, boolean wait) {
-    if (end > 0 && patienceMillis >= 0) {
-      int ready = LinuxKernel.instance().awaitReadable(socket.fd(), patienceMillis);
-      if (ready <= 0) {
-        return ready == 0 ? Errno.ETIMEDOUT.result() : ready;
+    if (patienceMillis >= 0 && (end > 0 || isTimed)) {
+      if (!isTimed) {
+        begin();
+      }
+      int ready = awaitUntil(deadline, false);
+      if (ready < 0) {
+        return ready;
       }
     }
     int begin = end;
@@ -165,6 +194,20 @@ final class MessageSocket implements AutoCloseable {
       }
     }
     return (int) result;
+  }
+
+  /** Waits for bytes, or for room for some: 0, or a negated errno. */
+  private int awaitUntil(long end, boolean isForRoom) {
+    long left = (end - System.nanoTime() + 999_999) / 1_000_000;
+    if (left <= 0) {
+      return Errno.ETIMEDOUT.result(); // even if there is a byte: it comes one by one
+    }
+    var kernel = LinuxKernel.instance();
+    int ready =
+        isForRoom
+            ? kernel.awaitWritable(socket.fd(), (int) left)
+            : kernel.awaitReadable(socket.fd(), (int) left);
+    return ready == 0 ? Errno.ETIMEDOUT.result() : Math.min(ready, 0);
   }
 
   /** Where the last message begins of which anything is here. */
@@ -222,16 +265,32 @@ final class MessageSocket implements AutoCloseable {
   /**
    * Sends a message; the descriptors stay the caller's.
    *
-   * @return 0, or a negated errno: EPIPE if the peer is gone
+   * @return 0, or a negated errno: EPIPE if the peer is gone, EAGAIN if it does not take all of it
+   *     in time
    */
   int send(MemorySegment message, int byteSize, int[] descriptors, int count) {
+    boolean isTimeless = patienceMillis < 0;
+    boolean hasBegun = false;
+    long until = 0;
     int sent = 0;
     while (sent < byteSize) {
-      long result = socket.send(message, sent, byteSize - sent, descriptors, sent == 0 ? count : 0);
-      if (result < 0) {
+      long result =
+          socket.send(
+              message, sent, byteSize - sent, descriptors, sent == 0 ? count : 0, isTimeless);
+      if (result >= 0) {
+        sent += (int) result;
+      } else if (result != Errno.EAGAIN.result() || isTimeless) {
         return (int) result;
+      } else {
+        if (!hasBegun) {
+          hasBegun = true;
+          until = System.nanoTime() + patienceMillis * 1_000_000L;
+        }
+        int room = awaitUntil(until, true);
+        if (room < 0) {
+          return room == Errno.ETIMEDOUT.result() ? Errno.EAGAIN.result() : room;
+        }
       }
-      sent += (int) result;
     }
     return 0;
   }

@@ -8,11 +8,14 @@ import io.jvfio.model.DmaLease;
 import io.jvfio.model.DmaPort;
 import io.jvfio.model.RefusedAccessException;
 import io.jvfio.model.ResetReason;
+import java.lang.System.Logger.Level;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,18 +32,24 @@ final class ServedDevice implements DmaPort {
 
   private static final long LOCK_NANOS = 50_000;
 
-  /** How long memory that is leased stays with a client that takes it away. */
+  /** How long transfers may go on when their memory is taken away, or their device is stopped. */
   static final long TRANSFER_NANOS = 1_000_000_000;
 
   private static final ValueLayout.OfShort LE16 = LittleEndianLayouts.U16;
   private static final ValueLayout.OfInt LE32 = LittleEndianLayouts.U32;
   private static final ValueLayout.OfLong LE64 = LittleEndianLayouts.U64;
 
+  /** Of lines for the operator about the same fault. */
+  private static final long QUIET_NANOS = 1_000_000_000;
+
+  private static final System.Logger LOG = System.getLogger("io.jvfio");
+  private static final BooleanSupplier NEVER = () -> false;
+
   /** One caller of the model at a time. */
   final ReentrantLock lock = new ReentrantLock();
 
-  /** The client's thread waits for the lock. */
-  private volatile boolean isWanted;
+  /** How many wait for the lock who come before the device's own work. */
+  private final AtomicInteger wanted = new AtomicInteger();
 
   private final DeviceModel model;
   private final ServedConfig config;
@@ -54,7 +63,25 @@ final class ServedDevice implements DmaPort {
   private @Nullable IoEventFds ioEvents;
 
   private @Nullable MigrationServer migration;
+
+  /** Ends what there is with the client, for a reason; null without one. */
+  private @Nullable Consumer<String> cutOff;
+
+  /** Changes when a client comes and when it goes. */
+  private volatile int clientNumber;
+
   private final DevicePoller poller;
+  private final boolean isPolling;
+
+  /** The model has thrown an error, so that nobody knows in which state it is. */
+  private boolean hasFailed;
+
+  private boolean isClosed;
+
+  /** When a failure was told of last, and how many were not since. */
+  private long toldAt = System.nanoTime() - QUIET_NANOS;
+
+  private long untold;
 
   /** The descriptor by which the poller hears of eventfds, or -1. */
   private int watched = -1;
@@ -62,27 +89,39 @@ final class ServedDevice implements DmaPort {
   /**
    * Connects a model to what will serve it.
    *
-   * @param poller waits for what the client signals
-   * @param pollRequest what the model runs to be polled
+   * @param poller waits for what the client signals, and for what the device asks
+   * @param isPolling whether the client's thread polls all the time, and need not be asked to
    */
-  ServedDevice(DeviceModel model, DevicePoller poller, Runnable pollRequest) {
+  ServedDevice(DeviceModel model, DevicePoller poller, boolean isPolling) {
     this.model = model;
     this.poller = poller;
+    this.isPolling = isPolling;
     config = new ServedConfig(model);
     interrupts = new ServedInterrupts(config, model.msixVectors(), poller);
     for (Bar bar : model.bars()) {
       barSizes[bar.index()] = bar.byteSize();
     }
-    model.connectPoll(pollRequest);
+    model.connectPoll(isPolling ? () -> {} : poller::request);
+    if (!isPolling) {
+      model.connectPollEvent(poller.eventFd());
+    }
     model.connect(this, interrupts);
     config.restart();
   }
 
-  /** Takes {@link #lock} for the device's own work, which comes after what the client wants. */
+  /** Takes {@link #lock} for the device's own work, which comes after everything else. */
   void acquire() {
-    while (isWanted || !acquireSoon()) {
+    while (wanted.get() > 0 || !acquireSoon()) {
       LockSupport.parkNanos(LOCK_NANOS);
     }
+  }
+
+  /**
+   * Takes {@link #lock} before the device's own work may have it again. To wait in the lock's queue
+   * would not do: a device that always has work takes it again before the queue is looked at.
+   */
+  void acquireFirst() {
+    acquireUnless(NEVER);
   }
 
   /**
@@ -95,7 +134,7 @@ final class ServedDevice implements DmaPort {
     if (acquireSoon()) {
       return true;
     }
-    isWanted = true;
+    wanted.incrementAndGet();
     try {
       while (!lock.tryLock()) {
         if (hasToGive.getAsBoolean()) {
@@ -105,7 +144,7 @@ final class ServedDevice implements DmaPort {
       }
       return true;
     } finally {
-      isWanted = false;
+      wanted.decrementAndGet();
     }
   }
 
@@ -143,10 +182,69 @@ final class ServedDevice implements DmaPort {
     return region >= 0 && region < BARS ? barSizes[region] : 0;
   }
 
-  void connect(ClientMemory clientMemory, IoEventFds events, MigrationServer migrations) {
+  /**
+   * A client has come.
+   *
+   * @param end ends what there is with it, for a reason; from any thread
+   */
+  void connect(
+      ClientMemory clientMemory,
+      IoEventFds events,
+      MigrationServer migrations,
+      Consumer<String> end) {
+    if (hasFailed) {
+      restart(); // in what it did while nobody was here
+    }
     memory = clientMemory;
     ioEvents = events;
     migration = migrations;
+    cutOff = end;
+    clientNumber++;
+    if (!isPolling) {
+      poller.request(); // there may be work that was left when the last client went
+    }
+  }
+
+  /** A number that changes when a client comes and when it goes; without the lock. */
+  int clientNumber() {
+    return clientNumber;
+  }
+
+  /**
+   * The model has thrown something, on whatever thread: an exception is a mistake in it, which the
+   * operator is told of; after an error nobody knows what it has done, so that the client goes and
+   * the device is reset.
+   *
+   * @param operation of the model
+   */
+  void failed(String operation, Throwable thrown) {
+    if (thrown instanceof Error) {
+      hasFailed = true;
+      LOG.log(Level.ERROR, "a device model failed in " + operation + ": " + told(thrown), thrown);
+      var present = cutOff;
+      if (present != null) {
+        present.accept("Its device failed: " + told(thrown) + ".");
+      }
+      return;
+    }
+    long now = System.nanoTime();
+    if (now - toldAt < QUIET_NANOS) {
+      untold++; // a client can have this happen as often as it likes
+      return;
+    }
+    var others = untold > 0 ? " (and %,d times since the last line)".formatted(untold) : "";
+    toldAt = now;
+    untold = 0;
+    LOG.log(
+        Level.ERROR,
+        "a device model failed in " + operation + ": " + told(thrown) + others,
+        thrown);
+  }
+
+  /** What was thrown and where, in one line. */
+  static String told(Throwable thrown) {
+    var where = thrown.getStackTrace();
+    return thrown.toString().replaceAll("\\s+", " ") + (where.length > 0 ? " at " + where[0] : "");
   }
 
   /** The client has been given eventfds. */
@@ -205,7 +303,8 @@ final class ServedDevice implements DmaPort {
    * memory at the same addresses.
    */
   void disconnect(boolean retainsState) {
-    model.quiesce();
+    clientNumber++;
+    attempt("quiesce()", model::quiesce);
     interrupts.disconnect();
     if (watched >= 0) {
       poller.unwatch(watched);
@@ -213,26 +312,51 @@ final class ServedDevice implements DmaPort {
     }
     ioEvents = null;
     migration = null;
+    cutOff = null;
     var left = memory;
     memory = null;
     if (left != null) {
-      try {
-        awaitLeases(left, 0, -1);
-      } finally {
-        left.close();
-      }
+      attempt("awaitTransfers()", () -> awaitLeases(left, 0, -1));
+      left.close();
     }
-    if (retainsState) {
+    if (retainsState && !hasFailed) {
       config.stopDma();
     } else {
-      config.restart();
-      model.reset(ResetReason.CLIENT_LOST);
+      restart();
     }
-    model.resume();
+    attempt("resume()", model::resume);
   }
 
+  /** Makes a new device of the last client's. */
+  private void restart() {
+    hasFailed = false;
+    config.restart();
+    attempt("reset()", () -> model.reset(ResetReason.CLIENT_LOST));
+  }
+
+  /** Has a model that fails keep nothing from being given back. */
+  private void attempt(String operation, Runnable call) {
+    try {
+      call.run();
+    } catch (RuntimeException | Error e) {
+      failed(operation, e);
+    }
+  }
+
+  /** Closes the model, which is called no more from then on; without the lock. */
+  void close() {
+    acquireFirst();
+    try {
+      isClosed = true;
+      model.close();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Lets the device work for a round: whether there may be more. */
   boolean poll() {
-    return !isHalted() && model.poll();
+    return !isClosed && !isHalted() && model.poll();
   }
 
   /** The client asks for a reset: configuration space keeps its values, as with vfio-pci. */

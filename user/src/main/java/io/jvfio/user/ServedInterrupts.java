@@ -62,6 +62,9 @@ final class ServedInterrupts implements InterruptPort {
    */
   private volatile long signalling;
 
+  /** The server ends. */
+  private volatile boolean isSilent;
+
   /** The line's state at the device; all of this is guarded by this object. */
   private boolean isLineUp;
 
@@ -144,8 +147,13 @@ final class ServedInterrupts implements InterruptPort {
     }
   }
 
+  /** Nothing is signalled any more: the server ends, and waits for nobody. */
+  void silence() {
+    isSilent = true;
+  }
+
   private void write(int fd) {
-    if (fd != NONE && (!mayWait || LinuxKernel.instance().isWritable(fd))) {
+    if (fd != NONE && !isSilent && (!mayWait || LinuxKernel.instance().isWritable(fd))) {
       signalling = ++signals << Integer.SIZE | fd;
       // EAGAIN: the counter is full, so that the client will see it. Others are the client's fault.
       LinuxKernel.instance().write(fd, one);

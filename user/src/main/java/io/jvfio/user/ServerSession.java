@@ -53,12 +53,16 @@ final class ServerSession {
 
   private static final int IDLE_ROUNDS = 8;
 
+  /** How long the socket is not looked at, however long the device works in a round. */
+  private static final long LOOK_NANOS = 1_000_000;
+
   /** After a message the socket is looked at every time, so often in vain. */
   private static final int EAGER_LOOKS = 1000;
 
   private static final int MOST_WRITES = 1 << 16;
   private static final int MOST_FDS = UnixSocket.MAX_DESCRIPTORS;
 
+  private static final String STOPPED = "The server was closed.";
   private static final String TOO_MUCH =
       "It sent more commands than are kept, and no answer to what it was asked.";
 
@@ -82,10 +86,19 @@ final class ServerSession {
   private final MemorySegment reply;
   private final int maxMessage;
   private Capabilities client = Capabilities.DEFAULTS;
-  private @Nullable MessageSocket twin;
+  private volatile @Nullable MessageSocket twin;
   private long messages;
   private long bytes;
   private volatile boolean isAgreed;
+
+  /** An error has ended it, after which nobody knows the device's state. */
+  private boolean hasFailed;
+
+  /** The device has been given the client's memory. */
+  private boolean isConnected;
+
+  /** Why this ends, whatever more there may be from the client; null while it goes on. */
+  private volatile @Nullable String endReason;
 
   /** What is being carried out: a message in the socket's buffer, or one that was kept. */
   private Incoming current;
@@ -156,8 +169,16 @@ final class ServerSession {
     return isAgreed;
   }
 
-  /** Ends it from another thread. */
-  void shutdown() {
+  /** Ends it, from any thread, since the server does. */
+  void stop() {
+    end(STOPPED);
+  }
+
+  /** Ends it, from any thread: nothing more is read, carried out or waited for. */
+  private void end(String reason) {
+    if (endReason == null) {
+      endReason = reason;
+    }
     socket.shutdown();
     var second = twin;
     if (second != null) {
@@ -166,12 +187,15 @@ final class ServerSession {
   }
 
   private void lost(String reason) {
+    if (endReason != null) {
+      return; // that is why
+    }
     LOG.log(
         Level.WARNING,
         "a client of {0} is cut off: {1}",
         device.model().getClass().getSimpleName(),
         reason);
-    shutdown();
+    end("It was cut off: " + reason + ".");
   }
 
   /**
@@ -182,6 +206,9 @@ final class ServerSession {
   String run() {
     try {
       return serve();
+    } catch (Error e) {
+      hasFailed = true;
+      throw e;
     } finally {
       answers.end();
     }
@@ -189,7 +216,9 @@ final class ServerSession {
 
   /** Gives back everything of the client's; with the device's lock. */
   void close() {
-    device.disconnect(options.retainsState());
+    if (isConnected) {
+      device.disconnect(options.retainsState() && !hasFailed);
+    }
     if (ioEvents != null) {
       ioEvents.close();
     }
@@ -203,10 +232,7 @@ final class ServerSession {
   }
 
   private String serve() {
-    if (KERNEL.awaitReadable(socket.fd(), patienceMillis()) <= 0) {
-      return "It did not say which version of the protocol it speaks.";
-    }
-    int size = socket.receive(true);
+    int size = socket.receiveInTime();
     if (size <= 0) {
       return ended(size);
     }
@@ -219,11 +245,12 @@ final class ServerSession {
       sendError(Errno.ofResult(result));
       return "It spoke another protocol: no version was agreed.";
     }
-    device.lock.lock();
+    device.acquireFirst();
     try {
       var events = new IoEventFds(device.model(), Math.min(client.maxMessageFds(), MOST_FDS));
       ioEvents = events;
-      device.connect(memory, events, migration);
+      isConnected = true;
+      device.connect(memory, events, migration, this::end);
     } finally {
       device.lock.unlock();
     }
@@ -236,7 +263,11 @@ final class ServerSession {
     return (int) Math.min(Integer.MAX_VALUE, options.patience().toMillis());
   }
 
-  private static String ended(int result) {
+  private String ended(int result) {
+    var known = endReason;
+    if (known != null) {
+      return known;
+    }
     if (result == 0) {
       return "It closed the connection.";
     }
@@ -249,7 +280,9 @@ final class ServerSession {
                 ? "It sent more descriptors than were agreed."
                 : errno.equals(Errno.ETIMEDOUT)
                     ? "It began a message and did not end it."
-                    : "The connection failed: " + errno.symbol() + " (" + errno.text() + ").";
+                    : errno.equals(Errno.EAGAIN)
+                        ? "It does not read what it is sent."
+                        : "The connection failed: " + errno.symbol() + " (" + errno.text() + ").";
   }
 
   /** Waits in the kernel: one system call brings a command, another one its reply. */
@@ -273,15 +306,11 @@ final class ServerSession {
   private String poll() {
     int rounds = 0;
     int eager = 0;
+    long looked = System.nanoTime();
     while (true) {
-      boolean worked;
-      device.lock.lock();
-      try {
-        worked = pollDevice();
-      } finally {
-        device.lock.unlock();
-      }
-      if (++rounds < (worked ? BUSY_ROUNDS : eager > 0 ? 1 : IDLE_ROUNDS)) {
+      boolean worked = pollDevice();
+      if (++rounds < (worked ? BUSY_ROUNDS : eager > 0 ? 1 : IDLE_ROUNDS)
+          && !(worked && System.nanoTime() - looked >= LOOK_NANOS)) {
         Thread.onSpinWait();
         continue;
       }
@@ -299,20 +328,28 @@ final class ServerSession {
       if (size != Errno.EAGAIN.result()) {
         return ended(size);
       }
+      looked = System.nanoTime();
     }
   }
 
   private boolean pollDevice() {
+    device.acquireFirst();
     try {
       return device.poll();
     } catch (RuntimeException e) {
-      LOG.log(Level.ERROR, "a device model failed in poll()", e);
+      device.failed("poll()", e);
       return false;
+    } finally {
+      device.lock.unlock();
     }
   }
 
   /** A message has come: a command to carry out, or the answer that the device waits for. */
   private @Nullable String receive(int size) {
+    var known = endReason;
+    if (known != null) {
+      return known; // what had come before is not carried out any more
+    }
     messages++;
     bytes += size;
     incoming.received(size);
@@ -350,7 +387,11 @@ final class ServerSession {
         }
       }
     }
-    for (var kept = answers.nextKept(); kept != null; kept = answers.nextKept()) {
+    while (endReason == null) {
+      var kept = answers.nextKept();
+      if (kept == null) {
+        break;
+      }
       take(kept);
       try {
         var failure = execute();
@@ -379,15 +420,12 @@ final class ServerSession {
     try {
       result = dispatch(number, current.fdCount());
     } catch (RuntimeException e) {
-      LOG.log(Level.ERROR, "a device model failed", e);
+      device.failed(name(number), e);
       result = Errno.EIO.result();
     }
     if (result < 0) {
       var errno = Errno.ofResult(result);
-      var known = Command.of(number);
-      options
-          .listener()
-          .refused(known == null ? "command " + number : known.name(), errno.symbol());
+      options.listener().refused(name(number), errno.symbol());
       if (!isSilent) {
         Header.writeError(reply, id, number, errno.number());
         return sent(socket.send(reply, Header.SIZE));
@@ -404,7 +442,12 @@ final class ServerSession {
             : socket.send(reply, result));
   }
 
-  private static @Nullable String sent(int result) {
+  private static String name(int number) {
+    var known = Command.of(number);
+    return known == null ? "command " + number : known.name();
+  }
+
+  private @Nullable String sent(int result) {
     return result < 0 ? ended(result) : null;
   }
 
@@ -488,8 +531,13 @@ final class ServerSession {
     if (client.twinSocket() && options.twinSocket() && client.maxMessageFds() > 0) {
       try {
         var pair = UnixSocket.pair();
-        twin = new MessageSocket(pair.first(), maxMessage, 1, patienceMillis());
-        answers.use(twin);
+        var second = new MessageSocket(pair.first(), maxMessage, 1, patienceMillis());
+        twin = second;
+        var known = endReason;
+        if (known != null) {
+          end(known); // which did not know of this socket
+        }
+        answers.use(second);
         try (var theirs = pair.second()) {
           return sendVersion(new int[] {theirs.fd()}, OptionalInt.of(0));
         }
@@ -591,6 +639,9 @@ final class ServerSession {
     var entries = data(WriteMulti.SIZE, commandSize - WriteMulti.SIZE);
     for (int i = 0; i < count; i++) {
       int bytes = WriteMulti.byteCount(entries, i);
+      if (endReason != null) {
+        return Errno.EIO.result(); // each of them may be much work
+      }
       if (bytes < 1 || bytes > WriteMulti.MAX_COUNT) {
         return Errno.EINVAL.result();
       }

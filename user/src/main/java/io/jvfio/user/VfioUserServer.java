@@ -3,21 +3,20 @@ package io.jvfio.user;
 import io.jvfio.VfioException;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
-import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.model.DeviceModel;
-import io.jvfio.user.wire.Header;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.System.Logger.Level;
-import java.lang.foreign.Arena;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.GroupPrincipal;
+import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.time.Duration;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
@@ -37,12 +36,12 @@ import org.jspecify.annotations.Nullable;
  */
 public final class VfioUserServer implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger("io.jvfio");
-  private static final LinuxKernel KERNEL = LinuxKernel.instance();
 
-  /** How long a client waits for the one before it to be gone. */
-  private static final int GRACE_MILLIS = 1000;
+  /** How long a server that listens at a path may take to let somebody connect. */
+  private static final int LIVE_MILLIS = 1000;
 
-  private static final int MOST_VERSION_BYTES = 64 << 10;
+  /** How often whoever keeps a session from its end is looked for. */
+  private static final int STUCK_MILLIS = 20;
 
   private final ServedDevice device;
   private final VfioUserServerOptions options;
@@ -50,8 +49,19 @@ public final class VfioUserServer implements AutoCloseable {
   private final String name;
   private final @Nullable Object fileKey;
   private final DevicePoller poller;
-  private final Thread accepting;
+  private final Reception reception;
+
+  /** Serves one client after the other. */
+  private final Thread sessions;
+
   private final AtomicBoolean isClosed = new AtomicBoolean();
+
+  /** There is no session any more, and there will be none. */
+  private final CountDownLatch isIdle = new CountDownLatch(1);
+
+  /** The device is closed, so that no kernel works for the threads that it had. */
+  private final CountDownLatch isReleased = new CountDownLatch(1);
+
   private final CountDownLatch ended = new CountDownLatch(1);
   private final AtomicLong clients = new AtomicLong();
   private final AtomicLong messages = new AtomicLong();
@@ -60,19 +70,24 @@ public final class VfioUserServer implements AutoCloseable {
   /** The client that there is, or null; guarded by this. */
   private @Nullable ServerSession session;
 
-  /** The thread of the last session; guarded by this. */
-  private @Nullable Thread sessionThread;
-
   private VfioUserServer(
-      DeviceModel model, VfioUserServerOptions options, UnixSocket listening, DevicePoller poller) {
+      DeviceModel model, VfioUserServerOptions options, UnixSocket listening, DevicePoller poller)
+      throws ErrnoException {
     this.options = options;
     this.listening = listening;
     this.poller = poller;
     name = options.socket().map(Path::toString).orElseGet(listening::toString);
     fileKey = options.socket().map(VfioUserServer::key).orElse(null);
-    // Who polls all the time need not be asked to.
-    device = new ServedDevice(model, poller, options.isPolling() ? () -> {} : poller::request);
-    accepting = Thread.ofPlatform().name("vfio-user " + name).daemon().unstarted(this::accept);
+    device = new ServedDevice(model, poller, options.isPolling());
+    reception =
+        new Reception(
+            listening,
+            options.socket().isPresent(),
+            name,
+            options.patience().toNanos(),
+            device.interrupts()::unblock);
+    sessions =
+        Thread.ofPlatform().name("vfio-user " + name + " client").daemon().unstarted(this::serve);
   }
 
   /**
@@ -95,26 +110,36 @@ public final class VfioUserServer implements AutoCloseable {
   @SuppressWarnings("resource")
   public static VfioUserServer serve(DeviceModel model, VfioUserServerOptions options) {
     UnixSocket listening = null;
+    DevicePoller poller = null;
     try {
       listening = listen(options);
-      var server = new VfioUserServer(model, options, listening, new DevicePoller());
+      poller = new DevicePoller();
+      var server = new VfioUserServer(model, options, listening, poller);
       server.start();
       return server;
     } catch (ErrnoException e) {
-      closeAll(model, listening);
+      closeAll(model, poller, listening, options);
       throw new VfioException(
           "serve", subject(options), e.errno(), "The server cannot be set up.", "");
-    } catch (RuntimeException e) {
-      closeAll(model, listening);
+    } catch (RuntimeException | Error e) {
+      closeAll(model, poller, listening, options);
       throw e;
     }
   }
 
-  private static void closeAll(DeviceModel model, @Nullable UnixSocket listening) {
+  private static void closeAll(
+      DeviceModel model,
+      @Nullable DevicePoller poller,
+      @Nullable UnixSocket listening,
+      VfioUserServerOptions options) {
+    model.close();
+    if (poller != null) {
+      poller.close();
+    }
     if (listening != null) {
+      options.socket().ifPresent(VfioUserServer::remove);
       listening.close();
     }
-    model.close();
   }
 
   private static String subject(VfioUserServerOptions options) {
@@ -126,22 +151,36 @@ public final class VfioUserServer implements AutoCloseable {
 
   private static UnixSocket listen(VfioUserServerOptions options) throws ErrnoException {
     if (options.socket().isEmpty()) {
-      return UnixSocket.adopt(options.listeningFd().orElseThrow());
+      return adopt(options.listeningFd().orElseThrow());
     }
     var path = options.socket().get();
     try {
-      return listen(path, options.mode());
+      return listen(path, options);
     } catch (ErrnoException e) {
       if (!e.errno().equals(Errno.EADDRINUSE)) {
         throw refused(path, e.errno());
       }
       makeRoom(path, options.replacesLive());
       try {
-        return listen(path, options.mode());
+        return listen(path, options);
       } catch (ErrnoException again) {
         throw refused(path, again.errno());
       }
     }
+  }
+
+  private static UnixSocket adopt(int fd) {
+    var other = UnixSocket.notListening(fd);
+    if (other.isPresent()) {
+      throw new VfioException(
+          "accept",
+          "descriptor " + fd,
+          Errno.EINVAL,
+          "It is " + other.get() + ".",
+          "Pass a UNIX stream socket that listens already, as systemd does for a .socket unit: its"
+              + " first one has the number 3.");
+    }
+    return UnixSocket.adopt(fd);
   }
 
   private static VfioException refused(Path path, Errno errno) {
@@ -153,16 +192,54 @@ public final class VfioUserServer implements AutoCloseable {
         "Choose another path.");
   }
 
-  private static UnixSocket listen(Path path, int mode) throws ErrnoException {
-    var socket = UnixSocket.listen(path.toString(), mode);
+  private static UnixSocket listen(Path path, VfioUserServerOptions options) throws ErrnoException {
+    var group = options.group().map(name -> group(path, name));
+    // For nobody, and nobody can connect before it listens: so it is given away first.
+    var socket = UnixSocket.bind(path.toString(), 0);
     try {
-      // What the umask has taken from it; nobody had more than that in between.
-      Files.setPosixFilePermissions(path, permissions(mode));
+      if (group.isPresent()) {
+        give(path, group.get());
+      }
+      Files.setPosixFilePermissions(path, permissions(options.mode()));
+      socket.listen();
+      return socket;
     } catch (IOException e) {
+      remove(path);
       socket.close();
-      throw new UncheckedIOException(e);
+      throw e instanceof ErrnoException known ? known : new UncheckedIOException(e);
+    } catch (RuntimeException e) {
+      remove(path);
+      socket.close();
+      throw e;
     }
-    return socket;
+  }
+
+  private static GroupPrincipal group(Path path, String name) {
+    try {
+      return path.getFileSystem().getUserPrincipalLookupService().lookupPrincipalByGroupName(name);
+    } catch (IOException e) {
+      throw new VfioException(
+          "chgrp",
+          path.toString(),
+          Errno.EINVAL,
+          "There is no group " + name + ".",
+          "Name one that 'getent group' lists, or give its number.");
+    }
+  }
+
+  private static void give(Path path, GroupPrincipal group) throws IOException {
+    try {
+      Files.getFileAttributeView(path, PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS)
+          .setGroup(group);
+    } catch (FileSystemException e) {
+      throw new VfioException(
+          "chgrp",
+          path.toString(),
+          Errno.EPERM,
+          "This process may not give a file to the group %s: %s."
+              .formatted(group.getName(), e.getReason()),
+          "Run it as a member of that group.");
+    }
   }
 
   private static Set<PosixFilePermission> permissions(int mode) {
@@ -204,7 +281,7 @@ public final class VfioUserServer implements AutoCloseable {
 
   private static boolean isLive(Path path) {
     // A server that is busy does not accept at once, and is there.
-    try (var _ = UnixSocket.connect(path.toString(), GRACE_MILLIS)) {
+    try (var _ = UnixSocket.connect(path.toString(), LIVE_MILLIS)) {
       return true;
     } catch (ErrnoException e) {
       return !e.errno().equals(Errno.ECONNREFUSED) && !e.errno().equals(Errno.ENOENT);
@@ -222,117 +299,77 @@ public final class VfioUserServer implements AutoCloseable {
 
   private void start() {
     poller.start(device, "vfio-user " + name);
-    accepting.start();
+    sessions.start();
+    reception.start();
   }
 
-  private void accept() {
-    while (!isClosed.get()) {
-      UnixSocket connection;
-      try {
-        connection = listening.accept();
-        // A client that takes no replies does not hold the device for ever.
-        connection.limitWaits(0, options.patience().toMillis());
-      } catch (ErrnoException e) {
-        if (isClosed.get()) {
-          return;
-        }
-        LOG.log(Level.WARNING, "a client could not connect to {0}: {1}", name, e.getMessage());
-        pause();
-        continue;
-      }
-      if (!begin(connection)) {
-        refuse(connection);
-      }
-    }
-  }
-
-  /** After a failure that may last, such as too many open files. */
-  private static void pause() {
+  private void serve() {
     try {
-      Thread.sleep(100);
-    } catch (InterruptedException _) {
-      Thread.currentThread().interrupt();
+      for (var next = reception.next(); next != null; next = reception.next()) {
+        serve(next);
+      }
+    } finally {
+      isIdle.countDown();
     }
+    Patience.await(isReleased, Long.MAX_VALUE, () -> {});
   }
 
-  /** Begins a session, once there is none. */
-  private boolean begin(UnixSocket connection) {
-    var before = sessionThread();
-    if (before != null) {
-      try {
-        before.join(GRACE_MILLIS);
-      } catch (InterruptedException _) {
-        Thread.currentThread().interrupt();
-      }
-      if (before.isAlive()) {
-        device.interrupts().unblock();
-        return false;
-      }
-    }
-    synchronized (this) {
-      if (isClosed.get()) {
-        return false;
-      }
-      sessionThread =
-          Thread.ofPlatform()
-              .name("vfio-user " + name + " client")
-              .daemon()
-              .start(() -> run(connection));
-    }
-    return true;
-  }
-
-  private synchronized @Nullable Thread sessionThread() {
-    return sessionThread;
-  }
-
-  private void run(UnixSocket connection) {
-    var mine = new ServerSession(device, poller, connection, options);
-    synchronized (this) {
-      session = mine;
-      if (isClosed.get()) {
-        mine.shutdown();
-      }
-    }
-    var reason = "The server failed.";
+  /** Serves a client; nothing that comes of that keeps the next one from being served. */
+  private void serve(UnixSocket connection) {
+    ServerSession mine;
     try {
+      mine = new ServerSession(device, poller, connection, options);
+    } catch (RuntimeException | Error e) {
+      failed(e);
+      connection.close();
+      return;
+    }
+    var reason = "";
+    try {
+      begin(mine);
       reason = mine.run();
     } catch (RuntimeException | Error e) {
-      LOG.log(Level.ERROR, "the session of a client of " + name + " failed", e);
-    } finally {
-      synchronized (this) {
-        session = null;
-      }
-      device.lock.lock();
-      try {
-        mine.close();
-      } finally {
-        device.lock.unlock();
-      }
-      messages.addAndGet(mine.messages());
-      bytes.addAndGet(mine.bytes());
-      if (mine.isAgreed()) {
-        clients.incrementAndGet();
-        options.listener().clientLeft(reason, mine.messages());
-      } else {
-        LOG.log(Level.DEBUG, "a connection to {0} came to nothing: {1}", name, reason);
-      }
+      failed(e);
+      reason = "Its session failed: " + ServedDevice.told(e) + ".";
+    }
+    try {
+      end(mine, reason);
+    } catch (RuntimeException | Error e) {
+      failed(e);
     }
   }
 
-  /** Says to a client that there is another one. */
-  private void refuse(UnixSocket connection) {
-    try (var socket = new MessageSocket(connection, MOST_VERSION_BYTES, 1, GRACE_MILLIS);
-        var arena = Arena.ofConfined()) {
-      if (KERNEL.awaitReadable(socket.fd(), GRACE_MILLIS) > 0 && socket.receive(true) > 0) {
-        var reply = arena.allocate(Header.SIZE, Long.BYTES);
-        Header.writeError(
-            reply,
-            Header.id(socket.message()),
-            Header.command(socket.message()),
-            Errno.EBUSY.number());
-        socket.send(reply, Header.SIZE);
-      }
+  private void failed(Throwable thrown) {
+    LOG.log(
+        Level.ERROR,
+        "the session of a client of " + name + " failed: " + ServedDevice.told(thrown),
+        thrown);
+  }
+
+  private synchronized void begin(ServerSession mine) {
+    session = mine;
+    if (isClosed.get()) {
+      mine.stop();
+    }
+  }
+
+  private void end(ServerSession mine, String reason) {
+    synchronized (this) {
+      session = null;
+    }
+    device.acquireFirst();
+    try {
+      mine.close();
+    } finally {
+      device.lock.unlock();
+    }
+    messages.addAndGet(mine.messages());
+    bytes.addAndGet(mine.bytes());
+    if (mine.isAgreed()) {
+      clients.incrementAndGet();
+      options.listener().clientLeft(reason, mine.messages());
+    } else {
+      LOG.log(Level.DEBUG, "a connection to {0} came to nothing: {1}", name, reason);
     }
   }
 
@@ -366,17 +403,22 @@ public final class VfioUserServer implements AutoCloseable {
   }
 
   /**
-   * Sends the client away, stops to listen, removes the socket if it is still this server's, and
-   * closes the device. Idempotent. A listener that calls this has it done by another thread, and
+   * Sends the client away, stops to listen, closes the device, and removes the socket if it is
+   * still this server's: in this order, so that whoever sees the socket gone can serve what the
+   * device had at once. Idempotent. A listener that calls this has it done by another thread, and
    * {@link #awaitClose} tells when.
+   *
+   * <p>No client can delay it. What the device itself takes to come to an end is waited for.
    */
   @Override
   public void close() {
     if (!isClosed.compareAndSet(false, true)) {
       return;
     }
-    if (Thread.currentThread().equals(sessionThread())) {
-      // A listener that is told of its client: the session has to end first.
+    if (Thread.currentThread().equals(sessions)
+        || poller.isItsThread()
+        || reception.isItsThread()) {
+      // A listener that is told of its client, or the device: the session has to end first.
       Thread.ofPlatform().name("vfio-user " + name + " close").start(this::end);
     } else {
       end();
@@ -385,60 +427,38 @@ public final class VfioUserServer implements AutoCloseable {
 
   private void end() {
     try {
-      listening.shutdown();
-      Thread last;
+      reception.close();
+      device.interrupts().silence();
       synchronized (this) {
         if (session != null) {
-          session.shutdown();
+          session.stop();
         }
-        last = sessionThread;
       }
-      join(accepting, device);
-      if (last != null) {
-        join(last, device);
-      }
-      poller.close(device);
-      listening.close();
-      options.socket().ifPresent(this::removeSocket);
-      device.lock.lock();
-      try {
-        device.model().close();
-      } finally {
-        device.lock.unlock();
-      }
+      Patience.await(isIdle, STUCK_MILLIS, device.interrupts()::unblock);
+      device.close();
     } finally {
+      // These threads had to be there as long as the kernel worked for them.
+      poller.close();
+      isReleased.countDown();
+      Patience.join(sessions);
+      // Before it is closed: then another socket could be taken for this one.
+      options.socket().ifPresent(this::removeSocket);
+      listening.close();
       ended.countDown();
     }
   }
 
   private void removeSocket(Path path) {
     if (fileKey != null && Objects.equals(fileKey, key(path))) {
-      try {
-        Files.deleteIfExists(path);
-      } catch (IOException e) {
-        LOG.log(Level.WARNING, "the socket {0} stays: {1}", path, e.getMessage());
-      }
+      remove(path);
     }
   }
 
-  /** Waits for a thread to end; a thread that closes from within itself does not wait. */
-  static void join(Thread thread, ServedDevice device) {
-    if (thread.equals(Thread.currentThread())) {
-      return;
-    }
-    boolean isInterrupted = false;
-    while (true) {
-      try {
-        while (!thread.join(Duration.ofSeconds(1))) {
-          device.interrupts().unblock();
-        }
-        break;
-      } catch (InterruptedException _) {
-        isInterrupted = true;
-      }
-    }
-    if (isInterrupted) {
-      Thread.currentThread().interrupt();
+  private static void remove(Path path) {
+    try {
+      Files.deleteIfExists(path);
+    } catch (IOException e) {
+      LOG.log(Level.WARNING, "the socket {0} stays: {1}", path, e.getMessage());
     }
   }
 

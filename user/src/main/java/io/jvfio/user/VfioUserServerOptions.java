@@ -25,6 +25,7 @@ public final class VfioUserServerOptions {
     Optional<Path> socket = Optional.empty();
     OptionalInt listeningFd = OptionalInt.empty();
     int mode = 0600;
+    Optional<String> group = Optional.empty();
     boolean replacesLive;
     boolean isPolling;
     boolean twinSocket = true;
@@ -62,7 +63,10 @@ public final class VfioUserServerOptions {
     return new VfioUserServerOptions(settings);
   }
 
-  /** At a socket that listens already, such as an inherited one, which the server takes over. */
+  /**
+   * At a UNIX stream socket that listens already, such as an inherited one, which the server takes
+   * over; it is not shut down, so that whoever else has it can go on.
+   */
   public static VfioUserServerOptions atDescriptor(int listeningFd) {
     var settings = new Settings();
     settings.listeningFd = OptionalInt.of(listeningFd);
@@ -84,6 +88,17 @@ public final class VfioUserServerOptions {
   public VfioUserServerOptions withMode(int permissions) {
     require((permissions & ~0777) == 0, "a mode has the bits 0777, not 0%o".formatted(permissions));
     return with(changed -> changed.mode = permissions);
+  }
+
+  /**
+   * With a group of the socket, to whose members {@link #withMode} may give access; that of the
+   * process by default.
+   *
+   * @param nameOrNumber as {@code chgrp(1)} has it; the server's process must be a member, or
+   *     privileged
+   */
+  public VfioUserServerOptions withGroup(String nameOrNumber) {
+    return with(changed -> changed.group = Optional.of(nameOrNumber));
   }
 
   /** Taking the path even from a server that still listens at it. */
@@ -139,8 +154,9 @@ public final class VfioUserServerOptions {
   /**
    * With more or less patience; 10 seconds by default.
    *
-   * @param limit how long a client may take for what it has begun: its first message, the rest of a
-   *     message, the answer to a command
+   * @param limit how long a client may take for each thing: until it says something, for its first
+   *     message as a whole, for any other from the first byte to the last, to take a reply, and for
+   *     the answer to a command of the server's
    * @throws IllegalArgumentException if it is not positive
    */
   public VfioUserServerOptions withPatience(Duration limit) {
@@ -166,6 +182,11 @@ public final class VfioUserServerOptions {
   /** Who may connect, as {@code chmod(2)} has it. */
   public int mode() {
     return settings.mode;
+  }
+
+  /** Whose the socket is besides its owner; empty for the process's own group. */
+  public Optional<String> group() {
+    return settings.group;
   }
 
   /** Whether the path is taken from a server that still listens at it. */

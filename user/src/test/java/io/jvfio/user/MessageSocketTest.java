@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Test;
 
 class MessageSocketTest {
   private static final int MAX_MESSAGE = 64 << 10;
+  private static final int PATIENCE_MILLIS = 300;
   private static final int MAX_FDS = 4;
   private static final int[] NONE = {};
 
@@ -230,6 +231,78 @@ class MessageSocketTest {
       thread.join();
       receiver.shutdown();
       assertThat(sender.send(message, 16)).isEqualTo(Errno.EPIPE.result());
+    }
+  }
+
+  /** As long as patience is for a message, however often something comes of it. */
+  @Test
+  void aMessageThatComesByteByByteHasToBeHereInTime() throws Exception {
+    for (boolean isFirst : new boolean[] {true, false}) {
+      var pair = UnixSocket.pair();
+      var message = message(1, 1000);
+      try (var sender = pair.first();
+          var receiver = new MessageSocket(pair.second(), MAX_MESSAGE, MAX_FDS, PATIENCE_MILLIS)) {
+        var thread =
+            Thread.ofPlatform()
+                .start(
+                    () -> {
+                      for (int i = 0; i < 1000; i++) {
+                        if (sender.send(message, i, 1, NONE, 0) < 0) {
+                          return; // the receiver has gone
+                        }
+                        pause();
+                      }
+                    });
+        long start = System.nanoTime();
+        int result = isFirst ? receiver.receiveInTime() : receiver.receive(true);
+        assertThat(result).isEqualTo(Errno.ETIMEDOUT.result());
+        assertThat((System.nanoTime() - start) / 1_000_000)
+            .isBetween((long) PATIENCE_MILLIS, 10L * PATIENCE_MILLIS);
+        receiver.shutdown();
+        thread.join();
+      }
+    }
+  }
+
+  private static void pause() {
+    try {
+      Thread.sleep(20);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  @Test
+  void nothingAtAllIsTooLate() throws Exception {
+    var pair = UnixSocket.pair();
+    try (var _ = pair.first();
+        var receiver = new MessageSocket(pair.second(), MAX_MESSAGE, MAX_FDS, PATIENCE_MILLIS)) {
+      assertThat(receiver.receiveInTime()).isEqualTo(Errno.ETIMEDOUT.result());
+    }
+  }
+
+  @Test
+  void aPeerThatTakesLittleByLittleIsWaitedForInTime() throws Exception {
+    var pair = UnixSocket.pair();
+    int size = 64 << 20;
+    var message = arena.allocate(size, 8);
+    try (var reader = pair.first();
+        var sender = new MessageSocket(pair.second(), MAX_MESSAGE, MAX_FDS, PATIENCE_MILLIS)) {
+      var piece = arena.allocate(4096);
+      var thread =
+          Thread.ofPlatform()
+              .start(
+                  () -> {
+                    while (reader.receive(piece, NONE) > 0) {
+                      pause();
+                    }
+                  });
+      long start = System.nanoTime();
+      assertThat(sender.send(message, size)).isEqualTo(Errno.EAGAIN.result());
+      assertThat((System.nanoTime() - start) / 1_000_000).isLessThan(10L * PATIENCE_MILLIS);
+      sender.shutdown();
+      reader.shutdown();
+      thread.join();
     }
   }
 }

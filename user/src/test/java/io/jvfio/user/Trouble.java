@@ -33,6 +33,7 @@ final class Trouble implements AutoCloseable {
       };
 
   private volatile String where = "";
+  private int count;
 
   Trouble() {
     logger.addHandler(handler);
@@ -51,6 +52,7 @@ final class Trouble implements AutoCloseable {
   }
 
   synchronized void add(String what, @Nullable Throwable thrown) {
+    count++;
     var text = new StringWriter();
     String key = what;
     if (thrown != null) {
@@ -61,6 +63,11 @@ final class Trouble implements AutoCloseable {
     if (found.size() < MOST) {
       found.putIfAbsent(key, "during %s: %s%n%s".formatted(where, what, text));
     }
+  }
+
+  /** How often there was any. */
+  synchronized int count() {
+    return count;
   }
 
   synchronized boolean isEmpty() {
