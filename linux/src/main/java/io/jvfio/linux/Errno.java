@@ -100,6 +100,9 @@ public record Errno(int number, String symbol, String text) {
   /** No message of desired type: for a stream of migration data, no more for now. */
   public static final Errno ENOMSG = new Errno(42, "ENOMSG", "No message of desired type");
 
+  /** Invalid request descriptor: for io_uring, completions were lost. */
+  public static final Errno EBADR = new Errno(53, "EBADR", "Invalid request descriptor");
+
   /** No data available: of a disk, a block that cannot be read. */
   public static final Errno ENODATA = new Errno(61, "ENODATA", "No data available");
 
@@ -145,6 +148,9 @@ public record Errno(int number, String symbol, String text) {
   /** Connection refused. */
   public static final Errno ECONNREFUSED = new Errno(111, "ECONNREFUSED", "Connection refused");
 
+  /** Operation already in progress. */
+  public static final Errno EALREADY = new Errno(114, "EALREADY", "Operation already in progress");
+
   /** Remote I/O error: of a disk, a command that it failed. */
   public static final Errno EREMOTEIO = new Errno(121, "EREMOTEIO", "Remote I/O error");
 
@@ -188,6 +194,7 @@ public record Errno(int number, String symbol, String text) {
               ENOSYS,
               ELOOP,
               ENOMSG,
+              EBADR,
               ENODATA,
               EOVERFLOW,
               EBADFD,
@@ -201,6 +208,7 @@ public record Errno(int number, String symbol, String text) {
               ENOTCONN,
               ETIMEDOUT,
               ECONNREFUSED,
+              EALREADY,
               EREMOTEIO,
               EDQUOT,
               ECANCELED,

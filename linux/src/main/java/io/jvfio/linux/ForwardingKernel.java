@@ -108,6 +108,11 @@ public abstract class ForwardingKernel implements Kernel {
   }
 
   @Override
+  public int unlockFile(int fd) {
+    return kernel.unlockFile(fd);
+  }
+
+  @Override
   public FileStatus status(int fd) throws ErrnoException {
     return kernel.status(fd);
   }

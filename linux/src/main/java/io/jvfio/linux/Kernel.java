@@ -233,14 +233,20 @@ public interface Kernel {
 
   /**
    * Locks the whole of a file, without waiting, against everybody else who asks for a lock. The
-   * lock belongs to what {@link #open} made and ends with its last descriptor. Source: {@code
-   * F_OFD_SETLK} in {@code fcntl_locking(2)}.
+   * lock belongs to what {@link #open} made and ends with its last user, which may be an operation
+   * of {@code io_uring} that the kernel has not quite done with. Source: {@code F_OFD_SETLK} in
+   * {@code fcntl_locking(2)}.
    *
    * @param isExclusive whether nobody else may have any lock, which needs a descriptor that can
    *     write; or others may have the same kind, which needs one that can read
    * @return 0, or a negated errno: EAGAIN if somebody else has it
    */
   default int lockFile(int fd, boolean isExclusive) {
+    return Errno.ENOSYS.result();
+  }
+
+  /** Ends a lock at once, whoever uses the file still; without one nothing happens. */
+  default int unlockFile(int fd) {
     return Errno.ENOSYS.result();
   }
 

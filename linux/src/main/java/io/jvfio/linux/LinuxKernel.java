@@ -163,7 +163,13 @@ public final class LinuxKernel implements Kernel {
 
   @Override
   public int lockFile(int fd, boolean isExclusive) {
-    return StorageCalls.Lock.call(fd, isExclusive);
+    return StorageCalls.Lock.call(
+        fd, isExclusive ? StorageCalls.Lock.F_WRLCK : StorageCalls.Lock.F_RDLCK);
+  }
+
+  @Override
+  public int unlockFile(int fd) {
+    return StorageCalls.Lock.call(fd, StorageCalls.Lock.F_UNLCK);
   }
 
   @Override

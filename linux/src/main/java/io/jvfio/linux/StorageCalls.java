@@ -154,8 +154,9 @@ final class StorageCalls {
   /** {@code fcntl(2)} with {@code F_OFD_SETLK}. */
   static final class Lock {
     private static final int F_OFD_SETLK = 37;
-    private static final short F_RDLCK = 0;
-    private static final short F_WRLCK = 1;
+    static final short F_RDLCK = 0;
+    static final short F_WRLCK = 1;
+    static final short F_UNLCK = 2;
 
     /** {@code struct flock} of 64-bit machines: zeroes behind its type mean the whole file. */
     private static final long STRUCT_SIZE = 32;
@@ -171,11 +172,11 @@ final class StorageCalls {
             LinuxKernel.Native.CAPTURE,
             Linker.Option.firstVariadicArg(2));
 
-    static int call(int fd, boolean isExclusive) {
+    static int call(int fd, short type) {
       var capture = LinuxKernel.Native.capture();
       try (var arena = Arena.ofConfined()) {
         var lock = arena.allocate(STRUCT_SIZE, Long.BYTES);
-        lock.set(ValueLayout.JAVA_SHORT, 0, isExclusive ? F_WRLCK : F_RDLCK);
+        lock.set(ValueLayout.JAVA_SHORT, 0, type);
         int result = (int) HANDLE.invokeExact(capture, fd, F_OFD_SETLK, lock);
         return result >= 0 ? result : LinuxKernel.Native.negatedErrno(capture);
       } catch (Throwable t) {

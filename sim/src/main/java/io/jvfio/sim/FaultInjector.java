@@ -193,6 +193,12 @@ public final class FaultInjector extends ForwardingKernel {
   }
 
   @Override
+  public int unlockFile(int fd) {
+    var errno = next("fcntl", fd(fd));
+    return errno == null ? super.unlockFile(fd) : errno.result();
+  }
+
+  @Override
   public FileStatus status(int fd) throws ErrnoException {
     var errno = next("statx", fd(fd));
     if (errno != null) {

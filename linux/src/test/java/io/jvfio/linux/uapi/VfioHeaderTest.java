@@ -42,6 +42,7 @@ class VfioHeaderTest {
           "linux/mman.h",
           "linux/memfd.h",
           "linux/resource.h",
+          "asm/unistd.h",
           "linux/eventpoll.h",
           "sys/eventfd.h");
 
@@ -205,7 +206,8 @@ class VfioHeaderTest {
     try (var files = Files.list(classes)) {
       for (var file : files.sorted().toList()) {
         var name = file.getFileName().toString().replace(".class", "");
-        if (!List.of("Vfio", "Iommufd", "PciRegs", "Layouts", "package-info").contains(name)) {
+        if (!List.of("Vfio", "Iommufd", "PciRegs", "Uring", "Layouts", "package-info")
+            .contains(name)) {
           var type = Class.forName(Vfio.class.getPackageName() + "." + name);
           layouts.add((StructLayout) type.getField("LAYOUT").get(null));
         }
@@ -215,7 +217,7 @@ class VfioHeaderTest {
   }
 
   private static List<Field> constants() {
-    return Stream.of(Vfio.class, Iommufd.class, Statx.class)
+    return Stream.of(Vfio.class, Iommufd.class, Statx.class, Uring.class)
         .flatMap(type -> Arrays.stream(type.getFields()))
         .toList();
   }
@@ -267,7 +269,22 @@ class VfioHeaderTest {
     }
     // Not part of the interface, so by value: what LinuxKernel passes on its own account.
     rows.addAll(
-        Arrays.asList(HeaderRow.equal("O_CLOEXEC", 0x80000), HeaderRow.equal("RLIMIT_MEMLOCK", 8)));
+        Arrays.asList(
+            HeaderRow.equal("O_CLOEXEC", 0x80000),
+            HeaderRow.equal("RLIMIT_MEMLOCK", 8),
+            HeaderRow.equal("SEEK_END", 2),
+            HeaderRow.equal("AT_EMPTY_PATH", 0x1000),
+            HeaderRow.equal("S_IFMT", 0xf000),
+            HeaderRow.equal("S_IFREG", 0x8000),
+            HeaderRow.equal("S_IFBLK", 0x6000),
+            HeaderRow.equal("F_OFD_SETLK", 37),
+            HeaderRow.equal("F_RDLCK", 0),
+            HeaderRow.equal("F_WRLCK", 1),
+            HeaderRow.equal("F_UNLCK", 2),
+            HeaderRow.equal("sizeof(struct flock)", 32),
+            HeaderRow.equal("__NR_io_uring_setup", 425),
+            HeaderRow.equal("__NR_io_uring_enter", 426),
+            HeaderRow.equal("__NR_io_uring_register", 427)));
     return rows;
   }
 }
