@@ -5,6 +5,7 @@ LAB=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CHECKOUT=$(dirname "$LAB")
 CACHE=${JVFIO_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/jvfio-lab}
 RESULTS=${JVFIO_LAB_OUT:-$CHECKOUT/target/lab}
+RUN=$$-$EPOCHSECONDS # this run, in all its subshells
 
 source "$CHECKOUT/scripts/jdk.sh"
 source "$CHECKOUT/scripts/dist.sh"
@@ -15,16 +16,23 @@ die() {
   exit 1
 }
 
-# retry COMMAND…: mirrors have bad minutes, so whatever talks to one is tried a few times.
-retry() {
-  local attempt
-  for attempt in 1 2 3 4; do
-    "$@" && return 0
-    say "attempt $attempt failed: $*"
-    sleep $((attempt * 10))
-  done
-  "$@"
+# step WHAT TAKES COMMAND…: does something that takes its time: tells what it is and how long it may take before, and how long it took behind.
+step() {
+  local what=$1 takes=$2
+  shift 2
+  say "$what: begins; may take $takes"
+  (
+    trap "step_ended $(printf '%q' "$what") $SECONDS \$?" EXIT
+    "$@"
+  )
 }
+
+step_ended() {
+  if [ "$3" -eq 0 ]; then say "$1: done in $((SECONDS - $2)) s"; else say "$1: FAILED after $((SECONDS - $2)) s"; fi
+}
+
+# processors: how many a step has that uses all of them, as words.
+processors() { case $(nproc) in 1) echo "one processor" ;; *) echo "$(nproc) processors" ;; esac }
 
 # key TEXT…: a short name for a recipe; what was made by another recipe is then not found and made anew.
 key() { printf '%s\n' "$@" | sha256sum | cut -c1-12; }
@@ -35,12 +43,16 @@ locked() {
   shift
   mkdir -p "$CACHE/locks"
   (
-    flock 9
+    flock -n 9 || {
+      say "waiting for another process, which has $name"
+      flock 9
+    }
     "$@" 9>&-
   ) 9>"$CACHE/locks/$name"
 }
 
-# cached DIRECTORY COMMAND…: DIRECTORY as COMMAND (called with DIRECTORY added) fills it: once, and wholly or not at all.
+# cached DIRECTORY WHAT TAKES COMMAND…: DIRECTORY as COMMAND (called with DIRECTORY added) fills it: once, and wholly or not at all. WHAT that is
+# and how long it TAKES are told.
 cached() {
   local directory=$1
   shift
@@ -53,10 +65,9 @@ fill() {
   local directory=$1
   shift
   if [ -e "$directory/.complete" ]; then return; fi # another process was first
-  # --one-file-system: an interrupted debootstrap may have left its proc mounted below.
-  rm -rf --one-file-system "$directory"
+  rm -rf "$directory"
   mkdir -p "$directory"
-  "$@" "$directory"
+  step "$@" "$directory"
   touch "$directory/.complete"
 }
 

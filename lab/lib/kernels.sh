@@ -5,7 +5,7 @@
 kernel_dir() {
   case $KERNEL in
     debian) echo "$CACHE/kernel-$ARCH-$(key "${KERNEL_SUITES[*]} $KERNEL_PACKAGE" "$(declare -f debian_kernel)")" ;;
-    source) echo "$CACHE/kernel-$ARCH-$(key "$KERNEL_SOURCE ${KERNEL_SHA256[*]}" "$KERNEL_OPTIONS" "$(declare -f source_kernel)")" ;;
+    source) echo "$CACHE/kernel-$ARCH-$(key "$KERNEL_SOURCE ${KERNEL_SHA256[*]}" "$KERNEL_OPTIONS" "$(declare -f build_kernel)")" ;;
     *) die "lane $LANE: KERNEL=$KERNEL is neither debian nor source" ;;
   esac
 }
@@ -14,22 +14,22 @@ prepare_kernel() {
   case $KERNEL in
     debian)
       host_packages kmod
-      cached "$(kernel_dir)" debian_kernel
+      cached "$(kernel_dir)" "kernel $KERNEL_PACKAGE for $ARCH" "a minute on one processor; 100 MB are fetched" debian_kernel
       ;;
     source)
       # shellcheck disable=SC2046 # a list of packages
       host_packages gcc make flex bison bc libelf-dev libssl-dev xz-utils $(cross_packages)
-      cached "$(kernel_dir)" source_kernel
+      cached "$(kernel_dir)" "kernel of $KERNEL_SOURCE for $ARCH" "$((1 + 14 / $(nproc))) minutes on $(processors), if nothing else wants them" source_kernel
       ;;
   esac
 }
 
 debian_kernel() {
-  local directory=$1 suite=${KERNEL_SUITES[0]} image version
-  say "fetching $KERNEL_PACKAGE of $suite for $ARCH"
-  image=$(image_package "$suite")
-  foreign_packages "$directory" "$ARCH" "$suite" "$image"
-  version=${image#linux-image-}
+  local directory=$1 suite=${KERNEL_SUITES[0]} version
+  # The package that is installed by a user only depends on the image, whose name has the version in it.
+  unpack "$directory" "$suite for $ARCH" "$(images "$suite")" "$KERNEL_PACKAGE"
+  version=$(basename "$directory"/boot/vmlinu[xz]-*)
+  version=${version#vmlinu?-}
   mv "$directory/boot/"vmlinu[xz]-"$version" "$directory/linux"
   mkdir -p "$directory/lib"
   mv "$directory/usr/lib/modules" "$directory/lib/modules"
@@ -38,49 +38,45 @@ debian_kernel() {
   echo "$version" >"$directory/version"
 }
 
-# image_package SUITE: the package with the image that KERNEL_PACKAGE depends on there, or the pinned one.
-image_package() {
-  local suite=$1 image='' sum path
-  mkdir -p "$CACHE/logs"
-  if twice foreign_update "$ARCH" "$suite" >"$CACHE/logs/kernel-$ARCH-$suite" 2>&1; then
-    image=$(foreign_apt apt-cache "$ARCH" "$suite" show --no-all-versions "$KERNEL_PACKAGE" |
-      sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p')
-  else
-    read -r sum path < <(pinned "$ARCH" "$suite" 'linux-image-[0-9].*') && image=$(basename "${path%%_*}")
-  fi
-  [ -n "$image" ] || die "no image of $KERNEL_PACKAGE in $suite for $ARCH"
-  echo "$image"
+# images SUITE: the packages with an image that KERNEL_PACKAGE depends on there, and the pinned ones, as candidates for KERNEL_PACKAGE.
+images() {
+  local suite=$1 site names
+  site=$(mirror "$suite")
+  foreign_update "$ARCH" "$suite" || true
+  mapfile -t names < <(foreign_apt apt-cache "$ARCH" "$suite" show "$KERNEL_PACKAGE" 2>/dev/null |
+    sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p')
+  {
+    if [ ${#names[@]} -gt 0 ]; then indexed "$ARCH" "$suite" "${names[@]}" | newest | candidates "$site" index; fi
+    pinned "$ARCH" "$suite" "linux-image-[0-9].*-${KERNEL_PACKAGE#linux-image-}" | candidates "$site" pinned
+  } | awk -v name="$KERNEL_PACKAGE" '{ $1 = name; print }'
 }
 
-# kernel_source DIRECTORY: fetches the source package from the first suite that has a known version of it, or the pinned one.
-# Versions are known by their checksum: a suite's next update is noticed, not silently tested.
+# kernel_source DIRECTORY: fetches the source package, a version of it that is known by its checksum: a suite's next update is noticed, not silently
+# tested.
 kernel_source() {
-  local directory=$1 suite
-  for suite in "${KERNEL_SUITES[@]}"; do
-    # Its architecture is "all", but not every old suite lists every architecture.
-    if foreign_update amd64 "$suite" && (cd "$directory" && fetch_source "$suite"); then return; fi
-    say "$suite has no known $KERNEL_SOURCE"
+  local directory=$1 table known sum url
+  table=$(sources)
+  known=$(awk -v sums=" ${KERNEL_SHA256[*]} " 'index(sums, " " $2 " ")' <<<"$table")
+  # The newest of each mirror.
+  awk -v sums=" ${KERNEL_SHA256[*]} " '{ site = $3; sub("/pool/.*", "", site) }
+    $4 == "index" && !seen[site]++ && !index(sums, " " $2 " ") { print $2, $3 }' <<<"$table" | while read -r sum url; do
+    say "not taken, for lane $LANE records other checksums: ${url##*/} (SHA-256 $sum)"
   done
-  for suite in "${KERNEL_SUITES[@]}"; do
-    rm -f "$directory"/*.deb
-    if pinned_download "$directory" amd64 "$suite" "$KERNEL_SOURCE" && mv "$directory/$KERNEL_SOURCE"_*.deb "$directory/source.deb" &&
-      check_source "$directory/source.deb"; then
-      return
-    fi
-  done
-  return 1
+  obtain "$directory" "${KERNEL_SUITES[*]}" "$known" "$KERNEL_SOURCE" || exit 1
+  mv "$directory/$KERNEL_SOURCE"_*.deb "$directory/source.deb"
 }
 
-fetch_source() {
-  local version
-  for version in $(foreign_apt apt-cache amd64 "$1" madison "$KERNEL_SOURCE" | awk '{ print $3 }'); do
-    rm -f ./*.deb
-    if foreign_apt apt-get amd64 "$1" -qq download "$KERNEL_SOURCE=$version" && mv "$KERNEL_SOURCE"_*.deb source.deb &&
-      check_source source.deb; then
-      return
-    fi
+# sources: the candidates for KERNEL_SOURCE in all its suites. Its architecture is "all", but not every old suite lists every architecture.
+sources() {
+  local suite site
+  for suite in "${KERNEL_SUITES[@]}"; do
+    site=$(mirror "$suite") || continue
+    indexed amd64 "$suite" "$KERNEL_SOURCE" | candidates "$site" index
   done
-  return 1
+  for suite in "${KERNEL_SUITES[@]}"; do
+    site=$(mirror "$suite" 2>/dev/null) || continue
+    pinned amd64 "$suite" "$(literal "$KERNEL_SOURCE")" | candidates "$site" pinned
+  done
 }
 
 # source_file: the package the user has at hand, named by an environment variable like JVFIO_LINUX_SOURCE_5_10.
@@ -97,16 +93,21 @@ check_source() {
 }
 
 source_kernel() {
-  local directory=$1 build=$1/build file option tree make
-  say "building $KERNEL_SOURCE for $ARCH, which takes minutes"
+  local directory=$1 build=$1/build file
   mkdir "$build"
   file=$(source_file)
   if [ -n "$file" ]; then
     check_source "$file" || die "$file has none of the checksums recorded in the lane's file"
     cp "$file" "$build/source.deb"
   else
-    log "source-$KERNEL_SOURCE" retry kernel_source "$build"
+    kernel_source "$build"
   fi
+  build_kernel "$directory" "$build"
+  rm -rf "$build"
+}
+
+build_kernel() {
+  local directory=$1 build=$2 option tree make
   dpkg-deb -x "$build/source.deb" "$build"
   tar -C "$build" -xf "$build/usr/src/$KERNEL_SOURCE.tar.xz"
   tree=$build/$KERNEL_SOURCE
@@ -128,12 +129,11 @@ source_kernel() {
       *) grep -qx "$option" "$tree/.config" ;;
     esac || die "the kernel's configuration did not take: $option"
   done <"$build/options"
-  log "build-$KERNEL_SOURCE-$ARCH" nice "${make[@]}" -j"$(nproc)" "$(kernel_target)"
+  log "build-$KERNEL_SOURCE-$ARCH" "${make[@]}" -j"$(nproc)" "$(kernel_target)"
   cp "$tree/$(kernel_image)" "$directory/linux"
   if [ "$(kernel_target)" = vmlinux ]; then "$(cross_prefix)strip" -s "$directory/linux"; fi
   "${make[@]}" -s kernelrelease | tail -1 >"$directory/version"
   cp "$tree/.config" "$directory/config"
-  rm -rf "$build"
 }
 
 # kernel_modules NAME…: the files to load, dependencies first, for a kernel that has modules.

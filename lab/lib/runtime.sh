@@ -7,12 +7,11 @@ runtime_dir() { echo "$CACHE/runtime-$1-$(key "$JAVA_MODULES" "$(declare -f buil
 
 prepare_runtime() {
   host_packages cpio
-  cached "$(runtime_dir "$1")" build_runtime "$1" "$TRIPLET"
+  cached "$(runtime_dir "$1")" "Java runtime of the $1 guests" "two minutes on one processor, most of it java under emulation" build_runtime "$1" "$TRIPLET"
 }
 
 build_runtime() {
   local architecture=$1 triplet=$2 directory=$3 jdk=$3/jdk chroot home root
-  say "making the Java runtime for $architecture"
   home=$(java_home)
   chroot=$(qemu_root)
   root=$chroot/lab/runtime-$architecture # inside the chroot, for QEMU runs its java below

@@ -1,5 +1,6 @@
 package io.jvfio;
 
+import io.jvfio.linux.uapi.PciRegs;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -13,9 +14,16 @@ final class ConfigRegion implements PciConfigSpace {
       ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private final Region region;
+  private final MessageCheck messages;
 
-  ConfigRegion(Region region) {
+  /**
+   * The configuration space of a device.
+   *
+   * @param messages who is told of what is written to COMMAND
+   */
+  ConfigRegion(Region region, MessageCheck messages) {
     this.region = region;
+    this.messages = messages;
   }
 
   @Override
@@ -49,6 +57,7 @@ final class ConfigRegion implements PciConfigSpace {
     try (var arena = Arena.ofConfined()) {
       region.write(aligned(offset, 1), arena.allocateFrom(ValueLayout.JAVA_BYTE, (byte) value));
     }
+    written(offset, value);
   }
 
   @Override
@@ -56,12 +65,20 @@ final class ConfigRegion implements PciConfigSpace {
     try (var arena = Arena.ofConfined()) {
       region.write(aligned(offset, 2), arena.allocateFrom(LE16, (short) value));
     }
+    written(offset, value);
   }
 
   @Override
   public void write32(int offset, int value) {
     try (var arena = Arena.ofConfined()) {
       region.write(aligned(offset, 4), arena.allocateFrom(LE32, value));
+    }
+    written(offset, value);
+  }
+
+  private void written(int offset, int value) {
+    if (offset == PciRegs.PCI_COMMAND) {
+      messages.commandWritten(value);
     }
   }
 

@@ -70,6 +70,14 @@ class EventInterrupt implements Interrupt {
   @Override
   public final long await(Duration timeout) {
     long millis = roundUp(timeout);
+    long count = await(millis);
+    if (count == 0 && millis > 0 && index.isMessages()) {
+      control.waitedInVain(event.name());
+    }
+    return count;
+  }
+
+  private long await(long millis) {
     long start = System.nanoTime();
     event.enter();
     try {

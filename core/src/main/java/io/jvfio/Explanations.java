@@ -1,9 +1,9 @@
 package io.jvfio;
 
+import io.jvfio.linux.Architecture;
 import io.jvfio.linux.Errno;
 import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Collectors;
 
 /**
  * What the kernel's answers mean on the way to a working IOMMU, and what to do: the one place for
@@ -18,9 +18,11 @@ final class Explanations {
       "Run with --json and report the whole output together with dmesg.";
 
   private final HostFacts facts;
+  private final GroupAdvice groups;
 
   Explanations(HostFacts facts) {
     this.facts = facts;
+    this.groups = new GroupAdvice(facts);
   }
 
   /** What they rest on. */
@@ -126,18 +128,16 @@ final class Explanations {
 
   /** {@code open("/dev/vfio/N")}. */
   Explanation openGroup(IommuGroup group, Errno errno) {
-    var device =
-        group.devices().isEmpty() ? "BDF" : group.devices().getFirst().address().toString();
+    var bind = GroupAdvice.bindOneOf(group);
     return explain(
         errno,
         Map.of(
             Errno.ENOENT,
             new Explanation(
                 "No device of the group is bound to a VFIO driver, so the group has no node.",
-                bind(device)),
+                bind),
             Errno.ENODEV,
-            new Explanation(
-                "The last device of the group has just left its VFIO driver.", bind(device)),
+            new Explanation("The last device of the group has just left its VFIO driver.", bind),
             Errno.EACCES,
             new Explanation(
                 "This user may not open the group.",
@@ -156,29 +156,6 @@ final class Explanations {
                     .formatted(group.node()))));
   }
 
-  /** A group with a device in other hands. */
-  static Explanation notViable(IommuGroup group) {
-    var blockers = group.blockers();
-    if (blockers.isEmpty()) {
-      return new Explanation(
-          "The kernel says that a device of the group is in the hands of a host driver; sysfs shows none.",
-          "Look at /sys/kernel/iommu_groups/%d/devices for devices that are not PCI."
-              .formatted(group.id()));
-    }
-    var names =
-        blockers.stream()
-            .map(device -> device.address() + " (driver " + device.driver().orElse("none") + ")")
-            .collect(Collectors.joining(", "));
-    return new Explanation(
-        "The IOMMU cannot tell the group's devices apart, and "
-            + names
-            + (blockers.size() == 1 ? " is" : " are")
-            + " in the hands of a host driver.",
-        blockers.stream()
-            .map(device -> bind(device.address().toString()))
-            .collect(Collectors.joining(" ")));
-  }
-
   /** {@code VFIO_GROUP_SET_CONTAINER}. */
   Explanation setContainer(IommuGroup group, Errno errno) {
     return explain(
@@ -189,7 +166,7 @@ final class Explanations {
                 ? new Explanation(
                     "Somebody else owns DMA of this group, or a group with an IOMMU was put together with one without.",
                     "Look at the drivers of the group's devices with 'jvfio list'.")
-                : notViable(group),
+                : GroupAdvice.notViable(group),
             Errno.EBUSY,
             new Explanation(
                 "The IOMMU still holds mappings of the host for this group, or a domain that VFIO does not know.",
@@ -207,6 +184,7 @@ final class Explanations {
     if (isForUserToMend(errno)) {
       return memory(errno, 0, "setting IOMMU type " + type);
     }
+    boolean isForbidden = errno.equals(Errno.EPERM);
     return switch (type) {
       case SPAPR_TCE_V2 ->
           new Explanation(
@@ -225,21 +203,43 @@ final class Explanations {
               "The kernel advertises nesting, and no IOMMU driver of this machine implements it.",
               "Type1v2 does all that nesting would do for one process.");
       case TYPE1, TYPE1V2 ->
-          new Explanation(
-              errno.equals(Errno.EPERM)
-                  ? "The IOMMU does not isolate message-signalled interrupts, so a device could fake them."
-                  : "The Type1 driver cannot take this group.",
-              errno.equals(Errno.EPERM)
-                  ? "Turn interrupt remapping on in the firmware; where every user is trusted, load"
-                      + " vfio_iommu_type1 with allow_unsafe_interrupts=1."
-                  : "Look for the reason in dmesg.");
+          isForbidden
+              ? new Explanation(
+                  "The IOMMU does not isolate message-signalled interrupts, so a device could fake them.",
+                  isolateInterrupts()
+                      + " Where every user is trusted, load vfio_iommu_type1 with allow_unsafe_interrupts=1.")
+              : new Explanation(
+                  "The Type1 driver cannot take this group.", "Look for the reason in dmesg.");
       case NOIOMMU ->
-          new Explanation(
-              "The group has an IOMMU, or no-IOMMU mode is off.",
-              "Where it is really wanted: echo Y > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, before"
-                  + " binding the device.");
+          isForbidden
+              ? new Explanation(
+                  "Without an IOMMU the device reaches all of memory, so the kernel asks for CAP_SYS_RAWIO.",
+                  "Run as root, or give the process that capability.")
+              : new Explanation(
+                  "The group has an IOMMU, or no-IOMMU mode is off.",
+                  "Where it is really wanted: " + GroupAdvice.TURN_ON_NO_IOMMU);
       case IOMMUFD, VFIO_USER -> throw new IllegalArgumentException(type + " has no container");
     };
+  }
+
+  private String isolateInterrupts() {
+    if (!facts.isVirtualMachine()) {
+      return "Turn interrupt remapping on in the firmware.";
+    }
+    return facts.kernel().architecture() == Architecture.AARCH64
+        ? "Have the hypervisor give this virtual machine an interrupt controller that does (QEMU: -machine"
+            + " virt,gic-version=3)."
+        : "Have the hypervisor remap interrupts (QEMU: -machine q35,kernel-irqchip=split -device"
+            + " intel-iommu,intremap=on; virtio-iommu-pci cannot).";
+  }
+
+  /** CHECK_EXTENSION said no to nesting, and yes to Type1. */
+  Explanation type1WithoutNesting() {
+    return new Explanation(
+        ("This kernel (%s) has Type1 without nesting: Linux 7.2 dropped it, and an iommufd in the place of containers"
+                + " never had it.")
+            .formatted(facts.kernelRelease()),
+        "Type1v2 does all that nesting would do for one process.");
   }
 
   /** CHECK_EXTENSION said no. */
@@ -258,11 +258,7 @@ final class Explanations {
           new Explanation(
               "No loaded IOMMU driver offers it: this is no POWER machine, or its module is missing.",
               "");
-      case NOIOMMU ->
-          new Explanation(
-              "No-IOMMU mode is off, or the group has an IOMMU.",
-              "Where it is really wanted: echo Y > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, before"
-                  + " binding the device.");
+      case NOIOMMU -> noIommuNotAdvertised(group);
       case IOMMUFD ->
           new Explanation(
               "The kernel offers no /dev/vfio/devices node for the group's devices.", "");
@@ -270,15 +266,33 @@ final class Explanations {
     };
   }
 
+  private Explanation noIommuNotAdvertised(IommuGroup group) {
+    if (group.noIommu()) {
+      return new Explanation(
+          "No-IOMMU mode was turned off after the device was bound.",
+          "Where it is really wanted: " + GroupAdvice.TURN_ON_NO_IOMMU);
+    }
+    return new Explanation(
+        "The group has an IOMMU, and no-IOMMU mode is for devices that have none"
+            + (facts.lacksNoIommuMode()
+                ? "; this kernel (%s) has no such mode anyway, built without CONFIG_VFIO_NOIOMMU."
+                    .formatted(facts.kernelRelease())
+                : "."),
+        "Ask for no type: jvfio then finds one that works.");
+  }
+
   /** The machine whose hypervisor offers no Dynamic DMA Windows, under a kernel that needs them. */
   Explanation noDynamicWindows() {
     return new Explanation(
-        ("The hypervisor offers no Dynamic DMA Windows (no ibm,ddw-applicable in the device tree; GET_INFO tells"
-                + " 0 levels), and this kernel (%s) needs them for VFIO: it accepts every sPAPR type here and can map"
-                + " nothing. Trying would make the kernel refuse the device until the next boot, so it was not tried.")
+        ("The hypervisor offers no Dynamic DMA Windows to this device (no ibm,ddw-applicable above it in the device"
+                + " tree; GET_INFO tells 0 levels), and this kernel (%s) needs them for VFIO: it accepts every sPAPR type"
+                + " here and can map nothing. Trying would make the kernel refuse the device until the next boot, so it"
+                + " was not tried.")
             .formatted(facts.kernelRelease()),
-        "Turn DDW on in the hypervisor (QEMU: leave out '-global spapr-pci-host-bridge.ddw=off'; PowerVM: give the slot"
-            + " huge dynamic DMA window capability), or boot a kernel before 6.11, where version 1 needs no DDW.");
+        "Turn DDW on in the hypervisor, where it can be off for all devices or for those below one host bridge (QEMU:"
+            + " leave out '-global spapr-pci-host-bridge.ddw=off', and ddw=off in '-device"
+            + " spapr-pci-host-bridge,...,ddw=off'; PowerVM: give the slot huge dynamic DMA window capability), move the"
+            + " device to a host bridge that has it, or boot a kernel before 6.11, where version 1 needs no DDW.");
   }
 
   /** A description that no driver could work with. */
@@ -362,7 +376,7 @@ final class Explanations {
             Errno.ENODEV,
             new Explanation(
                 "The device is not in the group, or not bound to a VFIO driver.",
-                bind(device.toString())),
+                groups.bind(device)),
             Errno.EACCES,
             token(device),
             Errno.EBUSY,
@@ -622,12 +636,5 @@ final class Explanations {
       return new Explanation("Too many files are open.", "Close some, or raise 'ulimit -n'.");
     }
     return Optional.ofNullable(known.get(errno)).orElseGet(Explanations::unexpected);
-  }
-
-  /** How to bind a device. */
-  static String bind(String device) {
-    return ("If nothing on the host uses %1$s, bind it to vfio-pci: echo vfio-pci > /sys/bus/pci/devices/%1$s/driver_override; echo %1$s >"
-            + " /sys/bus/pci/devices/%1$s/driver/unbind; echo %1$s > /sys/bus/pci/drivers_probe.")
-        .formatted(device);
   }
 }

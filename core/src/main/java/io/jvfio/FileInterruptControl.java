@@ -8,9 +8,13 @@ import java.lang.foreign.Arena;
 /** Interrupts of a device behind a VFIO device descriptor. */
 final class FileInterruptControl implements InterruptControl {
   private final OpenFile file;
+  private final PciConfigSpace config;
+  private final MessageCheck messages;
 
-  FileInterruptControl(OpenFile file) {
+  FileInterruptControl(OpenFile file, PciConfigSpace config, MessageCheck messages) {
     this.file = file;
+    this.config = config;
+    this.messages = messages;
   }
 
   @Override
@@ -39,5 +43,10 @@ final class FileInterruptControl implements InterruptControl {
       }
       return file.ioctl(Vfio.VFIO_DEVICE_SET_IRQS, set);
     }
+  }
+
+  @Override
+  public void waitedInVain(String interrupt) {
+    messages.waitedInVain(config, interrupt);
   }
 }

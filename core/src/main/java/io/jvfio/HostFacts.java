@@ -21,7 +21,23 @@ import java.util.regex.Pattern;
 final class HostFacts {
   private static final String DEVICE_TREE = "/sys/firmware/devicetree/base";
   private static final String TREE_LINK = "devicetree/base";
+  private static final String DMI = "/sys/class/dmi/id/";
+
+  /** The parameter that turns no-IOMMU mode on, in kernels that have it. */
+  static final String NO_IOMMU_MODE = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode";
+
   private static final int CAP_IPC_LOCK = 14;
+
+  /** What firmware made of software calls its maker or the machine. */
+  private static final Pattern VIRTUAL =
+      Pattern.compile(
+          "QEMU|KVM|VMware|VirtualBox|innotek|Xen\\b|Bochs|Parallels|BHYVE|OpenStack|Standard PC \\("
+              + "|Virtual Machine|Cloud Hypervisor|Apple Virtualization");
+
+  private static final Pattern HYPERVISOR_FLAG =
+      Pattern.compile("^flags\\b.*\\bhypervisor\\b", Pattern.MULTILINE);
+  private static final Pattern VIRTUAL_TREE = Pattern.compile("dummy-virt|qemu|xen");
+
   private static final Pattern RESERVED =
       Pattern.compile("0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16}) (\\S+)");
 
@@ -163,6 +179,60 @@ final class HostFacts {
     } catch (ErrnoException e) {
       return false; // no such directory in kernels without these nodes
     }
+  }
+
+  /**
+   * The IOMMUs that the kernel has found and drives, by name, such as {@code dmar0}; empty where it
+   * has found none or does not tell. They are there before any device has a group.
+   */
+  List<String> iommus() {
+    try {
+      return kernel.list("/sys/class/iommu").stream().sorted().toList();
+    } catch (ErrnoException e) {
+      return List.of(); // no such class in kernels without any IOMMU driver
+    }
+  }
+
+  /**
+   * Whether this is known to be a virtual machine: by what its firmware calls it, by the bit that
+   * hypervisors set for {@code cpuid}, or by its device tree.
+   */
+  boolean isVirtualMachine() {
+    return mentions(DMI + "sys_vendor", VIRTUAL)
+        || mentions(DMI + "product_name", VIRTUAL)
+        || mentions("/proc/cpuinfo", HYPERVISOR_FLAG)
+        || mentions(DEVICE_TREE + "/compatible", VIRTUAL_TREE)
+        || exists(DEVICE_TREE + "/hypervisor")
+        || isPowerGuest();
+  }
+
+  private boolean mentions(String path, Pattern what) {
+    return text(path).filter(text -> what.matcher(text).find()).isPresent();
+  }
+
+  /**
+   * Whether this kernel is known to be built without no-IOMMU mode: vfio is there, and the
+   * parameter that would turn it on is not.
+   */
+  boolean lacksNoIommuMode() {
+    try {
+      kernel.readText(NO_IOMMU_MODE);
+      return false;
+    } catch (ErrnoException e) {
+      return e.errno().equals(Errno.ENOENT) && exists("/sys/module/vfio");
+    }
+  }
+
+  /** Whether a device without an IOMMU is given a group as soon as it is bound to vfio-pci. */
+  boolean isNoIommuModeOn() {
+    return text(NO_IOMMU_MODE).filter("Y"::equals).isPresent();
+  }
+
+  /** The 24-bit class code of a device; empty where sysfs does not tell. */
+  OptionalInt classCode(PciAddress device) {
+    return text("/sys/bus/pci/devices/" + device + "/class")
+        .map(text -> OptionalInt.of(Integer.decode(text)))
+        .orElse(OptionalInt.empty());
   }
 
   /** Whether this is POWER hardware itself, whose groups can share DMA windows. */

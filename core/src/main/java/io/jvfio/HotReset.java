@@ -131,14 +131,14 @@ final class HotReset {
           where,
           name
               + " has no driver; the kernel resets a bus only while VFIO has all devices that are on it.",
-          Explanations.bind(where.toString()));
+          new GroupAdvice(owner.facts()).bind(where));
     }
     var driver = device.driver().get();
     if (!driver.contains("vfio")) {
       return new HotResetScope.Obstacle(
           where,
           "%s is in use by the host driver %s, and would be reset with it.".formatted(name, driver),
-          Explanations.bind(where.toString()));
+          new GroupAdvice(owner.facts()).bind(where));
     }
     if (device.ours()) {
       return null;

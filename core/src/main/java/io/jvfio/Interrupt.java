@@ -22,7 +22,8 @@ public interface Interrupt {
   void unhandle();
 
   /**
-   * Waits for a signal.
+   * Waits for a signal. Where a message was waited for in vain while bus mastering is off, without
+   * which a device sends none, a warning in the log {@code io.jvfio} says so, once.
    *
    * @param timeout how long to wait; rounded up to milliseconds
    * @return how often it was signalled since it was taken last; 0 when the time is over

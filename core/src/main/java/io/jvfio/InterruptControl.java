@@ -24,4 +24,11 @@ interface InterruptControl {
    * @return 0, a positive number of vectors that can be had instead, or a negated {@link Errno}
    */
   int set(int flags, int index, int start, int count, int... eventFds);
+
+  /**
+   * A wait for a message of the device ended in vain: says why in the log, where that is known.
+   *
+   * @param interrupt what messages call it
+   */
+  void waitedInVain(String interrupt);
 }

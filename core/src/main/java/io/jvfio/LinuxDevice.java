@@ -35,6 +35,7 @@ final class LinuxDevice implements VfioDevice {
   private final DeviceInterrupts interrupts;
   private final PciConfigSpace config;
   private final DeviceHealth health;
+  private final MessageCheck messages = new MessageCheck();
   private final List<AutoCloseable> registers = new ArrayList<>();
   private final AtomicBoolean closed = new AtomicBoolean();
 
@@ -57,11 +58,13 @@ final class LinuxDevice implements VfioDevice {
       ask(Vfio.VFIO_DEVICE_GET_INFO, info, file.name());
       this.resettable = (VfioDeviceInfo.flags(info) & Vfio.VFIO_DEVICE_FLAGS_RESET) != 0;
       this.regions = readRegions(kernel, VfioDeviceInfo.numRegions(info));
+      this.config = new ConfigRegion(regions.get(Vfio.VFIO_PCI_CONFIG_REGION_INDEX), messages);
       this.interrupts =
           new DeviceInterrupts(
-              kernel, new FileInterruptControl(file), readInterrupts(VfioDeviceInfo.numIrqs(info)));
+              kernel,
+              new FileInterruptControl(file, config, messages),
+              readInterrupts(VfioDeviceInfo.numIrqs(info)));
     }
-    this.config = new ConfigRegion(regions.get(Vfio.VFIO_PCI_CONFIG_REGION_INDEX));
     this.health = new DeviceHealth(config, eeh, file.answers());
   }
 
@@ -345,6 +348,7 @@ final class LinuxDevice implements VfioDevice {
           "Somebody else holds the locks of the device: another reset, sysfs, or a driver being bound.",
           "Try again; nothing was changed.");
     }
+    messages.commandLost();
     if (result < 0) {
       throw failure(Vfio.VFIO_DEVICE_RESET.name(), file.name(), Errno.ofResult(result));
     }

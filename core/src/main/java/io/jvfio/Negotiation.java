@@ -10,13 +10,20 @@ import java.util.Optional;
  * @param chosen the first one that works; empty when none does
  * @param failure what the user has to mend, where something other than a missing type stopped the
  *     negotiation
+ * @param leftOut what the policy left out although the kernel offers it to this group, where
+ *     nothing was chosen and nothing is to be mended: skipped attempts that say why. Whether these
+ *     types work was not tried
  */
 public record Negotiation(
-    List<Attempt> attempts, Optional<IommuType> chosen, Optional<VfioException> failure) {
+    List<Attempt> attempts,
+    Optional<IommuType> chosen,
+    Optional<VfioException> failure,
+    List<Attempt> leftOut) {
 
   /** Keeps a copy of the attempts. */
   public Negotiation {
     attempts = List.copyOf(attempts);
+    leftOut = List.copyOf(leftOut);
   }
 
   /** The types that were tried and work. */

@@ -9,6 +9,8 @@ import io.jvfio.linux.uapi.Vfio;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,17 +30,36 @@ final class Negotiator implements AutoCloseable {
       "Without an IOMMU nothing is protected: the device reads and writes all memory of this machine by physical"
           + " address, a wrong address corrupts the kernel, and the kernel may move pages that a device uses.";
 
+  /** What can be told to have been left out, in the order of preference. */
+  private static final List<IommuType> UNTRIED_ORDER =
+      Stream.concat(IommuPolicy.DEFAULT_ORDER.stream(), Stream.of(IommuType.NOIOMMU)).toList();
+
   private final HostFacts facts;
   private final Explanations explanations;
   private final IommuGroup group;
+  private final IommuPolicy policy;
+  private final Optional<IommuType> settled;
   private @Nullable OpenContainer container;
   private @Nullable OpenIommufd iommufd;
   private @Nullable IommuDomain domain;
 
-  Negotiator(HostFacts facts, IommuGroup group) {
+  /**
+   * A negotiation for one group, which has not begun.
+   *
+   * @param policy what the user asked for
+   * @param settled the type of the groups that this one is opened with, which is the only candidate
+   *     then; empty for a group that is the first, or alone
+   */
+  Negotiator(HostFacts facts, IommuGroup group, IommuPolicy policy, Optional<IommuType> settled) {
     this.facts = facts;
     this.explanations = new Explanations(facts);
     this.group = group;
+    this.policy = policy;
+    this.settled = settled;
+  }
+
+  private List<IommuType> candidates() {
+    return settled.map(List::of).orElseGet(policy::candidates);
   }
 
   /**
@@ -46,11 +67,11 @@ final class Negotiator implements AutoCloseable {
    *
    * @throws VfioException if the group cannot be opened at all
    */
-  Negotiation negotiate(IommuPolicy policy) {
+  Negotiation negotiate() {
     var attempts = new ArrayList<Attempt>();
     Optional<IommuType> chosen = Optional.empty();
     @Nullable VfioException failure = null;
-    for (var type : policy.candidates()) {
+    for (var type : candidates()) {
       if (chosen.isPresent()) {
         attempts.add(skipped(type, "Not tried: " + chosen.get() + " works and comes before it."));
       } else if (failure != null) {
@@ -66,16 +87,16 @@ final class Negotiator implements AutoCloseable {
         }
       }
     }
-    return new Negotiation(attempts, chosen, Optional.ofNullable(failure));
+    return result(attempts, chosen, Optional.ofNullable(failure));
   }
 
   /** Tries every candidate, keeps none. */
-  Negotiation survey(IommuPolicy policy) {
+  Negotiation survey() {
     var attempts = new ArrayList<Attempt>();
     Optional<IommuType> chosen = Optional.empty();
     Optional<VfioException> failure = Optional.empty();
     try {
-      for (var type : policy.candidates()) {
+      for (var type : candidates()) {
         var tried = attempt(type);
         attempts.add(tried.attempt());
         if (tried.domain() != null) {
@@ -91,7 +112,71 @@ final class Negotiator implements AutoCloseable {
       // The group cannot be opened the way that this type needs, nor for those after it.
       failure = chosen.isEmpty() && failure.isEmpty() ? Optional.of(e) : failure;
     }
-    return new Negotiation(attempts, chosen, failure);
+    return result(attempts, chosen, failure);
+  }
+
+  private Negotiation result(
+      List<Attempt> attempts, Optional<IommuType> chosen, Optional<VfioException> failure) {
+    boolean hasEndedInVain = chosen.isEmpty() && failure.isEmpty();
+    return new Negotiation(
+        attempts, chosen, failure, hasEndedInVain ? leftOut(attempts) : List.of());
+  }
+
+  /**
+   * The types that were no candidates and that the kernel offers to this group. It is only asked;
+   * what was forbidden is not tried. Nesting is never worth a try, and neither is a second version
+   * of sPAPR where the first is known to lack what both need.
+   */
+  private List<Attempt> leftOut(List<Attempt> attempts) {
+    var withoutWindows = explanations.noDynamicWindows().text();
+    boolean isSpaprInVain =
+        attempts.stream().anyMatch(attempt -> attempt.meaning().equals(withoutWindows));
+    var candidates = candidates();
+    var left = new ArrayList<Attempt>();
+    try {
+      for (var type : UNTRIED_ORDER) {
+        boolean isInVain =
+            isSpaprInVain && (type == IommuType.SPAPR_TCE || type == IommuType.SPAPR_TCE_V2);
+        if (!candidates.contains(type) && !isInVain && isOffered(type)) {
+          left.add(
+              new Attempt(
+                  type,
+                  true,
+                  Step.NONE,
+                  Outcome.SKIPPED,
+                  callThatTells(type),
+                  Optional.empty(),
+                  "It is advertised, and " + whyLeftOut(type)));
+        }
+      }
+    } catch (VfioException e) {
+      return List.of(); // the group cannot be opened in the other way, so nobody can tell
+    }
+    return left;
+  }
+
+  private boolean isOffered(IommuType type) {
+    return type == IommuType.IOMMUFD
+        ? hasDeviceNode()
+        : container().containerFile().ioctl(Vfio.VFIO_CHECK_EXTENSION, type.extension().getAsInt())
+            > 0;
+  }
+
+  private boolean hasDeviceNode() {
+    return group.devices().stream()
+        .anyMatch(device -> facts.deviceNode(device.address()).isPresent());
+  }
+
+  private String whyLeftOut(IommuType type) {
+    if (policy.forbidden().contains(type)) {
+      return "was forbidden, so it was not tried.";
+    }
+    if (settled.isPresent() && policy.candidates().contains(type)) {
+      return "was not tried: the groups before this one have another.";
+    }
+    return type == IommuType.NOIOMMU
+        ? "is taken only by name. " + UNPROTECTED
+        : "was not asked for, so it was not tried.";
   }
 
   /** The domain of the chosen type, ready for use; null if there is none. */
@@ -183,8 +268,7 @@ final class Negotiator implements AutoCloseable {
 
   /** iommufd has no types to set: it is accepted when a device is bound and attached. */
   private Tried attemptIommufd() {
-    if (group.devices().stream()
-        .noneMatch(device -> facts.deviceNode(device.address()).isPresent())) {
+    if (!hasDeviceNode()) {
       return new Tried(notAdvertised(IommuType.IOMMUFD, Optional.empty()));
     }
     close();
@@ -290,11 +374,21 @@ final class Negotiator implements AutoCloseable {
         false,
         Step.ADVERTISED,
         Outcome.REFUSED,
-        type == IommuType.IOMMUFD
-            ? Optional.empty()
-            : Optional.of(Vfio.VFIO_CHECK_EXTENSION.name()),
+        callThatTells(type),
         errno,
-        explanations.notAdvertised(group, type).text());
+        whyNotAdvertised(type).text());
+  }
+
+  private static Optional<String> callThatTells(IommuType type) {
+    return type == IommuType.IOMMUFD
+        ? Optional.empty()
+        : Optional.of(Vfio.VFIO_CHECK_EXTENSION.name());
+  }
+
+  private Explanation whyNotAdvertised(IommuType type) {
+    return type == IommuType.TYPE1_NESTING && isOffered(IommuType.TYPE1)
+        ? explanations.type1WithoutNesting()
+        : explanations.notAdvertised(group, type);
   }
 
   private static Attempt skipped(IommuType type, String why) {
@@ -303,19 +397,55 @@ final class Negotiator implements AutoCloseable {
   }
 
   /** The failure of a whole negotiation, in one message. */
-  static VfioException nothingWorks(IommuGroup group, Negotiation negotiation) {
+  VfioException nothingWorks(Negotiation negotiation) {
     if (negotiation.failure().isPresent()) {
       return negotiation.failure().get();
     }
     var tried = negotiation.attempts().stream().filter(Attempt::isTelling).toList();
     var told = tried.isEmpty() ? negotiation.attempts() : tried;
-    var meaning = new StringBuilder("No IOMMU type works here.");
+    var meaning = new StringBuilder(whatDoesNotWork());
     for (var attempt : told) {
+      meaning.append("\n  ").append(describe(attempt));
+    }
+    for (var attempt : negotiation.leftOut()) {
       meaning.append("\n  ").append(describe(attempt));
     }
     @Nullable Errno errno = tried.size() == 1 ? tried.getFirst().errno().orElse(null) : null;
     var operation = told.size() == 1 ? told.getFirst().call().orElse("negotiation") : "negotiation";
-    return new VfioException(operation, group.label(), errno, meaning.toString(), "");
+    return new VfioException(
+        operation, group.label(), errno, meaning.toString(), whatToAllow(negotiation.leftOut()));
+  }
+
+  private String whatDoesNotWork() {
+    if (settled.isPresent()) {
+      return "IOMMU type %s, which the groups before this one have, does not work here."
+          .formatted(settled.get());
+    }
+    if (policy.required().isPresent()) {
+      return "IOMMU type %s, the only one asked for, does not work here."
+          .formatted(policy.required().get());
+    }
+    return policy.forbidden().isEmpty()
+        ? "No IOMMU type works here."
+        : "No IOMMU type that was allowed works here.";
+  }
+
+  private String whatToAllow(List<Attempt> leftOut) {
+    if (leftOut.isEmpty()) {
+      return "";
+    }
+    if (settled.isPresent()) {
+      return "Open the groups apart, or with a type that 'jvfio probe' finds to work for all of them.";
+    }
+    var types = leftOut.stream().map(Attempt::type).toList();
+    if (types.equals(List.of(IommuType.NOIOMMU))) {
+      return "Ask for noiommu by name, if you can do without protection.";
+    }
+    var names = types.stream().map(IommuType::id).collect(Collectors.joining(", "));
+    int last = names.lastIndexOf(", ");
+    return "Allow %s."
+        .formatted(
+            last < 0 ? names : names.substring(0, last) + " or " + names.substring(last + 2));
   }
 
   private static String describe(Attempt attempt) {

@@ -112,7 +112,7 @@ final class OpenContainer implements GroupAccess {
             new Explanation("The group has gone.", "Bind its devices to vfio-pci again."));
       }
       if ((VfioGroupStatus.flags(status) & Vfio.VFIO_GROUP_FLAGS_VIABLE) == 0) {
-        var why = Explanations.notViable(group);
+        var why = GroupAdvice.notViable(group);
         throw new VfioException(
             Vfio.VFIO_GROUP_GET_STATUS.name(),
             group.label(),

@@ -108,7 +108,7 @@ final class OpenIommufd implements GroupAccess {
                         "lookup",
                         new Explanation(
                             "The device is not bound to a VFIO driver.",
-                            Explanations.bind(address.toString()))));
+                            new GroupAdvice(facts).bind(address))));
     int fd = facts.kernel().open(node, Kernel.O_RDWR);
     if (fd < 0) {
       throw Refusal.answered(

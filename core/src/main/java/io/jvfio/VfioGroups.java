@@ -53,11 +53,8 @@ public final class VfioGroups implements AutoCloseable {
         if (!domains.isEmpty() && sharing == Sharing.REQUIRED) {
           throw cannotShare(group, domains.values().iterator().next().type());
         }
-        var candidates =
-            domains.isEmpty()
-                ? policy
-                : IommuPolicy.require(domains.values().iterator().next().type());
-        var opened = negotiate(facts, group, candidates);
+        var settled = domains.values().stream().findFirst().map(IommuDomain::type);
+        var opened = negotiate(new Negotiator(facts, group, policy, settled));
         undo.add(opened.access()::close);
         if (opened.domain().type() == IommuType.NOIOMMU) {
           LOG.log(System.Logger.Level.WARNING, "{0}: {1}", group.label(), Negotiator.UNPROTECTED);
@@ -74,12 +71,12 @@ public final class VfioGroups implements AutoCloseable {
 
   private record Opened(Negotiation negotiation, GroupAccess access, IommuDomain domain) {}
 
-  private static Opened negotiate(HostFacts facts, IommuGroup group, IommuPolicy policy) {
-    try (var negotiator = new Negotiator(facts, group)) {
-      var negotiation = negotiator.negotiate(policy);
+  private static Opened negotiate(Negotiator begun) {
+    try (var negotiator = begun) {
+      var negotiation = negotiator.negotiate();
       var domain = negotiator.domain();
       if (domain == null) {
-        throw Negotiator.nothingWorks(group, negotiation);
+        throw negotiator.nothingWorks(negotiation);
       }
       return new Opened(negotiation, negotiator.handOver(), domain);
     }

@@ -94,6 +94,14 @@ public final class VfioHost {
     return read(address);
   }
 
+  /**
+   * Why a host without any IOMMU group has none, and what to do: sentences for its user, which mean
+   * nothing where {@link #groups()} has one.
+   */
+  public String whyNoGroups() {
+    return new GroupAdvice(facts).noGroups().text();
+  }
+
   /** All IOMMU groups, by number; none where the machine has no IOMMU. */
   public List<IommuGroup> groups() {
     return names(GROUPS).stream()
@@ -149,15 +157,12 @@ public final class VfioHost {
   public VfioDevice open(PciAddress address, IommuPolicy policy) {
     var device = device(address);
     if (device.group().isEmpty()) {
-      throw new VfioException(
-          "lookup",
-          "device " + address,
-          null,
-          "The device has no IOMMU group: the machine's IOMMU is off, or it has none.",
-          "Turn it on in the firmware and on the kernel's command line (x86: intel_iommu=on or amd_iommu=on).");
+      throw failedLookup("device " + address, new GroupAdvice(facts).noGroup(device, policy));
     }
     if (!device.isBoundToVfio()) {
-      throw notBound("device " + address, device);
+      throw failedLookup(
+          "device " + address,
+          GroupAdvice.notBound(device, Optional.of(readGroup(device.group().getAsInt()))));
     }
     try (var undo = new Cleanup()) {
       var group = openGroups(List.of(device.group().getAsInt()), policy, Sharing.WHERE_POSSIBLE);
@@ -199,8 +204,8 @@ public final class VfioHost {
   }
 
   private Negotiation probe(IommuGroup group, IommuPolicy policy) {
-    try (var negotiator = new Negotiator(facts, group)) {
-      return negotiator.survey(policy);
+    try (var negotiator = new Negotiator(facts, group, policy, Optional.empty())) {
+      return negotiator.survey();
     }
   }
 
@@ -208,23 +213,11 @@ public final class VfioHost {
     if (group.isBoundToVfio()) {
       return group;
     }
-    var device = group.devices().stream().filter(one -> !one.isBridge()).findFirst();
-    throw device.isPresent()
-        ? notBound(group.label(), device.get())
-        : new VfioException(
-            "lookup", group.label(), null, "The group has no PCI device that could be opened.", "");
+    throw failedLookup(group.label(), GroupAdvice.notBound(group));
   }
 
-  private static VfioException notBound(String subject, HostDevice device) {
-    return new VfioException(
-        "lookup",
-        subject,
-        null,
-        device
-            .driver()
-            .map(driver -> device.address() + " belongs to the host driver " + driver + ".")
-            .orElse(device.address() + " has no driver, so its group has no node to open."),
-        Explanations.bind(device.address().toString()));
+  private static VfioException failedLookup(String subject, Explanation why) {
+    return new VfioException("lookup", subject, null, why.meaning(), why.nextStep());
   }
 
   private HostDevice read(PciAddress address) {

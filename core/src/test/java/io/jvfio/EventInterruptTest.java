@@ -47,6 +47,9 @@ class EventInterruptTest {
     public int set(int flags, int index, int start, int count, int... eventFds) {
       return 0;
     }
+
+    @Override
+    public void waitedInVain(String interrupt) {}
   }
 
   /** What a handler was told, and on which thread. */

@@ -38,6 +38,10 @@ final class ListCommand implements Runnable {
                 devices.stream().map(device -> describe(device, groups)).toList()));
       } else {
         print(output, devices, groups);
+        if (groups.isEmpty() && !devices.isEmpty()) {
+          output.line("");
+          Text.wrapped(output, "", host.whyNoGroups());
+        }
       }
     }
   }
@@ -82,10 +86,6 @@ final class ListCommand implements Runnable {
               .collect(Collectors.joining(", ")));
     }
     output.table(table);
-    if (groups.isEmpty()) {
-      output.line("");
-      output.line("No device has an IOMMU group: this host has no IOMMU, or it is off.");
-    }
   }
 
   private static @Nullable IommuGroup groupOf(HostDevice device, Map<Integer, IommuGroup> groups) {

@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** Negotiations as text and as JSON. */
 final class Negotiations {
@@ -37,6 +38,9 @@ final class Negotiations {
             "viable", group.isViable(),
             "attempts", negotiation.attempts().stream().map(Negotiations::json).toList(),
             "chosen", negotiation.chosen().map(IommuType::id));
+    if (!negotiation.leftOut().isEmpty()) {
+      json.put("leftOut", negotiation.leftOut().stream().map(Negotiations::json).toList());
+    }
     negotiation
         .failure()
         .map(VfioException::getMessage)
@@ -96,10 +100,16 @@ final class Negotiations {
     negotiation.failure().ifPresent(failure -> Text.wrapped(output, "  ", failure.getMessage()));
   }
 
-  /** The attempts worth a row: those that the kernel offered, or all if it offered none. */
+  /**
+   * The attempts worth a row: those that the kernel offered, or all if it offered none; then what
+   * was left out.
+   */
   private static List<Attempt> told(Negotiation negotiation) {
     var offered = negotiation.attempts().stream().filter(Attempt::isTelling).toList();
-    return offered.isEmpty() ? negotiation.attempts() : offered;
+    return Stream.concat(
+            (offered.isEmpty() ? negotiation.attempts() : offered).stream(),
+            negotiation.leftOut().stream())
+        .toList();
   }
 
   /** The types that did not work, by reason, so that a reason they share is told once. */

@@ -1,6 +1,7 @@
 package io.jvfio.cli;
 
 import io.jvfio.HostProbe;
+import io.jvfio.VfioHost;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Callable;
@@ -16,6 +17,14 @@ import picocli.CommandLine.ParentCommand;
     description =
         "Negotiate the IOMMU type of each group for real, and say why. Without GROUP: of all groups that have a"
             + " device bound to a VFIO driver. Nothing is left changed.",
+    exitCodeListHeading = "Exit status:%n",
+    exitCodeList = {
+      "0:Without GROUP and --iommu: an IOMMU type works for at least one group. With either: one works for each group"
+          + " that was asked about.",
+      "1:Without GROUP and --iommu: none works for any group. With either: none works for one of the groups, or a"
+          + " group cannot be asked.",
+      "2:Wrong usage."
+    },
     mixinStandardHelpOptions = true)
 final class ProbeCommand implements Callable<Integer> {
   @ParentCommand @Nullable Main main;
@@ -34,19 +43,30 @@ final class ProbeCommand implements Callable<Integer> {
       if (output.isJson()) {
         output.json(Negotiations.json(opened.host().name(), probe));
       } else {
-        print(output, probe);
+        print(output, opened.host(), probe);
       }
-      return everyGroupWorks(probe) ? 0 : 1;
+      return isDone(probe) ? 0 : 1;
     }
   }
 
-  private static boolean everyGroupWorks(HostProbe probe) {
-    return !probe.groups().isEmpty()
-        && probe.groups().stream().allMatch(group -> group.negotiation().chosen().isPresent());
+  /**
+   * Whether the user has got what was asked for. Who asks about a machine has it with one group
+   * that works: others may be for the host, or not for any device of interest.
+   */
+  private boolean isDone(HostProbe probe) {
+    boolean isParticular = !groups.isEmpty() || policy.required != null;
+    var chosen = probe.groups().stream().map(group -> group.negotiation().chosen().isPresent());
+    return isParticular
+        ? !probe.groups().isEmpty() && chosen.allMatch(works -> works)
+        : chosen.anyMatch(works -> works);
   }
 
-  private static void print(Output output, HostProbe probe) {
+  private static void print(Output output, VfioHost host, HostProbe probe) {
     if (probe.groups().isEmpty()) {
+      if (host.groups().isEmpty()) {
+        Text.wrapped(output, "", host.whyNoGroups());
+        return;
+      }
       output.line(
           "No IOMMU group has a device bound to a VFIO driver, so there is nothing to negotiate with.");
       output.line(

@@ -32,6 +32,11 @@ record CommandRun(int status, String out, String err) {
         args);
   }
 
+  /** Runs the command on {@code host}, whatever the arguments name. */
+  static CommandRun on(OpenHost host, String... args) {
+    return run(_ -> host, args);
+  }
+
   private static CommandRun run(HostOpener opener, String... args) {
     var out = new StringWriter();
     var err = new StringWriter();

@@ -3,11 +3,21 @@ package io.jvfio.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.jvfio.VfioHost;
+import io.jvfio.linux.Errno;
+import io.jvfio.linux.ErrnoException;
+import io.jvfio.linux.Kernel;
 import io.jvfio.sim.HostOptions;
+import io.jvfio.sim.SimulatedHosts;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.util.List;
+import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ProbeCommandTest {
 
@@ -134,7 +144,7 @@ class ProbeCommandTest {
     var sibling = device.substring(0, device.length() - 1) + "1";
     var options = HostOptions.defaults().withSibling(sibling, device, "e1000e");
     var run = CommandRun.with(options, "--host", "sim:pseries-6.12", "--json", "probe");
-    assertThat(run.status()).isEqualTo(1);
+    assertThat(run.status()).as("one group works").isZero();
     var blocked =
         StreamSupport.stream(run.json().get("groups").spliterator(), false)
             .filter(group -> group.has("error"))
@@ -153,6 +163,102 @@ class ProbeCommandTest {
     assertThat(entry.get("viable").asBoolean()).isFalse();
     assertThat(entry.get("blockedBy").get(0).get("address").asText()).isEqualTo(sibling);
     assertThat(entry.get("blockedBy").get(0).get("driver").asText()).isEqualTo("e1000e");
+  }
+
+  @Test
+  void exitsWithWhatWasAskedFor() {
+    var device = CommandRun.controller("pseries-6.12");
+    var sibling = device.substring(0, device.length() - 1) + "1";
+    var options = HostOptions.defaults().withSibling(sibling, device, "e1000e");
+    var works = status(options, "probe");
+    assertThat(works).as("any group").isZero();
+    assertThat(status(options, "probe", "1")).as("the one that works").isZero();
+    assertThat(status(options, "probe", "0", "1")).as("one of two named").isEqualTo(1);
+    assertThat(status(options, "probe", "--iommu", "spapr-tce")).as("a named type").isEqualTo(1);
+    assertThat(status(options, "probe", "1", "--iommu", "spapr-tce")).isZero();
+    assertThat(status(options, "probe", "--prefer", "spapr-tce")).isZero();
+    assertThat(status(options, "probe", "--iommu", "type1")).as("no group").isEqualTo(1);
+    assertThat(status(HostOptions.defaults().withoutVfio(), "probe")).isEqualTo(1);
+    assertThat(CommandRun.of("--host", "sim:pseries-6.12-noddw", "probe").status()).isEqualTo(1);
+  }
+
+  private static int status(HostOptions options, String... args) {
+    var all =
+        Stream.concat(Stream.of("--host", "sim:pseries-6.12"), Stream.of(args))
+            .toArray(String[]::new);
+    return CommandRun.with(options, all).status();
+  }
+
+  @Test
+  void tellsItsExitStatus() {
+    assertThat(oneLine(CommandRun.of("probe", "--help").out()))
+        .contains("Exit status:")
+        .contains("0 Without GROUP and --iommu: an IOMMU type works for at least one group.")
+        .contains("1 Without GROUP and --iommu: none works for any group.");
+  }
+
+  @Test
+  void tellsWhatWasLeftOutAndWouldPerhapsWork() {
+    var args = List.of("--host", "sim:x86-6.12", "probe", "1", "--forbid", "type1v2,type1");
+    var run = CommandRun.of(args.toArray(String[]::new));
+    assertThat(run.status()).isEqualTo(1);
+    assertThat(oneLine(run.out()))
+        .contains("type1v2 yes none skipped VFIO_CHECK_EXTENSION -")
+        .contains("type1v2, type1: It is advertised, and was forbidden, so it was not tried.")
+        .contains("chosen: none");
+    var json =
+        CommandRun.of("--host", "sim:x86-noiommu", "--json", "probe").json().get("groups").get(0);
+    assertThat(json.get("leftOut")).hasSize(1);
+    assertThat(json.get("leftOut").get(0).get("type").asText()).isEqualTo("noiommu");
+    assertThat(json.get("leftOut").get(0).get("advertised").asBoolean()).isTrue();
+    assertThat(json.get("leftOut").get(0).get("outcome").asText()).isEqualTo("skipped");
+    assertThat(json.get("leftOut").get(0).get("meaning").asText()).contains("taken only by name");
+    assertThat(
+            CommandRun.of("--host", "sim:x86-6.12", "--json", "probe")
+                .json()
+                .get("groups")
+                .get(0)
+                .has("leftOut"))
+        .isFalse();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"list", "probe"})
+  void tellsWhyNoDeviceHasAGroup(String command) {
+    try (var simulated = SimulatedHosts.open("arm64-6.12")) {
+      var host = VfioHost.of("local", withoutGroups(simulated.kernel()));
+      var run = CommandRun.on(new OpenHost(host, List::of, () -> {}), command);
+      assertThat(run.status()).isEqualTo(command.equals("list") ? 0 : 1);
+      assertThat(oneLine(run.out()))
+          .contains("there is an IOMMU (smmu3.0x0000000009050000)")
+          .contains("a group appears when a driver binds the device")
+          .contains("echo vfio-pci > /sys/bus/pci/devices/ADDRESS/driver_override")
+          .doesNotContain("no IOMMU, or it is off");
+    }
+  }
+
+  /** As on a machine where groups are made when a driver binds, before one has. */
+  private static Kernel withoutGroups(Kernel kernel) {
+    return (Kernel)
+        Proxy.newProxyInstance(
+            Kernel.class.getClassLoader(),
+            new Class<?>[] {Kernel.class},
+            (_, method, arguments) -> {
+              if (method.getName().equals("list")
+                  && arguments[0].equals("/sys/kernel/iommu_groups")) {
+                return List.of();
+              }
+              if (method.getName().equals("readLink")
+                  && arguments[0] instanceof String link
+                  && (link.endsWith("/iommu_group") || link.endsWith("/driver"))) {
+                throw new ErrnoException("readLink(" + link + ")", Errno.ENOENT);
+              }
+              try {
+                return method.invoke(kernel, arguments);
+              } catch (InvocationTargetException e) {
+                throw e.getCause();
+              }
+            });
   }
 
   @Test

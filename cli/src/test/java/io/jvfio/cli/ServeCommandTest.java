@@ -118,7 +118,8 @@ class ServeCommandTest {
     var result = serve(socket, () -> run("nvme", "verify", device, "--size", "1M"), server);
     assertThat(result.status()).as(result.err()).isZero();
     assertThat(result.err())
-        .contains("serving an NVMe controller of serial jvfio0 at " + socket)
+        .contains("serving an NVMe controller of serial jvfio0 on ")
+        .contains(" at " + socket)
         .contains("a client is here")
         .contains("It closed the connection.");
     assertThat(Files.size(disk)).isEqualTo(8 << 20);

@@ -2,6 +2,7 @@ package io.jvfio.nvme;
 
 import io.jvfio.DmaMapping;
 import io.jvfio.DmaSpace;
+import io.jvfio.IommuType;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -30,6 +31,7 @@ final class AdminQueue implements AutoCloseable {
   private static final int LOOKS_PER_HEALTH_CHECK = 1024;
 
   private final ControllerRegisters registers;
+  private final IommuType iommuType;
   private final QueueMemory memory;
   private final SubmissionRing submissions;
   private final CompletionRing completions;
@@ -41,9 +43,13 @@ final class AdminQueue implements AutoCloseable {
   private int completedResult;
   private int eventRequests;
 
+  /** Whether the controller has ever completed a command, so that its DMA is known to arrive. */
+  private boolean hasAnswered;
+
   /** Allocates the queues, without telling the controller of them. */
   AdminQueue(DmaSpace dmaSpace, ControllerRegisters registers) {
     this.registers = registers;
+    iommuType = dmaSpace.type();
     memory = new QueueMemory(dmaSpace, ENTRIES, 1);
     submissions =
         new SubmissionRing(
@@ -120,8 +126,10 @@ final class AdminQueue implements AutoCloseable {
         registers.checkRunning("wait for a command");
       }
       if (expired) {
-        throw registers.commandTimeout(
-            "admin command 0x%02x".formatted(opcode & 0xff), timeoutNanos);
+        var command = "admin command 0x%02x".formatted(opcode & 0xff);
+        throw hasAnswered
+            ? registers.commandTimeout(command, timeoutNanos)
+            : registers.firstCommandTimeout(command, timeoutNanos, iommuType);
       }
       backoff.pause();
     }
@@ -133,6 +141,7 @@ final class AdminQueue implements AutoCloseable {
     if (last == CompletionRing.NONE) {
       return;
     }
+    hasAnswered = true;
     while (last != CompletionRing.NONE) {
       int commandId = CompletionEntry.commandId((int) last);
       int slot = slots.slotOf(commandId);

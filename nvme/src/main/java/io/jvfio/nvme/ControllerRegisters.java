@@ -1,5 +1,6 @@
 package io.jvfio.nvme;
 
+import io.jvfio.IommuType;
 import io.jvfio.VfioException;
 import io.jvfio.linux.Registers;
 import java.time.Duration;
@@ -286,6 +287,33 @@ final class ControllerRegisters implements AutoCloseable {
         "wait for a command",
         "The controller did not complete %s within %d ms.".formatted(command, nanos / 1_000_000),
         "Allow it more time (NvmeOptions.commandTimeout), if it is not broken.");
+  }
+
+  /**
+   * A command that did not come back, nor any before it: the queues are in memory, so that nothing
+   * is known yet to have come from the controller by DMA.
+   */
+  VfioException firstCommandTimeout(String command, long nanos, IommuType iommuType) {
+    return failure(
+        "wait for a command",
+        ("The controller did not complete %s, the first of all, within %d ms, and its registers report no error: it is"
+                + " slow or broken, or its DMA does not arrive (IOMMU type %s).")
+            .formatted(command, nanos / 1_000_000, iommuType),
+        switch (iommuType) {
+          case TYPE1, TYPE1V2, TYPE1_NESTING, IOMMUFD ->
+              "Look for IOMMU faults in dmesg. Without any, DMA can be lost by the machine itself, as by QEMU's amd-iommu"
+                  + " unless it has dma-remap=on: then Linux's own nvme driver fails alike. Allow a slow controller more"
+                  + " time (NvmeOptions.commandTimeout).";
+          case SPAPR_TCE, SPAPR_TCE_V2 ->
+              "Look for 'EEH:' and IOMMU faults in dmesg. Allow a slow controller more time"
+                  + " (NvmeOptions.commandTimeout).";
+          case NOIOMMU ->
+              "An IOMMU that is on all the same, or memory beyond what the device can address, loses its DMA: look in"
+                  + " dmesg. Allow a slow controller more time (NvmeOptions.commandTimeout).";
+          case VFIO_USER ->
+              "Look into the server's log for memory of this process that it could not reach. Allow a slow controller"
+                  + " more time (NvmeOptions.commandTimeout).";
+        });
   }
 
   private VfioException fatal(String step) {

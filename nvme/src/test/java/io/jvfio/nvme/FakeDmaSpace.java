@@ -27,6 +27,9 @@ import java.util.concurrent.ConcurrentSkipListMap;
 final class FakeDmaSpace implements DmaSpace {
   private static final long PAGE_SIZE = 4096;
 
+  /** What the IOMMU is told to be. */
+  IommuType type = IommuType.TYPE1V2;
+
   /** Address of the next buffer. */
   long nextIova = 0x10_0000;
 
@@ -61,7 +64,7 @@ final class FakeDmaSpace implements DmaSpace {
 
   @Override
   public IommuType type() {
-    return IommuType.TYPE1V2;
+    return type;
   }
 
   @Override

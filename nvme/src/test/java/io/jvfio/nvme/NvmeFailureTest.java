@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
+import io.jvfio.IommuType;
 import io.jvfio.VfioException;
 import io.jvfio.model.nvme.NvmeModel;
 import java.time.Duration;
@@ -122,6 +123,41 @@ class NvmeFailureTest {
           .isInstanceOf(VfioException.class)
           .hasMessageContaining("wait for a command");
       assertNothingLeft(device);
+    }
+  }
+
+  @Test
+  void suggestsThatDmaIsLostWhereNoCommandHasEverCompleted() {
+    for (var type : IommuType.values()) {
+      try (var device = device()) {
+        device.ignoresDoorbells = true;
+        device.memory.type = type;
+
+        assertThatThrownBy(() -> NvmeController.open(device, IMPATIENT))
+            .isInstanceOf(VfioException.class)
+            .hasMessageContaining("admin command 0x06, the first of all, within 20 ms")
+            .hasMessageContaining("its DMA does not arrive (IOMMU type %s)", type)
+            .hasMessageContaining("commandTimeout")
+            .satisfies(
+                e ->
+                    assertThat(e.toString().contains("amd-iommu unless it has dma-remap=on"))
+                        .isEqualTo(type.id().startsWith("type1") || type == IommuType.IOMMUFD));
+      }
+    }
+  }
+
+  @Test
+  void doesNotBlameDmaThatIsKnownToArrive() {
+    try (var device = device()) {
+      var controller = NvmeController.open(device, IMPATIENT);
+      device.ignoresDoorbells = true;
+
+      assertThatThrownBy(() -> controller.logPage(2, -1, 0, 512))
+          .isInstanceOf(VfioException.class)
+          .hasMessageContaining("wait for a command")
+          .hasMessageContaining("commandTimeout")
+          .hasMessageNotContaining("DMA");
+      controller.close();
     }
   }
 

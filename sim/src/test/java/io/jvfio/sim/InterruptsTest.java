@@ -10,10 +10,12 @@ import io.jvfio.PciAddress;
 import io.jvfio.VfioDevice;
 import io.jvfio.VfioException;
 import io.jvfio.VfioHost;
+import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.Registers;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
+import java.text.MessageFormat;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,6 +25,9 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.logging.Handler;
+import java.util.logging.LogRecord;
+import java.util.logging.Logger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -105,6 +110,105 @@ class InterruptsTest {
       assertThat(vectors.vector(1).await(LONG)).isEqualTo(2);
       assertThat(vectors.vector(0).await(SHORT)).isZero();
       assertThat(vectors.vector(2).await(Duration.ofSeconds(-1))).isZero();
+    }
+  }
+
+  /** What the library warns of while {@code action} runs. */
+  private static List<String> warnings(Runnable action) {
+    var told = new ArrayList<String>();
+    var handler =
+        new Handler() {
+          @Override
+          public void publish(LogRecord record) {
+            told.add(MessageFormat.format(record.getMessage(), record.getParameters()));
+          }
+
+          @Override
+          public void flush() {}
+
+          @Override
+          public void close() {}
+        };
+    var logger = Logger.getLogger("io.jvfio");
+    logger.addHandler(handler);
+    logger.setUseParentHandlers(false);
+    try {
+      action.run();
+    } finally {
+      logger.removeHandler(handler);
+      logger.setUseParentHandlers(true);
+    }
+    return told.stream().filter(text -> text.contains("bus mastering")).toList();
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void aWaitForAMessageInVainSaysOnceThatBusMasteringIsOff(boolean isMsix) {
+    var interrupts = device.interrupts();
+    try (var vectors = isMsix ? interrupts.enableMsix(2) : interrupts.enableMsi(2)) {
+      Runnable wait =
+          () -> {
+            send(1);
+            assertThat(vectors.vector(1).await(SHORT)).isZero();
+            assertThat(vectors.vector(0).await(SHORT)).isZero();
+          };
+      device.disableBusMaster();
+      assertThat(warnings(wait))
+          .singleElement()
+          .asString()
+          .contains(
+              device.name(),
+              isMsix ? "MSI-X interrupt 1" : "MSI interrupt 1",
+              "COMMAND bit 2",
+              "enableBusMaster()");
+      assertThat(warnings(wait)).as("the second time").isEmpty();
+      device.config().write16(4, 2);
+      assertThat(warnings(wait)).as("after it was written again").hasSize(1);
+    }
+  }
+
+  @Test
+  void nobodyLooksAtBusMasteringThatIsOnOrUnlessAWaitWasInVain() throws Exception {
+    var simulated = host();
+    var injector = new FaultInjector(simulated.kernel());
+    device.close();
+    var opening = VfioHost.of("x", injector).open(addressOn("x86-6.12"));
+    opened.add(opening);
+    opening.enableBusMaster();
+    try (var vectors = opening.interrupts().enableMsix(1)) {
+      int before = preads(injector);
+      var warnings =
+          warnings(
+              () -> {
+                assertThat(vectors.vector(0).await(SHORT)).isZero();
+                opening.disableBusMaster();
+                assertThat(vectors.vector(0).poll()).isZero();
+                assertThat(vectors.vector(0).await(Duration.ZERO)).isZero();
+                vectors.vector(0).trigger();
+                assertThat(vectors.vector(0).await(LONG)).isEqualTo(1);
+                assertThat(opening.interrupts().releaseRequest().await(SHORT)).isZero();
+              });
+      assertThat(warnings).isEmpty();
+      assertThat(preads(injector) - before).as("that of disableBusMaster").isEqualTo(1);
+      opening.reset();
+      assertThat(warnings(() -> assertThat(vectors.vector(0).await(SHORT)).isZero())).hasSize(1);
+    }
+  }
+
+  private static int preads(FaultInjector injector) {
+    return (int) injector.calls().stream().filter(c -> c.operation().equals("pread")).count();
+  }
+
+  @Test
+  void aDeviceThatDoesNotTellIsNotAccused() {
+    try (var simulated = SimulatedHosts.open("x86-6.12", HostOptions.defaults())) {
+      var injector = new FaultInjector(simulated.kernel());
+      try (var opening = VfioHost.of("x", injector).open(addressOn("x86-6.12"));
+          var vectors = opening.interrupts().enableMsix(1)) {
+        injector.failEvery("pread", Errno.EIO);
+        assertThat(warnings(() -> assertThat(vectors.vector(0).await(SHORT)).isZero())).isEmpty();
+        injector.failNone();
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 package io.jvfio.model.nvme;
 
 import io.jvfio.model.DmaFaultException;
+import io.jvfio.model.DmaLease;
 import io.jvfio.model.DmaPort;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -36,6 +37,12 @@ final class DmaLink implements DmaPort {
   @Override
   public void write(long iova, MemorySegment source) throws DmaFaultException {
     write(iova, source, 0, source.byteSize());
+  }
+
+  @Override
+  public @Nullable DmaLease lease(long iova, long byteSize, boolean isWritten)
+      throws DmaFaultException {
+    return buffer != null && buffer.holds(iova) ? null : port(iova).lease(iova, byteSize, isWritten);
   }
 
   @Override

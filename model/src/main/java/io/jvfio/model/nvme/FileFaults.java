@@ -47,7 +47,8 @@ final class FileFaults {
     var line =
         unsaid == 0
             ? name + ": " + sentence
-            : "%s: %s (%,d more like it since the last such line)".formatted(name, sentence, unsaid);
+            : "%s: %s (%,d more like it since the last such line)"
+                .formatted(name, sentence, unsaid);
     var entry = new Told();
     entry.since = now;
     told.put(kind, entry);

@@ -41,6 +41,7 @@ final class FileStorage implements Storage {
 
   private static final int READABLE_BY_ALL = 0666;
   private static final int PAGE = 4096;
+  private static final int SMALLEST_BLOCK = 512;
   private static final int BOUNCE = 128 << 10;
   private static final int MOST_BOUNCES = 32;
 
@@ -54,8 +55,6 @@ final class FileStorage implements Storage {
 
   /** How often it is looked whether the file still has a name. */
   private static final long DELETION_NANOS = 1_000_000_000;
-
-  private static final long SMALLEST_BLOCK = 512;
 
   private final Kernel kernel;
   private final String name;
@@ -105,12 +104,14 @@ final class FileStorage implements Storage {
   /**
    * How a file is used.
    *
+   * @param blockSize bytes of a logical block
    * @param isReadOnly whether nothing is written
    * @param isDirect whether the page cache is left out ({@code O_DIRECT})
    * @param waitsForRoom whether what finds no room waits for it, instead of failing
    * @param mayUseRing whether {@code io_uring} may be used
    */
   record FileOptions(
+      int blockSize,
       boolean isReadOnly, boolean isDirect, boolean waitsForRoom, boolean mayUseRing) {}
 
   private FileStorage(
@@ -129,8 +130,8 @@ final class FileStorage implements Storage {
     this.fd = fd;
     this.directFd = directFd;
     this.wake = wake;
-    directMemory = Math.max(status.directMemoryAlignment(), 1);
-    directOffset = Math.max(status.directOffsetAlignment(), PAGE / 8);
+    directMemory = Math.max(status.directMemoryAlignment(), SMALLEST_BLOCK);
+    directOffset = Math.max(status.directOffsetAlignment(), SMALLEST_BLOCK);
     faults = new FileFaults(name, wake);
     zeroes = arena.allocate(BOUNCE, PAGE).asReadOnly();
     makeReady = ready::add;
@@ -345,8 +346,8 @@ final class FileStorage implements Storage {
       return false;
     }
     // A block that lies in two pages could be written by half.
-    return (task.isRead() || runs.isAligned(SMALLEST_BLOCK))
-        && (directFd < 0 || runs.isAligned(Math.max(directMemory, SMALLEST_BLOCK)));
+    return (task.isRead() || runs.isAligned(options.blockSize))
+        && (directFd < 0 || runs.isAligned(directMemory));
   }
 
   private boolean isDirect(FileTask task) {
@@ -591,6 +592,9 @@ final class FileStorage implements Storage {
             canPunch = false;
           }
           ready.add(task);
+        } else if (errno.equals(Errno.EINVAL)) {
+          task.step = FileTask.Step.WRITE_ZEROES; // a part of a block of what is below
+          ready.add(task);
         } else {
           refused(task, "fallocate", errno);
         }
@@ -600,7 +604,11 @@ final class FileStorage implements Storage {
           end(task, StorageResult.MEMORY_FAULT);
         } else {
           faults.failed(
-              "read", task.offset, task.byteSize, errno, "The command fails: its data is not there.");
+              "read",
+              task.offset,
+              task.byteSize,
+              errno,
+              "The command fails: its data is not there.");
           end(task, StorageResult.FAILED);
         }
       }

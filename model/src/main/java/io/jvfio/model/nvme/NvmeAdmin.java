@@ -1,9 +1,8 @@
 package io.jvfio.model.nvme;
 
+import io.jvfio.model.DmaFaultException;
 import java.util.ArrayList;
 import java.util.List;
-
-import io.jvfio.model.DmaFaultException;
 
 /** The admin commands. Source: NVM Express Base Specification, "Admin Command Set". */
 final class NvmeAdmin {
@@ -212,7 +211,8 @@ final class NvmeAdmin {
   private int abort(NvmeCommand command) {
     int queue = queueId(command);
     int id = command.cdw10() >>> 16;
-    boolean isAborted = (queue == 0 && events.abort(id)) || held.abort(queue, id) || io.abort(queue, id);
+    boolean isAborted =
+        (queue == 0 && events.abort(id)) || held.abort(queue, id) || io.abort(queue, id);
     command.result(isAborted ? 0 : NOT_ABORTED);
     return NvmeStatus.SUCCESS;
   }

@@ -385,8 +385,7 @@ final class NvmeIo {
     bytesLeft -= task.step;
     submit(
         task,
-        task.request.transfer(
-            Operation.READ, task.rangeOffset() + task.done, task.step, buffer));
+        task.request.transfer(Operation.READ, task.rangeOffset() + task.done, task.step, buffer));
     return NvmeStatus.PENDING;
   }
 
@@ -462,8 +461,7 @@ final class NvmeIo {
       return status;
     }
     bytesLeft -= length;
-    submit(
-        task, task.request.transfer(Operation.WRITE, offset, length, task.runs, dma, isDurable));
+    submit(task, task.request.transfer(Operation.WRITE, offset, length, task.runs, dma, isDurable));
     return NvmeStatus.PENDING;
   }
 
@@ -584,8 +582,7 @@ final class NvmeIo {
       if (!isDurable(task.command)) {
         return NvmeStatus.SUCCESS;
       }
-      submit(
-          task, task.request.range(Operation.SYNC, task.targetBegin, task.targetSize, false));
+      submit(task, task.request.range(Operation.SYNC, task.targetBegin, task.targetSize, false));
       return NvmeStatus.PENDING;
     }
     var buffer = buffer(task);
@@ -596,8 +593,7 @@ final class NvmeIo {
     bytesLeft -= task.step;
     submit(
         task,
-        task.request.transfer(
-            Operation.READ, task.rangeOffset() + task.done, task.step, buffer));
+        task.request.transfer(Operation.READ, task.rangeOffset() + task.done, task.step, buffer));
     return NvmeStatus.PENDING;
   }
 

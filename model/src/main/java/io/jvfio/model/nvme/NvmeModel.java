@@ -474,7 +474,9 @@ public final class NvmeModel implements DeviceModel {
     events.raise(NvmeAsyncEvents.TYPE_ERROR, information, NvmeLogPages.ERROR_INFORMATION);
   }
 
-  /** Has storages begin what was fetched, and completes what is done; whether there was anything. */
+  /**
+   * Has storages begin what was fetched, and completes what is done; whether there was anything.
+   */
   private boolean finish() {
     io.start();
     boolean worked = io.isReady();
@@ -564,7 +566,8 @@ public final class NvmeModel implements DeviceModel {
     if (fetched && isGathering()) {
       return true;
     }
-    worked |= fetched | finish();
+    worked |= fetched;
+    worked |= finish();
     updateLine();
     return worked;
   }

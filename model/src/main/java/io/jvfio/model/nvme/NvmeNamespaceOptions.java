@@ -179,8 +179,7 @@ public final class NvmeNamespaceOptions {
     var storage = storage(options, wake);
     if (settings.requestsPerSecond != Long.MAX_VALUE || settings.bytesPerSecond != Long.MAX_VALUE) {
       storage =
-          new LimitedStorage(
-              storage, settings.requestsPerSecond, settings.bytesPerSecond, wake);
+          new LimitedStorage(storage, settings.requestsPerSecond, settings.bytesPerSecond, wake);
     }
     return new NvmeNamespace(
         id,
@@ -205,6 +204,7 @@ public final class NvmeNamespaceOptions {
         settings.file,
         settings.byteSize,
         new FileStorage.FileOptions(
+            settings.blockSize,
             settings.isReadOnly, settings.isDirect, settings.waitsForRoom, options.mayUseRing()),
         wake);
   }

@@ -9,8 +9,8 @@ import java.util.Arrays;
  * The memory of a command's data: runs of contiguous addresses, in the order of the data, and bit
  * buckets, where data is thrown away.
  *
- * <p>One object serves one command after the other; neighbouring runs are merged, so that a transfer
- * is a few large copies.
+ * <p>One object serves one command after the other; neighbouring runs are merged, so that a
+ * transfer is a few large copies.
  */
 final class NvmeRuns {
   private static final int INITIAL_ROOM = 8;

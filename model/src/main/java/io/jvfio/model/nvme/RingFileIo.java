@@ -78,7 +78,10 @@ final class RingFileIo implements FileIo {
       ownEvent = event;
       int fd = event;
       listening =
-          Thread.ofPlatform().name("jvfio nvme io_uring").daemon().start(() -> listen(fd, storageWake));
+          Thread.ofPlatform()
+              .name("jvfio nvme io_uring")
+              .daemon()
+              .start(() -> listen(fd, storageWake));
     }
     int result = ring.registerEventFd(event);
     if (result < 0) {
@@ -108,7 +111,7 @@ final class RingFileIo implements FileIo {
         return false;
       }
     }
-    if (call.index >= calls.size() || calls.get(call.index) != call) {
+    if (call.index >= calls.size() || !calls.get(call.index).equals(call)) {
       remember(call);
     }
     int data = call.index;

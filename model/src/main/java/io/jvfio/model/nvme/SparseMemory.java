@@ -192,8 +192,7 @@ final class SparseMemory implements Storage {
     }
   }
 
-  private void toMemory(long offset, long length, DmaPort dma, long iova)
-      throws DmaFaultException {
+  private void toMemory(long offset, long length, DmaPort dma, long iova) throws DmaFaultException {
     for (long done = 0; done < length; ) {
       long at = offset + done;
       long step = step(at, length - done);

@@ -61,7 +61,7 @@ final class ThreadFileIo implements FileIo {
       } catch (InterruptedException _) {
         continue; // nobody has a reason to interrupt it; close() ends it
       }
-      if (call == end) {
+      if (call.equals(end)) {
         return;
       }
       call.make(kernel);
