@@ -7,6 +7,7 @@ module io.jvfio.lab {
   requires io.jvfio.linux;
   requires io.jvfio.nvme;
   requires io.jvfio.sim;
+  requires io.jvfio.user;
   requires java.management;
   requires static org.jspecify;
 }
