@@ -206,7 +206,10 @@ public final class VfioUserServer implements AutoCloseable {
     } catch (IOException e) {
       remove(path);
       socket.close();
-      throw e instanceof ErrnoException known ? known : new UncheckedIOException(e);
+      if (e instanceof ErrnoException known) {
+        throw known;
+      }
+      throw new UncheckedIOException(e);
     } catch (RuntimeException e) {
       remove(path);
       socket.close();
