@@ -37,9 +37,9 @@ import java.util.BitSet;
  * <p>Memory of an operation must stay where it is until its completion was taken. If an operation's
  * memory is not there its result is EFAULT, and nothing else happens.
  *
- * <p>Not thread-safe: one caller at a time, but any. Each thread that submits must live until what
- * it submitted has ended: Linux cancels the operations of a thread that ends. A thread whose
- * operations are in flight may find its own waits interrupted. Nothing is allocated after opening.
+ * <p>Not thread-safe: one caller at a time, but any. A thread that submits must live until what it
+ * submitted has ended: Linux may cancel the operations of a thread that ends. A thread whose
+ * operations are in flight may find its own waits interrupted. No operation allocates anything.
  */
 public final class IoUring implements AutoCloseable {
   private static final VarHandle WORD = ValueLayout.JAVA_INT.varHandle().withInvokeExactBehavior();

@@ -15,6 +15,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.BitSet;
+import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
@@ -287,7 +288,7 @@ class IoUringTest {
     try (var ring = IoUring.open(KERNEL, 8)) {
       assertThat(ring.registerFile(-1)).as("which means a gap").isNotPositive();
     }
-    try (var ring = IoUring.open(KERNEL, 8)) {
+    try (var ring = IoUring.open(KERNEL, 1)) { // so that they share one entry
       assertThat(ring.registerFile(file)).isZero();
       assertThat(ring.registerFile(other)).isEqualTo(Errno.EBUSY.result());
       KERNEL.close(file);
@@ -588,6 +589,93 @@ class IoUringTest {
       ring.readFixed(file, 0, 1, 0, 3, 2);
       assertThat(ring.submit()).isEqualTo(3);
       takeAll(ring, 3, Errno.EFAULT.result());
+    }
+  }
+
+  /** Takes nothing, and remembers what stood in the ring, as 64 bytes an operation. */
+  private static final class Watching extends Refusing {
+    private long address;
+    private int submitted;
+    byte[] seen = {};
+
+    @Override
+    public long mmap(long byteSize, int protection, int flags, int fd, long offset) {
+      address = super.mmap(byteSize, protection, flags, fd, offset); // of the second mapping
+      return address;
+    }
+
+    @Override
+    public int ioUringEnter(int fd, int toSubmit, int minComplete, int flags) {
+      submitted += toSubmit;
+      var entries = NativeMemory.at(address, 64L * toSubmit, Arena.global());
+      seen = entries.toArray(ValueLayout.JAVA_BYTE);
+      return Errno.EAGAIN.result();
+    }
+  }
+
+  private record Submission(
+      int opcode,
+      int flags,
+      int fd,
+      long offset,
+      long address,
+      int length,
+      int operationFlags,
+      long userData,
+      int bufferIndex,
+      boolean restIsZero) {
+    static Submission of(byte[] seen, int index) {
+      var entry = MemorySegment.ofArray(seen).asSlice(64L * index, 64);
+      var rest = entry.asSlice(42);
+      return new Submission(
+          entry.get(ValueLayout.JAVA_BYTE, 0),
+          entry.get(ValueLayout.JAVA_BYTE, 1),
+          entry.get(ValueLayout.JAVA_INT_UNALIGNED, 4),
+          entry.get(ValueLayout.JAVA_LONG_UNALIGNED, 8),
+          entry.get(ValueLayout.JAVA_LONG_UNALIGNED, 16),
+          entry.get(ValueLayout.JAVA_INT_UNALIGNED, 24),
+          entry.get(ValueLayout.JAVA_INT_UNALIGNED, 28),
+          entry.get(ValueLayout.JAVA_LONG_UNALIGNED, 32),
+          entry.get(ValueLayout.JAVA_SHORT_UNALIGNED, 40),
+          rest.mismatch(MemorySegment.ofArray(new byte[22])) < 0);
+    }
+  }
+
+  @Test
+  void everyOperationStandsInTheRingAsLinuxReadsIt() throws Exception {
+    var kernel = new Watching();
+    try (var ring = IoUring.open(kernel, 16)) {
+      ring.read(5, 0x1234_5678_9abcL, 4096, 1L << 40, 100);
+      ring.readVectors(5, 0x1000, 3, 512, 101);
+      ring.readFixed(5, 0x2000, 512, 1024, 6, 102);
+      ring.write(5, 0x3000, 8192, 1536, 103);
+      ring.writeVectors(5, 0x4000, 4, 2048, 104);
+      ring.writeFixed(5, 0x5000, 1024, 2560, 7, 105);
+      ring.synchronizeData(5, 3072, 3584, 106);
+      ring.allocate(5, 3, 4096, 1L << 41, 107);
+      ring.cancel(99, 108);
+      assertThat(ring.registerFile(file)).isZero();
+      ring.read(file, 0x6000, 1, 2, 109);
+      ring.read(5, 0x6000, 1, 2, 110);
+      assertThat(ring.submit()).isEqualTo(Errno.EAGAIN.result());
+      assertThat(kernel.submitted).isEqualTo(11);
+      assertThat(ring.inFlight()).isZero();
+    }
+    var expected =
+        List.of(
+            new Submission(22, 0, 5, 1L << 40, 0x1234_5678_9abcL, 4096, 0, 100, 0, true),
+            new Submission(1, 0, 5, 512, 0x1000, 3, 0, 101, 0, true),
+            new Submission(4, 0, 5, 1024, 0x2000, 512, 0, 102, 6, true),
+            new Submission(23, 0, 5, 1536, 0x3000, 8192, 0, 103, 0, true),
+            new Submission(2, 0, 5, 2048, 0x4000, 4, 0, 104, 0, true),
+            new Submission(5, 0, 5, 2560, 0x5000, 1024, 0, 105, 7, true),
+            new Submission(3, 0, 5, 3072, 0, 3584, 1, 106, 0, true),
+            new Submission(17, 0, 5, 4096, 1L << 41, 3, 0, 107, 0, true),
+            new Submission(14, 0, -1, 0, 99, 0, 0, 108, 0, true),
+            new Submission(22, 1, 0, 2, 0x6000, 1, 0, 109, 0, true),
+            new Submission(22, 0, 5, 2, 0x6000, 1, 0, 110, 0, true));
+    for (int i = 0; i < expected.size(); i++) {
+      assertThat(Submission.of(kernel.seen, i)).isEqualTo(expected.get(i));
     }
   }
 

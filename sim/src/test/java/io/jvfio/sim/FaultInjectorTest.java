@@ -7,6 +7,8 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.uapi.Vfio;
 import java.lang.foreign.Arena;
+import java.util.List;
+import java.util.function.IntSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -96,6 +98,52 @@ class FaultInjectorTest {
     assertThat(kernel.mmap(0x1000, 3, Kernel.MAP_SHARED, fd, 0)).isEqualTo(eintr);
     assertThat(kernel.mlock(0, 0x1000)).isEqualTo(eintr);
     assertThat(kernel.calls()).hasSize(7);
+  }
+
+  @Test
+  void theCallsOfStorageCanFailAndAreNamedAsLinuxNamesThem() {
+    var memory = arena.allocate(8);
+    List<IntSupplier> calls =
+        List.of(
+            () -> kernel.open("/disk", Kernel.O_RDWR | Kernel.O_CREAT, 0600),
+            () -> (int) kernel.preadv(3, memory, 1, 0),
+            () -> (int) kernel.pwritev(3, memory, 1, 0),
+            () -> (int) kernel.fileSize(3),
+            () -> kernel.truncate(3, 0),
+            () -> kernel.allocate(3, 0, 0, 1),
+            () -> kernel.synchronizeData(3),
+            () -> kernel.lockFile(3, true),
+            () -> kernel.unlockFile(3),
+            () -> kernel.ioUringSetup(3, memory),
+            () -> kernel.ioUringEnter(3, 0, 0, 0),
+            () -> kernel.ioUringRegister(3, 0, memory, 1));
+    for (var call : calls) {
+      assertThat(call.getAsInt()).as("a simulated host").isEqualTo(Errno.ENOSYS.result());
+    }
+    kernel.failWhen(_ -> true, Errno.EIO);
+    for (var call : calls) {
+      assertThat(call.getAsInt()).isEqualTo(Errno.EIO.result());
+    }
+    assertThatThrownBy(() -> kernel.status(3)).hasMessageContaining("statx(fd 3) failed: EIO");
+    kernel.failNone();
+    assertThatThrownBy(() -> kernel.status(3)).hasMessageContaining("ENOSYS");
+    assertThat(kernel.calls().subList(calls.size(), 2 * calls.size() + 1))
+        .allMatch(call -> call.subject().equals(call.index() == calls.size() ? "/disk" : "3"))
+        .extracting(FaultInjector.Call::operation)
+        .containsExactly(
+            "open",
+            "preadv",
+            "pwritev",
+            "lseek",
+            "ftruncate",
+            "fallocate",
+            "fdatasync",
+            "fcntl",
+            "fcntl",
+            "io_uring_setup",
+            "io_uring_enter",
+            "io_uring_register",
+            "statx");
   }
 
   @Test
