@@ -237,10 +237,15 @@ obtain() {
 }
 
 # fetch DIRECTORY "SHA256 URL …"…: fetches files, all at once, by apt's own downloader, which knows the machine's proxies and checks the sums. What
-# failed is asked for once more, unless it is missing. TROUBLE says why a file is not there in the end.
+# failed is asked for once more, unless it is missing; what was missing before in this run is not asked for. TROUBLE says why a file is not there
+# in the end.
 fetch() {
-  local directory=$1 round left=("${@:2}") row sum url arguments said again
+  local directory=$1 round left=() row sum url arguments said again
   mkdir -p "$CACHE/logs"
+  for row in "${@:2}"; do
+    read -r sum url _ <<<"$row"
+    if was_missing "$url"; then TROUBLE[$url]="404  Not Found"; else left+=("$row"); fi
+  done
   for round in 1 2; do
     if [ ${#left[@]} -eq 0 ]; then return; fi
     if [ "$round" = 2 ]; then sleep "$PAUSE"; fi
@@ -257,10 +262,18 @@ fetch() {
       if sha256sum --status -c <<<"$sum  $directory/${url##*/}" 2>/dev/null; then continue; fi
       rm -f "$directory/${url##*/}" "$directory/${url##*/}.FAILED"
       TROUBLE[$url]=$(reason "$url" "$said")
-      case ${TROUBLE[$url]} in 404* | 410*) ;; *) again+=("$row") ;; esac
+      case ${TROUBLE[$url]} in 404*) remember_missing "$url" ;; *) again+=("$row") ;; esac
     done
     left=("${again[@]}")
   done
+}
+
+# The file `missing` has the name of a run, and the addresses that were missing in it.
+was_missing() { [ "$(head -n 1 "$CACHE/missing" 2>/dev/null)" = "$RUN" ] && grep -qxF -- "$1" "$CACHE/missing"; }
+
+remember_missing() {
+  if [ "$(head -n 1 "$CACHE/missing" 2>/dev/null)" != "$RUN" ]; then echo "$RUN" >"$CACHE/missing"; fi
+  echo "$1" >>"$CACHE/missing"
 }
 
 # reason URL TEXT: what apt says there of that address, in which it writes some characters in another way.
