@@ -337,7 +337,8 @@ final class LinuxDevice implements VfioDevice {
           file.name(),
           null,
           "The device has no way to reset this function alone.",
-          "hotResetScope() tells whom a reset of its whole bus would reach, and whether it can be done.");
+          "hotResetScope() tells whom a reset of its whole bus would reach, and whether it can be"
+              + " done.");
     }
     int result = file.ioctl(Vfio.VFIO_DEVICE_RESET, 0);
     if (result == Errno.EAGAIN.result()) {
@@ -345,7 +346,8 @@ final class LinuxDevice implements VfioDevice {
           Vfio.VFIO_DEVICE_RESET.name(),
           file.name(),
           Errno.EAGAIN,
-          "Somebody else holds the locks of the device: another reset, sysfs, or a driver being bound.",
+          "Somebody else holds the locks of the device: another reset, sysfs, or a driver being"
+              + " bound.",
           "Try again; nothing was changed.");
     }
     messages.commandLost();
@@ -399,6 +401,7 @@ final class LinuxDevice implements VfioDevice {
 
   /** Stops DMA and interrupts: the first step of closing. */
   void quiesce() {
+    closed.set(true);
     try (var steps = new Cleanup()) {
       steps.add(interrupts::close);
       if (!owner.isReachable()) {
@@ -418,7 +421,6 @@ final class LinuxDevice implements VfioDevice {
 
   /** Unmaps the registers and closes the descriptor: the last step of closing. */
   void release() {
-    closed.set(true);
     List<AutoCloseable> open;
     synchronized (registers) {
       open = List.copyOf(registers);
@@ -440,6 +442,11 @@ final class LinuxDevice implements VfioDevice {
     } catch (Exception e) {
       throw new IllegalStateException("registers are closed without checked exceptions", e);
     }
+  }
+
+  @Override
+  public boolean isClosed() {
+    return closed.get();
   }
 
   @Override

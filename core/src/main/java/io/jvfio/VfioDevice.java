@@ -10,8 +10,8 @@ import java.util.Optional;
  * Closing turns it off again and resets the device before anything that the device could still
  * reach is given back.
  *
- * <p>Safe for use by several threads. Everything but {@link #close()} throws {@link
- * IllegalStateException} once closed.
+ * <p>Safe for use by several threads. Everything but {@link #close()} and {@link #isClosed()}
+ * throws {@link IllegalStateException} once closed.
  */
 public interface VfioDevice extends AutoCloseable {
   /** The device's name: its PCI address on its host, or {@code unix:} and the path of a socket. */
@@ -104,6 +104,12 @@ public interface VfioDevice extends AutoCloseable {
   default DeviceFeatures features() {
     throw new UnsupportedOperationException(name() + ": no device of the kernel's");
   }
+
+  /**
+   * Whether {@link #close()} has begun, in this thread or another: what a driver asks that does not
+   * want to work against it. Does not throw once closed.
+   */
+  boolean isClosed();
 
   /** Stops the device, then gives back all that it used. Idempotent. */
   @Override

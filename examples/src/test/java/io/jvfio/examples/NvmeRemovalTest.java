@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.jvfio.VfioException;
+import io.jvfio.nvme.NvmeClosedException;
 import io.jvfio.nvme.NvmeIoException;
 import io.jvfio.nvme.NvmeOptions;
 import io.jvfio.nvme.NvmeStatusException;
@@ -75,7 +76,7 @@ class NvmeRemovalTest {
         disk.controller().close();
         disk.device().close(); // the memory of the I/O is still mapped
         for (var end : ends) {
-          checkFailure(end.get());
+          checkLeaving(end.get());
         }
         unbound.get(10, TimeUnit.SECONDS);
       }
@@ -96,6 +97,17 @@ class NvmeRemovalTest {
       ends.add(pool.submit(() -> catchThrowable(() -> face.work(disk, working))));
     }
     return ends;
+  }
+
+  /** What was under way was ended for the host, which is what its user has to know. */
+  private static void checkLeaving(Throwable end) {
+    assertThat(end).hasMessageContaining("the device is leaving its driver");
+    var cause = end;
+    while (!(cause instanceof NvmeClosedException)) {
+      cause = requireNonNull(cause.getCause(), () -> "no cause: " + end);
+    }
+    assertThat(((NvmeClosedException) cause).reason())
+        .isEqualTo(NvmeClosedException.Reason.DEVICE_LEAVING);
   }
 
   private static void checkFailure(Throwable end) {

@@ -21,6 +21,9 @@ import java.util.regex.Pattern;
  * status 0 when all hold, 1 otherwise.
  */
 public final class LaneReport extends StepReport {
+  /** What every thread is told whose I/O was ended since the host wants its device back. */
+  private static final String LEAVING = "the device is leaving its driver";
+
   private static final String VERIFIED_BYTES = "67108864";
   private static final String VERIFIED_WITHOUT_IOMMU = "4194304";
   private static final String LANE_WITH_NO_IOMMU = "x86-6.12-iommufd";
@@ -334,7 +337,7 @@ public final class LaneReport extends StepReport {
         figure(text, "status").equals(Integer.toString(NvmeWorkload.ENDED))
             && Set.of("1", "2").contains(figure(text, "release-request"))
             && errors.size() == WORKLOAD_QUEUES
-            && errors.stream().allMatch(error -> error.contains("Exception: "))
+            && errors.stream().allMatch(error -> error.contains(LEAVING))
             && commands > 0
             && !millis.isEmpty()
             && Long.parseLong(millis) <= LONGEST_END_MILLIS,

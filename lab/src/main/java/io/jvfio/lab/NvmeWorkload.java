@@ -23,6 +23,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -100,8 +102,9 @@ public final class NvmeWorkload {
 
   private int run() throws Exception {
     var before = held();
+    var requests = new Semaphore(0);
     try (var device = VfioHost.local().open(address, policy);
-        var controller = open(device)) {
+        var controller = open(device, isEndless ? requests::release : null)) {
       var namespace = controller.namespace(1);
       if (namespace.blockSize() != WorkloadPlan.BLOCK) {
         throw new IllegalStateException("blocks of " + namespace.blockSize() + " bytes");
@@ -116,7 +119,7 @@ public final class NvmeWorkload {
       say("queues", QUEUES);
       var queues = queues(device, controller, namespace, plan);
       if (isEndless) {
-        untilTakenAway(device, controller, queues, plan);
+        untilTakenAway(requests, controller, queues, plan);
       } else {
         writeAndRead(namespace, queues, plan);
       }
@@ -130,12 +133,13 @@ public final class NvmeWorkload {
     return ENDED;
   }
 
-  private static NvmeController open(VfioDevice device) {
+  private static NvmeController open(VfioDevice device, @Nullable Runnable onReleaseRequest) {
     return NvmeController.open(
         device,
         NvmeOptions.defaults()
             .withQueueEntries(ENTRIES)
-            .withCompletionMode(NvmeCompletionMode.INTERRUPTS));
+            .withCompletionMode(NvmeCompletionMode.INTERRUPTS)
+            .withOnReleaseRequest(onReleaseRequest));
   }
 
   private static List<WorkloadQueue> queues(
@@ -211,9 +215,8 @@ public final class NvmeWorkload {
 
   /** I/O until the first failure, or until the host wants the device back. */
   private static void untilTakenAway(
-      VfioDevice device, NvmeController controller, List<WorkloadQueue> queues, WorkloadPlan plan)
+      Semaphore requests, NvmeController controller, List<WorkloadQueue> queues, WorkloadPlan plan)
       throws InterruptedException {
-    var request = device.interrupts().releaseRequest();
     var workers = new ArrayList<Worker>();
     int blocks = plan.blockCount() / queues.size();
     for (int i = 0; i < queues.size(); i++) {
@@ -225,12 +228,12 @@ public final class NvmeWorkload {
       Thread.sleep(LOOK);
     }
     say("running", ProcessHandle.current().pid());
-    long signals = 0;
-    while (signals == 0 && workers.stream().allMatch(Worker::isAlive)) {
-      signals = request.await(LOOK);
+    boolean isAsked = false;
+    while (!isAsked && workers.stream().allMatch(Worker::isAlive)) {
+      isAsked = requests.tryAcquire(LOOK.toMillis(), TimeUnit.MILLISECONDS);
     }
     long begin = System.nanoTime();
-    say("release-request", signals);
+    say("release-request", (isAsked ? 1 : 0) + requests.drainPermits());
     controller.close();
     for (var worker : workers) {
       worker.join();

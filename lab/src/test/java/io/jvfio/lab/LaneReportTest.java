@@ -30,13 +30,13 @@ class LaneReportTest {
       release-request 1
       ended-after-ms 120
       ended-commands 64
-      ended-by io.jvfio.nvme.NvmeStatusException: Read of block 7
+      ended-by io.jvfio.nvme.NvmeStatusException: Read of block 7; the device is leaving its driver
       ended-commands 0
-      ended-by java.lang.IllegalStateException: the queue is closed
+      ended-by io.jvfio.nvme.NvmeClosedException: queue 2 is closed: the device is leaving its driver
       ended-commands 63
-      ended-by io.jvfio.nvme.NvmeStatusException: Read of block 8
+      ended-by io.jvfio.nvme.NvmeStatusException: Read of block 8; the device is leaving its driver
       ended-commands 64
-      ended-by io.jvfio.nvme.NvmeStatusException: Write of block 9
+      ended-by io.jvfio.nvme.NvmeStatusException: Write of block 9; the device is leaving its driver
       left nothing
       again 0
       """;
@@ -121,19 +121,19 @@ class LaneReportTest {
   private static String conformance(
       int calls, int differences, int compared, int different, int alarms) {
     return """
-        lane         some
-        sequences    62
-        calls        %d
-        differences  %d
-        seeds        1..210, 2000001..2000031
-        generated    241
-        compared     %d
-        different    %d
-        alarms       %d
-        @@recording
-        a\t1\tcalls        7\tfd\t\t0
-        @@recorded
-        """
+    lane         some
+    sequences    62
+    calls        %d
+    differences  %d
+    seeds        1..210, 2000001..2000031
+    generated    241
+    compared     %d
+    different    %d
+    alarms       %d
+    @@recording
+    a\t1\tcalls        7\tfd\t\t0
+    @@recorded
+    """
         .formatted(calls, differences, compared, different, alarms);
   }
 
@@ -267,7 +267,8 @@ class LaneReportTest {
             "status 3>status 134",
             "release-request 1>release-request 0",
             "ended-after-ms 120>ended-after-ms 30001",
-            "ended-by java.lang.IllegalStateException: the queue is closed>ended-by null",
+            "queue 2 is closed: the device is leaving its driver>null",
+            "queue 2 is closed: the device is leaving its driver>queue 2 is closed",
             "64\n>0\n")) {
       step("nvme-unbind", 0, TAKEN_AWAY.replace("63\n", "0\n"));
       var parts = change.split(">", -1);
@@ -367,7 +368,8 @@ class LaneReportTest {
     step(
         "dmesg",
         0,
-        "[9] WARNING: CPU: 0 PID: 34 at arch/powerpc/mm/book3s64/mmu_context.c:276 destroy_context+0xe0/0xf0\n");
+        "[9] WARNING: CPU: 0 PID: 34 at arch/powerpc/mm/book3s64/mmu_context.c:276"
+            + " destroy_context+0xe0/0xf0\n");
 
     assertThat(line(report("pseries-6.12", true), "WARNING"))
         .startsWith("KNOWN")

@@ -57,7 +57,7 @@ final class AsyncEvents {
     var vector = interrupt;
     if (vector != null) {
       interrupt = null;
-      vector.unhandle();
+      controller.unhandle(vector);
     }
   }
 }

@@ -190,8 +190,9 @@ final class ChannelWorker {
         }
       }
     } catch (RuntimeException e) {
-      end = new NvmeIoException(e);
-      fail(e);
+      var failed = namespace.explained(e);
+      end = new NvmeIoException(failed);
+      fail(failed);
     } catch (Error e) {
       end = e;
       fail(new IllegalStateException("the thread of the channel ended: " + e, e));

@@ -1,6 +1,7 @@
 package io.jvfio.nvme;
 
 import io.jvfio.DmaSpace;
+import io.jvfio.Interrupt;
 import io.jvfio.VfioDevice;
 import io.jvfio.VfioException;
 import io.jvfio.linux.Errno;
@@ -44,12 +45,18 @@ final class Controller {
   /** Why the controller was reset last, or is dead. */
   private volatile @Nullable Throwable failure;
 
+  /** Why the controller is closed; written before {@link Phase#CLOSED}. */
+  private volatile @Nullable Closing closing;
+
+  /** Whether the host has asked for the device. */
+  private volatile boolean isDeviceWanted;
+
   private final AtomicInteger resets = new AtomicInteger();
 
-  Controller(VfioDevice device, NvmeOptions options, ControllerRegisters registers) {
+  Controller(VfioDevice device, NvmeOptions options) {
     this.device = device;
     this.options = options;
-    this.registers = registers;
+    registers = new ControllerRegisters(device);
     startup = new Startup(device, options, registers);
     queues = new QueueTable(this);
   }
@@ -114,12 +121,18 @@ final class Controller {
     return first;
   }
 
-  /** Does something that takes admin commands. */
+  /**
+   * Does something that takes admin commands.
+   *
+   * @throws NvmeClosedException if the controller is closed, or the device is meanwhile
+   */
   <T> T call(Supplier<T> action) {
     lock.lock();
     try {
       requireUsable();
       return action.get();
+    } catch (RuntimeException e) {
+      throw explained(e);
     } finally {
       lock.unlock();
     }
@@ -131,6 +144,8 @@ final class Controller {
     try {
       requireUsable();
       action.run();
+    } catch (RuntimeException e) {
+      throw explained(e);
     } finally {
       lock.unlock();
     }
@@ -179,7 +194,11 @@ final class Controller {
       status =
           admin.execute(
               opcode, namespaceId, prp1, prp2, cdw10and11, cdw12and13, cdw14and15, timeoutNanos);
-    } catch (RuntimeException | Error e) {
+    } catch (RuntimeException e) {
+      recover(e);
+      // What fails while the controller is being closed is told to whoever closes it, as it is.
+      throw device.isClosed() ? explained(e) : e;
+    } catch (Error e) {
       recover(e);
       throw e;
     }
@@ -209,7 +228,7 @@ final class Controller {
   List<Integer> takeEvents() {
     lock.lock();
     try {
-      if (phase != Phase.RUNNING) {
+      if (phase != Phase.RUNNING || device.isClosed()) {
         return List.of();
       }
       var admin = startup.admin();
@@ -220,15 +239,66 @@ final class Controller {
       return events;
     } catch (RuntimeException | Error e) {
       recover(e);
+      if (device.isClosed()) {
+        return List.of();
+      }
       throw e;
     } finally {
       lock.unlock();
     }
   }
 
+  /** The host has asked for the device: it is what anything is closed for from now on. */
+  void deviceIsWanted() {
+    isDeviceWanted = true;
+  }
+
+  /** Whether the device is closed, or about to be: only what is in this process is left to do. */
+  boolean isDeviceClosed() {
+    return device.isClosed();
+  }
+
+  /** Why the caller closes something. */
+  Closing closing(NvmeClosedException.Reason reason) {
+    return Closing.byThisThread(
+        isDeviceWanted
+            ? NvmeClosedException.Reason.DEVICE_LEAVING
+            : device.isClosed() ? NvmeClosedException.Reason.DEVICE_CLOSED : reason);
+  }
+
+  /**
+   * What to throw for whatever of the controller is used, if nobody can use it any more.
+   *
+   * @param what was used
+   * @param cause what was met with; null if nothing was tried
+   */
+  Optional<NvmeClosedException> closed(String what, @Nullable Throwable cause) {
+    var known = closing;
+    if (known == null && device.isClosed()) {
+      known = closing(NvmeClosedException.Reason.DEVICE_CLOSED);
+    }
+    return Optional.ofNullable(known).map(why -> why.exception(what, cause));
+  }
+
+  /** What was thrown; or that the controller or its device is closed, if that is behind it. */
+  RuntimeException explained(String what, RuntimeException thrown) {
+    return thrown instanceof NvmeClosedException
+        ? thrown
+        : closed(what, thrown).<RuntimeException>map(e -> e).orElse(thrown);
+  }
+
+  /** The same for the controller as a whole. */
+  RuntimeException explained(RuntimeException thrown) {
+    return explained(label(), thrown);
+  }
+
+  private String label() {
+    return "the NVMe controller " + name();
+  }
+
   void requireOpen() {
-    if (phase == Phase.CLOSED) {
-      throw new IllegalStateException("the NVMe controller " + name() + " is closed");
+    if (phase == Phase.CLOSED || device.isClosed()) {
+      throw closed(label(), null).orElseThrow();
     }
   }
 
@@ -254,7 +324,8 @@ final class Controller {
     requireOpen();
     var cause = failure;
     if (cause == null) {
-      return new IllegalStateException("the queue is closed");
+      return registers.failure(
+          "wait for a command", "The controller ended it, though it was not reset.", "");
     }
     boolean isDead = phase == Phase.DEAD;
     var e =
@@ -271,6 +342,9 @@ final class Controller {
   void recoverFrom(Throwable cause, int resetsBefore) {
     lock.lock();
     try {
+      if (device.isClosed()) {
+        throw closed(label(), cause).orElseThrow();
+      }
       // Another thread may have been faster.
       if (resets.get() == resetsBefore) {
         recover(cause);
@@ -283,10 +357,11 @@ final class Controller {
   /**
    * Resets a controller that does not do what it should, and ends all commands; with the lock. The
    * order is what matters: first the controller reaches no memory any more, then its commands are
-   * told as ended, since their memory may be freed by then.
+   * told as ended, since their memory may be freed by then. A device that is being closed is not
+   * started again.
    */
   void recover(Throwable cause) {
-    if (phase != Phase.RUNNING) {
+    if (phase != Phase.RUNNING || device.isClosed()) {
       return;
     }
     phase = Phase.RECOVERING;
@@ -317,7 +392,7 @@ final class Controller {
         startup.restart();
         return;
       } catch (VfioException e) {
-        if (left == 0 || !e.errno().equals(Optional.of(Errno.ECONNRESET))) {
+        if (left == 0 || device.isClosed() || !e.errno().equals(Optional.of(Errno.ECONNRESET))) {
           throw e;
         }
       }
@@ -341,30 +416,52 @@ final class Controller {
       if (phase == Phase.CLOSED) {
         return;
       }
-      var steps = new CloseSteps();
-      if (phase == Phase.RUNNING) {
+      var why = closing(NvmeClosedException.Reason.CONTROLLER_CLOSED);
+      closing = why;
+      var stopping = new CloseSteps();
+      if (phase == Phase.RUNNING && !device.isClosed()) {
         // A failure on the way is told, and what comes next stops the controller anyway.
         phase = Phase.CLOSED;
-        queues.deleteAll(steps);
-        startup.shutDown(steps);
+        queues.deleteAll(stopping);
+        startup.shutDown(stopping);
       }
       phase = Phase.CLOSED;
-      startup.stopForGood(steps);
-      queues.closeAll(steps);
-      startup.free(steps);
-      steps.rethrow();
+      startup.stopForGood(stopping);
+      var freeing = new CloseSteps();
+      queues.closeAll(why, freeing);
+      startup.free(freeing);
+      if (device.isClosed()) {
+        // It was stopped by whoever closed it, and what it reached was freed with it.
+        stopping.forget(RuntimeException.class);
+        freeing.forget(IllegalStateException.class);
+      }
+      stopping.add(freeing);
+      stopping.rethrow();
     } finally {
       lock.unlock();
     }
   }
 
+  /** Ends the handler of an interrupt, which ends with the device, too. */
+  void unhandle(Interrupt interrupt) {
+    try {
+      interrupt.unhandle();
+    } catch (IllegalStateException e) {
+      if (!device.isClosed()) {
+        throw e;
+      }
+    }
+  }
+
   /** Undoes a start that failed. */
   void abandonStart(Throwable cause) {
+    var why = closing(NvmeClosedException.Reason.CONTROLLER_CLOSED);
+    closing = why;
     phase = Phase.CLOSED;
     var steps = new CloseSteps();
     startup.shutDown(steps);
     startup.stopForGood(steps);
-    queues.closeAll(steps);
+    queues.closeAll(why, steps);
     startup.free(steps);
     steps.suppressInto(cause);
   }

@@ -1,6 +1,7 @@
 package io.jvfio.nvme;
 
 import io.jvfio.IommuType;
+import io.jvfio.VfioDevice;
 import io.jvfio.VfioException;
 import io.jvfio.linux.Registers;
 import java.time.Duration;
@@ -48,15 +49,15 @@ final class ControllerRegisters implements AutoCloseable {
   private static final long TIMEOUT_UNIT_NANOS = 500_000_000;
 
   private final Registers registers;
-  private final String device;
+  private final VfioDevice device;
 
   /** The CAP register, which never changes. */
   private long capabilities;
 
-  /** Takes over the registers, without touching them. */
-  ControllerRegisters(Registers registers, String device) {
-    this.registers = registers;
+  /** The registers of a device, without touching them. */
+  ControllerRegisters(VfioDevice device) {
     this.device = device;
+    registers = device.region(0).registers();
   }
 
   private long read64(long offset) {
@@ -206,9 +207,12 @@ final class ControllerRegisters implements AutoCloseable {
     return Math.max((capabilities >> 24) & 0xff, 1) * TIMEOUT_UNIT_NANOS;
   }
 
-  private void await(String step, int mask, int expected, long nanos, boolean failOnFatal) {
+  private void await(String step, int mask, int expected, long nanos, boolean isWorking) {
     var backoff = Backoff.patient(nanos);
     while (true) {
+      if (isWorking) {
+        checkOpen(step);
+      }
       // The time is read before the status: a late look at the clock fails no one.
       boolean expired = backoff.isExpired();
       int status = registers.read32(CSTS);
@@ -216,7 +220,7 @@ final class ControllerRegisters implements AutoCloseable {
       if ((status & mask) == expected) {
         return;
       }
-      if (failOnFatal && (status & CSTS_CFS) != 0) {
+      if (isWorking && (status & CSTS_CFS) != 0) {
         throw fatal(step);
       }
       if (expired) {
@@ -233,9 +237,10 @@ final class ControllerRegisters implements AutoCloseable {
   /**
    * Looks whether the controller is alive; for a command that takes long.
    *
-   * @throws VfioException if it is gone, or has given up
+   * @throws VfioException if it is gone, has given up, or is being closed
    */
   void checkAlive(String step) {
+    checkOpen(step);
     int status = registers.read32(CSTS);
     checkPresent(status, step);
     if ((status & CSTS_CFS) != 0) {
@@ -250,6 +255,7 @@ final class ControllerRegisters implements AutoCloseable {
    *     configuration space, or whoever restarted the program that it is
    */
   void checkRunning(String step) {
+    checkOpen(step);
     int status = registers.read32(CSTS);
     checkPresent(status, step);
     if ((status & CSTS_CFS) != 0) {
@@ -260,6 +266,13 @@ final class ControllerRegisters implements AutoCloseable {
           step,
           "The controller is not ready any more (CSTS.RDY is 0): somebody else has reset it.",
           "");
+    }
+  }
+
+  /** What a device does not do any more that is being closed is not waited for. */
+  private void checkOpen(String step) {
+    if (device.isClosed()) {
+      throw failure(step, "The device was closed.", "Close the controller before its device.");
     }
   }
 
@@ -326,7 +339,7 @@ final class ControllerRegisters implements AutoCloseable {
 
   /** A failure of this device; nothing was asked of the kernel. */
   VfioException failure(String operation, String meaning, String nextStep) {
-    return new VfioException("NVMe: " + operation, device, null, meaning, nextStep);
+    return new VfioException("NVMe: " + operation, device.name(), null, meaning, nextStep);
   }
 
   @Override

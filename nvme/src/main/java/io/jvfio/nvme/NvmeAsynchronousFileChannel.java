@@ -254,7 +254,7 @@ public final class NvmeAsynchronousFileChannel extends AsynchronousFileChannel {
     try {
       namespace.flush();
     } catch (NvmeStatusException | VfioException | IllegalStateException e) {
-      throw new NvmeIoException(e);
+      throw new NvmeIoException(namespace.explained(e));
     }
   }
 

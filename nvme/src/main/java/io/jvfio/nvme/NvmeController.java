@@ -39,8 +39,11 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Closing deletes the queues, tells the controller to shut down, stops it, takes bus mastering
  * away and frees the queue memory last. The device itself stays open. It may be closed while other
- * threads use it: they get an {@link IllegalStateException} once the device reaches no memory any
+ * threads use it: they get an {@link NvmeClosedException} once the device reaches no memory any
  * more.
+ *
+ * <p>Where the device is closed first, or by another thread meanwhile, everything throws {@link
+ * NvmeClosedException}, and closing the controller only gives back what is left of it.
  *
  * <p>Safe for use by several threads. Source: NVM Express Base Specification, "Memory-based
  * Controller Initialization", "Controller Shutdown".
@@ -76,25 +79,33 @@ public final class NvmeController implements AutoCloseable {
    * @param device an open NVMe device, to be kept open until the controller is closed
    * @throws VfioException if there is no memory for the queues, or the controller does not start
    * @throws NvmeStatusException if the controller completes a command with an error
+   * @throws NvmeClosedException if the device is closed meanwhile
    */
   public static NvmeController open(VfioDevice device, NvmeOptions options) {
-    var registers = new ControllerRegisters(device.region(0).registers(), device.name());
-    var controller = new Controller(device, options, registers);
+    var controller = new Controller(device, options);
     try {
       var first = controller.start();
-      return new NvmeController(controller, first, listen(device, options.onReleaseRequest()));
-    } catch (RuntimeException | Error e) {
+      return new NvmeController(controller, first, listen(controller));
+    } catch (RuntimeException e) {
+      controller.abandonStart(e);
+      throw device.isClosed() ? controller.explained(e) : e; // it is closed by now in any case
+    } catch (Error e) {
       controller.abandonStart(e);
       throw e;
     }
   }
 
-  private static @Nullable Interrupt listen(VfioDevice device, @Nullable Runnable action) {
+  private static @Nullable Interrupt listen(Controller controller) {
+    var action = controller.options().onReleaseRequest();
     if (action == null) {
       return null;
     }
-    var interrupt = device.interrupts().releaseRequest();
-    interrupt.handle(_ -> action.run());
+    var interrupt = controller.device().interrupts().releaseRequest();
+    interrupt.handle(
+        _ -> {
+          controller.deviceIsWanted();
+          action.run();
+        });
     return interrupt;
   }
 
@@ -296,19 +307,23 @@ public final class NvmeController implements AutoCloseable {
 
   /**
    * Stops the controller and frees its queues. Every step is taken even if one before it failed.
-   * Idempotent.
+   * Idempotent, and safe from any thread. A device that is closed is not told to shut down: close
+   * the controller before it.
    *
-   * @throws VfioException if the controller did not shut down or stop as it should
+   * @throws VfioException if the controller did not shut down or stop as it should; not once the
+   *     device is closed, which has stopped it
    */
   @Override
   public void close() {
+    var steps = new CloseSteps();
     if (!isClosed.getAndSet(true)) {
       // Before the lock: these wait for a handler, which may be waiting for the lock.
-      events.close();
+      steps.run(events::close);
       if (releaseRequest != null) {
-        releaseRequest.unhandle();
+        steps.run(() -> controller.unhandle(releaseRequest));
       }
     }
-    controller.close();
+    steps.run(controller::close);
+    steps.rethrow();
   }
 }

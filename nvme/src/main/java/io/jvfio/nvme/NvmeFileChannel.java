@@ -110,7 +110,7 @@ public final class NvmeFileChannel extends FileChannel {
       completed = true;
       return count;
     } catch (NvmeStatusException | VfioException | IllegalStateException e) {
-      throw new NvmeIoException(e);
+      throw new NvmeIoException(namespace.explained(e));
     } finally {
       if (!completed) {
         buffers.rewind();

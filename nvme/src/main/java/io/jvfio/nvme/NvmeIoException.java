@@ -7,7 +7,7 @@ import java.io.Serial;
  * I/O through one of the {@code java.nio} channels failed in the driver. The message is that of the
  * cause, which says more: an {@link NvmeStatusException} where the controller completed a command
  * with an error, a {@link io.jvfio.VfioException} where it failed as a whole, an {@link
- * IllegalStateException} where it is closed.
+ * NvmeClosedException} where it or its device is closed.
  */
 public final class NvmeIoException extends IOException {
   @Serial private static final long serialVersionUID = 1;

@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Safe for use by several threads, which work in parallel as far as there are {@linkplain
  * NvmeOptions#sharedQueues() queue pairs} for it. A command that the controller does not offer is
  * an {@link UnsupportedOperationException} before anything is sent. What fails with a status that
- * allows it is tried again, {@link NvmeOptions#retries()} times. After the controller is closed,
- * all I/O throws {@link IllegalStateException}.
+ * allows it is tried again, {@link NvmeOptions#retries()} times. After the controller or its device
+ * is closed, all I/O throws {@link NvmeClosedException}, and so does what was under way.
  */
 public final class NvmeNamespace {
   /** PRP1 has to be a multiple of a dword. */
@@ -90,7 +90,8 @@ public final class NvmeNamespace {
    *     the buffer is not known then
    * @throws VfioException if the controller does not answer; it is reset then, and works again if
    *     that helps
-   * @throws IllegalStateException if the controller or the buffer is closed
+   * @throws IllegalStateException if the buffer is closed; {@link NvmeClosedException} if the
+   *     controller or its device is
    */
   public void read(long lba, long blocks, DmaMapping buffer, long offset) {
     transfer(Opcode.READ, 0, lba, blocks, buffer, offset);
@@ -111,7 +112,8 @@ public final class NvmeNamespace {
    *     blocks were written is not known then
    * @throws VfioException if the controller does not answer; it is reset then, and works again if
    *     that helps
-   * @throws IllegalStateException if the controller or the buffer is closed
+   * @throws IllegalStateException if the buffer is closed; {@link NvmeClosedException} if the
+   *     controller or its device is
    */
   public void write(long lba, long blocks, DmaMapping buffer, long offset) {
     transfer(Opcode.WRITE, 0, lba, blocks, buffer, offset);
@@ -130,7 +132,7 @@ public final class NvmeNamespace {
    *
    * @throws NvmeStatusException if the controller completes the command with an error
    * @throws VfioException if the controller does not answer
-   * @throws IllegalStateException if the controller is closed
+   * @throws NvmeClosedException if the controller or its device is closed
    */
   public void flush() {
     var queue = queues.acquire();
@@ -249,7 +251,7 @@ public final class NvmeNamespace {
    * Opens the namespace as a file channel. To be closed before the controller.
    *
    * @throws VfioException if its memory cannot be allocated or mapped
-   * @throws IllegalStateException if the controller is closed
+   * @throws NvmeClosedException if the controller or its device is closed
    */
   public NvmeFileChannel openChannel(NvmeChannelOptions options) {
     return new NvmeFileChannel(this, options);
@@ -275,7 +277,7 @@ public final class NvmeNamespace {
    * @throws VfioException if the controller has no queue left, or memory cannot be allocated or
    *     mapped
    * @throws NvmeStatusException if the controller does not create a queue
-   * @throws IllegalStateException if the controller is closed
+   * @throws NvmeClosedException if the controller or its device is closed
    */
   public NvmeAsynchronousFileChannel openAsynchronousChannel(
       NvmeChannelOptions options, Executor handlers) {
@@ -284,12 +286,19 @@ public final class NvmeNamespace {
       int bytes = (int) Math.min(pieceBytes(options), queue.maxTransferBytes());
       var pieces = new BounceBuffers(controller.dmaSpace(), options.transfers(), bytes);
       return new NvmeAsynchronousFileChannel(this, options, queue, pieces, handlers);
-    } catch (RuntimeException | Error e) {
-      var closing = new CloseSteps();
-      closing.run(queue::close);
-      closing.suppressInto(e);
+    } catch (RuntimeException e) {
+      abandon(queue, e);
+      throw controller.explained(e);
+    } catch (Error e) {
+      abandon(queue, e);
       throw e;
     }
+  }
+
+  private static void abandon(NvmeQueue queue, Throwable cause) {
+    var closing = new CloseSteps();
+    closing.run(queue::close);
+    closing.suppressInto(cause);
   }
 
   private int pieceBytes(NvmeChannelOptions options) {
@@ -307,7 +316,16 @@ public final class NvmeNamespace {
   }
 
   BounceBuffers bounceBuffers(NvmeChannelOptions options) {
-    return new BounceBuffers(controller.dmaSpace(), options.transfers(), pieceBytes(options));
+    try {
+      return new BounceBuffers(controller.dmaSpace(), options.transfers(), pieceBytes(options));
+    } catch (IllegalStateException e) {
+      throw explained(e);
+    }
+  }
+
+  /** What was thrown; or that the controller or its device is closed, if that is behind it. */
+  RuntimeException explained(RuntimeException thrown) {
+    return controller.explained(thrown);
   }
 
   /** What to throw for a write at or beyond the end. */
@@ -319,9 +337,11 @@ public final class NvmeNamespace {
 
   /** What to throw for a command of a channel's queue that ended with an error. */
   RuntimeException failure(NvmeQueue queue, int status, String command) {
-    return status == NvmeStatusException.ABORTED_BY_HOST
-        ? controller.stopped()
-        : queue.failure(status, command);
+    if (status == NvmeStatusException.ABORTED_BY_HOST) {
+      return controller.stopped();
+    }
+    var failure = queue.failure(status, command);
+    return NvmeStatusException.isAbort(status) ? controller.explained(failure) : failure;
   }
 
   /** Refuses to cut the namespace down. */
@@ -426,7 +446,7 @@ public final class NvmeNamespace {
       throw new IllegalArgumentException("offset %d is not a multiple of 4".formatted(offset));
     }
     if (!buffer.segment().scope().isAlive()) {
-      throw new IllegalStateException("the buffer is closed");
+      throw controller.explained(new IllegalStateException("the buffer is closed"));
     }
     Objects.checkFromIndexSize(offset, blocks << blockShift, buffer.byteSize());
     var queue = queues.acquire();

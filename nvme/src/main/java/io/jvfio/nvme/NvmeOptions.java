@@ -23,7 +23,8 @@ import org.jspecify.annotations.Nullable;
  * @param retries how often a blocking call repeats a command that failed with a status that allows
  *     it, 0 to 100
  * @param onReleaseRequest called on the device's interrupt thread when the host wants the device
- *     back: the controller should be closed soon, by another thread; null if nobody is told
+ *     back: the controller should be closed soon, by another thread, and all who use it learn that
+ *     the device is leaving its driver ({@link NvmeClosedException}); null if nobody is told
  */
 public record NvmeOptions(
     Duration commandTimeout,

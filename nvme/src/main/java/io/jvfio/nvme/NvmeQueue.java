@@ -1,5 +1,7 @@
 package io.jvfio.nvme;
 
+import static java.util.Objects.requireNonNull;
+
 import io.jvfio.DmaMapping;
 import io.jvfio.Interrupt;
 import io.jvfio.VfioException;
@@ -21,8 +23,11 @@ import org.jspecify.annotations.Nullable;
  * end with Command Aborted By Host at the next {@link #poll} or {@link #await}, and the queue is
  * created again when the next command is put. Time-outs are noticed by {@link #poll} and {@link
  * #await}: commands of a queue that nobody polls are watched by nobody. Once the controller has
- * failed for good, putting a command throws {@link io.jvfio.VfioException}; once queue or
- * controller is closed, everything throws {@link IllegalStateException}.
+ * failed for good, putting a command throws {@link io.jvfio.VfioException}.
+ *
+ * <p>Once queue, controller or device is closed, whatever puts, shows or takes commands throws
+ * {@link NvmeClosedException}, which tells by what it is closed, and a wait in another thread ends
+ * with it. A thread may notice a little later: commands that it puts meanwhile never complete.
  *
  * <p>Not safe for use by several threads at once, but for {@link #close()}.
  */
@@ -79,6 +84,9 @@ public final class NvmeQueue implements AutoCloseable {
   private final Watchdog watchdog;
   private final Backoff backoff = Backoff.busy();
   private final @Nullable InterruptWait interrupt;
+
+  /** Why the queue is closed; written before {@link #CLOSED}. */
+  private volatile @Nullable Closing closing;
 
   /** What the thread that uses the queue has to see to; written by any thread. */
   private volatile int attention;
@@ -207,23 +215,27 @@ public final class NvmeQueue implements AutoCloseable {
     if ((offset & 3) != 0 || bytes > maxTransfer) {
       throw wrongTransfer(offset, bytes);
     }
-    long iova = buffer.iova() + offset;
-    int slot = begin(token);
-    if (slot == NOT_PUT) {
-      return false;
+    try {
+      long iova = buffer.iova() + offset;
+      int slot = begin(token);
+      if (slot == NOT_PUT) {
+        return false;
+      }
+      long prp2;
+      int cdw0 = opcode | slots.id(slot) << 16;
+      if (limits.prefersSgls() && (limits.requiresSgls() || isLong(iova, bytes))) {
+        prp2 = Sgl.dataBlock(bytes);
+        cdw0 |= SubmissionEntry.SGL;
+      } else {
+        long pages = memory.slotOffset(slot);
+        prp2 = PrpList.describe(iova, bytes, memory.segment(), pages, memory.iova(pages));
+      }
+      submissions.put(
+          cdw0, namespace.id(), iova, prp2, lba, Integer.toUnsignedLong(blocks - 1 | flags), 0);
+      return true;
+    } catch (IllegalStateException e) {
+      throw explained(e);
     }
-    long prp2;
-    int cdw0 = opcode | slots.id(slot) << 16;
-    if (limits.prefersSgls() && (limits.requiresSgls() || isLong(iova, bytes))) {
-      prp2 = Sgl.dataBlock(bytes);
-      cdw0 |= SubmissionEntry.SGL;
-    } else {
-      long pages = memory.slotOffset(slot);
-      prp2 = PrpList.describe(iova, bytes, memory.segment(), pages, memory.iova(pages));
-    }
-    submissions.put(
-        cdw0, namespace.id(), iova, prp2, lba, Integer.toUnsignedLong(blocks - 1 | flags), 0);
-    return true;
   }
 
   /** Whether it takes a list of PRP entries: more than two pages. */
@@ -264,25 +276,29 @@ public final class NvmeQueue implements AutoCloseable {
       throw new UnsupportedOperationException(
           "without SGLs, memory has to be scattered in whole pages of 4096 bytes");
     }
-    int slot = begin(token);
-    if (slot == NOT_PUT) {
-      return false;
+    try {
+      int slot = begin(token);
+      if (slot == NOT_PUT) {
+        return false;
+      }
+      long pages = memory.slotOffset(slot);
+      long listIova = memory.iova(pages);
+      int cdw0 = opcode | slots.id(slot) << 16;
+      long dptr1;
+      long dptr2;
+      if (usesPrps) {
+        dptr1 = scatter.iova(0);
+        dptr2 = PrpList.describe(scatter, memory.segment(), pages, listIova);
+      } else {
+        dptr1 = listIova;
+        dptr2 = Sgl.describe(scatter, memory.segment(), pages);
+        cdw0 |= SubmissionEntry.SGL;
+      }
+      submissions.put(cdw0, namespace.id(), dptr1, dptr2, lba, blocks - 1, 0);
+      return true;
+    } catch (IllegalStateException e) {
+      throw explained(e);
     }
-    long pages = memory.slotOffset(slot);
-    long listIova = memory.iova(pages);
-    int cdw0 = opcode | slots.id(slot) << 16;
-    long dptr1;
-    long dptr2;
-    if (usesPrps) {
-      dptr1 = scatter.iova(0);
-      dptr2 = PrpList.describe(scatter, memory.segment(), pages, listIova);
-    } else {
-      dptr1 = listIova;
-      dptr2 = Sgl.describe(scatter, memory.segment(), pages);
-      cdw0 |= SubmissionEntry.SGL;
-    }
-    submissions.put(cdw0, namespace.id(), dptr1, dptr2, lba, blocks - 1, 0);
-    return true;
   }
 
   /** Puts a Flush. */
@@ -313,36 +329,45 @@ public final class NvmeQueue implements AutoCloseable {
   public boolean deallocate(NvmeNamespace namespace, NvmeRanges ranges, long token) {
     namespace.require(IoCommand.DATASET_MANAGEMENT);
     namespace.checkRanges(controller, ranges);
-    int slot = begin(token);
-    if (slot == NOT_PUT) {
-      return false;
+    try {
+      int slot = begin(token);
+      if (slot == NOT_PUT) {
+        return false;
+      }
+      long page = memory.slotOffset(slot);
+      IoCommand.writeDatasetRanges(ranges, memory.segment(), page);
+      int cdw0 = Opcode.DATASET_MANAGEMENT.code() | slots.id(slot) << 16;
+      putWithPage(
+          cdw0,
+          namespace,
+          page,
+          IoCommand.datasetBytes(ranges),
+          SubmissionEntry.pair(ranges.size() - 1, IoCommand.DEALLOCATE),
+          0);
+      return true;
+    } catch (IllegalStateException e) {
+      throw explained(e);
     }
-    long page = memory.slotOffset(slot);
-    IoCommand.writeDatasetRanges(ranges, memory.segment(), page);
-    int cdw0 = Opcode.DATASET_MANAGEMENT.code() | slots.id(slot) << 16;
-    putWithPage(
-        cdw0,
-        namespace,
-        page,
-        IoCommand.datasetBytes(ranges),
-        SubmissionEntry.pair(ranges.size() - 1, IoCommand.DEALLOCATE),
-        0);
-    return true;
   }
 
   /** Puts a Copy of ranges to where they lie behind each other from {@code targetLba}. */
   public boolean copy(NvmeNamespace namespace, NvmeRanges sources, long targetLba, long token) {
     namespace.require(IoCommand.COPY);
     namespace.checkCopy(controller, sources, targetLba);
-    int slot = begin(token);
-    if (slot == NOT_PUT) {
-      return false;
+    try {
+      int slot = begin(token);
+      if (slot == NOT_PUT) {
+        return false;
+      }
+      long page = memory.slotOffset(slot);
+      IoCommand.writeCopyRanges(sources, memory.segment(), page);
+      int cdw0 = Opcode.COPY.code() | slots.id(slot) << 16;
+      putWithPage(
+          cdw0, namespace, page, IoCommand.copyBytes(sources), targetLba, sources.size() - 1);
+      return true;
+    } catch (IllegalStateException e) {
+      throw explained(e);
     }
-    long page = memory.slotOffset(slot);
-    IoCommand.writeCopyRanges(sources, memory.segment(), page);
-    int cdw0 = Opcode.COPY.code() | slots.id(slot) << 16;
-    putWithPage(cdw0, namespace, page, IoCommand.copyBytes(sources), targetLba, sources.size() - 1);
-    return true;
   }
 
   private void putWithPage(
@@ -374,34 +399,42 @@ public final class NvmeQueue implements AutoCloseable {
     if (bytes > maxTransfer) {
       throw wrongTransfer(0, bytes);
     }
-    long iova = buffer == null ? 0 : buffer.iova();
-    int slot = begin(token);
-    if (slot == NOT_PUT) {
-      return false;
+    try {
+      long iova = buffer == null ? 0 : buffer.iova();
+      int slot = begin(token);
+      if (slot == NOT_PUT) {
+        return false;
+      }
+      long pages = memory.slotOffset(slot);
+      long prp2 =
+          buffer == null
+              ? 0
+              : PrpList.describe(iova, bytes, memory.segment(), pages, memory.iova(pages));
+      submissions.put(
+          command.opcode() | slots.id(slot) << 16,
+          namespaceId,
+          iova,
+          prp2,
+          command.cdw10and11(),
+          command.cdw12and13(),
+          command.cdw14and15());
+      return true;
+    } catch (IllegalStateException e) {
+      throw explained(e);
     }
-    long pages = memory.slotOffset(slot);
-    long prp2 =
-        buffer == null
-            ? 0
-            : PrpList.describe(iova, bytes, memory.segment(), pages, memory.iova(pages));
-    submissions.put(
-        command.opcode() | slots.id(slot) << 16,
-        namespaceId,
-        iova,
-        prp2,
-        command.cdw10and11(),
-        command.cdw12and13(),
-        command.cdw14and15());
-    return true;
   }
 
   private boolean put(int opcode, int namespaceId, long cdw10and11, long cdw12and13, long token) {
-    int slot = begin(token);
-    if (slot == NOT_PUT) {
-      return false;
+    try {
+      int slot = begin(token);
+      if (slot == NOT_PUT) {
+        return false;
+      }
+      submissions.put(opcode | slots.id(slot) << 16, namespaceId, 0, 0, cdw10and11, cdw12and13, 0);
+      return true;
+    } catch (IllegalStateException e) {
+      throw explained(e);
     }
-    submissions.put(opcode | slots.id(slot) << 16, namespaceId, 0, 0, cdw10and11, cdw12and13, 0);
-    return true;
   }
 
   /** Takes a slot for a command, if there is one. */
@@ -449,9 +482,25 @@ public final class NvmeQueue implements AutoCloseable {
   private int requireOpen() {
     int bits = attention;
     if ((bits & CLOSED) != 0) {
-      throw new IllegalStateException("queue %d of %s is closed".formatted(id, controller.name()));
+      throw closed(null);
     }
     return bits;
+  }
+
+  /** What to throw once the queue is marked as closed. */
+  private NvmeClosedException closed(@Nullable Throwable cause) {
+    return requireNonNull(closing).exception(label(), cause);
+  }
+
+  private String label() {
+    return "queue %d of %s".formatted(id, controller.name());
+  }
+
+  /** What was thrown for memory, registers or an interrupt; or that they were closed meanwhile. */
+  private RuntimeException explained(IllegalStateException thrown) {
+    return (attention & CLOSED) != 0 && !(thrown instanceof NvmeClosedException)
+        ? closed(thrown)
+        : controller.explained(label(), thrown);
   }
 
   /** Shows the controller all commands put so far: one doorbell write, or none. */
@@ -472,7 +521,20 @@ public final class NvmeQueue implements AutoCloseable {
   /** The registers failed: the controller is gone, or will be reset. */
   private void fail(Throwable cause) {
     requireOpen();
+    requireOpenDevice(cause);
     controller.recoverFrom(cause, resets);
+  }
+
+  private void requireOpenDevice(@Nullable Throwable cause) {
+    if (controller.isDeviceClosed()) {
+      throw controller.closed(label(), cause).orElseThrow();
+    }
+  }
+
+  /** Looks after the device, and after commands that take long. */
+  private void look() {
+    requireOpenDevice(null);
+    watchdog.look(resets);
   }
 
   private long enter() {
@@ -501,7 +563,7 @@ public final class NvmeQueue implements AutoCloseable {
       looks += count == 0 ? WEIGHT_OF_EMPTY_POLL : 1;
       if (looks >= WEIGHT_OF_LOOK_AT_CLOCK) {
         looks = 0;
-        watchdog.look(resets);
+        look();
       }
       return count;
     } finally {
@@ -509,10 +571,29 @@ public final class NvmeQueue implements AutoCloseable {
     }
   }
 
+  private long peek() {
+    try {
+      return completions.peek();
+    } catch (IllegalStateException e) {
+      throw explained(e);
+    }
+  }
+
+  /** Takes the completion at the head of the ring; dword 0 of it. */
+  private int take() {
+    try {
+      int result = completions.result();
+      completions.take();
+      return result;
+    } catch (IllegalStateException e) {
+      throw explained(e);
+    }
+  }
+
   private int takeCompletions(NvmeCompletionHandler handler) {
     int count = 0;
     try {
-      long last = completions.peek();
+      long last = peek();
       // A handler that puts as fast as the controller completes does not keep its caller for ever.
       while (last != CompletionRing.NONE && count < entries) {
         int commandId = CompletionEntry.commandId((int) last);
@@ -521,15 +602,14 @@ public final class NvmeQueue implements AutoCloseable {
           controller.recoverFrom(controller.registers().unknownCompletion(id, commandId), resets);
           return count;
         }
-        int result = completions.result();
-        completions.take();
+        int result = take();
         slots.give(slot);
         count++;
         handler.completed(slots.token(slot), CompletionEntry.status((int) last), result);
         if (attention != 0) {
           return count;
         }
-        last = completions.peek();
+        last = peek();
       }
     } finally {
       if (count > 0 && attention == 0) {
@@ -610,35 +690,51 @@ public final class NvmeQueue implements AutoCloseable {
         long left = timeoutNanos - (System.nanoTime() - start);
         if (left > 0) {
           // A signal from before the last look ends the wait at once: none is lost.
-          signal.await(left);
+          await(signal, left);
         }
         int count = poll(handler);
         if (count > 0 || left <= 0 || slots.takenCount() == 0) {
           return count;
         }
-        watchdog.look(resets);
+        look();
       }
     } finally {
       leave(before);
     }
   }
 
+  private void await(InterruptWait signal, long nanos) {
+    try {
+      signal.await(nanos);
+    } catch (IllegalStateException e) {
+      throw explained(e);
+    }
+  }
+
   /**
-   * What to throw for a completion with an error.
+   * What to throw for a completion with an error. The command may have been ended because the
+   * controller is being closed: then that is the cause.
    *
    * @param status as given to {@link NvmeCompletionHandler}
    * @param command what failed, in the caller's words, such as {@code Read of block 7}
    */
   public NvmeStatusException failure(int status, String command) {
-    return new NvmeStatusException(
-        command, "queue %d of %s".formatted(id, controller.name()), status);
+    var why = NvmeStatusException.isAbort(status) ? whyClosed() : null;
+    return new NvmeStatusException(command, label(), status, why);
+  }
+
+  private @Nullable NvmeClosedException whyClosed() {
+    return closing == null ? controller.closed(label(), null).orElse(null) : closed(null);
   }
 
   /**
    * Deletes the queue at the controller and frees its memory after that. Commands in flight are
    * ended; when this returns, the device does not touch their memory any more. Whoever polls
-   * meanwhile may still be told of some of them, and gets an {@link IllegalStateException} after
-   * that, in {@link #await} too. Idempotent, and safe from another thread.
+   * meanwhile may still be told of some of them, and gets an {@link NvmeClosedException} after
+   * that, in {@link #await} too. Idempotent, and safe from another thread. A device that is closed,
+   * or about to be, is asked for nothing any more; the memory is freed with the controller then.
+   *
+   * @throws io.jvfio.VfioException if the controller does not answer, and could not be reset
    */
   @Override
   public void close() {
@@ -685,7 +781,10 @@ public final class NvmeQueue implements AutoCloseable {
   }
 
   /** From any thread: the queue was deleted at the controller, or that was stopped. */
-  void markClosed() {
+  void markClosed(Closing why) {
+    if (closing == null) {
+      closing = why;
+    }
     ATTENTION.getAndBitwiseOr(this, CLOSED);
     wake();
   }
@@ -701,8 +800,8 @@ public final class NvmeQueue implements AutoCloseable {
   }
 
   /**
-   * Whether no other thread touches the doorbells any more, once {@link #markClosed()} was called
-   * and the memory freed. Freeing shared memory has each thread pass a point at which it has either
+   * Whether no other thread touches the doorbells any more, once {@link #markClosed} was called and
+   * the memory freed. Freeing shared memory has each thread pass a point at which it has either
    * seen that the queue is closed or shown that it is inside; so they need no fence on every call.
    */
   // The other thread may need this processor to get on.

@@ -1,6 +1,7 @@
 package io.jvfio.nvme;
 
 import java.io.Serial;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The controller carried out a command and completed it with an error. The controller goes on;
@@ -41,15 +42,27 @@ public final class NvmeStatusException extends RuntimeException {
    * @param status the status field without the phase tag
    */
   NvmeStatusException(String command, String subject, int status) {
+    this(command, subject, status, null);
+  }
+
+  /**
+   * A command that failed because of something else.
+   *
+   * @param why what that is; null if it is not known
+   */
+  NvmeStatusException(
+      String command, String subject, int status, @Nullable NvmeClosedException why) {
     super(
         "%s of %s failed: %s (status type 0x%x, code 0x%02x%s)"
-            .formatted(
-                command,
-                subject,
-                name(status),
-                type(status),
-                code(status),
-                (status & DO_NOT_RETRY) == 0 ? "" : ", do not retry"));
+                .formatted(
+                    command,
+                    subject,
+                    name(status),
+                    type(status),
+                    code(status),
+                    (status & DO_NOT_RETRY) == 0 ? "" : ", do not retry")
+            + (why == null ? "" : "; " + why.getMessage()),
+        why);
     this.command = command;
     this.subject = subject;
     this.status = status;
@@ -96,8 +109,15 @@ public final class NvmeStatusException extends RuntimeException {
     return (status & DO_NOT_RETRY) == 0
         && typeAndCode != 0
         && typeAndCode != COMPARE_FAILURE
-        && (typeAndCode < FIRST_ABORT || typeAndCode > LAST_ABORT)
+        && !isAbort(status)
         && (type(status) == GENERIC || type(status) == MEDIA);
+  }
+
+  /** Whether a command was ended because somebody wanted that, this driver included. */
+  static boolean isAbort(int status) {
+    int typeAndCode = status & TYPE_AND_CODE;
+    return typeAndCode == ABORTED_BY_HOST
+        || (typeAndCode >= FIRST_ABORT && typeAndCode <= LAST_ABORT);
   }
 
   private static int type(int status) {

@@ -53,7 +53,7 @@ final class QueueTable {
       // While it starts nothing resets the controller; it is stopped before anything is freed.
       if (!controller.isStarting()) {
         queues.remove(queue);
-        free(queue);
+        free(queue, controller.closing(NvmeClosedException.Reason.QUEUE_CLOSED));
       }
       throw e;
     }
@@ -105,21 +105,32 @@ final class QueueTable {
     }
   }
 
-  /** Deletes a pair at the controller and frees its memory after that. */
+  /**
+   * Deletes a pair at the controller and frees its memory after that. The memory of a device that
+   * is being closed may be in its reach for a moment still: it goes with the controller, or with
+   * the device's space.
+   */
   void close(NvmeQueue queue) {
-    if (!queues.remove(queue)) {
+    if (!queues.contains(queue)) {
       return;
     }
-    try {
-      delete(queue);
-    } finally {
-      // Deleted, or the controller was reset: it does not reach the memory any more.
-      free(queue);
+    var why = controller.closing(NvmeClosedException.Reason.QUEUE_CLOSED);
+    var steps = new CloseSteps();
+    if (!controller.isDeviceClosed()) {
+      steps.run(() -> delete(queue));
     }
+    if (controller.isDeviceClosed()) {
+      queue.markClosed(why);
+      return;
+    }
+    queues.remove(queue);
+    // Deleted, or the controller was reset: it does not reach the memory any more.
+    steps.run(() -> free(queue, why));
+    steps.rethrow();
   }
 
-  private void free(NvmeQueue queue) {
-    queue.markClosed();
+  private void free(NvmeQueue queue, Closing why) {
+    queue.markClosed(why);
     queue.memory().close();
     // A thread that is still on its way out could ring the doorbell of whoever has the number next.
     if (queue.isLeft()) {
@@ -144,10 +155,10 @@ final class QueueTable {
   }
 
   /** Frees the memory of all pairs: the controller is stopped. */
-  void closeAll(CloseSteps steps) {
+  void closeAll(Closing why, CloseSteps steps) {
     for (var queue : List.copyOf(queues)) {
       queues.remove(queue);
-      steps.run(() -> free(queue));
+      steps.run(() -> free(queue, why));
     }
   }
 }

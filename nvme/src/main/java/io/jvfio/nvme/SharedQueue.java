@@ -128,6 +128,8 @@ final class SharedQueue implements NvmeCompletionHandler {
       while (queue.inFlight() > 0) {
         queue.await(this, Long.MAX_VALUE);
       }
+    } catch (NvmeClosedException e) {
+      // That ends them, and is the cause, or comes with it.
     } catch (RuntimeException e) {
       if (!e.equals(cause)) {
         cause.addSuppressed(e);
@@ -148,9 +150,12 @@ final class SharedQueue implements NvmeCompletionHandler {
   }
 
   private RuntimeException failure(String label, String object) {
-    return failedStatus == NvmeStatusException.ABORTED_BY_HOST
-        ? controller.stopped()
-        : new NvmeStatusException(label, object + " of " + controller.name(), failedStatus);
+    var subject = object + " of " + controller.name();
+    if (failedStatus == NvmeStatusException.ABORTED_BY_HOST) {
+      return controller.stopped();
+    }
+    var failure = new NvmeStatusException(label, subject, failedStatus);
+    return NvmeStatusException.isAbort(failedStatus) ? controller.explained(failure) : failure;
   }
 
   /** Puts a command that is not for a buffer's blocks: ranges, a scatter, or nothing. */

@@ -163,8 +163,7 @@ final class Startup {
   CloseSteps abandon() {
     isEnabled = false;
     var steps = new CloseSteps();
-    steps.run(registers::disable);
-    steps.run(device::disableBusMaster);
+    stop(steps);
     return steps;
   }
 
@@ -242,7 +241,14 @@ final class Startup {
   /** Has the device reach no memory any more. */
   void stopForGood(CloseSteps steps) {
     if (isBusMaster) {
-      steps.run(registers::disable);
+      stop(steps);
+    }
+  }
+
+  private void stop(CloseSteps steps) {
+    steps.run(registers::disable);
+    if (!device.isClosed()) {
+      // Whoever closes it does this before anything else.
       steps.run(device::disableBusMaster);
     }
   }

@@ -58,6 +58,7 @@ final class FakeDevice implements VfioDevice {
 
   private final DeviceModel model;
   private volatile boolean hasThread;
+  private volatile boolean isClosed;
 
   FakeDevice(DeviceModel model) {
     this.model = model;
@@ -192,7 +193,13 @@ final class FakeDevice implements VfioDevice {
   }
 
   @Override
+  public boolean isClosed() {
+    return isClosed;
+  }
+
+  @Override
   public void close() {
+    isClosed = true;
     model.close();
   }
 

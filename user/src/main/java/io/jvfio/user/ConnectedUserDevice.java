@@ -101,6 +101,11 @@ final class ConnectedUserDevice implements VfioUserDevice {
   }
 
   @Override
+  public boolean isClosed() {
+    return device.isClosed();
+  }
+
+  @Override
   public void close() {
     device.close();
   }
