@@ -167,9 +167,11 @@ final class NvmeIo {
     var buffer = task.buffer;
     if (buffer != null) {
       task.buffer = null;
-      buffers.add(buffer);
       var next = unbuffered.poll();
-      if (next != null) {
+      if (next == null) {
+        buffers.add(buffer);
+      } else {
+        next.buffer = buffer; // and not that of whoever comes in between
         ready.add(next);
       }
     }
@@ -221,7 +223,10 @@ final class NvmeIo {
     return tasks.size() == free.size();
   }
 
-  /** Lets tasks go on that can, as long as the round lasts. */
+  /**
+   * Lets tasks go on that can, as long as the round lasts. What only has to be told of takes no
+   * part of it: others wait for that.
+   */
   void advance(Sink sink) throws DmaFaultException {
     while (!ready.isEmpty()) {
       var task = ready.remove();
@@ -232,8 +237,7 @@ final class NvmeIo {
       int status = next(task);
       if (status != NvmeStatus.PENDING) {
         finish(task, status, sink);
-      }
-      if (bytesLeft <= 0) {
+      } else if (bytesLeft <= 0) {
         return;
       }
     }
@@ -250,6 +254,10 @@ final class NvmeIo {
   /** The next step of a task whose request has ended, or that waited for memory. */
   private int next(NvmeTask task) {
     try {
+      if (task.waitsForMemory) {
+        task.waitsForMemory = false;
+        return task.command.opcode() == COPY ? copyStep(task) : readOn(task);
+      }
       var result = task.request.result();
       if (result != StorageResult.DONE) {
         return status(task, result);
@@ -263,7 +271,7 @@ final class NvmeIo {
           logPages.countWrite(task.request.byteSize());
           yield NvmeStatus.SUCCESS;
         }
-        case COMPARE -> task.step == 0 ? readOn(task) : compared(task);
+        case COMPARE -> compared(task);
         case VERIFY -> readOn(task);
         case DATASET_MANAGEMENT, WRITE_ZEROES -> clearOn(task);
         case COPY -> copyOn(task);
@@ -400,6 +408,7 @@ final class NvmeIo {
       }
       task.buffer = buffer;
       if (buffer == null) {
+        task.waitsForMemory = true;
         unbuffered.add(task);
       }
     }
@@ -550,11 +559,8 @@ final class NvmeIo {
 
   /** A piece was read, or written, or all of it made persistent. */
   private int copyOn(NvmeTask task) {
-    if (task.request.operation() == Operation.SYNC && task.step == 0) {
+    if (task.request.operation() == Operation.SYNC) {
       return NvmeStatus.SUCCESS;
-    }
-    if (task.step == 0) {
-      return copyStep(task); // it waited for memory
     }
     if (!task.isWriting) {
       task.isWriting = true;

@@ -478,17 +478,15 @@ public final class NvmeModel implements DeviceModel {
    * Has storages begin what was fetched, and completes what is done; whether there was anything.
    */
   private boolean finish() {
-    io.start();
-    boolean worked = io.isReady();
+    boolean worked = false;
     try {
-      io.advance(sink);
+      worked = advance();
       if (queues.takeBadShadow()) {
         raiseDoorbellError(NvmeAsyncEvents.INVALID_DOORBELL_VALUE);
       }
       if (held.hasWork()) {
         worked |= held.deliver(queues, this::executeHeld);
-        io.start();
-        io.advance(sink);
+        worked |= advance();
         worked |= held.hasWork() && held.deliver(queues, this::executeHeld);
       }
       admin.finishDeletions();
@@ -500,6 +498,20 @@ public final class NvmeModel implements DeviceModel {
     queues.signal();
     if (io.isReady() || io.isRoundOver()) {
       wake.now(); // others come first
+    }
+    return worked;
+  }
+
+  /** Takes commands from step to step, as far as the round goes; whether there was anything. */
+  private boolean advance() throws DmaFaultException {
+    io.start();
+    boolean worked = false;
+    boolean isOver = false;
+    while (io.isReady() && !isOver) {
+      worked = true;
+      io.advance(sink);
+      isOver = io.isRoundOver();
+      io.start();
     }
     return worked;
   }

@@ -56,6 +56,9 @@ final class NvmeTask {
 
   boolean isLive;
 
+  /** It waits for memory of the controller's, and has asked its storage for nothing since. */
+  boolean waitsForMemory;
+
   /** Memory of the controller's for what is read to be looked at, or copied. */
   @Nullable MemorySegment buffer;
 
@@ -83,6 +86,7 @@ final class NvmeTask {
     isOwed = false;
     cancelStatus = NvmeStatus.ABORT_REQUESTED;
     isLive = true;
+    waitsForMemory = false;
   }
 
   /** Keeps a range: where it begins and how long it is, in bytes. */

@@ -6,6 +6,7 @@ import static io.jvfio.linux.uapi.LittleEndian.LE64;
 import static io.jvfio.linux.uapi.LittleEndian.LE8;
 
 import io.jvfio.model.DmaFaultException;
+import io.jvfio.model.DmaLease;
 import io.jvfio.model.DmaPort;
 import io.jvfio.model.InterruptPort;
 import java.lang.foreign.Arena;
@@ -14,6 +15,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A host of an NVMe controller at its barest: flat memory of which address 0 is not mapped, and
@@ -170,17 +173,32 @@ final class NvmeHost implements AutoCloseable {
   Queues admin = new Queues(0, ADMIN_SQ, ADMIN_CQ, ADMIN_ENTRIES);
   Queues io = new Queues(1, IO_SQ, IO_CQ, IO_ENTRIES);
 
-  private static final long PATIENCE_NANOS = 20_000_000_000L;
+  private static final long PATIENCE_NANOS = 2_000_000_000L;
 
   private final Arena arena = Arena.ofShared();
   private final Semaphore requests = new Semaphore(0);
+
+  /** How many pieces of memory are lent at the moment. */
+  final AtomicInteger leases = new AtomicInteger();
+
+  private final boolean isLending;
 
   NvmeHost(NvmeModelOptions options) {
     this(NvmeModel.of(options));
   }
 
   NvmeHost(NvmeModel model) {
+    this(model, false);
+  }
+
+  /** A host that lends its memory, or that only copies. */
+  NvmeHost(NvmeModelOptions options, boolean isLending) {
+    this(NvmeModel.of(options), isLending);
+  }
+
+  private NvmeHost(NvmeModel model, boolean isLending) {
     this.model = model;
+    this.isLending = isLending;
     memory = arena.allocate(MEMORY_SIZE, 1 << 16);
     model.connectPoll(requests::release);
     model.connect(
@@ -198,6 +216,19 @@ final class NvmeHost implements AutoCloseable {
         });
   }
 
+  private final DmaLease lease =
+      new DmaLease() {
+        @Override
+        public long address(long iova) {
+          return memory.address() + iova;
+        }
+
+        @Override
+        public void end(long iova, long byteSize, boolean wasWritten) {
+          leases.decrementAndGet();
+        }
+      };
+
   private final class Port implements DmaPort {
     @Override
     public void read(long iova, MemorySegment target) throws DmaFaultException {
@@ -207,6 +238,17 @@ final class NvmeHost implements AutoCloseable {
     @Override
     public void write(long iova, MemorySegment source) throws DmaFaultException {
       find(iova, source.byteSize()).copyFrom(source);
+    }
+
+    @Override
+    public @Nullable DmaLease lease(long iova, long byteSize, boolean isWritten)
+        throws DmaFaultException {
+      if (!isLending) {
+        return null;
+      }
+      find(iova, byteSize);
+      leases.incrementAndGet();
+      return lease;
     }
 
     private MemorySegment find(long iova, long byteSize) throws DmaFaultException {
@@ -292,6 +334,19 @@ final class NvmeHost implements AutoCloseable {
     if (status != 0) {
       throw new AssertionError("status " + status);
     }
+  }
+
+  /** Creates a pair of I/O queues of {@code entries} entries, with an interrupt. */
+  Queues createQueues(int id, long sq, long cq, int entries) {
+    int size = (entries - 1) << 16;
+    memory.asSlice(cq, 16L * entries).fill((byte) 0);
+    int status =
+        admin.run(Command.admin(0x05, id | size, 3 | (id << 16)).at(cq)).status
+            | admin.run(Command.admin(0x01, id | size, 1 | (id << 16)).at(sq)).status;
+    if (status != 0) {
+      throw new AssertionError("status " + status);
+    }
+    return new Queues(id, sq, cq, entries);
   }
 
   /** An I/O command on blocks of namespace 1. */
