@@ -225,6 +225,25 @@ final class FileStorage implements Storage {
           name, null, "it has %,d bytes, and %,d are wanted".formatted(present, byteSize));
     }
     require(name, "ftruncate", kernel.truncate(fd, byteSize));
+    require(name, "fdatasync", kernel.synchronizeData(fd));
+    persistName(kernel, name);
+  }
+
+  /** What is flushed to a file that has no name after a power cut would be lost all the same. */
+  private static void persistName(Kernel kernel, String name) {
+    var directory = Objects.requireNonNull(Path.of(name).toAbsolutePath().getParent()).toString();
+    int fd = kernel.open(directory, Kernel.O_RDONLY | Kernel.O_DIRECTORY);
+    int result = fd < 0 ? fd : kernel.synchronizeData(fd);
+    if (fd >= 0) {
+      kernel.close(fd);
+    }
+    if (result < 0) {
+      LOG.log(
+          Level.WARNING,
+          "{0}: its directory cannot be made persistent ({1}): a power cut may take the new name",
+          name,
+          Errno.ofResult(result).symbol());
+    }
   }
 
   @Override
@@ -384,7 +403,8 @@ final class FileStorage implements Storage {
 
   /**
    * Whether somebody has made the file shorter, so that a write would make it longer again, with
-   * zeroes where data was. Looked at once for all that is started together.
+   * zeroes where data was, and a flush would tell of data that is gone. Looked at once for all that
+   * is started together.
    */
   private boolean isShorter(FileTask task) {
     if (!isSizeKnown) {
@@ -401,7 +421,7 @@ final class FileStorage implements Storage {
 
   private String shorter(long size) {
     return ("the file was made shorter: it has %,d of %,d bytes. Commands for what is missing fail,"
-            + " and so do all writes. Restore the file from a copy, and start again.")
+            + " and so do all writes and flushes. Restore the file from a copy, and start again.")
         .formatted(size, byteSize);
   }
 
@@ -442,6 +462,10 @@ final class FileStorage implements Storage {
   }
 
   private void synchronize(FileTask task) {
+    // What has gone with the end of the file was acknowledged, and cannot be made persistent.
+    if (task.request.operation() == StorageRequest.Operation.SYNC && isShorter(task)) {
+      return;
+    }
     task.kind = FileCall.Kind.SYNC;
     task.fd = fd;
     boolean isAll = task.request.byteSize() == byteSize;
