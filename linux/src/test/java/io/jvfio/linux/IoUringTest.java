@@ -343,6 +343,28 @@ class IoUringTest {
   }
 
   @Test
+  void registeredMemoryIsUnlockedByClosing() throws Exception {
+    var memory = arena.allocate(1 << 20, 4096);
+    long before = pinnedKilobytes();
+    for (int i = 0; i < 50; i++) {
+      try (var ring = IoUring.open(KERNEL, 8)) {
+        assertThat(ring.registerBuffer(memory.address(), 1 << 20)).isZero();
+        assertThat(pinnedKilobytes()).isEqualTo(before + 1024);
+      }
+      assertThat(pinnedKilobytes()).as("round %d", i).isEqualTo(before);
+    }
+  }
+
+  private static long pinnedKilobytes() throws ErrnoException {
+    return KERNEL
+        .readText("/proc/self/status")
+        .lines()
+        .filter(line -> line.startsWith("VmPin:"))
+        .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
+        .sum();
+  }
+
+  @Test
   void completionsSignalAnEventfdUnlessTheyMustNot() throws Exception {
     int event = KERNEL.eventFd(0, Kernel.EFD_NONBLOCK);
     var count = arena.allocate(8);
