@@ -127,8 +127,13 @@ final class NvmeLogPages {
     errors.set(LE16, 10, (short) command.id());
     errors.set(LE16, 12, (short) (status << 1));
     errors.set(LE16, 14, (short) 0xffff);
-    errors.set(LE64, 16, command.queueId() == 0 ? 0 : command.cdw10And11());
+    errors.set(LE64, 16, hasBlocks(command) ? command.cdw10And11() : 0);
     errors.set(LE32, 24, command.namespaceId());
+  }
+
+  /** Whether dwords 10 and 11 of a command are a block. */
+  private static boolean hasBlocks(NvmeCommand command) {
+    return command.queueId() != 0 && command.opcode() != NvmeIo.DATASET_MANAGEMENT;
   }
 
   /** Get Log Page: writes the part asked for to the host. */

@@ -125,17 +125,24 @@ final class FaultKernel extends ForwardingKernel {
     notifyAll();
   }
 
-  /** Waits until so many calls are held. */
-  synchronized void awaitHeld(int count) {
+  /** Waits until so many calls are held, and has the controller do what it asks for meanwhile. */
+  void awaitHeld(int count, NvmeHost host) {
+    for (int i = 0; heldCount() < count && i < 2000; i++) {
+      host.settle();
+      awaitAnother(count);
+    }
+    if (heldCount() < count) {
+      throw new AssertionError("%d calls are held, not %d".formatted(heldCount(), count));
+    }
+  }
+
+  private synchronized void awaitAnother(int count) {
     try {
-      for (int i = 0; held.size() < count && i < 2000; i++) {
+      if (held.size() < count) {
         wait(10);
       }
     } catch (InterruptedException e) {
       throw new AssertionError(e);
-    }
-    if (held.size() < count) {
-      throw new AssertionError("%d calls are held, not %d".formatted(held.size(), count));
     }
   }
 

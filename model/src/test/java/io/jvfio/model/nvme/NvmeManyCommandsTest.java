@@ -127,7 +127,7 @@ class NvmeManyCommandsTest {
         }
       }
       host.io.ring();
-      kernel.awaitHeld(byRing ? 32 : 8);
+      kernel.awaitHeld(byRing ? 32 : 8, host);
       assertThat(host.io.takeAll()).isEmpty();
       kernel.rule(null);
       kernel.releaseAll();
