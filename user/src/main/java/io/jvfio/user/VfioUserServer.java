@@ -203,14 +203,14 @@ public final class VfioUserServer implements AutoCloseable {
       Files.setPosixFilePermissions(path, permissions(options.mode()));
       socket.listen();
       return socket;
-    } catch (IOException e) {
-      remove(path);
-      socket.close();
-      throw e instanceof ErrnoException known ? known : new UncheckedIOException(e);
-    } catch (RuntimeException e) {
+    } catch (ErrnoException | RuntimeException e) {
       remove(path);
       socket.close();
       throw e;
+    } catch (IOException e) {
+      remove(path);
+      socket.close();
+      throw new UncheckedIOException(e);
     }
   }
 
