@@ -206,7 +206,7 @@ final class Reception implements AutoCloseable {
     }
     return next == Long.MAX_VALUE
         ? -1
-        : (int) Math.clamp((next + 999_999) / 1_000_000, 0, Integer.MAX_VALUE);
+        : Math.clamp((next + 999_999) / 1_000_000, 0, Integer.MAX_VALUE);
   }
 
   private void accept() {

@@ -43,7 +43,6 @@ final class ServedDevice implements DmaPort {
   private static final long QUIET_NANOS = 1_000_000_000;
 
   private static final System.Logger LOG = System.getLogger("io.jvfio");
-  private static final BooleanSupplier NEVER = () -> false;
 
   /** One caller of the model at a time. */
   final ReentrantLock lock = new ReentrantLock();
@@ -68,7 +67,7 @@ final class ServedDevice implements DmaPort {
   private @Nullable Consumer<String> cutOff;
 
   /** Changes when a client comes and when it goes. */
-  private volatile int clientNumber;
+  private final AtomicInteger clientNumber = new AtomicInteger();
 
   private final DevicePoller poller;
   private final boolean isPolling;
@@ -121,7 +120,7 @@ final class ServedDevice implements DmaPort {
    * would not do: a device that always has work takes it again before the queue is looked at.
    */
   void acquireFirst() {
-    acquireUnless(NEVER);
+    acquireUnless(() -> false);
   }
 
   /**
@@ -199,7 +198,7 @@ final class ServedDevice implements DmaPort {
     ioEvents = events;
     migration = migrations;
     cutOff = end;
-    clientNumber++;
+    clientNumber.incrementAndGet();
     if (!isPolling) {
       poller.request(); // there may be work that was left when the last client went
     }
@@ -207,7 +206,7 @@ final class ServedDevice implements DmaPort {
 
   /** A number that changes when a client comes and when it goes; without the lock. */
   int clientNumber() {
-    return clientNumber;
+    return clientNumber.get();
   }
 
   /**
@@ -303,7 +302,7 @@ final class ServedDevice implements DmaPort {
    * memory at the same addresses.
    */
   void disconnect(boolean retainsState) {
-    clientNumber++;
+    clientNumber.incrementAndGet();
     attempt("quiesce()", model::quiesce);
     interrupts.disconnect();
     if (watched >= 0) {

@@ -2,7 +2,6 @@ package io.jvfio.user;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
-import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.linux.uapi.VfioDeviceInfo;
@@ -39,7 +38,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class ServerSession {
   private static final System.Logger LOG = System.getLogger("io.jvfio");
-  private static final LinuxKernel KERNEL = LinuxKernel.instance();
 
   /** What a payload may have besides data. */
   private static final int SLACK = 4096;

@@ -203,17 +203,14 @@ public final class VfioUserServer implements AutoCloseable {
       Files.setPosixFilePermissions(path, permissions(options.mode()));
       socket.listen();
       return socket;
-    } catch (IOException e) {
-      remove(path);
-      socket.close();
-      if (e instanceof ErrnoException known) {
-        throw known;
-      }
-      throw new UncheckedIOException(e);
-    } catch (RuntimeException e) {
+    } catch (ErrnoException | RuntimeException e) {
       remove(path);
       socket.close();
       throw e;
+    } catch (IOException e) {
+      remove(path);
+      socket.close();
+      throw new UncheckedIOException(e);
     }
   }
 

@@ -796,6 +796,7 @@ final class FileStorage implements Storage {
       return;
     }
     io.close();
+    kernel.unlockFile(fd); // whose next server starts at once: the kernel may keep the file a little
     if (directFd >= 0) {
       kernel.close(directFd);
     }
