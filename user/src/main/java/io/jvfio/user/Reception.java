@@ -226,7 +226,7 @@ final class Reception implements AutoCloseable {
       socket.close();
       return;
     }
-    if (silent.size() + readyCount() >= MOST_WAITING) {
+    if (!silent.isEmpty() && silent.size() + readyCount() >= MOST_WAITING) {
       sendSilentAway(); // the one who has said nothing for the longest time
     }
     silent.add(new Visitor(socket, System.nanoTime()));
