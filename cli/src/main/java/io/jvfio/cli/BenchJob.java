@@ -37,6 +37,9 @@ final class BenchJob implements Runnable, NvmeCompletionHandler {
 
   static final int DIGITS = 3;
 
+  /** So long that no run sees the next I/O, and short enough to be added up: 11 days. */
+  private static final long LONGEST_INTERVAL = 1_000_000_000_000_000L;
+
   private static final long ROUND_NANOS = 10_000_000;
   private static final long SPIN_NANOS = 150_000;
   private static final long DRAIN_NANOS = 60_000_000_000L;
@@ -122,7 +125,9 @@ final class BenchJob implements Runnable, NvmeCompletionHandler {
     unitBlocks = (int) (plan.sizes().smallest() / blockSize);
     unitsOfLargest = plan.sizes().largest() / plan.sizes().smallest();
     rateInterval =
-        plan.rate().isPresent() ? (long) (1e9 * plan.jobs() / plan.rate().getAsDouble()) : 0;
+        plan.rate().isPresent()
+            ? Math.min((long) (1e9 * plan.jobs() / plan.rate().getAsDouble()), LONGEST_INTERVAL)
+            : 0;
     boolean remembers = plan.verify() && plan.pattern().writes();
     generations = remembers ? new int[Math.toIntExact(blockCount)] : null;
     int depth = plan.depth();
@@ -532,7 +537,7 @@ final class BenchJob implements Runnable, NvmeCompletionHandler {
     }
     return new BenchResult.Job(
         all,
-        bytesDone(),
+        isMeasuring ? bytesDone() : 0,
         startNanos,
         endNanos,
         byStatus,

@@ -51,7 +51,7 @@ final class BenchReport {
             plan.jobs() == 1 ? "1 job" : plan.jobs() + " jobs",
             completions(),
             plan.rate().isPresent()
-                ? ", at most %,.0f IOPS".formatted(plan.rate().getAsDouble())
+                ? ", at most %s IOPS".formatted(number(plan.rate().getAsDouble()))
                 : "");
   }
 
@@ -64,6 +64,41 @@ final class BenchReport {
 
   private long polledJobs() {
     return result.jobs().stream().filter(job -> !job.hasInterrupt()).count();
+  }
+
+  /** Why there is no figure; empty if there are some. */
+  Optional<String> whyNothing() {
+    if (total.isMeasured()) {
+      return Optional.empty();
+    }
+    if (result.isInterrupted()) {
+      return Optional.of(
+          total.hasBegun()
+              ? "the run was interrupted before an I/O was complete"
+              : "the run was interrupted before the measurement began");
+    }
+    if (total.failed() > 0) {
+      return Optional.of("no I/O succeeded");
+    }
+    var time = plan.timeNanos().isPresent() ? Text.latency(plan.timeNanos().getAsLong()) : "";
+    if (plan.rate().isPresent()) {
+      return Optional.of(
+          "at %s IOPS there is an I/O every %s, and none fell into the %s of the measurement"
+              .formatted(
+                  number(plan.rate().getAsDouble()),
+                  Text.latency(1e9 / plan.rate().getAsDouble()),
+                  time));
+    }
+    return Optional.of(
+        total.hasBegun()
+            ? "no I/O was complete within " + time
+            : "the measurement was over, after %s, before a job had begun with it".formatted(time));
+  }
+
+  private static String number(double value) {
+    return value == Math.rint(value) && value < 1e15
+        ? "%,d".formatted((long) value)
+        : Double.toString(value);
   }
 
   /** The result in a line. */
@@ -92,6 +127,19 @@ final class BenchReport {
       output.line("Interrupted: these are the results so far.");
     }
     output.line("");
+    var nothing = whyNothing();
+    if (nothing.isPresent()) {
+      output.line("Nothing was measured: %s.".formatted(nothing.get()));
+    } else {
+      printFigures(output);
+    }
+    if (plan.verify() && total.verification().blocks() > 0) {
+      output.line(verification());
+    }
+    errors().forEach(output::line);
+  }
+
+  private void printFigures(Output output) {
     var table =
         new Table(
             "", "JOB", "IOPS", "RATE", "MIN", "MEAN", "P50", "P90", "P99", "P99.9", "P99.99",
@@ -121,18 +169,14 @@ final class BenchReport {
                       ? " (most of it by the simulated device, which works in their threads)"
                       : ""));
     }
-    if (plan.verify()) {
-      output.line(verification());
-    }
-    errors().forEach(output::line);
   }
 
   private static void row(Table table, String name, BenchResult.Job job) {
     var cells = new ArrayList<String>();
     var latencies = job.latencies();
     cells.add(name);
-    cells.add("%,.0f".formatted(job.iops()));
-    cells.add(rate(job.bytesPerSecond()));
+    cells.add(job.hasBegun() ? "%,.0f".formatted(job.iops()) : "-");
+    cells.add(job.hasBegun() ? rate(job.bytesPerSecond()) : "-");
     if (latencies.getTotalCount() == 0) {
       for (int i = 0; i < PERCENTILES.length + 3; i++) {
         cells.add("-");
@@ -189,6 +233,10 @@ final class BenchReport {
         options(),
         "interrupted",
         result.isInterrupted(),
+        "measured",
+        total.isMeasured(),
+        "whyNothing",
+        whyNothing(),
         "elapsedNanos",
         total.nanos(),
         "ios",
@@ -196,13 +244,13 @@ final class BenchReport {
         "bytes",
         total.bytes(),
         "iops",
-        total.iops(),
+        figure(total, total.iops()),
         "bytesPerSecond",
-        total.bytesPerSecond(),
+        figure(total, total.bytesPerSecond()),
         "latencyNanos",
         latencies(total.latencies()),
         "heapBytesPerIo",
-        total.allocatedBytes() == HeapUse.UNKNOWN
+        total.allocatedBytes() == HeapUse.UNKNOWN || !total.isMeasured()
             ? Optional.empty()
             : Optional.of(allocatedPerIo()),
         "errors",
@@ -246,6 +294,11 @@ final class BenchReport {
             .toList());
   }
 
+  /** None of a job that never began to measure. */
+  private static Optional<Double> figure(BenchResult.Job job, double value) {
+    return job.hasBegun() ? Optional.of(value) : Optional.empty();
+  }
+
   private Map<String, Object> options() {
     return Json.object(
         "pattern",
@@ -280,8 +333,8 @@ final class BenchReport {
     return Json.object(
         "ios", job.latencies().getTotalCount(),
         "bytes", job.bytes(),
-        "iops", job.iops(),
-        "bytesPerSecond", job.bytesPerSecond(),
+        "iops", figure(job, job.iops()),
+        "bytesPerSecond", figure(job, job.bytesPerSecond()),
         "interrupts", job.hasInterrupt(),
         "latencyNanos", latencies(job.latencies()));
   }
@@ -309,14 +362,19 @@ final class BenchReport {
   /**
    * Whether all was well.
    *
-   * @throws CommandFailure if commands failed, or blocks are wrong
+   * @throws CommandFailure if commands failed, blocks are wrong, or nothing was measured
    */
-  void requireNoErrors() {
+  void requireSuccess() {
     if (total.verification().wrong() > 0) {
       throw new CommandFailure(verification());
     }
     if (total.failed() > 0) {
       throw new CommandFailure(errors().stream().collect(Collectors.joining("; ")));
     }
+    whyNothing()
+        .ifPresent(
+            why -> {
+              throw new CommandFailure("nothing was measured: " + why);
+            });
   }
 }

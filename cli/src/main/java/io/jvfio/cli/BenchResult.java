@@ -28,7 +28,7 @@ record BenchResult(
    * One thread's part.
    *
    * @param latencies of the I/Os that succeeded, in nanoseconds
-   * @param bytes that they transferred
+   * @param bytes that they transferred; 0 if they never began to count
    * @param startNanos when I/Os began to count; 0 if they never did
    * @param endNanos when the last one was complete
    * @param errors how many failed, by status
@@ -45,6 +45,16 @@ record BenchResult(
       long allocatedBytes,
       Verification verification,
       boolean hasInterrupt) {
+
+    /** Whether I/Os began to count. */
+    boolean hasBegun() {
+      return startNanos != 0;
+    }
+
+    /** Whether there is anything to tell of. */
+    boolean isMeasured() {
+      return latencies.getTotalCount() > 0;
+    }
 
     long nanos() {
       return endNanos - startNanos;

@@ -255,7 +255,7 @@ final class BenchRun {
         bytes += lane.job.bytesDone();
       }
     }
-    double length = (now - sampleStart) / 1e9;
+    double length = Math.max(now - sampleStart, 1) / 1e9;
     if (ios > 0 || clock.phase() <= BenchClock.MEASURE) {
       double start = (sampleStart - measureStart) / 1e9;
       var sample = new BenchResult.Sample(start + length / 2, length, ios, bytes - sampledBytes);

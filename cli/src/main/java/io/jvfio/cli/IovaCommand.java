@@ -17,21 +17,25 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
+import picocli.CommandLine.Spec;
 
 /** {@code jvfio iova}. */
 @Command(
     name = "iova",
     description =
-        "Open a device and draw its DMA space: valid addresses, reserved ones, live maps. Sizes are such as 4096,"
-            + " 0x1000, 64K or 2MiB.",
+        "Open a device and draw its DMA space: valid addresses, reserved ones, live maps. Sizes are"
+            + " such as 4096, 0x1000, 64K or 2MiB.",
     mixinStandardHelpOptions = true)
 final class IovaCommand implements Runnable {
   private static final long USUAL_PAGE = 4096;
 
   @ParentCommand @Nullable Main main;
+  @Spec @Nullable CommandSpec spec;
   @Mixin PolicyOptions policy = new PolicyOptions();
 
   @Parameters(
@@ -51,7 +55,8 @@ final class IovaCommand implements Runnable {
       names = "--fits",
       paramLabel = "SIZE[@ADDR]",
       description =
-          "Tell whether so much would fit, what it would take, and what to change. May be repeated.",
+          "Tell whether so much would fit, what it would take, and what to change. May be"
+              + " repeated.",
       converter = PlacedSize.Converter.class)
   List<PlacedSize> fits = List.of();
 
@@ -59,24 +64,37 @@ final class IovaCommand implements Runnable {
       names = "--explain",
       paramLabel = "ADDR[+SIZE]",
       description =
-          "Tell why an address is refused and what the next free one is; for one IOMMU page without SIZE.",
+          "Tell why an address is refused and what the next free one is; for one IOMMU page without"
+              + " SIZE.",
       converter = AskedRange.Converter.class)
   @Nullable AskedRange asked;
 
-  @Option(names = "--svg", paramLabel = "FILE", description = "Write a picture too.")
+  @Option(
+      names = "--svg",
+      paramLabel = "FILE",
+      description = "Write a picture too; - for standard output, with the text among the messages.")
   @Nullable Path picture;
 
   @Override
   public void run() {
     var command = Objects.requireNonNull(main);
     var output = command.output();
+    boolean isPiped = picture != null && StandardOutput.isMeantBy(picture);
+    if (isPiped && output.isJson()) {
+      throw new ParameterException(
+          Objects.requireNonNull(spec).commandLine(),
+          "--json and a picture exclude each other on standard output");
+    }
     IovaReport report;
     try (var opened =
         command.openDevice(Objects.requireNonNull(name), policy, VfioUserOptions.defaults())) {
       var device = opened.device();
       report = report(opened.host(), device.name(), device.dmaSpace());
     }
-    if (picture != null) {
+    if (isPiped) {
+      output.out().print(IovaPicture.of(report));
+      output = output.amongMessages();
+    } else if (picture != null) {
       write(picture, IovaPicture.of(report));
     }
     if (output.isJson()) {

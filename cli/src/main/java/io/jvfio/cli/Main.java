@@ -5,6 +5,7 @@ import io.jvfio.nvme.NvmeStatusException;
 import io.jvfio.user.VfioUser;
 import io.jvfio.user.VfioUserOptions;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.Objects;
@@ -47,6 +48,7 @@ public final class Main implements Runnable {
 
   private final HostOpener hosts;
   private final InputStream input;
+  private final OutputStream binary;
 
   @Spec @Nullable CommandSpec spec;
 
@@ -64,9 +66,10 @@ public final class Main implements Runnable {
       scope = ScopeType.INHERIT)
   boolean json;
 
-  private Main(HostOpener hosts, InputStream input) {
+  private Main(HostOpener hosts, InputStream input, OutputStream binary) {
     this.hosts = hosts;
     this.input = input;
+    this.binary = binary;
   }
 
   /** Runs the command and ends the JVM with its exit status. */
@@ -101,7 +104,22 @@ public final class Main implements Runnable {
 
   static int run(
       HostOpener hosts, InputStream input, PrintWriter out, PrintWriter err, String... args) {
-    var command = new CommandLine(new Main(hosts, input));
+    return run(hosts, input, System.out, out, err, args);
+  }
+
+  /**
+   * Runs the command.
+   *
+   * @param binary where its output goes that is no text
+   */
+  static int run(
+      HostOpener hosts,
+      InputStream input,
+      OutputStream binary,
+      PrintWriter out,
+      PrintWriter err,
+      String... args) {
+    var command = new CommandLine(new Main(hosts, input, binary));
     command.setOut(out);
     command.setErr(err);
     command.setExecutionExceptionHandler((thrown, where, _) -> report(thrown, where.getErr()));
@@ -180,6 +198,11 @@ public final class Main implements Runnable {
   /** What the user types, or pipes into the command. */
   InputStream input() {
     return input;
+  }
+
+  /** Standard output for what is no text; nothing else is printed to it then. */
+  OutputStream binaryOutput() {
+    return new StandardOutput(binary);
   }
 
   /** Where the command's result goes, in the form that the user asked for. */

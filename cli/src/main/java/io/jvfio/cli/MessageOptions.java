@@ -22,7 +22,9 @@ final class MessageOptions {
   @Spec(Spec.Target.MIXEE)
   @Nullable CommandSpec spec;
 
-  @Option(names = "--hex", description = "Print data whole, not only their first 16 bytes.")
+  @Option(
+      names = "--hex",
+      description = "Print data whole, up to 1 MiB of a message, not only their first 16 bytes.")
   boolean hex;
 
   @Option(

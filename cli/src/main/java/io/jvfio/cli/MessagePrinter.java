@@ -4,17 +4,23 @@ import io.jvfio.user.MessageDecoder;
 import io.jvfio.user.TapMessage;
 import io.jvfio.user.TapObserver;
 import java.nio.ByteOrder;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 
 /** Prints messages as they go past: a line of text for each, or a JSON object. */
 final class MessagePrinter implements TapObserver {
+  /** Of a message; more of its data than fit in are left out. */
+  static final int MOST_BYTES = (1 << 20) + (64 << 10);
+
+  /** Those of which nothing was heard for longest are forgotten: a recording may end none. */
+  private static final int MOST_CONNECTIONS = 1024;
+
   private final Output output;
   private final ByteOrder order;
   private final boolean isWhole;
   private final Set<String> only;
-  private final Map<Integer, Decoders> decoders = new HashMap<>();
+  private final Map<Integer, Decoders> decoders = new LinkedHashMap<>(16, 0.75f, true);
 
   /**
    * A printer.
@@ -46,9 +52,10 @@ final class MessagePrinter implements TapObserver {
         decoders.computeIfAbsent(
             message.connection(),
             _ -> new Decoders(new MessageDecoder(order), new MessageDecoder(order)));
-    var decoded =
-        (message.isTwin() ? both.twin : both.main)
-            .decode(message.direction(), message.bytes(), message.descriptors(), message.nanos());
+    if (decoders.size() > MOST_CONNECTIONS) {
+      decoders.remove(decoders.keySet().iterator().next());
+    }
+    var decoded = (message.isTwin() ? both.twin : both.main).decode(message);
     if (!only.isEmpty() && !only.contains(decoded.command())) {
       return;
     }

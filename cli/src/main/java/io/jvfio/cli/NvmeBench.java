@@ -24,14 +24,17 @@ import picocli.CommandLine.Spec;
     name = "bench",
     description = {
       "Measure how many I/Os per second a namespace does, and how long each takes.",
-      "Each job is a thread with a queue pair of its own and an equal part of the range. It runs for --time, or until"
-          + " --size is transferred, and Ctrl-C ends it early, with the results so far.",
-      "Patterns that write destroy what the blocks hold, so they are done on blank blocks only, or with --overwrite."
+      "Each job is a thread with a queue pair of its own and an equal part of the range. It runs"
+          + " for --time, or until --size is transferred, and Ctrl-C ends it early, with the"
+          + " results so far.",
+      "Patterns that write destroy what the blocks hold, so they are done on blank blocks only, or"
+          + " with --overwrite."
     },
     mixinStandardHelpOptions = true)
 final class NvmeBench extends NvmeCommand.OnController {
   private static final int MOST_COMMANDS = 1023;
   private static final int MOST_JOBS = 256;
+  private static final double MOST_IOPS = 1e9;
 
   /** Controllers that take less in a command are rare. */
   private static final long USUAL_TRANSFER = 128 << 10;
@@ -50,8 +53,8 @@ final class NvmeBench extends NvmeCommand.OnController {
       names = "--block-size",
       paramLabel = "SIZE",
       description =
-          "Bytes of one I/O, such as 4k, or a range of random sizes, such as 512-1M; 4KiB by default. More than the"
-              + " controller takes at once is split into several commands.",
+          "Bytes of one I/O, such as 4k, or a range of random sizes, such as 512-1M; 4KiB by"
+              + " default. More than the controller takes at once is split into several commands.",
       converter = SizeRange.Converter.class)
   SizeRange blockSize = new SizeRange(4096, 4096);
 
@@ -82,7 +85,8 @@ final class NvmeBench extends NvmeCommand.OnController {
       names = "--warmup",
       paramLabel = "TIME",
       description =
-          "How long I/Os do not count at first, while the JVM compiles; 1s by default, 0 with --size.",
+          "How long I/Os do not count at first, while the JVM compiles; 1s by default, 0 with"
+              + " --size.",
       converter = TimeSpan.class)
   @Nullable Duration warmup;
 
@@ -97,25 +101,26 @@ final class NvmeBench extends NvmeCommand.OnController {
       names = "--rate",
       paramLabel = "IOPS",
       description =
-          "At most so many I/Os per second by all jobs, started at fixed times. Latency then counts from the time at"
-              + " which an I/O should have started, even if it had to wait for others: a stall is not hidden by"
-              + " omitting the I/Os that it delayed (coordinated omission).")
+          "At most so many I/Os per second by all jobs, started at fixed times. Latency then counts"
+              + " from the time at which an I/O should have started, even if it had to wait for"
+              + " others: a stall is not hidden by omitting the I/Os that it delayed (coordinated"
+              + " omission).")
   @Nullable Double rate;
 
   @Option(
       names = "--verify",
       description =
-          "Write blocks that say their address, seed and generation, with a checksum, and read all of them back"
-              + " afterwards; with a pattern that reads, check blocks that an earlier run wrote so. Takes time of"
-              + " the jobs.")
+          "Write blocks that say their address, seed and generation, with a checksum, and read all"
+              + " of them back afterwards; with a pattern that reads, check blocks that an earlier"
+              + " run wrote so. Takes time of the jobs.")
   boolean verify;
 
   @Option(
       names = "--seed",
       paramLabel = "N",
       description =
-          "Start of the random order and content; told when none is given. With --verify of a pattern that reads:"
-              + " the seed that the blocks were written with.")
+          "Start of the random order and content; told when none is given. With --verify of a"
+              + " pattern that reads: the seed that the blocks were written with.")
   @Nullable Long seed;
 
   @Option(
@@ -130,8 +135,8 @@ final class NvmeBench extends NvmeCommand.OnController {
       names = "--reconnect",
       paramLabel = "TIME",
       description =
-          "For a device behind a socket: when its server is lost, try for so long to reach it again, and go on. I/Os"
-              + " that were in flight fail.",
+          "For a device behind a socket: when its server is lost, try for so long to reach it"
+              + " again, and go on. I/Os that were in flight fail.",
       converter = TimeSpan.class)
   @Nullable Duration reconnect;
 
@@ -139,7 +144,8 @@ final class NvmeBench extends NvmeCommand.OnController {
       names = "--plot",
       paramLabel = "FILE",
       description =
-          "Also draw latency by percentile, and IOPS over time, into this file: .svg or .png.")
+          "Also draw latency by percentile, and IOPS over time, into this file: .svg or .png; - for"
+              + " an SVG on standard output, with the result among the messages.")
   @Nullable Path plot;
 
   @Spec @Nullable CommandSpec spec;
@@ -158,7 +164,8 @@ final class NvmeBench extends NvmeCommand.OnController {
   private void checkOptions() {
     require(depth >= 1 && depth <= MOST_COMMANDS, "--depth is 1 to " + MOST_COMMANDS);
     require(jobs >= 1 && jobs <= MOST_JOBS, "--jobs is 1 to " + MOST_JOBS);
-    require(rate == null || rate > 0, "--rate is more than 0");
+    require(
+        rate == null || (rate > 0 && rate <= MOST_IOPS), "--rate is more than 0, and 1e9 at most");
     require(time == null || time.isPositive(), "--time is more than 0");
     require(reconnect == null || reconnect.isPositive(), "--reconnect is more than 0");
     require(
@@ -169,6 +176,9 @@ final class NvmeBench extends NvmeCommand.OnController {
     if (plot != null) {
       var wrong = Plot.refusal(plot);
       require(wrong.isEmpty(), wrong);
+      require(
+          !StandardOutput.isMeantBy(plot) || !main().output().isJson(),
+          "--json and a picture exclude each other on standard output");
     }
   }
 
@@ -235,15 +245,16 @@ final class NvmeBench extends NvmeCommand.OnController {
       document.putAll(report.json());
       output.json(document);
     } else {
-      output.line(NvmeCommand.title(device, controller));
-      report.print(output);
+      var text = plot != null && StandardOutput.isMeantBy(plot) ? output.amongMessages() : output;
+      text.line(NvmeCommand.title(device, controller));
+      report.print(text);
     }
-    if (plot != null) {
+    if (plot != null && report.whyNothing().isEmpty()) {
       var title = "%s on %s".formatted(device.name(), host);
-      Plot.write(plot, new BenchPlot(title, controller.identify().model(), report).scene());
+      Plot.write(output, plot, new BenchPlot(title, controller.identify().model(), report).scene());
     }
     output.out().flush();
-    report.requireNoErrors();
+    report.requireSuccess();
   }
 
   private void requireBlank(

@@ -65,9 +65,14 @@ final class NvmeCommand implements Runnable {
         converter = DeviceName.Converter.class)
     @Nullable DeviceName name;
 
+    /** The command that this is a part of. */
+    Main main() {
+      return Objects.requireNonNull(Objects.requireNonNull(nvme).main);
+    }
+
     @Override
     public void run() {
-      var command = Objects.requireNonNull(Objects.requireNonNull(nvme).main);
+      var command = main();
       try (var opened = command.openDevice(Objects.requireNonNull(name), policy, connection());
           var controller = NvmeController.open(opened.device(), options())) {
         run(command.output(), opened.host(), opened.device(), controller);
@@ -196,8 +201,24 @@ final class NvmeCommand implements Runnable {
         names = "--output",
         paramLabel = "FILE",
         required = true,
-        description = "Where the data go.")
+        description = "Where the data go; - for standard output.")
     @Nullable Path file;
+
+    @Spec @Nullable CommandSpec spec;
+
+    private boolean isPiped() {
+      return StandardOutput.isMeantBy(Objects.requireNonNull(file));
+    }
+
+    @Override
+    public void run() {
+      if (isPiped() && main().output().isJson()) {
+        throw new ParameterException(
+            Objects.requireNonNull(spec).commandLine(),
+            "--json and data exclude each other on standard output");
+      }
+      super.run();
+    }
 
     @Override
     void run(
@@ -210,7 +231,7 @@ final class NvmeCommand implements Runnable {
       var target = Objects.requireNonNull(file);
       long perChunk = CHUNK / namespace.blockSize();
       try (var buffer = device.dmaSpace().allocate(CHUNK);
-          OutputStream to = Files.newOutputStream(target)) {
+          OutputStream to = isPiped() ? main().binaryOutput() : Files.newOutputStream(target)) {
         for (long done = 0; done < blocks; done += perChunk) {
           int count = (int) Math.min(perChunk, blocks - done);
           namespace.read(firstBlock + done, count, buffer, 0);
@@ -221,9 +242,16 @@ final class NvmeCommand implements Runnable {
                   .toArray(ValueLayout.JAVA_BYTE));
         }
       } catch (IOException e) {
-        throw new CommandFailure("writing " + target + " failed", e);
+        throw new CommandFailure(
+            "writing %s failed".formatted(isPiped() ? StandardOutput.NAME : target), e);
       }
-      report(output, host, device, controller, "bytesRead", blocks * namespace.blockSize());
+      report(
+          isPiped() ? output.amongMessages() : output,
+          host,
+          device,
+          controller,
+          "bytesRead",
+          blocks * namespace.blockSize());
     }
   }
 

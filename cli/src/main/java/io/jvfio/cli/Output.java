@@ -11,6 +11,11 @@ import java.io.PrintWriter;
  */
 record Output(PrintWriter out, PrintWriter err, boolean isJson) {
 
+  /** The same as text among the messages, where something else goes to standard output. */
+  Output amongMessages() {
+    return new Output(err, err, false);
+  }
+
   /** Prints the result as JSON; see {@link Json} for what it may consist of. */
   void json(Object document) {
     Json.write(out, document);

@@ -12,12 +12,15 @@ final class Plot {
 
   /** Why no picture can be written into a file of this name; empty if one can. */
   static String refusal(Path file) {
+    if (StandardOutput.isMeantBy(file)) {
+      return "";
+    }
     var name = String.valueOf(file.getFileName()).toLowerCase(Locale.ROOT);
     if (name.endsWith(".svg")) {
       return "";
     }
     if (!name.endsWith(".png")) {
-      return "a picture is FILE.svg or FILE.png, not " + file;
+      return "a picture is FILE.svg or FILE.png, or - for an SVG on standard output, not " + file;
     }
     return ModuleLayer.boot().findModule("java.desktop").isPresent()
         ? ""
@@ -29,7 +32,11 @@ final class Plot {
    *
    * @throws CommandFailure if it cannot be written
    */
-  static void write(Path file, Scene scene) {
+  static void write(Output output, Path file, Scene scene) {
+    if (StandardOutput.isMeantBy(file)) {
+      output.out().print(SvgScene.of(scene));
+      return;
+    }
     try {
       Files.write(file, encoded(file, scene));
     } catch (IOException e) {

@@ -19,16 +19,31 @@ final class PrintCommand implements Runnable {
   @ParentCommand @Nullable UserCommand user;
   @Mixin MessageOptions messages = new MessageOptions();
 
-  @Parameters(paramLabel = "FILE", description = "What 'tap --record' or 'record' has written.")
+  @Parameters(
+      paramLabel = "FILE",
+      description =
+          "What 'tap --record' or 'record' has written; - for standard input, such as that of"
+              + " 'record -'.")
   @Nullable Path file;
 
   @Override
   public void run() {
-    var output = Objects.requireNonNull(user).output();
-    try (var recording = UserRecording.open(Objects.requireNonNull(file))) {
-      boolean isWhole = recording.replayTo(messages.printer(output, recording.order()));
-      if (!isWhole) {
-        output.err().println("jvfio: the last record of " + file + " is not whole and left out");
+    var main = Objects.requireNonNull(user).main();
+    var output = main.output();
+    var path = Objects.requireNonNull(file);
+    boolean isPiped = StandardOutput.isMeantBy(path);
+    var name = isPiped ? "standard input" : path.toString();
+    try (var recording =
+        isPiped ? UserRecording.read(name, main.input()) : UserRecording.open(path)) {
+      var cut =
+          recording.replayTo(
+              messages.printer(output, recording.order()), MessagePrinter.MOST_BYTES);
+      if (cut.isPresent()) {
+        output
+            .err()
+            .println(
+                "jvfio: the last record of %s, at byte %d, is not whole and left out"
+                    .formatted(name, cut.getAsLong()));
       }
     } catch (IOException e) {
       throw new CommandFailure("the recording cannot be read", e);

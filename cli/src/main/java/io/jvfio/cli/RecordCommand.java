@@ -8,30 +8,50 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
+import picocli.CommandLine.Spec;
 
 /** {@code jvfio user record}. */
 @Command(
     name = "record",
     description = {
       "Stand between clients and a server, and keep every message in a file.",
-      "The same as 'tap --record FILE', with a line for each connection instead of one for each message."
+      "The same as 'tap --record FILE', with a line for each connection instead of one for each"
+          + " message."
     },
     mixinStandardHelpOptions = true)
 final class RecordCommand implements Runnable {
   @ParentCommand @Nullable UserCommand user;
 
-  @Parameters(paramLabel = "FILE", index = "0", description = "Where the messages are kept.")
+  @Spec @Nullable CommandSpec spec;
+
+  @Parameters(
+      paramLabel = "FILE",
+      index = "0",
+      description =
+          "Where the messages are kept: a new file of mode 0600, or - for standard output.")
   @Nullable Path file;
 
   @Mixin TapCommand.TapPaths paths = new TapCommand.TapPaths();
 
   @Override
   public void run() {
-    var output = Objects.requireNonNull(user).output();
+    var main = Objects.requireNonNull(user).main();
+    var output = main.output();
+    boolean isPiped = StandardOutput.isMeantBy(Objects.requireNonNull(file));
+    if (isPiped && output.isJson()) {
+      throw new ParameterException(
+          Objects.requireNonNull(spec).commandLine(),
+          "--json and a recording exclude each other on standard output");
+    }
+    if (isPiped) {
+      output = output.amongMessages();
+    }
     var counter = new Counter(output);
-    paths.run(output, Objects.requireNonNull(file), Optional.of(counter));
+    paths.run(main, output, Objects.requireNonNull(file), Optional.of(counter));
     if (output.isJson()) {
       output.json(
           Json.object(
@@ -64,7 +84,7 @@ final class RecordCommand implements Runnable {
     @Override
     public void message(TapMessage message) {
       messages++;
-      bytes += message.bytes().length;
+      bytes += message.byteSize();
     }
 
     @Override

@@ -23,9 +23,9 @@ import picocli.CommandLine.Spec;
     name = "replay",
     description = {
       "Play one side of a recording, and tell where the other side does not do what was recorded.",
-      "The client's side is played to a server, or with --as-server the server's side to clients. Descriptors are made"
-          + " anew: memory of the recorded size with nothing in it, and eventfds. Exit status 1 if there are"
-          + " differences."
+      "The client's side is played to a server, or with --as-server the server's side to clients."
+          + " Descriptors are made anew: memory of the recorded size with nothing in it, and"
+          + " eventfds. Exit status 1 if there are differences."
     },
     mixinStandardHelpOptions = true)
 final class ReplayCommand implements Callable<Integer> {
@@ -54,7 +54,8 @@ final class ReplayCommand implements Callable<Integer> {
   @Option(
       names = "--ignore-data",
       description =
-          "Leave out data of the device and the room that is kept for them, which may differ from run to run.")
+          "Leave out data of the device and the room that is kept for them, which may differ from"
+              + " run to run.")
   boolean ignoreData;
 
   @Option(
@@ -69,6 +70,11 @@ final class ReplayCommand implements Callable<Integer> {
     if (patience < 1) {
       throw new ParameterException(
           Objects.requireNonNull(spec).commandLine(), "--patience: at least 1 second");
+    }
+    if (StandardOutput.isMeantBy(Objects.requireNonNull(file))) {
+      throw new ParameterException(
+          Objects.requireNonNull(spec).commandLine(),
+          "a recording is read more than once to be played: it has to be a file");
     }
     ReplayReport report;
     try (var recording = UserRecording.open(Objects.requireNonNull(file))) {

@@ -15,35 +15,47 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
+import picocli.CommandLine.Spec;
 
 /** {@code jvfio user tap}. */
 @Command(
     name = "tap",
     description = {
       "Stand between clients and a server, and print every message.",
-      "Clients connect to LISTEN, and each is connected to the server at CONNECT. Every byte and descriptor is passed"
-          + " on as it came. Ends with Ctrl-C. With --json, each message is an object in a line of its own."
+      "Clients connect to LISTEN, and each is connected to the server at CONNECT. Every byte and"
+          + " descriptor is passed on as it came. Ends with Ctrl-C. With --json, each message is an"
+          + " object in a line of its own."
     },
     mixinStandardHelpOptions = true)
 final class TapCommand implements Runnable {
   @ParentCommand @Nullable UserCommand user;
+  @Spec @Nullable CommandSpec spec;
   @Mixin MessageOptions messages = new MessageOptions();
   @Mixin TapPaths paths = new TapPaths();
 
   @Option(
       names = "--record",
       paramLabel = "FILE",
-      description = "Keep the messages in a file, too.")
+      description = "Keep the messages in a file, too, a new one of mode 0600.")
   @Nullable Path recording;
 
   @Override
   public void run() {
-    var output = Objects.requireNonNull(user).output();
+    var main = Objects.requireNonNull(user).main();
+    var output = main.output();
+    if (recording != null && StandardOutput.isMeantBy(recording)) {
+      throw new ParameterException(
+          Objects.requireNonNull(spec).commandLine(),
+          "--record -: the messages are printed to standard output; 'jvfio user record -' prints"
+              + " none");
+    }
     var printer = messages.printer(output, ByteOrder.nativeOrder());
-    paths.run(output, recording, Optional.of(printer));
+    paths.run(main, output, recording, Optional.of(printer));
     output.out().flush();
   }
 
@@ -70,8 +82,8 @@ final class TapCommand implements Runnable {
     int connections = Integer.MAX_VALUE;
 
     /** Taps until it is told to end, or has seen as many connections as were asked for. */
-    void run(Output output, @Nullable Path recording, Optional<TapObserver> printer) {
-      try (var writer = recording == null ? null : RecordingWriter.create(recording)) {
+    void run(Main main, Output output, @Nullable Path recording, Optional<TapObserver> printer) {
+      try (var writer = recording == null ? null : open(main, recording)) {
         var observer = new Both(Optional.ofNullable(writer), printer);
         var path = Objects.requireNonNull(listen);
         try (var tap = UserTap.listen(path, Objects.requireNonNull(connect), observer);
@@ -85,6 +97,12 @@ final class TapCommand implements Runnable {
         throw new CommandFailure("the recording cannot be written", e);
       }
     }
+  }
+
+  private static RecordingWriter open(Main main, Path recording) throws IOException {
+    return StandardOutput.isMeantBy(recording)
+        ? RecordingWriter.to(StandardOutput.NAME, main.binaryOutput())
+        : RecordingWriter.create(recording);
   }
 
   /** First kept, then printed. */

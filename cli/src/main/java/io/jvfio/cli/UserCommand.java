@@ -37,6 +37,11 @@ final class UserCommand implements Runnable {
 
   /** Where results go. */
   Output output() {
-    return Objects.requireNonNull(main).output();
+    return main().output();
+  }
+
+  /** The command that this is a part of. */
+  Main main() {
+    return Objects.requireNonNull(main);
   }
 }

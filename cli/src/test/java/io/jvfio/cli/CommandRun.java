@@ -5,6 +5,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.jvfio.sim.HostOptions;
 import io.jvfio.sim.SimulatedHosts;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.InputStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.util.stream.StreamSupport;
@@ -15,8 +18,14 @@ import java.util.stream.StreamSupport;
  * @param status the exit status
  * @param out standard output
  * @param err standard error
+ * @param binary standard output that is no text
  */
-record CommandRun(int status, String out, String err) {
+@SuppressWarnings("ArrayRecordComponent") // looked at once, and not compared
+record CommandRun(int status, String out, String err, byte[] binary) {
+  /** A run of whose output all is text. */
+  CommandRun(int status, String out, String err) {
+    this(status, out, err, new byte[0]);
+  }
 
   /** Runs the command as a user would. */
   static CommandRun of(String... args) {
@@ -37,11 +46,21 @@ record CommandRun(int status, String out, String err) {
     return run(_ -> host, args);
   }
 
+  /** Runs the command with something to read. */
+  static CommandRun reading(byte[] input, String... args) {
+    return run(HostOpener.STANDARD, new ByteArrayInputStream(input), args);
+  }
+
   private static CommandRun run(HostOpener opener, String... args) {
+    return run(opener, InputStream.nullInputStream(), args);
+  }
+
+  private static CommandRun run(HostOpener opener, InputStream input, String... args) {
     var out = new StringWriter();
     var err = new StringWriter();
-    int status = Main.run(opener, new PrintWriter(out), new PrintWriter(err), args);
-    return new CommandRun(status, out.toString(), err.toString());
+    var binary = new ByteArrayOutputStream();
+    int status = Main.run(opener, input, binary, new PrintWriter(out), new PrintWriter(err), args);
+    return new CommandRun(status, out.toString(), err.toString(), binary.toByteArray());
   }
 
   /** The address of the first NVMe controller of a simulated host. */

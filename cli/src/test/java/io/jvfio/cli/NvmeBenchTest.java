@@ -1,6 +1,7 @@
 package io.jvfio.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.data.Percentage.withPercentage;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -241,6 +242,75 @@ class NvmeBenchTest {
     // A machine that is busy elsewhere makes up for it later, so there is no more than a little
     // beyond the rate, and less only if it never came to it.
     assertThat(run.json().get("ios").asLong()).isBetween(200L, 620L);
+  }
+
+  @Test
+  void saysThatNothingWasMeasuredAndWhy() {
+    var run = bench(HOST, "--rate", "0.01", "--warmup", "100ms", "--time", "1ms");
+    assertThat(run.status()).isEqualTo(1);
+    assertThat(run.err()).startsWith("jvfio: nothing was measured: at 0.01 IOPS there is an I/O");
+    assertThat(run.out()).contains("Nothing was measured: ").doesNotContain("MB/s");
+
+    var asJson = bench(HOST, "--json", "--rate", "0.01", "--warmup", "100ms", "--time", "1ms");
+    assertThat(asJson.status()).isEqualTo(1);
+    var json = asJson.json();
+    assertThat(json.get("measured").asBoolean()).isFalse();
+    assertThat(json.get("whyNothing").asText()).startsWith("at 0.01 IOPS");
+    assertThat(json.get("ios").asLong()).isZero();
+    assertThat(json.get("bytes").asLong()).isZero();
+    assertThat(json.get("iops").isNull()).isTrue();
+    assertThat(json.get("bytesPerSecond").isNull()).isTrue();
+  }
+
+  @Test
+  void saysThatItWasInterruptedBeforeItMeasured() {
+    try (var simulated = SimulatedHosts.open(HOST);
+        var device =
+            VfioHost.of("sim:" + HOST, simulated.kernel())
+                .open(PciAddress.parse(CommandRun.controller(HOST)));
+        var controller = NvmeController.open(device)) {
+      var clock = new BenchClock();
+      clock.interrupt();
+      var plan =
+          new BenchPlan(
+              BenchPattern.RANDREAD,
+              new SizeRange(4096, 4096),
+              1,
+              2,
+              OptionalLong.of(1 << 20),
+              OptionalLong.of(Duration.ofHours(1).toNanos()),
+              OptionalLong.empty(),
+              Duration.ofHours(1).toNanos(),
+              OptionalDouble.empty(),
+              false,
+              OptionalLong.empty(),
+              1,
+              false,
+              false);
+      var output =
+          new Output(
+              new PrintWriter(new StringWriter()), new PrintWriter(new StringWriter()), false);
+      var namespace = controller.namespace(1);
+      var result =
+          new BenchRun(plan, clock, new Progress(output))
+              .run(device.dmaSpace(), controller, namespace);
+      var report = new BenchReport(plan, result, namespace, true);
+      assertThat(report.whyNothing())
+          .contains("the run was interrupted before the measurement began");
+      assertThatThrownBy(report::requireSuccess)
+          .isInstanceOf(CommandFailure.class)
+          .hasMessageContaining("nothing was measured");
+    }
+  }
+
+  @Test
+  void drawsToStandardOutputWhereItIsToldTo() {
+    var run = bench(HOST, "--size", "64k", "--plot", "-");
+    assertThat(run.status()).isZero();
+    assertThat(run.out()).contains("<svg").doesNotContain("Heap allocated");
+    assertThat(run.err()).contains("JOB", "MB/s");
+    assertThat(Path.of("-")).doesNotExist();
+    assertThat(bench(HOST, "--json", "--plot", "-").status()).isEqualTo(2);
   }
 
   @Test

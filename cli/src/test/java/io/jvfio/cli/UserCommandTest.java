@@ -156,6 +156,50 @@ class UserCommandTest {
   }
 
   @Test
+  void recordsToStandardOutputAndPrintsStandardInput() throws Exception {
+    var recorded =
+        whileShown(
+            "tap", "user", "record", "-", path("tap"), path("server"), "--connections", "1");
+    assertThat(recorded.status()).as(recorded.err()).isZero();
+    assertThat(recorded.out()).isEmpty();
+    assertThat(recorded.err()).contains("connection 1 from");
+    assertThat(Path.of("-")).doesNotExist();
+
+    var recording = recorded.binary();
+    var printed = CommandRun.reading(recording, "user", "print", "-");
+    assertThat(printed.err()).isEmpty();
+    assertThat(printed.out()).contains("VERSION reply", "disconnected");
+
+    var cut = Arrays.copyOf(recording, recording.length - 1);
+    assertThat(CommandRun.reading(cut, "user", "print", "-").err())
+        .matches(
+            "jvfio: the last record of standard input, at byte \\d+, is not whole and left out\n");
+  }
+
+  @Test
+  void refusesWhatWouldMixOnStandardOutput() {
+    for (var command :
+        List.of(
+            List.of("--json", "user", "record", "-", path("tap"), path("server")),
+            List.of("user", "tap", path("tap"), path("server"), "--record", "-"),
+            List.of("user", "replay", "-", path("server")))) {
+      var run = CommandRun.of(command.toArray(String[]::new));
+      assertThat(run.status()).as(command.toString()).isEqualTo(2);
+    }
+    assertThat(Path.of("-")).doesNotExist();
+  }
+
+  @Test
+  void writesNoRecordingWhereALinkLeads() throws IOException {
+    Files.createSymbolicLink(directory.resolve("link"), directory.resolve("target"));
+    var run = CommandRun.of("user", "record", path("link"), path("tap"), path("server"));
+    assertThat(run.status()).isEqualTo(1);
+    assertThat(run.err())
+        .contains("the recording cannot be written: " + path("link") + " is a symbolic link");
+    assertThat(directory.resolve("target")).doesNotExist();
+  }
+
+  @Test
   void tellsInWhatAnotherServerDiffers() throws Exception {
     tap("--record", path("file"));
     try (var other = new EduModel();

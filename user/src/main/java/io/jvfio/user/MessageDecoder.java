@@ -124,22 +124,42 @@ public final class MessageDecoder {
    */
   public DecodedMessage decode(
       MessageDirection direction, byte[] message, List<MessageDescriptor> descriptors, long nanos) {
+    return decode(direction, message, message.length, descriptors, nanos);
+  }
+
+  /**
+   * Takes the next message apart, which went past a tap. Of one that is not whole, the fields are
+   * those that its beginning has.
+   */
+  public DecodedMessage decode(TapMessage message) {
+    return decode(
+        message.direction(),
+        message.bytes(),
+        message.byteSize(),
+        message.descriptors(),
+        message.nanos());
+  }
+
+  private DecodedMessage decode(
+      MessageDirection direction,
+      byte[] message,
+      int byteSize,
+      List<MessageDescriptor> descriptors,
+      long nanos) {
     var problems = new ArrayList<String>();
     if (message.length < Header.SIZE) {
-      problems.add(
-          "%s, and a header has %d".formatted(MessageText.bytes(message.length), Header.SIZE));
+      problems.add("%s, and a header has %d".formatted(MessageText.bytes(byteSize), Header.SIZE));
       List<MessageField> fields =
           message.length == 0
               ? List.of()
-              : List.of(
-                  new MessageField("bytes", new MessageValue.Data(message, 0, message.length)));
+              : List.of(new MessageField("bytes", new MessageValue.Data(message, 0, byteSize)));
       return new DecodedMessage(
           direction,
           DecodedMessage.Type.UNKNOWN,
           0,
           0,
           "bytes",
-          message.length,
+          byteSize,
           List.of(),
           Optional.empty(),
           fields,
@@ -153,7 +173,7 @@ public final class MessageDecoder {
     long told = Integer.toUnsignedLong(header.getInt(4));
     int flags = header.getInt(8);
     int errno = header.getInt(12);
-    if (told != message.length) {
+    if (told != byteSize) {
       problems.add("tells of %s".formatted(MessageText.bytes(told)));
     }
     var type =
@@ -175,7 +195,7 @@ public final class MessageDecoder {
       sent(direction, id, number, nanos);
     }
     checkDirection(command, type, direction, problems);
-    var in = new PayloadReader(message, Header.SIZE, message.length, order, problems);
+    var in = new PayloadReader(message, Header.SIZE, byteSize, order, problems);
     if (isError) {
       if (in.left() > 0) {
         in.problem("an error with a payload of " + MessageText.bytes(in.left()));
@@ -195,7 +215,7 @@ public final class MessageDecoder {
         id,
         number,
         command == null ? "command " + number : command.name(),
-        message.length,
+        byteSize,
         flagNames,
         isError ? Optional.of(Errno.of(errno)) : Optional.empty(),
         in.fields(),

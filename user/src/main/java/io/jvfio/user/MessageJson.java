@@ -96,9 +96,31 @@ final class MessageJson {
       json.writeString(problem);
     }
     json.writeEndArray();
+    long leftOut = message.fields().stream().mapToLong(field -> leftOut(field.value())).sum();
+    if (leftOut > 0) {
+      json.writeNumberField("bytesLeftOut", leftOut);
+    }
     if (message.roundTripNanos().isPresent()) {
       json.writeNumberField("roundTripNanos", message.roundTripNanos().getAsLong());
     }
+  }
+
+  private static long leftOut(MessageValue value) {
+    return switch (value) {
+      case MessageValue.Data data -> data.leftOut();
+      case MessageValue.Group(var fields) ->
+          fields.stream().mapToLong(field -> leftOut(field.value())).sum();
+      case MessageValue.Entries entries ->
+          entries.entries().stream().mapToLong(MessageJson::leftOut).sum();
+      case MessageValue.Count _,
+          MessageValue.ByteCount _,
+          MessageValue.Address _,
+          MessageValue.Named _,
+          MessageValue.Bits _,
+          MessageValue.Words _,
+          MessageValue.Json _ ->
+          0;
+    };
   }
 
   private static void write(JsonGenerator json, MessageValue value) throws IOException {

@@ -110,11 +110,17 @@ public sealed interface MessageValue {
   final class Data implements MessageValue {
     private static final int SHORT = 16;
 
+    /** As many are given as text at most. */
+    private static final int MOST = 1 << 20;
+
     private final byte[] bytes;
     private final int from;
     private final int to;
 
-    /** The bytes of a message from one place to another; the message must not change. */
+    /**
+     * The bytes of a message from one place to another, which may be behind those that are there;
+     * the message must not change.
+     */
     Data(byte[] message, int from, int to) {
       this.bytes = message;
       this.from = from;
@@ -126,27 +132,52 @@ public sealed interface MessageValue {
       return to - from;
     }
 
-    /** A copy of them. */
+    /** Where those begin that are there. */
+    private int begin() {
+      return Math.min(from, bytes.length);
+    }
+
+    private int end() {
+      return Math.min(to, bytes.length);
+    }
+
+    /** A copy of them; of a message that is not whole, of those that are there. */
     public byte[] toBytes() {
-      return Arrays.copyOfRange(bytes, from, to);
+      return Arrays.copyOfRange(bytes, begin(), end());
+    }
+
+    private int endOfText(int most) {
+      return Math.min(end(), begin() + most);
+    }
+
+    /** How many of them are not given as text even where they are given whole. */
+    int leftOut() {
+      return byteSize() - (endOfText(MOST) - begin());
     }
 
     @Override
     public String text(boolean isWhole) {
-      int end = isWhole ? to : Math.min(to, from + SHORT);
-      var dump = "[" + MessageText.dump(bytes, from, end) + (end < to ? " \u2026]" : "]");
-      return end < to ? dump + " " + MessageText.bytes(byteSize()) : dump;
+      int end = endOfText(isWhole ? MOST : SHORT);
+      var dump = "[" + MessageText.dump(bytes, begin(), end);
+      if (end - begin() == byteSize()) {
+        return dump + "]";
+      }
+      return isWhole
+          ? "%s \u2026 %s left out] %s"
+              .formatted(dump, MessageText.bytes(leftOut()), MessageText.bytes(byteSize()))
+          : dump + " \u2026] " + MessageText.bytes(byteSize());
     }
 
     /** Two digits for each byte, with nothing between them. */
     String hex() {
-      return HexFormat.of().formatHex(bytes, from, to);
+      return HexFormat.of().formatHex(bytes, begin(), endOfText(MOST));
     }
 
     @Override
     public boolean equals(@Nullable Object other) {
       return other instanceof Data data
-          && Arrays.equals(bytes, from, to, data.bytes, data.from, data.to);
+          && byteSize() == data.byteSize()
+          && Arrays.equals(bytes, begin(), end(), data.bytes, data.begin(), data.end());
     }
 
     @Override

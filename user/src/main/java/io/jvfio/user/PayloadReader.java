@@ -9,7 +9,8 @@ import java.util.function.LongFunction;
 
 /**
  * Reads a payload field by field. Where it ends too early that is a problem, told once, and what
- * would come after is left out: nothing is thrown, whatever the bytes are.
+ * would come after is left out: nothing is thrown, whatever the bytes are. Of a payload whose bytes
+ * are not all there, what is missing is left out, too, and no problem.
  */
 final class PayloadReader {
   /** How many entries of an array are kept; a message can have millions. */
@@ -23,7 +24,10 @@ final class PayloadReader {
   private int at;
   private boolean isCut;
 
-  /** Reads the bytes from one place to another; what is wrong is added to {@code problems}. */
+  /**
+   * Reads the bytes from one place to another, which may be behind the last that is there; what is
+   * wrong is added to {@code problems}.
+   */
   PayloadReader(byte[] bytes, int from, int to, ByteOrder order, List<String> problems) {
     this.bytes = bytes;
     this.view = ByteBuffer.wrap(bytes).order(order);
@@ -62,6 +66,10 @@ final class PayloadReader {
     if (left() < width) {
       isCut = true;
       problem((left() == 0 ? "ends before " : "ends within ") + name);
+      return 0;
+    }
+    if (at > bytes.length - width) {
+      isCut = true;
       return 0;
     }
     long value =
@@ -212,10 +220,10 @@ final class PayloadReader {
 
   /** The text that is left, without the NUL at its end. */
   String text() {
-    int to = end;
-    if (to > at && bytes[to - 1] == 0) {
+    int to = Math.min(end, bytes.length);
+    if (to == end && to > at && bytes[to - 1] == 0) {
       to--;
-    } else if (to > at) {
+    } else if (to == end && to > at) {
       problem("the text has no NUL at its end");
     }
     var text = new String(bytes, at, to - at, java.nio.charset.StandardCharsets.UTF_8);

@@ -7,50 +7,53 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.Channels;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
-import java.util.Set;
 
 /**
  * Keeps what goes past a {@link UserTap} in a file, which {@link UserRecording} reads. Messages
- * carry what a guest has in memory and on disk, so a new file is its owner's only.
+ * carry what a guest has in memory and on disk, so the file is its owner's only, and a name that
+ * somebody else may have put there leads nowhere.
  */
 // The order of kinds is a part of the format; buffers are allocated here, so their arrays are they.
 @SuppressWarnings({"EnumOrdinal", "ByteBufferBackingArray"})
 public final class RecordingWriter implements TapObserver, AutoCloseable {
   private static final int BUFFER = 1 << 20;
 
-  private final Path file;
+  private final String name;
   private final OutputStream out;
 
-  private RecordingWriter(Path file, OutputStream out) {
-    this.file = file;
-    this.out = out;
+  private RecordingWriter(String name, OutputStream out) {
+    this.name = name;
+    this.out = new BufferedOutputStream(out, BUFFER);
   }
 
   /**
-   * Begins a recording; a file of that name is overwritten.
+   * Begins a recording in a new file of mode 0600. A file that has the name already loses it: who
+   * has it open sees nothing of the recording. A pipe or a character device is written to.
    *
-   * @throws IOException if it cannot be written
+   * @throws IOException if it cannot be written, or there is a symbolic link
    */
   public static RecordingWriter create(Path file) throws IOException {
-    var channel =
-        FileChannel.open(
-            file,
-            Set.of(
-                StandardOpenOption.CREATE,
-                StandardOpenOption.TRUNCATE_EXISTING,
-                StandardOpenOption.WRITE),
-            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
-    var writer =
-        new RecordingWriter(
-            file, new BufferedOutputStream(Channels.newOutputStream(channel), BUFFER));
+    return begin(file.toString(), Channels.newOutputStream(PrivateFile.open(file)));
+  }
+
+  /**
+   * Begins a recording in what is open already, such as standard output.
+   *
+   * @param name what messages call it
+   * @param out closed with the recording
+   * @throws UncheckedIOException if it cannot be written
+   */
+  public static RecordingWriter to(String name, OutputStream out) {
+    return begin(name, out);
+  }
+
+  private static RecordingWriter begin(String name, OutputStream out) {
+    var writer = new RecordingWriter(name, out);
     var header = little(RecordingFormat.FILE_HEADER);
     header.putLong(RecordingFormat.MAGIC);
     header.putInt(RecordingFormat.VERSION);
@@ -80,9 +83,15 @@ public final class RecordingWriter implements TapObserver, AutoCloseable {
    * {@inheritDoc}
    *
    * @throws UncheckedIOException if it cannot be written
+   * @throws IllegalArgumentException if the message is not whole
    */
   @Override
   public void message(TapMessage message) {
+    if (!message.isWhole()) {
+      throw new IllegalArgumentException(
+          "%d of %d bytes are no message to be kept"
+              .formatted(message.bytes().length, message.byteSize()));
+    }
     int flags =
         (message.direction() == MessageDirection.TO_CLIENT ? RecordingFormat.TO_CLIENT : 0)
             | (message.isTwin() ? RecordingFormat.TWIN : 0);
@@ -178,7 +187,7 @@ public final class RecordingWriter implements TapObserver, AutoCloseable {
 
   private UncheckedIOException failed(IOException e) {
     return new UncheckedIOException(
-        "writing the recording " + file + " failed: " + e.getMessage(), e);
+        "writing the recording " + name + " failed: " + e.getMessage(), e);
   }
 
   /** Writes what is left to write, and closes the file. */

@@ -1,6 +1,7 @@
 package io.jvfio.user;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -9,35 +10,34 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A recording that a {@link RecordingWriter} made. What it says of itself is not trusted: no memory
  * is taken for a length before the file is known to have it.
  *
- * <p>The messages stay in the file until they are wanted. One thread at a time.
+ * <p>The messages stay in the file: memory is taken for one at a time, however many there are. One
+ * thread at a time.
  */
 public final class UserRecording implements AutoCloseable {
-  /** How many records are kept in an index; streaming has no such bound. */
-  private static final int MAX_INDEX = 1 << 22;
+  /** Long enough for all that the protocol has beside data. */
+  private static final int LEAST = 64 << 10;
 
-  private final Path path;
-  private final FileChannel file;
+  private static final int PIECE = 64 << 10;
+
+  private final RecordingSource source;
   private final ByteOrder order;
   private final Instant start;
 
-  private UserRecording(Path path, FileChannel file, ByteOrder order, Instant start) {
-    this.path = path;
-    this.file = file;
+  private UserRecording(RecordingSource source, ByteOrder order, Instant start) {
+    this.source = source;
     this.order = order;
     this.start = start;
   }
 
   /** What a record tells. */
-  public enum Kind {
+  enum Kind {
     /** A client connected. */
     CONNECTED,
     /** A message went past. */
@@ -58,7 +58,7 @@ public final class UserRecording implements AutoCloseable {
    * @param position where its bytes are in the file
    * @param byteSize how many they are
    */
-  public record Entry(
+  record Entry(
       Kind kind,
       int connection,
       long nanos,
@@ -68,7 +68,7 @@ public final class UserRecording implements AutoCloseable {
       long position,
       int byteSize) {
     /** Copies the list. */
-    public Entry {
+    Entry {
       descriptors = List.copyOf(descriptors);
     }
   }
@@ -81,134 +81,51 @@ public final class UserRecording implements AutoCloseable {
   public static UserRecording open(Path path) throws IOException {
     var file = FileChannel.open(path, StandardOpenOption.READ);
     try {
-      return read(path, file);
+      return read(new RecordingSource.OfFile(path.toString(), file));
     } catch (IOException | RuntimeException e) {
       file.close();
       throw e;
     }
   }
 
-  private static UserRecording read(Path path, FileChannel file) throws IOException {
-    long size = file.size();
-    if (size < RecordingFormat.FILE_HEADER) {
-      throw new IOException(path + " is no recording: it has " + MessageText.bytes(size));
+  /**
+   * Begins to read a recording that comes through a pipe or the like. It can be gone through once,
+   * by {@link #replayTo}, and not be played by {@link UserReplay}.
+   *
+   * @param name what messages call it
+   * @param in stays the caller's
+   * @throws IOException if it cannot be read, or is no recording
+   */
+  public static UserRecording read(String name, InputStream in) throws IOException {
+    return read(new RecordingSource.OfStream(name, in));
+  }
+
+  private static UserRecording read(RecordingSource source) throws IOException {
+    var header = ByteBuffer.allocate(RecordingFormat.FILE_HEADER).order(ByteOrder.LITTLE_ENDIAN);
+    while (header.hasRemaining()) {
+      if (source.read(header, header.position()) < 0) {
+        throw new IOException(
+            source.name() + " is no recording: it has " + MessageText.bytes(header.position()));
+      }
     }
-    var header = bytes(file, 0, RecordingFormat.FILE_HEADER);
+    header.flip();
     if (header.getLong() != RecordingFormat.MAGIC) {
-      throw new IOException(path + " is no recording: it begins with something else");
+      throw new IOException(source.name() + " is no recording: it begins with something else");
     }
     int version = header.getInt();
     if (version != RecordingFormat.VERSION) {
       throw new IOException(
           "%s is a recording of version %s, and this jvfio reads version %d"
-              .formatted(path, Integer.toUnsignedString(version), RecordingFormat.VERSION));
+              .formatted(
+                  source.name(), Integer.toUnsignedString(version), RecordingFormat.VERSION));
     }
     int mark = header.getInt();
     if (mark != RecordingFormat.ORDER && mark != Integer.reverseBytes(RecordingFormat.ORDER)) {
-      throw new IOException(path + " is no recording: it has no known byte order");
+      throw new IOException(source.name() + " is no recording: it has no known byte order");
     }
     var order = mark == RecordingFormat.ORDER ? ByteOrder.LITTLE_ENDIAN : ByteOrder.BIG_ENDIAN;
     var start = Instant.EPOCH.plus(header.getLong(), ChronoUnit.MICROS);
-    return new UserRecording(path, file, order, start);
-  }
-
-  /** What is done with each record. */
-  private interface Visitor {
-    void visit(Entry entry) throws IOException;
-  }
-
-  private boolean visit(Visitor visitor) throws IOException {
-    long size = file.size();
-    long at = RecordingFormat.FILE_HEADER;
-    while (size - at >= RecordingFormat.RECORD_HEADER) {
-      var head = bytes(file, at, RecordingFormat.RECORD_HEADER);
-      long length = Integer.toUnsignedLong(head.getInt());
-      if (length < RecordingFormat.RECORD_HEADER || length > RecordingFormat.MAX_RECORD) {
-        throw new IOException(
-            "%s is damaged at byte %d: a record of %s"
-                .formatted(path, at, MessageText.bytes(length)));
-      }
-      if (length > size - at) {
-        break;
-      }
-      var entry = entry(head, at, (int) length);
-      if (entry != null) {
-        visitor.visit(entry);
-      }
-      at += length;
-    }
-    return at == size;
-  }
-
-  private @Nullable Entry entry(ByteBuffer head, long at, int length) throws IOException {
-    var kind =
-        switch (head.get()) {
-          case RecordingFormat.CONNECTED -> Kind.CONNECTED;
-          case RecordingFormat.MESSAGE -> Kind.MESSAGE;
-          case RecordingFormat.DISCONNECTED -> Kind.DISCONNECTED;
-          default -> null; // of a later version
-        };
-    if (kind == null) {
-      return null;
-    }
-    int flags = head.get();
-    int count = Short.toUnsignedInt(head.getShort());
-    int connection = head.getInt();
-    head.getInt();
-    long nanos = head.getLong();
-    long position = at + RecordingFormat.RECORD_HEADER;
-    long end = at + length;
-    var descriptors = new ArrayList<MessageDescriptor>();
-    for (int i = 0; i < count; i++) {
-      if (end - position < RecordingFormat.DESCRIPTOR_HEADER) {
-        throw damaged(at);
-      }
-      var descriptor = bytes(file, position, RecordingFormat.DESCRIPTOR_HEADER);
-      position += RecordingFormat.DESCRIPTOR_HEADER;
-      int what = Byte.toUnsignedInt(descriptor.get());
-      int nameSize = Byte.toUnsignedInt(descriptor.get());
-      descriptor.getShort();
-      descriptor.getInt();
-      long byteSize = descriptor.getLong();
-      if (end - position < nameSize) {
-        throw damaged(at);
-      }
-      var name = new String(bytes(file, position, nameSize).array(), StandardCharsets.UTF_8);
-      position += nameSize;
-      var kinds = MessageDescriptor.Kind.values();
-      descriptors.add(
-          new MessageDescriptor(
-              what < kinds.length ? kinds[what] : MessageDescriptor.Kind.OTHER,
-              name,
-              byteSize < 0 ? OptionalLong.empty() : OptionalLong.of(byteSize)));
-    }
-    return new Entry(
-        kind,
-        connection,
-        nanos,
-        (flags & RecordingFormat.TO_CLIENT) != 0
-            ? MessageDirection.TO_CLIENT
-            : MessageDirection.TO_SERVER,
-        (flags & RecordingFormat.TWIN) != 0,
-        descriptors,
-        position,
-        (int) (end - position));
-  }
-
-  private IOException damaged(long at) {
-    return new IOException(
-        "%s is damaged at byte %d: descriptors that are longer than their record"
-            .formatted(path, at));
-  }
-
-  private static ByteBuffer bytes(FileChannel file, long position, int size) throws IOException {
-    var buffer = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
-    while (buffer.hasRemaining()) {
-      if (file.read(buffer, position + buffer.position()) < 0) {
-        throw new IOException("the recording became shorter while it was read");
-      }
-    }
-    return buffer.flip();
+    return new UserRecording(source, order, start);
   }
 
   /** The byte order of the messages. */
@@ -221,63 +138,91 @@ public final class UserRecording implements AutoCloseable {
     return start;
   }
 
-  /**
-   * The records, in the order in which they were made. Where the last is not whole, as when the tap
-   * was killed, it is left out.
-   *
-   * @throws IOException if the file is damaged; the message says where
-   */
-  public List<Entry> entries() throws IOException {
-    var entries = new ArrayList<Entry>();
-    visit(
-        entry -> {
-          if (entries.size() == MAX_INDEX) {
-            throw new IOException("%s has more than %,d records".formatted(path, MAX_INDEX));
-          }
-          entries.add(entry);
-        });
-    return entries;
+  /** Whether it can be gone through again and again. */
+  boolean isFile() {
+    return source.isFile();
   }
 
-  /** The bytes of a record: a message, or why a connection was over. */
-  public byte[] bytes(Entry entry) throws IOException {
-    return bytes(file, entry.position(), entry.byteSize()).array();
+  /** From the first record on. */
+  RecordingCursor cursor() throws IOException {
+    return cursor(RecordingFormat.FILE_HEADER);
   }
 
-  /** A message of the recording. */
-  public TapMessage message(Entry entry) throws IOException {
-    return new TapMessage(
-        entry.connection(),
-        entry.nanos(),
-        entry.direction(),
-        entry.isTwin(),
-        bytes(entry),
-        entry.descriptors());
+  /** From the record on that begins at a place. */
+  RecordingCursor cursor(long begin) throws IOException {
+    return new RecordingCursor(source, begin);
+  }
+
+  /** The bytes of a record of a file: a message, or why a connection was over. */
+  byte[] bytes(Entry entry) throws IOException {
+    var bytes = RecordingCursor.allocate(source, entry, entry.byteSize());
+    for (int done = 0; done < bytes.length; ) {
+      // In pieces: the JDK takes as much memory again outside of the heap.
+      var piece = ByteBuffer.wrap(bytes, done, Math.min(bytes.length - done, PIECE));
+      int count = source.read(piece, entry.position() + done);
+      if (count < 0) {
+        throw RecordingCursor.shorter(source);
+      }
+      done += count;
+    }
+    return bytes;
   }
 
   /**
    * Tells an observer all of it, as the tap did.
    *
-   * @return whether the last record was whole; it is left out otherwise
+   * @return where the last record begins if it is not whole, in bytes from the start of the file;
+   *     it is left out
    * @throws IOException if the file is damaged; the message says where
    */
-  public boolean replayTo(TapObserver observer) throws IOException {
-    return visit(
-        entry -> {
-          switch (entry.kind()) {
-            case CONNECTED -> observer.connected(entry.connection(), entry.nanos());
-            case MESSAGE -> observer.message(message(entry));
-            case DISCONNECTED ->
-                observer.disconnected(
+  public OptionalLong replayTo(TapObserver observer) throws IOException {
+    return replayTo(observer, Integer.MAX_VALUE);
+  }
+
+  /**
+   * The same with the beginning of long messages only; {@link TapMessage#byteSize()} tells how long
+   * they are.
+   *
+   * @param mostBytes of a message that are given, 65536 or more
+   * @return where the last record begins if it is not whole
+   * @throws IOException if the file is damaged; the message says where
+   */
+  public OptionalLong replayTo(TapObserver observer, int mostBytes) throws IOException {
+    if (mostBytes < LEAST) {
+      throw new IllegalArgumentException(
+          "%d bytes of a message are too few: %d at least".formatted(mostBytes, LEAST));
+    }
+    var cursor = cursor();
+    for (var entry = cursor.next(); entry != null; entry = cursor.next()) {
+      var bytes = cursor.bytes(entry, mostBytes);
+      if (bytes == null) {
+        break;
+      }
+      switch (entry.kind()) {
+        case CONNECTED -> observer.connected(entry.connection(), entry.nanos());
+        case MESSAGE ->
+            observer.message(
+                new TapMessage(
                     entry.connection(),
                     entry.nanos(),
-                    new String(bytes(entry), StandardCharsets.UTF_8));
-          }
-        });
+                    entry.direction(),
+                    entry.isTwin(),
+                    bytes,
+                    entry.byteSize(),
+                    entry.descriptors()));
+        case DISCONNECTED ->
+            observer.disconnected(
+                entry.connection(), entry.nanos(), new String(bytes, StandardCharsets.UTF_8));
+      }
+      if (cursor.isDrained()) {
+        observer.caughtUp();
+      }
+    }
+    return cursor.cut();
   }
 
   @Override
   public void close() throws IOException {
-    file.close();
+    source.close();
   }
 }

@@ -17,12 +17,14 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Deque;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,10 +36,16 @@ import org.jspecify.annotations.Nullable;
  * message is sent when all answers are there that had come before it; commands of the server, which
  * come when its device likes, get the answers that were recorded for them. As the server, each
  * command gets the answer that was recorded for the same one, or for the next of its kind.
+ *
+ * <p>The recording stays in its file: what is in memory has a bound, however long the recording is.
+ * An answer is looked for among the 65,536 messages behind its command.
  */
 public final class UserReplay implements AutoCloseable {
   private static final int ONLY_OWNER = 0600;
   private static final int MAX_DIFFERENCES = 10_000;
+
+  /** How long either side of a difference is, in characters. */
+  private static final int MAX_TEXT = 1000;
 
   /** The longest file that is made for memory; it takes room only where it is written. */
   private static final long MAX_MEMORY = 1L << 42;
@@ -66,20 +74,18 @@ public final class UserReplay implements AutoCloseable {
     this.ignoresData = ignoresData;
   }
 
-  /** The messages of a connection, in their order. */
-  private Map<Integer, List<UserRecording.Entry>> connections() throws IOException {
+  /** Before anything is sent: the whole recording makes sense. */
+  private void check() throws IOException {
+    if (!recording.isFile()) {
+      throw new IOException("it is read more than once, so it has to be a file");
+    }
     if (recording.order() != ByteOrder.nativeOrder()) {
       throw new IOException("it was recorded on a machine of the other byte order");
     }
-    var connections = new TreeMap<Integer, List<UserRecording.Entry>>();
-    for (var entry : recording.entries()) {
-      var messages = connections.computeIfAbsent(entry.connection(), _ -> new ArrayList<>());
-      // Without a header there is nothing that could be answered.
-      if (entry.kind() == UserRecording.Kind.MESSAGE && entry.byteSize() >= Header.SIZE) {
-        messages.add(entry);
-      }
+    var records = recording.cursor();
+    while (records.next() != null) {
+      // Each is looked at.
     }
-    return connections;
   }
 
   /**
@@ -89,8 +95,10 @@ public final class UserReplay implements AutoCloseable {
    * @throws VfioException if there is no server
    */
   public ReplayReport asClient(Path server) throws IOException {
-    var connections = connections();
-    for (var connection : connections.entrySet()) {
+    check();
+    int played = 0;
+    var connections = ReplayConnection.all(recording);
+    for (var next = connections.next(); next != null; next = connections.next()) {
       UnixSocket socket;
       try {
         socket = WirePeer.connect(server.toString(), patience);
@@ -102,13 +110,12 @@ public final class UserReplay implements AutoCloseable {
             "There is no server.",
             "Start one that listens there.");
       }
-      try (var client =
-          new ClientSide(
-              connection.getKey(), connection.getValue(), new WirePeer(socket, patience))) {
+      try (var client = new ClientSide(next, new WirePeer(socket, patience))) {
         client.play();
       }
+      played++;
     }
-    return report(connections.size());
+    return report(played);
   }
 
   /**
@@ -119,7 +126,7 @@ public final class UserReplay implements AutoCloseable {
    * @throws VfioException if it cannot listen there
    */
   public ReplayReport asServer(Path listen) throws IOException {
-    var connections = connections();
+    check();
     UnixSocket socket;
     try {
       socket = UnixSocket.listen(listen.toString(), ONLY_OWNER);
@@ -129,15 +136,14 @@ public final class UserReplay implements AutoCloseable {
     int played = 0;
     try (socket) {
       begin(socket);
-      for (var connection : connections.entrySet()) {
+      var connections = ReplayConnection.all(recording);
+      for (var next = connections.next(); next != null; next = connections.next()) {
         var client = accept(socket);
         if (client.isEmpty()) {
           break;
         }
         played++;
-        try (var server =
-            new ServerSide(
-                connection.getKey(), connection.getValue(), new WirePeer(client.get(), patience))) {
+        try (var server = new ServerSide(next, new WirePeer(client.get(), patience))) {
           server.play();
         }
       }
@@ -186,28 +192,8 @@ public final class UserReplay implements AutoCloseable {
     return new ReplayReport(connections, sent, compared, differences, left);
   }
 
-  private static boolean isReply(byte[] message) {
-    return (flags(message) & Header.TYPE_MASK) == Header.REPLY;
-  }
-
-  private static boolean isQuiet(byte[] message) {
-    return (flags(message) & Header.NO_REPLY) != 0;
-  }
-
   private static ByteBuffer header(byte[] message) {
     return ByteBuffer.wrap(message).order(ByteOrder.nativeOrder());
-  }
-
-  private static int id(byte[] message) {
-    return Short.toUnsignedInt(header(message).getShort(0));
-  }
-
-  private static int command(byte[] message) {
-    return Short.toUnsignedInt(header(message).getShort(2));
-  }
-
-  private static int flags(byte[] message) {
-    return header(message).getInt(8);
   }
 
   private static byte[] withId(byte[] message, int id) {
@@ -218,11 +204,13 @@ public final class UserReplay implements AutoCloseable {
 
   /** Which descriptor of a reply to VERSION is the twin socket; -1 for none. */
   private static int twinIndex(byte[] message) {
+    int command = Short.toUnsignedInt(header(message).getShort(2));
+    int flags = header(message).getInt(8);
     boolean isTold =
         message.length > VersionMessage.SIZE
-            && command(message) == Command.VERSION.number()
-            && isReply(message)
-            && (flags(message) & Header.ERROR) == 0;
+            && command == Command.VERSION.number()
+            && (flags & Header.TYPE_MASK) == Header.REPLY
+            && (flags & Header.ERROR) == 0;
     if (!isTold) {
       return -1;
     }
@@ -237,8 +225,7 @@ public final class UserReplay implements AutoCloseable {
 
   /** One of the two sides of a connection. */
   private abstract class Side implements AutoCloseable {
-    final int connection;
-    final List<UserRecording.Entry> entries;
+    final ReplayConnection connection;
     final WirePeer main;
     @Nullable WirePeer twin;
 
@@ -246,10 +233,11 @@ public final class UserReplay implements AutoCloseable {
     WirePeer from;
 
     private List<Integer> last = List.of();
+    private final int[] ready = new int[2];
+    private int epoll = -1;
 
-    Side(int connection, List<UserRecording.Entry> entries, WirePeer main) {
+    Side(ReplayConnection connection, WirePeer main) {
       this.connection = connection;
-      this.entries = entries;
       this.main = main;
       this.from = main;
     }
@@ -269,7 +257,21 @@ public final class UserReplay implements AutoCloseable {
         return;
       }
       differences.add(
-          new ReplayDifference(connection, message, command, field, kind, recorded, came));
+          new ReplayDifference(
+              connection.number(),
+              message,
+              command,
+              field,
+              kind,
+              shortened(recorded),
+              shortened(came)));
+    }
+
+    private static String shortened(String text) {
+      return text.length() <= MAX_TEXT
+          ? text
+          : "%s\u2026 %,d characters more"
+              .formatted(text.substring(0, MAX_TEXT), text.length() - MAX_TEXT);
     }
 
     static DecodedMessage decoded(
@@ -277,9 +279,12 @@ public final class UserReplay implements AutoCloseable {
       return new MessageDecoder().decode(direction, message, descriptors, 0);
     }
 
-    DecodedMessage recorded(int index) throws IOException {
-      var entry = entries.get(index);
-      return decoded(entry.direction(), recording.bytes(entry), entry.descriptors());
+    byte[] bytes(ReplayMessage message) throws IOException {
+      return recording.bytes(message.entry());
+    }
+
+    DecodedMessage recorded(ReplayMessage message) throws IOException {
+      return decoded(message.direction(), bytes(message), message.entry().descriptors());
     }
 
     static DecodedMessage came(MessageDirection direction, WirePeer.Message message) {
@@ -290,12 +295,11 @@ public final class UserReplay implements AutoCloseable {
     }
 
     /** Tells in what a message is not as the recorded one. */
-    void compare(int index, WirePeer.Message message) throws IOException {
+    void compare(ReplayMessage recorded, WirePeer.Message message) throws IOException {
       compared++;
-      var entry = entries.get(index);
-      var before = recorded(index);
-      var now = came(entry.direction(), message);
-      int number = index + 1;
+      var before = recorded(recorded);
+      var now = came(recorded.direction(), message);
+      int number = recorded.number();
       if (!before.command().equals(now.command()) || before.type() != now.type()) {
         differs(
             number,
@@ -327,6 +331,13 @@ public final class UserReplay implements AutoCloseable {
       }
       compareFields(number, before, now);
       compareDescriptors(number, before, now);
+    }
+
+    /** Tells of a message that was not recorded. */
+    void unexpected(WirePeer.Message message, MessageDirection direction, String field) {
+      var now = came(direction, message);
+      differs(
+          0, now.command(), field, ReplayDifference.Kind.UNEXPECTED, "nothing", now.toText(false));
     }
 
     private void compareFields(int number, DecodedMessage before, DecodedMessage now) {
@@ -446,49 +457,79 @@ public final class UserReplay implements AutoCloseable {
       return fd;
     }
 
-    /** The next message of either socket. */
-    WirePeer.Message next() {
-      return next(patience);
-    }
-
     /** The descriptors of the last message are wanted later. */
     void keep() {
       last = List.of();
     }
 
-    /** The same, within another time. */
-    WirePeer.Message next(Duration time) {
+    /** The next message of either socket, if there is one now. */
+    Optional<WirePeer.Message> poll() {
       from.discard(last);
       last = List.of();
-      long end = System.nanoTime() + time.toNanos();
-      int epoll = LinuxKernel.instance().epollCreate();
-      try {
-        LinuxKernel.instance().epollControl(epoll, Kernel.EPOLL_CTL_ADD, main.fd(), Kernel.EPOLLIN);
-        if (twin != null) {
-          LinuxKernel.instance()
-              .epollControl(epoll, Kernel.EPOLL_CTL_ADD, twin.fd(), Kernel.EPOLLIN);
-        }
-        while (true) {
-          // What came over the twin socket came before the end of the other one.
-          var message = twin == null ? Optional.<WirePeer.Message>empty() : pollTwin(twin);
-          if (message.isEmpty()) {
-            from = main;
-            message = main.poll();
-          }
-          if (message.isPresent()) {
-            last = message.get().fds();
-            return message.get();
-          }
-          long left = (end - System.nanoTime()) / 1_000_000;
-          if (left <= 0) {
-            throw new PeerException(
-                false, "did not answer within " + MessageText.duration(time.toNanos()));
-          }
-          LinuxKernel.instance().epollWait(epoll, new int[2], (int) left);
-        }
-      } finally {
-        LinuxKernel.instance().close(epoll);
+      // What came over the twin socket came before the end of the other one.
+      var message = twin == null ? Optional.<WirePeer.Message>empty() : pollTwin(twin);
+      if (message.isEmpty()) {
+        from = main;
+        message = main.poll();
       }
+      message.ifPresent(one -> last = one.fds());
+      return message;
+    }
+
+    /** The next message of either socket. */
+    WirePeer.Message next() {
+      return next(patience);
+    }
+
+    /** The same, within another time. */
+    WirePeer.Message next(Duration time) {
+      long end = System.nanoTime() + time.toNanos();
+      while (true) {
+        var message = poll();
+        if (message.isPresent()) {
+          return message.get();
+        }
+        long left = (end - System.nanoTime()) / 1_000_000;
+        if (left <= 0) {
+          throw new PeerException(
+              false, "did not answer within " + MessageText.duration(time.toNanos()));
+        }
+        awaitEither((int) Math.min(left, Integer.MAX_VALUE));
+      }
+    }
+
+    private void awaitEither(int millis) {
+      var kernel = LinuxKernel.instance();
+      if (epoll < 0) {
+        epoll = required("epoll_create1", kernel.epollCreate());
+        watch(main);
+      }
+      kernel.epollWait(epoll, ready, millis);
+    }
+
+    private void watch(WirePeer peer) {
+      required(
+          "epoll_ctl",
+          LinuxKernel.instance()
+              .epollControl(epoll, Kernel.EPOLL_CTL_ADD, peer.fd(), Kernel.EPOLLIN));
+    }
+
+    private static int required(String operation, int result) {
+      if (result < 0) {
+        throw new VfioException(
+            operation, "the replay", Errno.ofResult(result), "Nobody can be waited for.", "");
+      }
+      return result;
+    }
+
+    /** From now on there is another socket; it leaves the set of those to wait for when closed. */
+    void twin(WirePeer peer) {
+      twin = peer;
+      if (epoll < 0) {
+        epoll = required("epoll_create1", LinuxKernel.instance().epollCreate());
+        watch(main);
+      }
+      watch(peer);
     }
 
     /** Who closes the twin socket still has the other one. */
@@ -515,39 +556,56 @@ public final class UserReplay implements AutoCloseable {
       if (twin != null) {
         twin.close();
       }
+      if (epoll >= 0) {
+        LinuxKernel.instance().close(epoll);
+      }
     }
   }
 
   /** Sends what the client has sent. */
   private final class ClientSide extends Side {
-    private final List<WirePeer.Message> early = new ArrayList<>();
+    /** As many replies that nobody waits for yet are kept. */
+    private static final int MOST_EARLY = 4096;
 
-    /** Recorded commands of the server from here on were not met yet. */
-    private int nextOfServer;
+    private static final int MOST_EARLY_BYTES = 16 << 20;
 
-    ClientSide(int connection, List<UserRecording.Entry> entries, WirePeer main) {
-      super(connection, entries, main);
+    private final ReplayConnection.Cursor messages;
+
+    /** Runs ahead to the commands of the server, which may come early. */
+    private final ReplayConnection.Cursor ofServer;
+
+    private final ReplyFinder replies;
+    private final Deque<WirePeer.Message> early = new ArrayDeque<>();
+    private long earlyBytes;
+
+    /** The last recorded command of the server that was met, or is not waited for any more. */
+    private int metOfServer;
+
+    ClientSide(ReplayConnection connection, WirePeer main) throws IOException {
+      super(connection, main);
+      messages = connection.cursor();
+      ofServer = connection.cursor();
+      replies = new ReplyFinder(connection, MessageDirection.TO_SERVER);
     }
 
     void play() throws IOException {
-      for (int i = 0; i < entries.size(); i++) {
-        var entry = entries.get(i);
-        var message = recording.bytes(entry);
+      for (var message = messages.next(); message != null; message = messages.next()) {
         try {
-          if (entry.direction() == MessageDirection.TO_SERVER) {
-            if (!isReply(message)) {
-              send(entry, message);
+          if (message.direction() == MessageDirection.TO_SERVER) {
+            if (!message.isReply()) {
+              takeWaiting();
+              send(message.entry(), bytes(message));
             }
-          } else if (isReply(message)) {
-            compare(i, reply(id(message)));
+          } else if (message.isReply()) {
+            compare(message, reply(message.id()));
           } else {
-            awaitCommand(i);
+            awaitCommand(message);
           }
         } catch (PeerException e) {
           differs(
-              i + 1,
-              decoded(entry.direction(), message, List.of()).command(),
-              entry.direction() == MessageDirection.TO_SERVER ? "sending" : "answer",
+              message.number(),
+              recorded(message).command(),
+              message.direction() == MessageDirection.TO_SERVER ? "sending" : "answer",
               ReplayDifference.Kind.MISSING,
               "as it was",
               "the server " + e.getMessage());
@@ -556,14 +614,38 @@ public final class UserReplay implements AutoCloseable {
       }
     }
 
+    /** A server that is not listened to stops listening, when its answers fill the socket. */
+    private void takeWaiting() throws IOException {
+      for (var message = poll(); message.isPresent(); message = poll()) {
+        take(message.get());
+      }
+    }
+
+    /** Answers a command, or keeps a reply. */
+    private void take(WirePeer.Message message) throws IOException {
+      if (!message.isReply()) {
+        answer(message);
+        return;
+      }
+      keep();
+      early.add(message);
+      earlyBytes += message.bytes().length;
+      while (early.size() > MOST_EARLY || (earlyBytes > MOST_EARLY_BYTES && early.size() > 1)) {
+        var oldest = early.remove();
+        earlyBytes -= oldest.bytes().length;
+        unexpected(oldest, MessageDirection.TO_CLIENT, "reply");
+        main.discard(oldest.fds());
+      }
+    }
+
     /**
      * Waits for a command of the server. Once the server has answered what was recorded after it,
      * it is given a moment more, since it may come over the twin socket, and then taken for
      * missing.
      */
-    private void awaitCommand(int index) throws IOException {
+    private void awaitCommand(ReplayMessage command) throws IOException {
       boolean isLate = false;
-      while (nextOfServer <= index) {
+      while (metOfServer < command.number()) {
         WirePeer.Message message;
         try {
           message = next(isLate ? ConformanceRun.MOMENT : patience);
@@ -571,23 +653,19 @@ public final class UserReplay implements AutoCloseable {
           if (!isLate || e.isGone()) {
             throw e;
           }
-          nextOfServer = index + 1;
+          metOfServer = command.number();
+          var recorded = recorded(command);
           differs(
-              index + 1,
-              recorded(index).command(),
+              command.number(),
+              recorded.command(),
               "command",
               ReplayDifference.Kind.MISSING,
-              recorded(index).toText(false),
+              recorded.toText(false),
               "the answer to what had caused it");
           return;
         }
-        if (message.isReply()) {
-          early.add(message);
-          keep();
-          isLate = true;
-        } else {
-          answer(message);
-        }
+        isLate |= message.isReply();
+        take(message);
       }
     }
 
@@ -595,75 +673,55 @@ public final class UserReplay implements AutoCloseable {
       for (var message : early) {
         if (message.id() == id) {
           early.remove(message);
+          earlyBytes -= message.bytes().length;
+          takeTwin(message);
           return message;
         }
       }
       while (true) {
         var message = next();
-        if (!message.isReply()) {
-          answer(message);
-        } else if (message.id() == id) {
+        if (message.isReply() && message.id() == id) {
           takeTwin(message);
           return message;
-        } else {
-          early.add(message);
-          keep();
         }
+        take(message);
       }
     }
 
     private void takeTwin(WirePeer.Message reply) {
       int index = twinIndex(reply.bytes());
       if (twin == null && index >= 0 && index < reply.fds().size()) {
-        twin = new WirePeer(UnixSocket.adopt(main.release(reply.fds().get(index))), patience);
+        twin(new WirePeer(UnixSocket.adopt(main.release(reply.fds().get(index))), patience));
       }
     }
 
     /** A command of the server gets what was answered to the next recorded one. */
     private void answer(WirePeer.Message command) throws IOException {
       boolean isQuiet = (command.flags() & Header.NO_REPLY) != 0;
-      for (int i = nextOfServer; i < entries.size(); i++) {
-        var entry = entries.get(i);
-        if (entry.direction() != MessageDirection.TO_CLIENT) {
-          continue;
-        }
-        var recorded = recording.bytes(entry);
-        if (isReply(recorded)) {
-          continue;
-        }
-        nextOfServer = i + 1;
-        compare(i, command);
-        var reply = isQuiet ? Optional.<byte[]>empty() : replyTo(i, recorded);
-        if (reply.isPresent()) {
-          sent++;
-          from.send(withId(reply.get(), command.id()));
+      var recorded = nextOfServer();
+      if (recorded == null) {
+        unexpected(command, MessageDirection.TO_CLIENT, "command");
+        if (!isQuiet) {
+          from.send(PayloadWriter.error(command.id(), command.command(), Errno.EINVAL.number()));
         }
         return;
       }
-      var now = came(MessageDirection.TO_CLIENT, command);
-      differs(
-          0,
-          now.command(),
-          "command",
-          ReplayDifference.Kind.UNEXPECTED,
-          "nothing",
-          now.toText(false));
-      if (!isQuiet) {
-        from.send(PayloadWriter.error(command.id(), command.command(), Errno.EINVAL.number()));
+      metOfServer = recorded.number();
+      compare(recorded, command);
+      var reply = isQuiet ? Optional.<ReplayMessage>empty() : replies.take(recorded);
+      if (reply.isPresent()) {
+        sent++;
+        from.send(withId(bytes(reply.get()), command.id()));
       }
     }
 
-    private Optional<byte[]> replyTo(int index, byte[] command) throws IOException {
-      for (int i = index + 1; i < entries.size(); i++) {
-        var entry = entries.get(i);
-        if (entry.direction() == MessageDirection.TO_SERVER) {
-          var message = recording.bytes(entry);
-          if (isReply(message) && id(message) == id(command)) {
-            return Optional.of(message);
-          }
-        }
+    private @Nullable ReplayMessage nextOfServer() throws IOException {
+      var message = ofServer.next();
+      while (message != null
+          && (message.number() <= metOfServer || !message.isCommand(MessageDirection.TO_CLIENT))) {
+        message = ofServer.next();
       }
-      return Optional.empty();
+      return message;
     }
   }
 
@@ -672,15 +730,29 @@ public final class UserReplay implements AutoCloseable {
     /** How many commands that were not played are looked at. */
     private static final int AHEAD = 256;
 
-    private final boolean[] isPlayed;
-    private int firstUnplayed;
+    /** Ids have 16 bits. */
+    private static final int MOST_WAITING = 1 << 16;
 
-    /** Recorded commands of the server that were sent, whose replies are to come. */
-    private final List<Integer> waiting = new ArrayList<>();
+    /** The next commands of the client that were not played. */
+    private final List<ReplayMessage> unplayed = new ArrayList<>();
 
-    ServerSide(int connection, List<UserRecording.Entry> entries, WirePeer main) {
-      super(connection, entries, main);
-      this.isPlayed = new boolean[entries.size()];
+    private final ReplayConnection.Cursor ofClient;
+    private final ReplayConnection.Cursor ofServer;
+    private final ReplyFinder repliesOfServer;
+    private final ReplyFinder repliesOfClient;
+
+    /** The last recorded command of the client of those that were played. */
+    private int lastPlayed;
+
+    /** Recorded commands of the server that were sent, whose replies are to come, by their ids. */
+    private final Map<Integer, ReplayMessage> waiting = new LinkedHashMap<>();
+
+    ServerSide(ReplayConnection connection, WirePeer main) throws IOException {
+      super(connection, main);
+      ofClient = connection.cursor();
+      ofServer = connection.cursor();
+      repliesOfServer = new ReplyFinder(connection, MessageDirection.TO_CLIENT);
+      repliesOfClient = new ReplyFinder(connection, MessageDirection.TO_SERVER);
     }
 
     void play() throws IOException {
@@ -718,102 +790,75 @@ public final class UserReplay implements AutoCloseable {
     }
 
     private void ended(PeerException e) throws IOException {
-      int unplayed = 0;
-      int first = -1;
-      for (int i = 0; i < entries.size(); i++) {
-        if (isCommand(i) && !isPlayed[i]) {
-          unplayed++;
-          first = first < 0 ? i : first;
-        }
+      long count = unplayed.size();
+      var first = unplayed.isEmpty() ? null : unplayed.getFirst();
+      for (var next = nextOfClient(); next != null; next = nextOfClient()) {
+        first = first == null ? next : first;
+        count++;
       }
-      if (unplayed > 0) {
+      if (first != null) {
         differs(
-            first + 1,
+            first.number(),
             recorded(first).command(),
             "command",
             ReplayDifference.Kind.MISSING,
-            unplayed == 1 ? "one more command" : "%,d more commands".formatted(unplayed),
+            count == 1 ? "one more command" : "%,d more commands".formatted(count),
             "the client " + e.getMessage());
       }
     }
 
-    private boolean isCommand(int index) throws IOException {
-      var entry = entries.get(index);
-      return entry.direction() == MessageDirection.TO_SERVER && !isReply(recording.bytes(entry));
+    private @Nullable ReplayMessage nextOfClient() throws IOException {
+      var message = ofClient.next();
+      while (message != null && !message.isCommand(MessageDirection.TO_SERVER)) {
+        message = ofClient.next();
+      }
+      return message;
     }
 
     private void commanded(WirePeer.Message command) throws IOException {
-      int index = find(command);
-      if (index < 0) {
-        var now = came(MessageDirection.TO_SERVER, command);
-        differs(
-            0,
-            now.command(),
-            "command",
-            ReplayDifference.Kind.UNEXPECTED,
-            "nothing",
-            now.toText(false));
+      var recorded = find(command);
+      if (recorded == null) {
+        unexpected(command, MessageDirection.TO_SERVER, "command");
         if ((command.flags() & Header.NO_REPLY) == 0) {
           main.send(
               PayloadWriter.error(command.id(), command.command(), Errno.EOPNOTSUPP.number()));
         }
         return;
       }
-      isPlayed[index] = true;
-      compare(index, command);
-      var recorded = recording.bytes(entries.get(index));
-      int after = index;
-      if (!isQuiet(recorded)) {
-        int reply = replyTo(index, recorded);
-        if (reply >= 0) {
+      unplayed.remove(recorded);
+      lastPlayed = Math.max(lastPlayed, recorded.number());
+      compare(recorded, command);
+      if (!recorded.isQuiet()) {
+        var reply = repliesOfServer.take(recorded);
+        if (reply.isPresent()) {
           // What the server asked for while it carried the command out.
-          commandsOfServer(index, reply);
-          var entry = entries.get(reply);
-          reply(entry, withId(recording.bytes(entry), command.id()));
-          after = reply;
+          commandsOfServer(reply.get().number());
+          reply(reply.get().entry(), withId(bytes(reply.get()), command.id()));
         }
       }
-      commandsOfServer(after, entries.size());
+      commandsOfServer(Integer.MAX_VALUE);
     }
 
     /**
      * The recorded command that is the same, or else the next of its kind, among those that are
-     * next; -1 for none.
+     * next; null for none.
      */
-    private int find(WirePeer.Message command) throws IOException {
-      int ofItsKind = -1;
-      int seen = 0;
+    private @Nullable ReplayMessage find(WirePeer.Message command) throws IOException {
+      for (var next = unplayed.size() < AHEAD ? nextOfClient() : null; next != null; ) {
+        unplayed.add(next);
+        next = unplayed.size() < AHEAD ? nextOfClient() : null;
+      }
+      ReplayMessage ofItsKind = null;
       var now = came(MessageDirection.TO_SERVER, command).fields();
-      for (int i = firstUnplayed; i < entries.size() && seen < AHEAD; i++) {
-        if (isPlayed[i] || !isCommand(i)) {
-          firstUnplayed += i == firstUnplayed ? 1 : 0;
-          continue;
-        }
-        seen++;
-        if (command(recording.bytes(entries.get(i))) == command.command()) {
-          if (recorded(i).fields().equals(now)) {
-            return i;
+      for (var message : unplayed) {
+        if (message.command() == command.command()) {
+          if (recorded(message).fields().equals(now)) {
+            return message;
           }
-          ofItsKind = ofItsKind < 0 ? i : ofItsKind;
+          ofItsKind = ofItsKind == null ? message : ofItsKind;
         }
       }
       return ofItsKind;
-    }
-
-    private int replyTo(int index, byte[] command) throws IOException {
-      for (int i = index + 1; i < entries.size(); i++) {
-        var entry = entries.get(i);
-        if (entry.direction() == MessageDirection.TO_CLIENT && !isPlayed[i]) {
-          var message = recording.bytes(entry);
-          if (isReply(message)
-              && id(message) == id(command)
-              && command(message) == command(command)) {
-            isPlayed[i] = true;
-            return i;
-          }
-        }
-      }
-      return -1;
     }
 
     private void reply(UserRecording.Entry entry, byte[] message) {
@@ -835,54 +880,44 @@ public final class UserReplay implements AutoCloseable {
       }
     }
 
-    /** What the server asked of its own accord up to a message, or the client's next command. */
-    private void commandsOfServer(int index, int end) throws IOException {
-      for (int i = index + 1; i < end; i++) {
-        var entry = entries.get(i);
-        var message = recording.bytes(entry);
-        if (entry.direction() == MessageDirection.TO_SERVER) {
-          if (!isReply(message)) {
-            return;
-          }
-        } else if (!isReply(message) && !isPlayed[i]) {
-          isPlayed[i] = true;
-          send(entry, message);
-          if (!isQuiet(message)) {
-            waiting.add(i);
+    /**
+     * What the server asked of its own accord up to a message, or the client's next command that
+     * was not played.
+     */
+    private void commandsOfServer(int end) throws IOException {
+      for (var message = ofServer.peek();
+          message != null && message.number() < end;
+          message = ofServer.peek()) {
+        if (message.isCommand(MessageDirection.TO_SERVER) && message.number() > lastPlayed) {
+          return;
+        }
+        ofServer.next();
+        if (message.isCommand(MessageDirection.TO_CLIENT)) {
+          send(message.entry(), bytes(message));
+          if (!message.isQuiet()) {
+            waitFor(message);
           }
         }
       }
     }
 
+    private void waitFor(ReplayMessage command) {
+      if (waiting.size() == MOST_WAITING) {
+        waiting.clear();
+      }
+      waiting.putIfAbsent(command.id(), command);
+    }
+
     private void replied(WirePeer.Message reply) throws IOException {
-      for (var index : waiting) {
-        var command = recording.bytes(entries.get(index));
-        if (id(command) != reply.id()) {
-          continue;
-        }
-        waiting.remove((Object) index);
-        for (int i = index + 1; i < entries.size(); i++) {
-          var entry = entries.get(i);
-          var message = recording.bytes(entry);
-          if (entry.direction() == MessageDirection.TO_SERVER
-              && isReply(message)
-              && id(message) == reply.id()
-              && !isPlayed[i]) {
-            isPlayed[i] = true;
-            compare(i, reply);
-            return;
-          }
-        }
+      var command = waiting.remove(reply.id());
+      if (command == null) {
+        unexpected(reply, MessageDirection.TO_SERVER, "reply");
         return;
       }
-      var now = came(MessageDirection.TO_SERVER, reply);
-      differs(
-          0,
-          now.command(),
-          "reply",
-          ReplayDifference.Kind.UNEXPECTED,
-          "nothing",
-          now.toText(false));
+      var recorded = repliesOfClient.take(command);
+      if (recorded.isPresent()) {
+        compare(recorded.get(), reply);
+      }
     }
   }
 }

@@ -3,11 +3,14 @@ package io.jvfio.user;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalLong;
@@ -46,8 +49,18 @@ class UserRecordingTest {
 
   private List<UserRecording.Entry> entries() throws IOException {
     try (var recording = UserRecording.open(file)) {
-      return recording.entries();
+      return entries(recording);
     }
+  }
+
+  /** All records of a short recording. */
+  static List<UserRecording.Entry> entries(UserRecording recording) throws IOException {
+    var entries = new ArrayList<UserRecording.Entry>();
+    var cursor = recording.cursor();
+    for (var entry = cursor.next(); entry != null; entry = cursor.next()) {
+      entries.add(entry);
+    }
+    return entries;
   }
 
   @Test
@@ -55,14 +68,14 @@ class UserRecordingTest {
     recorded();
     try (var recording = UserRecording.open(file)) {
       assertThat(recording.order()).isEqualTo(ByteOrder.nativeOrder());
-      var entries = recording.entries();
+      var entries = entries(recording);
       assertThat(entries.stream().map(UserRecording.Entry::kind))
           .containsExactly(
               UserRecording.Kind.CONNECTED,
               UserRecording.Kind.MESSAGE,
               UserRecording.Kind.DISCONNECTED);
-      var message = recording.message(entries.get(1));
-      assertThat(message.bytes()).isEqualTo(Bytes.command(13).message());
+      var message = entries.get(1);
+      assertThat(recording.bytes(message)).isEqualTo(Bytes.command(13).message());
       assertThat(message.direction()).isEqualTo(MessageDirection.TO_CLIENT);
       assertThat(message.isTwin()).isTrue();
       assertThat(message.nanos()).isEqualTo(6);
@@ -84,9 +97,12 @@ class UserRecordingTest {
       Files.write(file, Arrays.copyOf(bytes, length));
       try (var recording = UserRecording.open(file)) {
         int size = length < HEADER + 24 ? 0 : length < third ? 1 : 2;
-        assertThat(recording.entries()).hasSize(size);
-        boolean isWhole = length == HEADER || length == HEADER + 24 || length == third;
-        assertThat(recording.replayTo(_ -> {})).isEqualTo(isWhole);
+        assertThat(entries(recording)).hasSize(size);
+        int begin = length < HEADER + 24 ? HEADER : length < third ? HEADER + 24 : third;
+        var cut = length == begin ? OptionalLong.empty() : OptionalLong.of(begin);
+        assertThat(recording.replayTo(_ -> {})).isEqualTo(cut);
+        var again = UserRecording.read("a pipe", new ByteArrayInputStream(bytes, 0, length));
+        assertThat(again.replayTo(_ -> {})).isEqualTo(cut);
       }
     }
   }
@@ -169,5 +185,52 @@ class UserRecordingTest {
         assertThat(e).hasMessageContaining(file.toString());
       }
     }
+  }
+
+  private static String mode(Path file) throws IOException {
+    return PosixFilePermissions.toString(Files.getPosixFilePermissions(file));
+  }
+
+  @Test
+  void isItsOwnersOnlyEvenWhereAFileHasTheNameAlready() throws IOException {
+    Files.writeString(file, "old");
+    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-rw-rw-"));
+    try (var reader = Files.newByteChannel(file)) {
+      recorded();
+      assertThat(mode(file)).isEqualTo("rw-------");
+      assertThat(entries()).hasSize(3);
+      // Who had the old one open sees nothing of the new one.
+      assertThat(reader.size()).isEqualTo(3);
+    }
+    try (var files = Files.list(file.resolveSibling("."))) {
+      assertThat(files).hasSize(1);
+    }
+    Files.delete(file);
+    recorded();
+    assertThat(mode(file)).isEqualTo("rw-------");
+  }
+
+  @Test
+  void followsNoLink() throws IOException {
+    var target = file.resolveSibling("target");
+    Files.createSymbolicLink(file, target);
+    assertThatThrownBy(this::recorded)
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining(file + " is a symbolic link");
+    assertThat(target).doesNotExist();
+    Files.writeString(target, "precious");
+    assertThatThrownBy(this::recorded).hasMessageContaining(file + " is a symbolic link");
+    assertThat(target).hasContent("precious");
+    assertThat(file).isSymbolicLink();
+  }
+
+  @Test
+  void writesToADeviceAsItIs() throws IOException {
+    assertThatThrownBy(() -> RecordingWriter.create(file.resolveSibling(".")))
+        .hasMessageContaining("is a directory");
+    try (var writer = RecordingWriter.create(Path.of("/dev/null"))) {
+      writer.connected(1, 5);
+    }
+    assertThat(Files.getAttribute(Path.of("/dev/null"), "unix:rdev")).isEqualTo(0x103L);
   }
 }

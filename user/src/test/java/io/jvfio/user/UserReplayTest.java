@@ -183,7 +183,7 @@ class UserReplayTest {
   private void editData() throws IOException {
     List<UserRecording.Entry> entries;
     try (var recording = UserRecording.open(file)) {
-      entries = recording.entries();
+      entries = UserRecordingTest.entries(recording);
     }
     var bytes = Files.readAllBytes(file);
     for (var entry : entries) {

@@ -1,0 +1,36 @@
+package io.jvfio.cli;
+
+import java.io.FilterOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Path;
+
+/**
+ * Standard output where it takes the place of a file: the user has named it {@code -}. Closing it
+ * leaves it open for others.
+ */
+final class StandardOutput extends FilterOutputStream {
+  /** What messages call it. */
+  static final String NAME = "standard output";
+
+  private static final Path MARK = Path.of("-");
+
+  StandardOutput(OutputStream out) {
+    super(out);
+  }
+
+  /** Whether a file that the user has named is none. */
+  static boolean isMeantBy(Path file) {
+    return file.equals(MARK);
+  }
+
+  @Override
+  public void write(byte[] bytes, int offset, int length) throws IOException {
+    out.write(bytes, offset, length);
+  }
+
+  @Override
+  public void close() throws IOException {
+    flush();
+  }
+}
