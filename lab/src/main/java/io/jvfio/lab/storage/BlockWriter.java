@@ -35,6 +35,8 @@ final class BlockWriter implements AutoCloseable {
   private static final int PAGE = 4096;
   private static final long WAIT_NANOS = 2_000_000;
   private static final int FLUSH = 1 << 20;
+  private static final int CONFIGURATION = 0x14;
+  private static final int STATUS = 0x1c;
 
   /** Command Aborted By Host: the driver ended it, and nobody knows what became of it. */
   private static final int ABORTED_BY_HOST = 0x371;
@@ -58,6 +60,7 @@ final class BlockWriter implements AutoCloseable {
   private final AtomicLong acknowledged = new AtomicLong();
   private volatile boolean isEnding;
   private volatile boolean isGone;
+  private volatile boolean isLeft;
 
   /**
    * What is written.
@@ -120,6 +123,7 @@ final class BlockWriter implements AutoCloseable {
   /** Connects and begins to write. */
   static BlockWriter start(Path socket, Plan plan, WriteLog log) {
     var writer = new BlockWriter(socket, plan, log);
+    log.noEnd(); // of the client before, whose commands have ended: the controller has started
     for (int i = 0; i < plan.queues; i++) {
       var worker = writer.new Worker(i);
       writer.workers.add(worker);
@@ -170,6 +174,41 @@ final class BlockWriter implements AutoCloseable {
     log.noEnd();
   }
 
+  /**
+   * Stops the controller in the middle of everything (CC.EN): once it is not ready any more,
+   * nothing is under way.
+   */
+  void stopController() throws InterruptedException {
+    isGone = true;
+    try (var registers = device.region(0).registers()) {
+      registers.write32(CONFIGURATION, registers.read32(CONFIGURATION) & ~1);
+      long begin = System.nanoTime();
+      while ((registers.read32(STATUS) & 1) != 0) {
+        if (System.nanoTime() - begin > 20_000_000_000L) {
+          throw new IllegalStateException("the controller does not stop");
+        }
+      }
+    }
+    join();
+    log.noEnd();
+  }
+
+  /** Resets the device in the middle of everything. */
+  void resetDevice() throws InterruptedException {
+    isGone = true;
+    device.reset();
+    join();
+    log.noEnd();
+  }
+
+  /** Leaves in the middle of everything. */
+  void leave() throws InterruptedException {
+    isGone = true;
+    isLeft = true;
+    device.close();
+    join();
+  }
+
   /** Waits until the writing has ended by itself, as the disk has gone. */
   void awaitLoss() throws InterruptedException {
     join();
@@ -184,9 +223,12 @@ final class BlockWriter implements AutoCloseable {
       }
     }
     for (var worker : workers) {
-      var failure = worker.failure;
-      if (failure != null && !(isGone && failure instanceof VfioException)) {
-        throw new IllegalStateException("queue " + worker.number, failure);
+      if (worker.wrong != null) {
+        throw new IllegalStateException(worker.wrong);
+      }
+      // Who has gone, or whose disk has, is told so by whatever it does next.
+      if (worker.failure != null && !isGone) {
+        throw new IllegalStateException("queue " + worker.number, worker.failure);
       }
     }
   }
@@ -202,6 +244,9 @@ final class BlockWriter implements AutoCloseable {
 
   @Override
   public void close() {
+    if (isLeft) {
+      return;
+    }
     try {
       controller.close();
     } catch (VfioException e) {
@@ -232,6 +277,9 @@ final class BlockWriter implements AutoCloseable {
     private volatile int largeOnes;
     private final TreeMap<Integer, Integer> errors = new TreeMap<>();
     private volatile @Nullable RuntimeException failure;
+
+    /** What was read that should not have been there. */
+    private volatile @Nullable String wrong;
 
     /** Where the queue's own blocks begin, how many there are, and what each is. */
     private final long firstBlock;
@@ -264,7 +312,7 @@ final class BlockWriter implements AutoCloseable {
 
     void run() {
       try {
-        while (!isGone && !(isEnding && queue.inFlight() == 0) && failure == null) {
+        while (!isGone && !(isEnding && queue.inFlight() == 0) && failure == null && wrong == null) {
           while (!isEnding && freeCount > 0 && put()) {
             // As long as there is room, and blocks that nobody is at.
           }
@@ -379,9 +427,9 @@ final class BlockWriter implements AutoCloseable {
         long block = firstBlock + blockOf[slot] + i;
         long read = pattern.generation(memory, offsetOf[slot] + (long) i * pattern.blockSize(), block);
         if (read == BlockPattern.TORN || (expected != UNKNOWN && read != expected)) {
-          failure =
-              new IllegalStateException(
-                  "block %d is of generation %d, and should be of %d".formatted(block, read, expected));
+          wrong =
+              "queue %d: block %d is of generation %d, and should be of %d"
+                  .formatted(number, block, read, expected);
           return;
         }
       }

@@ -151,6 +151,19 @@ final class ServedDisk implements AutoCloseable {
     process.destroy();
   }
 
+  /** Gives it a line on its standard input, and waits until it has done that. */
+  void tell(String line) throws IOException, InterruptedException {
+    var input = process.getOutputStream();
+    input.write((line + "\n").getBytes(StandardCharsets.UTF_8));
+    input.flush();
+    awaitSaying("done: " + line, 10_000);
+  }
+
+  /** Closes its standard input. */
+  void endInput() throws IOException {
+    process.getOutputStream().close();
+  }
+
   /** Waits for its end; false if it does not come. */
   boolean awaitEnd(long millis) throws InterruptedException {
     return process.waitFor(millis, TimeUnit.MILLISECONDS);
@@ -197,6 +210,18 @@ final class ServedDisk implements AutoCloseable {
         field(status, "VmRSS"),
         field(status, "RssAnon"),
         field(status, "RssShmem"));
+  }
+
+  /** The names of its threads. */
+  List<String> threadNames() throws IOException {
+    var names = new ArrayList<String>();
+    try (var tasks = Files.list(Path.of("/proc", Long.toString(process.pid()), "task"))) {
+      for (var task : tasks.toList()) {
+        names.add(Files.readString(task.resolve("comm")).strip());
+      }
+    }
+    names.sort(null);
+    return names;
   }
 
   private static long field(String text, String name) {

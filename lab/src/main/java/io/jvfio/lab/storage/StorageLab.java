@@ -15,9 +15,10 @@ public final class StorageLab {
     var survivors = new Survivors(Survivors.compile(c.resolve("survivors.c"), directory));
     var cut = Survivors.compile(c.resolve("powercut.c"), directory);
     int rounds = Integer.parseInt(arguments[3]);
-    var lane = new Lane(System.out);
+    var lane = new Lane(System.out, arguments.length > 4 ? arguments[4] : "");
     switch (arguments[0]) {
       case "full" -> new FullDisk(directory, survivors, cut).run(lane);
+      case "soak" -> new Soak(directory, survivors, System.nanoTime()).run(lane, rounds);
       case "flush" -> new FlushProof(directory, survivors, cut, System.nanoTime()).run(lane, rounds);
       default -> {
     var sum = KillRounds.Sum.NONE;

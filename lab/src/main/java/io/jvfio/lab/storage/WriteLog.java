@@ -61,6 +61,15 @@ final class WriteLog implements AutoCloseable {
     return generations.getAndIncrement();
   }
 
+  /**
+   * Sets generations aside for another writer to the same log.
+   *
+   * @return the first of them
+   */
+  long setAside(long count) {
+    return generations.getAndAdd(count);
+  }
+
   void writeBegins(long generation, long block, int blocks, boolean isDurable) {
     append(WRITE_BEGINS, isDurable ? 1 : 0, 0, blocks, generation, block);
   }

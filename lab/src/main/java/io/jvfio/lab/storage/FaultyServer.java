@@ -1,0 +1,56 @@
+package io.jvfio.lab.storage;
+
+import io.jvfio.linux.LinuxKernel;
+import io.jvfio.model.nvme.NvmeModel;
+import io.jvfio.model.nvme.NvmeModelOptions;
+import io.jvfio.model.nvme.NvmeNamespaceOptions;
+import io.jvfio.user.VfioUserServer;
+import io.jvfio.user.VfioUserServerOptions;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+
+/**
+ * {@code FaultyServer SOCKET FILE BYTES BLOCK_SIZE RING ONE_IN SEED}: serves an NVMe controller on a
+ * file whose system calls fail now and then. Standard input tells it what else goes wrong: {@code
+ * break-sync}, {@code slow MILLISECONDS}; its end is the server's.
+ */
+public final class FaultyServer {
+  private FaultyServer() {}
+
+  /** The program. */
+  public static void main(String[] arguments) throws IOException {
+    var socket = Path.of(arguments[0]);
+    var namespace =
+        NvmeNamespaceOptions.inFile(Path.of(arguments[1]), Long.parseLong(arguments[2]))
+            .withBlockSize(Integer.parseInt(arguments[3]));
+    var kernel =
+        new FaultyKernel(
+            LinuxKernel.instance(), Integer.parseInt(arguments[5]), Long.parseLong(arguments[6]));
+    var options = NvmeModelOptions.of("faulty", namespace).withKernel(kernel);
+    options = Boolean.parseBoolean(arguments[4]) ? options : options.withoutRing();
+    try (var model = NvmeModel.of(options);
+        var _ = VfioUserServer.serve(model, VfioUserServerOptions.at(socket));
+        var input =
+            new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
+      say("jvfio: serving " + String.join("; ", model.storage()));
+      for (var line = input.readLine(); line != null; line = input.readLine()) {
+        if (line.equals("break-sync")) {
+          kernel.breakSync();
+        } else if (line.startsWith("slow ")) {
+          kernel.slow(Long.parseLong(line.substring("slow ".length())) * 1_000_000);
+        }
+        say("done: " + line);
+      }
+    }
+    say("faults " + kernel.faults());
+    say("ended in order");
+  }
+
+  private static void say(String line) {
+    System.out.println(line);
+    System.out.flush();
+  }
+}
