@@ -62,10 +62,7 @@ final class GroupAdvice {
               : turnOn());
     }
     var names = String.join(", ", iommus);
-    // Intel's and AMD's drivers make groups at boot, those that wait for a driver make them then.
-    boolean isMadeAtBoot =
-        iommus.stream().allMatch(name -> name.startsWith("dmar") || name.startsWith("ivhd"));
-    if (device.driver().isPresent() || isMadeAtBoot) {
+    if (device.driver().isPresent() || iommus.stream().allMatch(GroupAdvice::makesGroupsAtBoot)) {
       return new Explanation(
           "The machine has an IOMMU (%s), which does not cover the device: it would have a group otherwise."
               .formatted(names),
@@ -78,6 +75,11 @@ final class GroupAdvice {
         "The machine has an IOMMU (%s), and the device has no group yet: %s"
             .formatted(names, GROUPS_AT_BIND),
         bindForGroup(device.address().toString()));
+  }
+
+  /** Intel's, AMD's and POWER's do; others wait for a driver. */
+  private static boolean makesGroupsAtBoot(String iommu) {
+    return iommu.startsWith("dmar") || iommu.startsWith("ivhd") || iommu.startsWith("iommu-phb");
   }
 
   private static String bindForGroup(String device) {
@@ -149,7 +151,7 @@ final class GroupAdvice {
     var all = new ArrayList<>(List.of(device));
     all.addAll(others);
     return new Explanation(
-        "%s The IOMMU cannot tell it apart from %s, which %s in the hands of a host driver, too."
+        "%s The IOMMU cannot tell it apart from %s, which %s in the hands of a host driver."
             .formatted(meaning, names(others), others.size() == 1 ? "is" : "are"),
         freeGroup(all));
   }
@@ -167,7 +169,9 @@ final class GroupAdvice {
         "No device of the group is bound to a VFIO driver, so it has no node to open: "
             + names(devices)
             + ".",
-        freeGroup(group.isViable() ? devices : group.blockers()));
+        group.isViable()
+            ? "One of them is enough. " + bindOneOf(group)
+            : freeGroup(group.blockers()));
   }
 
   /** A group with a device in other hands. */

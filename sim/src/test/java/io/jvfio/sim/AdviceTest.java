@@ -330,6 +330,35 @@ class AdviceTest {
   }
 
   @Test
+  void aGroupThatNobodyHoldsTakesOneDeviceToBeBound() {
+    assertThat(groupRefusal("x86-6.12-iommufd", HostOptions.defaults(), 4))
+        .hasMessageContaining("0000:00:1f.0 (no driver), 0000:00:1f.2 (no driver)")
+        .hasMessageContaining("One of them is enough.")
+        .hasMessageContaining("echo 0000:00:1f.2 > /sys/bus/pci/drivers_probe")
+        .hasMessageNotContaining("slot");
+  }
+
+  @Test
+  void aBridgeOnABusThatIsToBeResetIsNotGivenAway() {
+    var address = "0000:01:00.0";
+    var other = "0000:01:00.1";
+    var options = OpenSpace.unlimited().withNeighbour(other, address, "pcieport");
+    try (var simulated = SimulatedHosts.open("powernv-6.12", options)) {
+      var files = new OtherFiles().text("/sys/bus/pci/devices/" + other + "/class", "0x060400");
+      var host = VfioHost.of("p", files.over(simulated.kernel()));
+      try (var device = host.open(PciAddress.parse(address))) {
+        assertThat(device.hotResetScope().obstacles())
+            .singleElement()
+            .satisfies(
+                obstacle ->
+                    assertThat(obstacle.nextStep())
+                        .contains(other, "PCI bridge (class 0x060400)")
+                        .doesNotContain("driver_override"));
+      }
+    }
+  }
+
+  @Test
   void whoWantsOneDeviceHearsOfTheOthersOfItsGroupAtOnce() {
     assertThat(refusal("x86-6.12", new OtherFiles(), "0000:00:1f.2"))
         .hasMessageContaining("0000:00:1f.2 belongs to the host driver ahci")
