@@ -158,8 +158,7 @@ class UserCommandTest {
   @Test
   void recordsToStandardOutputAndPrintsStandardInput() throws Exception {
     var recorded =
-        whileShown(
-            "tap", "user", "record", "-", path("tap"), path("server"), "--connections", "1");
+        whileShown("tap", "user", "record", "-", path("tap"), path("server"), "--connections", "1");
     assertThat(recorded.status()).as(recorded.err()).isZero();
     assertThat(recorded.out()).isEmpty();
     assertThat(recorded.err()).contains("connection 1 from");

@@ -74,12 +74,7 @@ final class BlockWriter implements AutoCloseable {
    * @param seed makes the choices
    */
   record Plan(
-      int queues,
-      int depth,
-      int durablePercent,
-      int flushPercent,
-      int readPercent,
-      long seed) {
+      int queues, int depth, int durablePercent, int flushPercent, int readPercent, long seed) {
 
     /** Four queues with four commands each. */
     static Plan of(long seed) {
@@ -312,7 +307,10 @@ final class BlockWriter implements AutoCloseable {
 
     void run() {
       try {
-        while (!isGone && !(isEnding && queue.inFlight() == 0) && failure == null && wrong == null) {
+        while (!isGone
+            && !(isEnding && queue.inFlight() == 0)
+            && failure == null
+            && wrong == null) {
           while (!isEnding && freeCount > 0 && put()) {
             // As long as there is room, and blocks that nobody is at.
           }
@@ -375,7 +373,9 @@ final class BlockWriter implements AutoCloseable {
         return true;
       }
       for (int slot = 0; slot < plan.depth; slot++) {
-        if (blocksOf[slot] > 0 && first < blockOf[slot] + blocksOf[slot] && blockOf[slot] < first + blocks) {
+        if (blocksOf[slot] > 0
+            && first < blockOf[slot] + blocksOf[slot]
+            && blockOf[slot] < first + blocks) {
           return false;
         }
       }
@@ -425,7 +425,8 @@ final class BlockWriter implements AutoCloseable {
       for (int i = 0; i < blocksOf[slot]; i++) {
         long expected = content[(int) blockOf[slot] + i];
         long block = firstBlock + blockOf[slot] + i;
-        long read = pattern.generation(memory, offsetOf[slot] + (long) i * pattern.blockSize(), block);
+        long read =
+            pattern.generation(memory, offsetOf[slot] + (long) i * pattern.blockSize(), block);
         if (read == BlockPattern.TORN || (expected != UNKNOWN && read != expected)) {
           wrong =
               "queue %d: block %d is of generation %d, and should be of %d"

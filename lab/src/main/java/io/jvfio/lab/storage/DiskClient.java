@@ -1,8 +1,8 @@
 package io.jvfio.lab.storage;
 
 import io.jvfio.DmaBuffer;
-import io.jvfio.linux.Registers;
 import io.jvfio.VfioException;
+import io.jvfio.linux.Registers;
 import io.jvfio.nvme.NvmeCompletionHandler;
 import io.jvfio.nvme.NvmeController;
 import io.jvfio.nvme.NvmeNamespace;

@@ -213,8 +213,7 @@ final class FaultyKernel extends ForwardingKernel {
       int head = ring.rings.get(ValueLayout.JAVA_INT, IoUringParams.sqOffHead(known));
       int mask = IoUringParams.sqEntries(known) - 1;
       for (int i = 0; i < toSubmit; i++) {
-        change(
-            ring.submissions.asSlice(((head + i) & mask) * IoUringSqe.SIZE, IoUringSqe.SIZE));
+        change(ring.submissions.asSlice(((head + i) & mask) * IoUringSqe.SIZE, IoUringSqe.SIZE));
       }
     }
     return super.ioUringEnter(fd, toSubmit, minComplete, flags);
@@ -227,10 +226,8 @@ final class FaultyKernel extends ForwardingKernel {
     } else if (operation == Uring.IORING_OP_ASYNC_CANCEL || operation == NOP || !isDue()) {
       return;
     }
-    boolean isRead =
-        operation == Uring.IORING_OP_READ || operation == Uring.IORING_OP_READV;
-    boolean isOneVector =
-        operation == Uring.IORING_OP_READ || operation == Uring.IORING_OP_WRITE;
+    boolean isRead = operation == Uring.IORING_OP_READ || operation == Uring.IORING_OP_READV;
+    boolean isOneVector = operation == Uring.IORING_OP_READ || operation == Uring.IORING_OP_WRITE;
     switch (draw(4)) {
       case 0 -> IoUringSqe.flags(entry, (byte) (entry.get(ValueLayout.JAVA_BYTE, 1) | ASYNC));
       case 1 -> inject(entry, anyOf(RETRIED));

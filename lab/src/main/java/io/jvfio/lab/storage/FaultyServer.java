@@ -13,8 +13,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 
 /**
- * {@code FaultyServer SOCKET FILE BYTES BLOCK_SIZE RING ONE_IN SEED}: serves an NVMe controller on a
- * file whose system calls fail now and then. Standard input tells it what else goes wrong: {@code
+ * {@code FaultyServer SOCKET FILE BYTES BLOCK_SIZE RING ONE_IN SEED}: serves an NVMe controller on
+ * a file whose system calls fail now and then. Standard input tells it what else goes wrong: {@code
  * break-sync}, {@code slow MILLISECONDS}; its end is the server's.
  */
 public final class FaultyServer {
@@ -33,8 +33,7 @@ public final class FaultyServer {
     options = Boolean.parseBoolean(arguments[4]) ? options : options.withoutRing();
     try (var model = NvmeModel.of(options);
         var _ = VfioUserServer.serve(model, VfioUserServerOptions.at(socket));
-        var input =
-            new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
+        var input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
       say("jvfio: serving " + String.join("; ", model.storage()));
       for (var line = input.readLine(); line != null; line = input.readLine()) {
         if (line.equals("break-sync")) {

@@ -129,7 +129,14 @@ final class FlushProof {
     var written = Files.createTempFile(directory, "trace", ".writes");
     var strace =
         List.of(
-            "strace", "-f", "-qq", "-e", "trace=fdatasync", "-e", "signal=none", "-o",
+            "strace",
+            "-f",
+            "-qq",
+            "-e",
+            "trace=fdatasync",
+            "-e",
+            "signal=none",
+            "-o",
             trace.toString());
     var way = new Way(512, false, false);
     var file = directory.resolve("trace.img");
@@ -171,7 +178,8 @@ final class FlushProof {
 
   /** The process that a tracer started. */
   private static String child(long tracer) throws IOException {
-    var children = Path.of("/proc", Long.toString(tracer), "task", Long.toString(tracer), "children");
+    var children =
+        Path.of("/proc", Long.toString(tracer), "task", Long.toString(tracer), "children");
     return Files.readString(children).strip();
   }
 

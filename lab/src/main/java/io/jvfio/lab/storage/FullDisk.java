@@ -119,10 +119,7 @@ final class FullDisk {
         Pattern.compile(
             "%s: %s of [\\d,]+ bytes at [\\d,]+ failed: %s \\(.+\\)\\. .*%s"
                 .formatted(
-                    Pattern.quote(file.toString()),
-                    operation,
-                    errno,
-                    Pattern.quote(consequence)));
+                    Pattern.quote(file.toString()), operation, errno, Pattern.quote(consequence)));
     require(line.matcher(disk.text()).find(), "no such line for the operator: " + disk.text());
   }
 

@@ -103,7 +103,8 @@ final class KillRounds {
       int large;
       try (var disk = ServedDisk.start(directory, name, file, options);
           var log = WriteLog.open(written, generation)) {
-        var writer = BlockWriter.start(disk.socket(), BlockWriter.Plan.of(random.nextLong() >>> 1), log);
+        var writer =
+            BlockWriter.start(disk.socket(), BlockWriter.Plan.of(random.nextLong() >>> 1), log);
         try (writer) {
           awaitInstant(writer);
           large = writer.inFlight(true);

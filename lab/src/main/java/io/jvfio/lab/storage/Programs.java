@@ -94,7 +94,8 @@ final class Programs {
     var ended = run(List.of(command));
     if (!ended.isGood()) {
       throw new IllegalStateException(
-          "%s: status %d: %s".formatted(String.join(" ", command), ended.status, ended.text.strip()));
+          "%s: status %d: %s"
+              .formatted(String.join(" ", command), ended.status, ended.text.strip()));
     }
     return ended.text;
   }

@@ -117,7 +117,8 @@ final class Soak {
       disk.endInput();
       require(disk.awaitEnd(20_000), "it does not end: " + disk.text());
       require(disk.says("ended in order"), disk.text());
-      require(STATUSES.containsAll(errors.keySet()), "other statuses than were injected: " + errors);
+      require(
+          STATUSES.containsAll(errors.keySet()), "other statuses than were injected: " + errors);
       return "%d clients, %,d acknowledged blocks, statuses %s; first %s; last %s; %s"
           .formatted(
               clients,

@@ -3,8 +3,8 @@ package io.jvfio.lab.storage;
 import java.nio.file.Path;
 
 /**
- * {@code SoakClient SOCKET LOG GENERATION SEED}: a client of a served disk that writes, reads and compares
- * until it is killed.
+ * {@code SoakClient SOCKET LOG GENERATION SEED}: a client of a served disk that writes, reads and
+ * compares until it is killed.
  */
 public final class SoakClient {
   private SoakClient() {}

@@ -19,17 +19,18 @@ public final class StorageLab {
     switch (arguments[0]) {
       case "full" -> new FullDisk(directory, survivors, cut).run(lane);
       case "soak" -> new Soak(directory, survivors, System.nanoTime()).run(lane, rounds);
-      case "flush" -> new FlushProof(directory, survivors, cut, System.nanoTime()).run(lane, rounds);
+      case "flush" ->
+          new FlushProof(directory, survivors, cut, System.nanoTime()).run(lane, rounds);
       default -> {
-    var sum = KillRounds.Sum.NONE;
-    var kill = new KillRounds(directory, survivors, System.nanoTime(), System.out);
-    for (var way : Way.all()) {
-      long begin = System.nanoTime();
-      var part = kill.run(way, rounds);
-      System.out.printf("%s: %s (%.1f s)%n", way, part, (System.nanoTime() - begin) / 1e9);
-      sum = sum.plus(part);
-    }
-    System.out.println(sum);
+        var sum = KillRounds.Sum.NONE;
+        var kill = new KillRounds(directory, survivors, System.nanoTime(), System.out);
+        for (var way : Way.all()) {
+          long begin = System.nanoTime();
+          var part = kill.run(way, rounds);
+          System.out.printf("%s: %s (%.1f s)%n", way, part, (System.nanoTime() - begin) / 1e9);
+          sum = sum.plus(part);
+        }
+        System.out.println(sum);
       }
     }
     lane.end();

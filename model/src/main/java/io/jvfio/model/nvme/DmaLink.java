@@ -42,7 +42,9 @@ final class DmaLink implements DmaPort {
   @Override
   public @Nullable DmaLease lease(long iova, long byteSize, boolean isWritten)
       throws DmaFaultException {
-    return buffer != null && buffer.holds(iova) ? null : port(iova).lease(iova, byteSize, isWritten);
+    return buffer != null && buffer.holds(iova)
+        ? null
+        : port(iova).lease(iova, byteSize, isWritten);
   }
 
   @Override

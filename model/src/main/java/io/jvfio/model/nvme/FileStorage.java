@@ -112,7 +112,10 @@ final class FileStorage implements Storage {
    */
   record FileOptions(
       int blockSize,
-      boolean isReadOnly, boolean isDirect, boolean waitsForRoom, boolean mayUseRing) {}
+      boolean isReadOnly,
+      boolean isDirect,
+      boolean waitsForRoom,
+      boolean mayUseRing) {}
 
   private FileStorage(
       Kernel kernel,
@@ -796,7 +799,8 @@ final class FileStorage implements Storage {
       return;
     }
     io.close();
-    kernel.unlockFile(fd); // whose next server starts at once: the kernel may keep the file a little
+    kernel.unlockFile(
+        fd); // whose next server starts at once: the kernel may keep the file a little
     if (directFd >= 0) {
       kernel.close(directFd);
     }

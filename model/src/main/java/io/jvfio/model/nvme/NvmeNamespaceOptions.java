@@ -205,7 +205,10 @@ public final class NvmeNamespaceOptions {
         settings.byteSize,
         new FileStorage.FileOptions(
             settings.blockSize,
-            settings.isReadOnly, settings.isDirect, settings.waitsForRoom, options.mayUseRing()),
+            settings.isReadOnly,
+            settings.isDirect,
+            settings.waitsForRoom,
+            options.mayUseRing()),
         wake);
   }
 }

@@ -107,8 +107,7 @@ final class EmulatedRing {
     int tail = (int) WORD.getAcquire(rings, (long) TAIL);
     int count = Math.min(toSubmit, tail - head);
     for (int i = 0; i < count; i++) {
-      int index =
-          rings.get(ValueLayout.JAVA_INT, array + 4L * ((head + i) & (entries - 1))) * 64;
+      int index = rings.get(ValueLayout.JAVA_INT, array + 4L * ((head + i) & (entries - 1))) * 64;
       begin(submissions.asSlice(index, SUBMISSION_SIZE));
     }
     WORD.setRelease(rings, (long) HEAD, head + count);

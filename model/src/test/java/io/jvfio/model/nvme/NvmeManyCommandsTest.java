@@ -57,10 +57,7 @@ class NvmeManyCommandsTest {
   }
 
   private static void assertAllDone(NvmeHost host, int count) {
-    assertThat(host.io.await(count))
-        .hasSize(count)
-        .extracting(Completion::status)
-        .containsOnly(0);
+    assertThat(host.io.await(count)).hasSize(count).extracting(Completion::status).containsOnly(0);
     host.io.acknowledge();
   }
 
@@ -160,8 +157,10 @@ class NvmeManyCommandsTest {
       }
       host.io.ring();
       assertAllDone(host, commands);
-      assertThat(kernel.calls()).hasSize(commands * 4).extracting(Call::byteSize).containsOnly(
-          128L << 10);
+      assertThat(kernel.calls())
+          .hasSize(commands * 4)
+          .extracting(Call::byteSize)
+          .containsOnly(128L << 10);
     }
   }
 }

@@ -125,8 +125,7 @@ class NvmeStorageFaultsTest {
         case FLUSH_ -> new Command(FLUSH, 1, 0, 0, 0, 0, 0);
         case COMPARE_ -> new Command(COMPARE, 1, data, 0, first, 0, count);
         case VERIFY_ -> new Command(VERIFY, 1, 0, 0, first, 0, count);
-        case ZEROES, ZEROES_BY_WRITING ->
-            new Command(WRITE_ZEROES, 1, 0, 0, first, 0, count);
+        case ZEROES, ZEROES_BY_WRITING -> new Command(WRITE_ZEROES, 1, 0, 0, first, 0, count);
         case DURABLE_ZEROES_AT_THEIR_FLUSH ->
             new Command(WRITE_ZEROES, 1, 0, 0, first, 0, count | FORCE_UNIT_ACCESS);
         case DEALLOCATE -> new Command(DATASET_MANAGEMENT, 1, RANGES, 0, 0, 4, 0);
@@ -198,8 +197,7 @@ class NvmeStorageFaultsTest {
         case EIO, ENOSPC, EDQUOT, EROFS, EFAULT -> FaultKernel.errno(errno);
         case NOTHING_DONE -> new Answer.Result(0);
         case SHORT_AND_THEN_THE_REST -> times == 1 ? new Answer.Cut(BLOCK) : FaultKernel.MADE;
-        case SHORT_AND_THEN_EIO ->
-            times == 1 ? new Answer.Cut(BLOCK) : FaultKernel.errno(errno);
+        case SHORT_AND_THEN_EIO -> times == 1 ? new Answer.Cut(BLOCK) : FaultKernel.errno(errno);
         case CANCELLED_ONCE, INTERRUPTED_ONCE, TRY_AGAIN_ONCE ->
             times == 1 ? FaultKernel.errno(errno) : FaultKernel.MADE;
         case SLOW -> FaultKernel.HELD;
@@ -413,8 +411,7 @@ class NvmeStorageFaultsTest {
       host.memory.asSlice(OTHER_DATA, 0x3000).fill((byte) 0x66);
       copyExpected(OTHER_DATA + 0x2000, OTHERS + 200);
       int last = BLOCKS - 1;
-      Arrays.fill(
-          expected, (OTHERS + 100) * BLOCK, (OTHERS + 100 + BLOCKS) * BLOCK, (byte) 0x66);
+      Arrays.fill(expected, (OTHERS + 100) * BLOCK, (OTHERS + 100 + BLOCKS) * BLOCK, (byte) 0x66);
       return List.of(
           queue.put(new Command(READ, 1, OTHER_DATA, 0, OTHERS, 0, last)),
           queue.put(new Command(WRITE, 1, OTHER_DATA + 0x1000, 0, OTHERS + 100, 0, last)),
@@ -442,7 +439,8 @@ class NvmeStorageFaultsTest {
       int done = fault == Fault.SHORT_AND_THEN_EIO ? BLOCK : isDone ? BLOCKS * BLOCK : 0;
       for (int i = 0; i < done; i++) {
         switch (subject) {
-          case WRITE_, DURABLE_WRITE, DURABLE_WRITE_AT_ITS_FLUSH -> expected[begin + i] = (byte) fill;
+          case WRITE_, DURABLE_WRITE, DURABLE_WRITE_AT_ITS_FLUSH ->
+              expected[begin + i] = (byte) fill;
           case ZEROES, ZEROES_BY_WRITING, DURABLE_ZEROES_AT_THEIR_FLUSH, DEALLOCATE ->
               expected[begin + i] = 0;
           case COPY_AT_ITS_WRITE, DURABLE_COPY_AT_ITS_FLUSH ->
@@ -483,7 +481,8 @@ class NvmeStorageFaultsTest {
       assertThat(Short.toUnsignedInt(host.memory.get(LE16, LOG + 10))).isEqualTo(victim);
       assertThat(Short.toUnsignedInt(host.memory.get(LE16, LOG + 12)) >> 1)
           .isEqualTo(fault.status(subject));
-      assertThat(host.memory.get(LE64, LOG + 16)).as("LBA")
+      assertThat(host.memory.get(LE64, LOG + 16))
+          .as("LBA")
           .isEqualTo(subject == Subject.DEALLOCATE ? 0 : command.cdw10());
       assertThat(host.memory.get(LE32, LOG + 24)).as("NSID").isEqualTo(1);
     }
