@@ -19,6 +19,8 @@ public final class StorageLab {
     switch (arguments[0]) {
       case "full" -> new FullDisk(directory, survivors, cut).run(lane);
       case "soak" -> new Soak(directory, survivors, System.nanoTime()).run(lane, rounds);
+      case "slow" -> new SlowDisk(directory, survivors).run(lane, rounds);
+      case "memory" -> new Residence(directory).run(lane, rounds);
       case "flush" -> new FlushProof(directory, survivors, cut, System.nanoTime()).run(lane, rounds);
       default -> {
     var sum = KillRounds.Sum.NONE;
