@@ -3,6 +3,7 @@ package io.jvfio.lab.storage;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -177,6 +178,8 @@ final class ServedDisk implements AutoCloseable {
   /**
    * What a process has.
    *
+   * @param threads those of the process; the kernel's own, which do what {@code io_uring} cannot do
+   *     at once, come and go as the kernel likes
    * @param resident kibibytes of memory that are there
    * @param anonymous those of them that are no file's
    * @param shared those of them that are in memory files, as its clients' memory is
@@ -205,7 +208,7 @@ final class ServedDisk implements AutoCloseable {
     var status = Files.readString(place.resolve("status"));
     return new Footprint(
         descriptors,
-        (int) field(status, "Threads"),
+        (int) threadNames(processId).stream().filter(name -> !name.startsWith("iou-")).count(),
         maps,
         field(status, "VmRSS"),
         field(status, "RssAnon"),
@@ -214,10 +217,18 @@ final class ServedDisk implements AutoCloseable {
 
   /** The names of its threads. */
   List<String> threadNames() throws IOException {
+    return threadNames(process.pid());
+  }
+
+  private static List<String> threadNames(long processId) throws IOException {
     var names = new ArrayList<String>();
-    try (var tasks = Files.list(Path.of("/proc", Long.toString(process.pid()), "task"))) {
+    try (var tasks = Files.list(Path.of("/proc", Long.toString(processId), "task"))) {
       for (var task : tasks.toList()) {
-        names.add(Files.readString(task.resolve("comm")).strip());
+        try {
+          names.add(Files.readString(task.resolve("comm")).strip());
+        } catch (NoSuchFileException _) {
+          // It has ended since it was listed.
+        }
       }
     }
     names.sort(null);
