@@ -32,8 +32,8 @@ final class RangeOrder {
    * @return whether it may begin; if not it is told of by {@link #remove} some time later
    */
   boolean add(FileTask task) {
-    boolean mayBegin = !mayOverlap(task) || !overlaps(task, last);
-    task.order.isWaiting = !mayBegin;
+    task.order.blockers = mayOverlap(task) ? countOverlaps(task) : 0;
+    boolean mayBegin = task.order.blockers == 0;
     if (!mayBegin) {
       waiting++;
     }
@@ -71,18 +71,20 @@ final class RangeOrder {
     order.previous = null;
     order.next = null;
     count(task, -1);
-    if (order.isWaiting) {
-      order.isWaiting = false;
+    if (order.blockers > 0) {
+      order.blockers = 0;
       waiting--;
     }
     if (waiting == 0) {
       return;
     }
-    for (var each = first; each != null && waiting > 0; each = each.order.next) {
-      if (each.order.isWaiting && !overlaps(each, each.order.previous)) {
-        each.order.isWaiting = false;
-        waiting--;
-        begin.accept(each);
+    for (var each = next; each != null; each = each.order.next) {
+      if (each.order.blockers > 0 && overlap(task, each)) {
+        each.order.blockers--;
+        if (each.order.blockers == 0) {
+          waiting--;
+          begin.accept(each);
+        }
       }
     }
   }
@@ -119,26 +121,31 @@ final class RangeOrder {
     return false;
   }
 
-  /** Whether a task overlaps with one from {@code from} back to the first. */
-  private static boolean overlaps(FileTask task, @Nullable FileTask from) {
-    for (var each = from; each != null; each = each.order.previous) {
-      if ((task.isChange() || each.isChange())
-          && task.offset() <= each.last()
-          && each.offset() <= task.last()) {
-        return true;
-      }
+  /** How many tasks there are that a new one waits for. */
+  private int countOverlaps(FileTask task) {
+    int overlaps = 0;
+    for (var each = first; each != null; each = each.order.next) {
+      overlaps += overlap(task, each) ? 1 : 0;
     }
-    return false;
+    return overlaps;
+  }
+
+  private static boolean overlap(FileTask one, FileTask other) {
+    return (one.isChange() || other.isChange())
+        && one.offset() <= other.last()
+        && other.offset() <= one.last();
   }
 
   /** A task's place in the list. */
   static final class Place {
     private @Nullable FileTask previous;
     private @Nullable FileTask next;
-    private boolean isWaiting;
+
+    /** How many earlier ones it waits for. */
+    private int blockers;
 
     boolean isWaiting() {
-      return isWaiting;
+      return blockers > 0;
     }
   }
 }

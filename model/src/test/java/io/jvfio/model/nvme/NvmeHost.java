@@ -173,7 +173,7 @@ final class NvmeHost implements AutoCloseable {
   Queues admin = new Queues(0, ADMIN_SQ, ADMIN_CQ, ADMIN_ENTRIES);
   Queues io = new Queues(1, IO_SQ, IO_CQ, IO_ENTRIES);
 
-  private static final long PATIENCE_NANOS = 2_000_000_000L;
+  private static final long PATIENCE_NANOS = 20_000_000_000L;
 
   private final Arena arena = Arena.ofShared();
   private final Semaphore requests = new Semaphore(0);
