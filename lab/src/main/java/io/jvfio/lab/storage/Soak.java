@@ -108,7 +108,6 @@ final class Soak {
         var found = survivors.afterKill(blockSize, file, written, state);
         require(found.isRight(), found.text());
         acknowledged += found.acknowledged();
-        System.err.println(disk.footprint());
         if (first == null) {
           first = settled(disk, bare, Long.MAX_VALUE);
         }
