@@ -23,6 +23,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
@@ -271,7 +272,8 @@ class LongRecordingTest {
         for (int j = 0; j < WRITES; j++) {
           piece.put(write(i));
         }
-        send(channel, piece.put(read(i)).array());
+        piece.put(read(i));
+        send(channel, Arrays.copyOf(piece.array(), piece.position()));
         assertThat(receive(channel, buffer)).isEqualTo(readReply(i));
       }
     }

@@ -16,8 +16,10 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
@@ -139,7 +141,7 @@ final class BlockWriter implements AutoCloseable {
   int inFlight(boolean ofLargeOnesOnly) {
     int count = 0;
     for (var worker : workers) {
-      count += ofLargeOnesOnly ? worker.largeOnes : worker.queue.inFlight();
+      count += ofLargeOnesOnly ? worker.largeOnes.get() : worker.queue.inFlight();
     }
     return count;
   }
@@ -229,7 +231,7 @@ final class BlockWriter implements AutoCloseable {
   }
 
   /** How many commands ended with each status that is an error. */
-  TreeMap<Integer, Integer> errors() {
+  Map<Integer, Integer> errors() {
     var all = new TreeMap<Integer, Integer>();
     for (var worker : workers) {
       worker.errors.forEach((status, count) -> all.merge(status, count, Integer::sum));
@@ -269,7 +271,7 @@ final class BlockWriter implements AutoCloseable {
     private final long[] offsetOf;
     private final boolean[] isRead;
     private long flushUnderWay;
-    private volatile int largeOnes;
+    private final AtomicInteger largeOnes = new AtomicInteger();
     private final TreeMap<Integer, Integer> errors = new TreeMap<>();
     private volatile @Nullable RuntimeException failure;
 
@@ -360,7 +362,7 @@ final class BlockWriter implements AutoCloseable {
       boolean isDurable = random.nextInt(100) < plan.durablePercent;
       log.writeBegins(generation, block, blocks, isDurable);
       if (blocks == largest) {
-        largeOnes++;
+        largeOnes.incrementAndGet();
       }
       return isDurable
           ? queue.writeThrough(namespace, block, blocks, buffer, offset, slot)
@@ -411,7 +413,7 @@ final class BlockWriter implements AutoCloseable {
       } else {
         log.writeEnded(generationOf[slot], code);
         if (blocksOf[slot] == Math.min(LARGE / pattern.blockSize(), blockCount)) {
-          largeOnes--;
+          largeOnes.decrementAndGet();
         }
         for (int i = 0; i < blocksOf[slot] && content.length > 0; i++) {
           content[(int) blockOf[slot] + i] = code == 0 ? generationOf[slot] : UNKNOWN;

@@ -70,7 +70,7 @@ final class FaultyKernel extends ForwardingKernel {
   }
 
   private static boolean isAtLeast(int major, int minor) {
-    var parts = System.getProperty("os.version").split("\\D+");
+    var parts = System.getProperty("os.version").split("\\D+", -1);
     int first = Integer.parseInt(parts[0]);
     return first > major || (first == major && Integer.parseInt(parts[1]) >= minor);
   }

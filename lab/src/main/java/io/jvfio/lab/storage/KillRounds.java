@@ -128,7 +128,7 @@ final class KillRounds {
 
   /** Waits for some instant at which there are large writes under way. */
   private void awaitInstant(BlockWriter writer) throws InterruptedException {
-    long least = LEAST_COMMANDS + random.nextInt(COMMANDS_BETWEEN);
+    long least = (long) LEAST_COMMANDS + random.nextInt(COMMANDS_BETWEEN);
     long begin = System.nanoTime();
     while (writer.acknowledged() < least) {
       if (System.nanoTime() - begin > 60_000_000_000L) {

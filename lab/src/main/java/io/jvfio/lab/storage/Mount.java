@@ -90,11 +90,16 @@ final class Mount implements AutoCloseable {
   }
 
   @Override
-  public void close() throws IOException, InterruptedException {
+  public void close() throws IOException {
     if (isMounted) {
-      // Also where something still uses it: the name goes at once, and the rest with its last user.
-      Programs.run(List.of("umount", "-l", directory.toString()));
       isMounted = false;
+      try {
+        // Also where something still uses it: the name goes at once, and the rest with its last
+        // user.
+        Programs.run(List.of("umount", "-l", directory.toString()));
+      } catch (InterruptedException _) {
+        Thread.currentThread().interrupt();
+      }
     }
   }
 }

@@ -72,8 +72,8 @@ final class Residence {
       requireFlat(second, third, "clearing all of it");
       require(allocated(file) < 1 << 20, "the file still has %,d bytes".formatted(allocated(file)));
       requireStatus(client.read(0, most), 0, "Read");
-      return ("%,d random reads: %s; all of it cleared in %,d ms: %,d KiB"
-              .formatted(reads, second, millis, third.resident()));
+      return "%,d random reads: %s; all of it cleared in %,d ms: %,d KiB"
+          .formatted(reads, second, millis, third.resident());
     } finally {
       Files.deleteIfExists(file);
     }

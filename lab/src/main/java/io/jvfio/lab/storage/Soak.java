@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
@@ -130,7 +131,7 @@ final class Soak {
     }
   }
 
-  private static List<String> hexadecimal(TreeMap<Integer, Integer> errors) {
+  private static List<String> hexadecimal(Map<Integer, Integer> errors) {
     var all = new ArrayList<String>();
     errors.forEach((status, count) -> all.add("%#x: %,d".formatted(status, count)));
     return all;
@@ -138,7 +139,7 @@ final class Soak {
 
   /** A client that comes, works a little, and goes. */
   private void client(
-      int kind, ServedDisk disk, Path written, WriteLog log, TreeMap<Integer, Integer> errors)
+      int kind, ServedDisk disk, Path written, WriteLog log, Map<Integer, Integer> errors)
       throws IOException, InterruptedException {
     if (kind == 0) {
       killedClient(disk, written, log);

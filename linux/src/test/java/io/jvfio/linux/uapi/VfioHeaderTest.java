@@ -213,7 +213,8 @@ class VfioHeaderTest {
     try (var files = Files.list(classes)) {
       for (var file : files.sorted().toList()) {
         var name = file.getFileName().toString().replace(".class", "");
-        if (!List.of("Vfio", "Iommufd", "PciRegs", "Uring", "Layouts", "LittleEndian", "package-info")
+        if (!List.of(
+                "Vfio", "Iommufd", "PciRegs", "Uring", "Layouts", "LittleEndian", "package-info")
             .contains(name)) {
           var type = Class.forName(Vfio.class.getPackageName() + "." + name);
           layouts.add((StructLayout) type.getField("LAYOUT").get(null));

@@ -5,6 +5,7 @@ import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.FileStatus;
 import io.jvfio.linux.Kernel;
 import io.jvfio.model.DmaFaultException;
+import io.jvfio.model.nvme.StorageRequest.Operation;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
@@ -51,6 +52,9 @@ final class FileStorage implements Storage {
   /** How long {@link #close} waits for calls that the kernel does not end. */
   private static final long CLOSE_NANOS = 10_000_000_000L;
 
+  /** How often {@link #poll} goes on with what has ended meanwhile. */
+  private static final int MOST_ROUNDS = 16;
+
   private static final long CLOSE_STEP_NANOS = 50_000;
 
   /** How often it is looked whether the file still has a name. */
@@ -91,6 +95,14 @@ final class FileStorage implements Storage {
 
   private final ArrayDeque<MemorySegment> bounces = new ArrayDeque<>();
   private final MemorySegment zeroes;
+
+  /**
+   * The task whose call makes data persistent, those that it stands for, and those for the next.
+   */
+  private @Nullable FileTask synchronizing;
+
+  private final ArrayDeque<FileTask> together = new ArrayDeque<>();
+  private final ArrayDeque<FileTask> unsynchronized = new ArrayDeque<>();
   private int bouncesMade;
   private long roomSought;
   private boolean isSizeKnown;
@@ -290,7 +302,7 @@ final class FileStorage implements Storage {
       return;
     }
     boolean needsSync =
-        request.operation() == StorageRequest.Operation.SYNC
+        request.operation() == Operation.SYNC
             || (request.operation().isChange && request.isDurable());
     if (lostWrites != null && needsSync) {
       request.end(StorageResult.FAILED);
@@ -302,7 +314,7 @@ final class FileStorage implements Storage {
       tasks.add(task);
     }
     task.begin(request);
-    if (request.operation() == StorageRequest.Operation.SYNC) {
+    if (request.operation() == Operation.SYNC) {
       task.step = FileTask.Step.SYNC;
       ready.add(task);
     } else if (order.add(task)) {
@@ -319,6 +331,10 @@ final class FileStorage implements Storage {
   }
 
   private void call(FileTask task) {
+    if (task.request.isAbandoned() && (task.isRead() || task.hasNotBegun())) {
+      end(task, StorageResult.CANCELLED);
+      return;
+    }
     switch (task.step) {
       case WORK -> {
         switch (task.request.operation()) {
@@ -369,7 +385,7 @@ final class FileStorage implements Storage {
     }
     // A block that lies in two pages could be written by half.
     return (task.isRead() || runs.isAligned(options.blockSize))
-        && (directFd < 0 || runs.isAligned(directMemory));
+        && (directFd < 0 || runs.isAligned(Math.max(directMemory, directOffset)));
   }
 
   private boolean isDirect(FileTask task) {
@@ -392,6 +408,10 @@ final class FileStorage implements Storage {
       task.bounce = bounce;
     }
     if (task.bouncedDone == task.bounced) {
+      if (task.request.isAbandoned()) {
+        end(task, StorageResult.CANCELLED); // its memory is somebody else's by now
+        return false;
+      }
       task.done += task.bounced;
       task.bouncedDone = 0;
       task.bounced = Math.min(BOUNCE, task.request.byteSize() - task.done);
@@ -410,11 +430,18 @@ final class FileStorage implements Storage {
    * is started together.
    */
   private boolean isShorter(FileTask task) {
+    boolean isShorter = isShorter();
+    if (isShorter) {
+      end(task, StorageResult.FAILED);
+    }
+    return isShorter;
+  }
+
+  private boolean isShorter() {
     if (!isSizeKnown) {
       long size = kernel.fileSize(fd);
       if (size >= 0 && size < byteSize) {
         faults.tell("short", shorter(size));
-        end(task, StorageResult.FAILED);
         return true;
       }
       isSizeKnown = true;
@@ -448,7 +475,7 @@ final class FileStorage implements Storage {
 
   /** How the file system clears a range, or 0 if it cannot. */
   private int mode(FileTask task) {
-    boolean wantsZero = task.request.operation() == StorageRequest.Operation.ZERO;
+    boolean wantsZero = task.request.operation() == Operation.ZERO;
     if (canZero && (wantsZero || !canPunch)) {
       return Kernel.FALLOC_FL_ZERO_RANGE | Kernel.FALLOC_FL_KEEP_SIZE;
     }
@@ -456,6 +483,9 @@ final class FileStorage implements Storage {
   }
 
   private void writeZeroes(FileTask task) {
+    if (isShorter(task)) {
+      return;
+    }
     task.kind = FileCall.Kind.WRITE;
     task.clearVectors();
     task.addVector(zeroes.address(), Math.min(BOUNCE, task.request.byteSize() - task.done));
@@ -464,14 +494,24 @@ final class FileStorage implements Storage {
     make(task);
   }
 
+  /**
+   * One call at a time: of two, the kernel tells one of the error and the other one that all is
+   * well. Who comes while one is under way is served by the next, all together.
+   */
   private void synchronize(FileTask task) {
+    if (synchronizing != null && !synchronizing.equals(task)) {
+      unsynchronized.add(task);
+      return;
+    }
+    synchronizing = task;
     // What has gone with the end of the file was acknowledged, and cannot be made persistent.
-    if (task.request.operation() == StorageRequest.Operation.SYNC && isShorter(task)) {
+    if (lostWrites != null || (task.request.operation() == Operation.SYNC && isShorter())) {
+      persisted(task, StorageResult.FAILED);
       return;
     }
     task.kind = FileCall.Kind.SYNC;
     task.fd = fd;
-    boolean isAll = task.request.byteSize() == byteSize;
+    boolean isAll = task.request.byteSize() == byteSize || !together.isEmpty();
     task.offset = isAll ? 0 : task.request.offset();
     task.byteSize = isAll ? 0 : task.request.byteSize();
     make(task);
@@ -493,6 +533,8 @@ final class FileStorage implements Storage {
   public boolean poll() {
     boolean worked = false;
     boolean hasBegun;
+    int rounds = 0;
+    isSizeKnown = false;
     do {
       for (var call = io.next(); call != null; call = io.next()) {
         worked = true;
@@ -507,8 +549,12 @@ final class FileStorage implements Storage {
       }
       goOn();
       hasBegun = io.start();
-    } while (hasBegun); // some of it may have ended already, and nobody is told of that
-    return worked;
+      rounds++;
+    } while (hasBegun && rounds < MOST_ROUNDS); // what has ended already nobody is told of
+    if (hasBegun) {
+      wake.now(); // others come first
+    }
+    return worked || hasBegun;
   }
 
   private void seekRoom() {
@@ -535,7 +581,7 @@ final class FileStorage implements Storage {
         }
         case SYNC -> {
           tellDeletion();
-          end(task, StorageResult.DONE);
+          persisted(task, StorageResult.DONE);
         }
       }
     }
@@ -586,6 +632,20 @@ final class FileStorage implements Storage {
     }
   }
 
+  private void persisted(FileTask task, StorageResult result) {
+    synchronizing = null;
+    end(task, result);
+    while (!together.isEmpty()) {
+      end(together.remove(), result);
+    }
+    var next = unsynchronized.poll();
+    if (next != null) {
+      together.addAll(unsynchronized);
+      unsynchronized.clear();
+      ready.add(next);
+    }
+  }
+
   /** What was asked for is done, and may have to be made persistent. */
   private void changed(FileTask task) {
     if (!task.request.isDurable()) {
@@ -609,7 +669,7 @@ final class FileStorage implements Storage {
             errno,
             "Writes that were not flushed may be lost, and the kernel tells of that only once:"
                 + " from now on every flush fails. Check the disk, and start again.");
-        end(task, StorageResult.FAILED);
+        persisted(task, StorageResult.FAILED);
       }
       case ALLOCATE -> {
         if (errno.equals(Errno.EOPNOTSUPP)) {
@@ -661,10 +721,15 @@ final class FileStorage implements Storage {
               ? "The command waits until there is room."
               : "The command fails with Capacity Exceeded. Make room.");
       if (options.waitsForRoom) {
-        task.endLeases(false); // it may take long, and memory is borrowed anew
+        // It may take long: memory is borrowed anew.
+        task.endLeases(false);
+        task.done += task.bouncedDone;
+        giveBack(task);
+        if (outOfRoom.isEmpty()) {
+          roomSought = wake.nanoTime();
+          wake.in(ROOM_NANOS);
+        }
         outOfRoom.add(task);
-        roomSought = wake.nanoTime();
-        wake.in(ROOM_NANOS);
       } else {
         end(task, StorageResult.FULL);
       }
@@ -704,21 +769,33 @@ final class FileStorage implements Storage {
 
   private void end(FileTask task, StorageResult result) {
     task.endLeases(task.isRead());
+    giveBack(task);
+    if (task.request.operation() != Operation.SYNC) {
+      order.remove(task, makeReady);
+    }
+    var request = task.request;
+    free.add(task);
+    request.end(result);
+  }
+
+  /** Gives the memory of a task to the next that waits for some. */
+  private void giveBack(FileTask task) {
     var bounce = task.bounce;
     if (bounce != null) {
       task.bounce = null;
+      task.bounced = 0;
+      task.bouncedDone = 0;
       bounces.add(bounce);
       var next = unbuffered.poll();
       if (next != null) {
         ready.add(next);
       }
     }
-    if (task.request.operation() != StorageRequest.Operation.SYNC) {
-      order.remove(task, makeReady);
-    }
-    var request = task.request;
-    free.add(task);
-    request.end(result);
+  }
+
+  @Override
+  public boolean hasLostWrites() {
+    return lostWrites != null;
   }
 
   @Override
@@ -728,7 +805,7 @@ final class FileStorage implements Storage {
 
   @Override
   public boolean isQuiet() {
-    return io.underWay() == 0 && crowded.isEmpty();
+    return io.underWay() == 0 && crowded.isEmpty() && ready.isEmpty();
   }
 
   @Override

@@ -72,6 +72,11 @@ final class FileTask extends FileCall {
     return request.operation().isChange;
   }
 
+  /** Whether nothing has been done of it. */
+  boolean hasNotBegun() {
+    return done == 0 && bouncedDone == 0 && step == Step.WORK;
+  }
+
   boolean isRead() {
     return request.operation() == StorageRequest.Operation.READ;
   }

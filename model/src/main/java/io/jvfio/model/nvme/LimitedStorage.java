@@ -119,6 +119,11 @@ final class LimitedStorage implements Storage {
   }
 
   @Override
+  public boolean hasLostWrites() {
+    return disk.hasLostWrites();
+  }
+
+  @Override
   public boolean isIdle() {
     return waiting.isEmpty() && disk.isIdle();
   }

@@ -49,6 +49,9 @@ final class NvmeIo {
   private static final int BUFFER_SIZE = 128 << 10;
   private static final int MOST_BUFFERS = 16;
 
+  /** How many commands are under way at most: what they need is kept for those after them. */
+  private static final int MOST_TASKS = 4096;
+
   /** About a millisecond of copying: as long as a round may take, and a register waits. */
   private static final long ROUND_BYTES = 2 << 20;
 
@@ -80,6 +83,10 @@ final class NvmeIo {
   private final ArrayDeque<MemorySegment> buffers = new ArrayDeque<>();
   private int buffersMade;
   private long bytesLeft;
+
+  /** Commands were left in their queues since too many were under way. */
+  private boolean isFull;
+
   private int unstarted;
 
   NvmeIo(
@@ -112,7 +119,14 @@ final class NvmeIo {
 
   /** Whether this round has done its share. */
   boolean isRoundOver() {
-    return bytesLeft <= 0;
+    isFull = tasks.size() - free.size() >= MOST_TASKS;
+    return isFull || bytesLeft <= 0;
+  }
+
+  /** Whether there may be more to do at once, which the end of the round has cut short. */
+  boolean hasMore() {
+    boolean hasRoomAgain = isFull && tasks.size() - free.size() < MOST_TASKS;
+    return isReady() || bytesLeft <= 0 || hasRoomAgain;
   }
 
   /**
@@ -254,13 +268,20 @@ final class NvmeIo {
   /** The next step of a task whose request has ended, or that waited for memory. */
   private int next(NvmeTask task) {
     try {
+      if (task.isCancelled) {
+        return task.cancelStatus;
+      }
       if (task.waitsForMemory) {
         task.waitsForMemory = false;
         return task.command.opcode() == COPY ? copyStep(task) : readOn(task);
       }
       var result = task.request.result();
       if (result != StorageResult.DONE) {
-        return status(task, result);
+        int status = status(task, result);
+        if (task.command.opcode() != FLUSH || result == StorageResult.CANCELLED) {
+          return status;
+        }
+        task.failure = task.failure == NvmeStatus.SUCCESS ? status : task.failure;
       }
       return switch (task.command.opcode()) {
         case READ -> {
@@ -291,7 +312,7 @@ final class NvmeIo {
       case READ_ONLY -> NvmeStatus.WRITE_PROTECTED;
       case FAILED -> {
         boolean isRead = task.request.operation() == Operation.READ;
-        logPages.countMediaError(task.request.operation() == Operation.SYNC);
+        logPages.countMediaError(requireNonNull(task.namespace).storage().hasLostWrites());
         yield isRead ? NvmeStatus.UNRECOVERED_READ_ERROR : NvmeStatus.WRITE_FAULT;
       }
       case CANCELLED -> task.cancelStatus;
@@ -327,7 +348,7 @@ final class NvmeIo {
   private int flushOn(NvmeTask task) {
     task.range++;
     if (task.range >= task.rangeCount) {
-      return NvmeStatus.SUCCESS;
+      return task.failure;
     }
     task.namespace = namespaces.get(task.range);
     return flush(task);
@@ -655,10 +676,19 @@ final class NvmeIo {
         && task.command.queueId() == queueId;
   }
 
-  private static boolean cancel(NvmeTask task, int status) {
+  private boolean cancel(NvmeTask task, int status) {
     var namespace = task.namespace;
     task.cancelStatus = status;
-    return namespace != null && namespace.storage().cancel(task.request);
+    if (unbuffered.remove(task)) {
+      task.isCancelled = true;
+      ready.add(task);
+      return true;
+    }
+    boolean isCancelled = namespace != null && namespace.storage().cancel(task.request);
+    if (isCancelled) {
+      unstarted++; // others may have waited for it
+    }
+    return isCancelled;
   }
 
   /**
@@ -670,13 +700,11 @@ final class NvmeIo {
       var task = tasks.get(i);
       if (task.isLive && !task.isAbandoned) {
         task.isAbandoned = true;
-        if (unbuffered.remove(task)) {
-          ready.add(task);
-        } else {
-          cancel(task, NvmeStatus.ABORT_REQUESTED);
-        }
+        task.request.abandon();
+        cancel(task, NvmeStatus.ABORT_REQUESTED);
       }
     }
+    start();
     while (!ready.isEmpty()) {
       release(ready.remove());
     }

@@ -496,7 +496,7 @@ public final class NvmeModel implements DeviceModel {
       registers.fail();
     }
     queues.signal();
-    if (io.isReady() || io.isRoundOver()) {
+    if (io.hasMore()) {
       wake.now(); // others come first
     }
     return worked;
@@ -789,7 +789,9 @@ public final class NvmeModel implements DeviceModel {
       closed = true;
       io.abandon();
       namespaces.forEach(each -> each.storage().close());
-      arena.close();
+      if (namespaces.stream().allMatch(each -> each.storage().isIdle())) {
+        arena.close(); // else a call that does not end has memory of it
+      }
     }
   }
 }

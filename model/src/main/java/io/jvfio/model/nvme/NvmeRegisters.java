@@ -164,7 +164,8 @@ final class NvmeRegisters {
     }
     configuration = value;
     if (isDraining) {
-      return Transition.NONE; // software should have waited; it starts once that is over
+      // Software should have waited; it starts once that is over.
+      return isShutdown ? Transition.SHUTDOWN : Transition.NONE;
     }
     if (wasEnabled || !isEnabled) {
       return isShutdown ? Transition.SHUTDOWN : Transition.NONE;

@@ -51,6 +51,12 @@ final class NvmeTask {
   /** It was held before it began, so that no room was kept for its completion. */
   boolean isOwed;
 
+  /** The first failure of several flushes, or success so far. */
+  int failure;
+
+  /** It was given up while it waited for memory. */
+  boolean isCancelled;
+
   /** How it ends if its storage takes it back. */
   int cancelStatus;
 
@@ -84,6 +90,8 @@ final class NvmeTask {
     isAbandoned = false;
     isOfShutdown = false;
     isOwed = false;
+    failure = NvmeStatus.SUCCESS;
+    isCancelled = false;
     cancelStatus = NvmeStatus.ABORT_REQUESTED;
     isLive = true;
     waitsForMemory = false;

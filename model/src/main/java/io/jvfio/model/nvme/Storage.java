@@ -47,6 +47,11 @@ interface Storage extends AutoCloseable {
     return false;
   }
 
+  /** Whether data that was taken may be lost, since it could not be made persistent. */
+  default boolean hasLostWrites() {
+    return false;
+  }
+
   /** Whether no request is under way. */
   default boolean isIdle() {
     return true;
@@ -58,7 +63,8 @@ interface Storage extends AutoCloseable {
   }
 
   /**
-   * Takes a request back with {@link StorageResult#CANCELLED} if it has not begun.
+   * Takes a request back with {@link StorageResult#CANCELLED} if it has not begun. Others that
+   * waited for it begin with the next {@link #start}.
    *
    * @return false if it goes on
    */

@@ -44,6 +44,7 @@ final class StorageRequest {
   private @Nullable DmaPort dma;
   private @Nullable MemorySegment buffer;
   private @Nullable Owner observer;
+  private boolean isAbandoned;
   private StorageResult result = StorageResult.DONE;
 
   StorageRequest(Owner owner) {
@@ -81,6 +82,7 @@ final class StorageRequest {
     dma = null;
     buffer = null;
     observer = null;
+    isAbandoned = false;
   }
 
   Operation operation() {
@@ -118,6 +120,15 @@ final class StorageRequest {
   /** Has somebody told of the end before the owner is, this time. */
   void observe(Owner who) {
     observer = who;
+  }
+
+  /** Nobody waits for it any more, and memory is somebody else's: none is used from now on. */
+  void abandon() {
+    isAbandoned = true;
+  }
+
+  boolean isAbandoned() {
+    return isAbandoned;
   }
 
   StorageResult result() {

@@ -1,6 +1,8 @@
 package io.jvfio.model.nvme;
 
+import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
+import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
@@ -13,6 +15,8 @@ final class ThreadFileIo implements FileIo {
   private static final int THREADS = 8;
 
   private static final int MOST_UNDER_WAY = 512;
+
+  private static final System.Logger LOG = System.getLogger("io.jvfio");
 
   private final Kernel kernel;
   private final FileCall end;
@@ -64,7 +68,7 @@ final class ThreadFileIo implements FileIo {
       if (call.equals(end)) {
         return;
       }
-      call.make(kernel);
+      make(call);
       FileCall before;
       do {
         before = ended.get();
@@ -74,6 +78,15 @@ final class ThreadFileIo implements FileIo {
       if (before == null && waiting != null) {
         waiting.now();
       }
+    }
+  }
+
+  private void make(FileCall call) {
+    try {
+      call.make(kernel);
+    } catch (RuntimeException | Error e) {
+      LOG.log(Level.ERROR, "a system call for a disk failed", e);
+      call.result = Errno.EIO.result();
     }
   }
 

@@ -115,6 +115,11 @@ final class VolatileCache implements Storage {
   }
 
   @Override
+  public boolean hasLostWrites() {
+    return disk.hasLostWrites();
+  }
+
+  @Override
   public boolean isIdle() {
     return disk.isIdle();
   }

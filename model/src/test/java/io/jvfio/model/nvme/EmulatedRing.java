@@ -77,7 +77,7 @@ final class EmulatedRing {
   }
 
   int register(int operation, MemorySegment argument) {
-    switch (operation) {
+    return switch (operation) {
       case Uring.IORING_REGISTER_PROBE -> {
         int operations = 64;
         argument.set(ValueLayout.JAVA_BYTE, 0, (byte) (operations - 1));
@@ -86,19 +86,17 @@ final class EmulatedRing {
           argument.set(ValueLayout.JAVA_BYTE, 16 + 8L * i, (byte) i);
           argument.set(ValueLayout.JAVA_SHORT, 18 + 8L * i, (short) Uring.IO_URING_OP_SUPPORTED);
         }
-        return 0;
+        yield 0;
       }
       case Uring.IORING_REGISTER_EVENTFD -> {
         if (eventFd >= 0) {
-          return Errno.EBUSY.result();
+          yield Errno.EBUSY.result();
         }
         eventFd = argument.get(ValueLayout.JAVA_INT, 0);
-        return 0;
+        yield 0;
       }
-      default -> {
-        return Errno.EINVAL.result();
-      }
-    }
+      default -> Errno.EINVAL.result();
+    };
   }
 
   /** Takes submissions; returns how many. */

@@ -138,7 +138,8 @@ final class FaultKernel extends ForwardingKernel {
 
   private synchronized void awaitAnother(int count) {
     try {
-      if (held.size() < count) {
+      long begin = System.nanoTime();
+      while (held.size() < count && System.nanoTime() - begin < 10_000_000) {
         wait(10);
       }
     } catch (InterruptedException e) {

@@ -153,7 +153,7 @@ class NvmeManyCommandsTest {
         host.memory.set(LE64, list + 8L * i, DATA + 4096L * (i + 1));
       }
       for (int i = 0; i < commands; i++) {
-        host.io.put(NvmeHost.blocks(READ, (i % 8) * blocks, blocks).at(DATA, list));
+        host.io.put(NvmeHost.blocks(READ, (i % 8L) * blocks, blocks).at(DATA, list));
       }
       host.io.ring();
       assertAllDone(host, commands);

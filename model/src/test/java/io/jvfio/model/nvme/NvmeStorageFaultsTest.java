@@ -24,8 +24,10 @@ import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -137,6 +139,7 @@ class NvmeStorageFaultsTest {
   }
 
   /** What goes wrong with the call. */
+  @SuppressWarnings("ImmutableEnumChecker") // an errno is immutable
   enum Fault {
     EIO(Errno.EIO),
     ENOSPC(Errno.ENOSPC),
@@ -151,9 +154,9 @@ class NvmeStorageFaultsTest {
     TRY_AGAIN_ONCE(Errno.EAGAIN),
     SLOW(null);
 
-    final Errno errno;
+    final @Nullable Errno errno;
 
-    Fault(Errno errno) {
+    Fault(@Nullable Errno errno) {
       this.errno = errno;
     }
 
@@ -194,12 +197,13 @@ class NvmeStorageFaultsTest {
     /** What becomes of the call, the {@code times}th time, from 1 on. */
     Answer answer(int times) {
       return switch (this) {
-        case EIO, ENOSPC, EDQUOT, EROFS, EFAULT -> FaultKernel.errno(errno);
+        case EIO, ENOSPC, EDQUOT, EROFS, EFAULT -> FaultKernel.errno(Objects.requireNonNull(errno));
         case NOTHING_DONE -> new Answer.Result(0);
         case SHORT_AND_THEN_THE_REST -> times == 1 ? new Answer.Cut(BLOCK) : FaultKernel.MADE;
-        case SHORT_AND_THEN_EIO -> times == 1 ? new Answer.Cut(BLOCK) : FaultKernel.errno(errno);
+        case SHORT_AND_THEN_EIO ->
+            times == 1 ? new Answer.Cut(BLOCK) : FaultKernel.errno(Objects.requireNonNull(errno));
         case CANCELLED_ONCE, INTERRUPTED_ONCE, TRY_AGAIN_ONCE ->
-            times == 1 ? FaultKernel.errno(errno) : FaultKernel.MADE;
+            times == 1 ? FaultKernel.errno(Objects.requireNonNull(errno)) : FaultKernel.MADE;
         case SLOW -> FaultKernel.HELD;
       };
     }
@@ -287,7 +291,7 @@ class NvmeStorageFaultsTest {
       }
     }
 
-    private Answer cannotAllocate(Call call) {
+    private @Nullable Answer cannotAllocate(Call call) {
       return call.kind() == Kind.ALLOCATE ? FaultKernel.errno(Errno.EOPNOTSUPP) : null;
     }
 
@@ -343,13 +347,13 @@ class NvmeStorageFaultsTest {
       }
     }
 
-    private Answer inject(Call call) {
+    private @Nullable Answer inject(Call call) {
       boolean isVictim =
           call.kind() == subject.kind
               && (call.kind() == Kind.SYNC || call.touches(victim() * BLOCK, BLOCKS * BLOCK));
       if (isVictim) {
         int times = hits.incrementAndGet();
-        if (call.kind() != Kind.SYNC || fault.answer(times) != FaultKernel.MADE) {
+        if (call.kind() != Kind.SYNC || !fault.answer(times).equals(FaultKernel.MADE)) {
           return fault.answer(times);
         }
       }
@@ -496,7 +500,9 @@ class NvmeStorageFaultsTest {
         assertThat(lines).hasSize(1);
         assertThat(lines.getFirst()).startsWith(file + ": ");
         if (fault != Fault.NOTHING_DONE) {
-          assertThat(lines.getFirst()).contains(fault.errno.symbol()).contains(" bytes at ");
+          assertThat(lines.getFirst())
+              .contains(Objects.requireNonNull(fault.errno).symbol())
+              .contains(" bytes at ");
         }
       }
     }

@@ -152,7 +152,10 @@ class RangeOrderTest {
   }
 
   private static void assertNoneInTheWay(List<FileTask> running) {
-    var last = running.isEmpty() ? null : running.getLast();
+    if (running.isEmpty()) {
+      return;
+    }
+    var last = running.getLast();
     for (var each : running) {
       assertThat(each.equals(last) || !overlap(each, last)).isTrue();
     }
