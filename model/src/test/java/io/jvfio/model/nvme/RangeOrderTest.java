@@ -15,7 +15,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Who may begin when, at ranges that overlap. */
 class RangeOrderTest {
-  private final Arena arena = Arena.ofConfined();
+  private final Arena arena = Arena.ofShared();
   private final RangeOrder order = new RangeOrder();
   private final ArrayDeque<FileTask> begun = new ArrayDeque<>();
 
