@@ -22,13 +22,16 @@ step() {
   shift 2
   say "$what: begins; may take $takes"
   (
-    trap "step_ended $(printf '%q' "$what") $SECONDS \$?" EXIT
+    ended='' # not by a signal
+    trap "step_ended $(printf '%q' "$what") $SECONDS \$?\$ended" EXIT
     "$@"
+    status=$? ended=yes
+    exit "$status"
   )
 }
 
 step_ended() {
-  if [ "$3" -eq 0 ]; then say "$1: done in $((SECONDS - $2)) s"; else say "$1: FAILED after $((SECONDS - $2)) s"; fi
+  if [ "$3" = 0yes ]; then say "$1: done in $((SECONDS - $2)) s"; else say "$1: FAILED after $((SECONDS - $2)) s"; fi
 }
 
 # processors: how many a step has that uses all of them, as words.
