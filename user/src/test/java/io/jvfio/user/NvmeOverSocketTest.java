@@ -96,6 +96,7 @@ class NvmeOverSocketTest {
     int reads = 50_000;
     long[] done = new long[1];
     NvmeCompletionHandler handler = (_, status, _) -> done[0] += status == 0 ? 1 : 0;
+    long begin = System.nanoTime();
     try (var device = VfioUser.open(path);
         var controller = NvmeController.open(device, options(false, true));
         var buffer = device.dmaSpace().allocate(64 << 10);
@@ -109,8 +110,10 @@ class NvmeOverSocketTest {
         queue.await(handler, SECOND);
       }
     }
+    // The driver's watchdog reads CSTS ten times a second, however slow the machine is.
+    long looks = (System.nanoTime() - begin) / 100_000_000;
     stop();
-    assertThat(server.messages()).isLessThan(150);
+    assertThat(server.messages() - looks).isLessThan(150);
   }
 
   @ParameterizedTest
