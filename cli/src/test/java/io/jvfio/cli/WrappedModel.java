@@ -32,6 +32,16 @@ abstract class WrappedModel implements DeviceModel {
   }
 
   @Override
+  public void connectPoll(Runnable request) {
+    nvme.connectPoll(request);
+  }
+
+  @Override
+  public boolean poll() {
+    return nvme.poll();
+  }
+
+  @Override
   public void connect(DmaPort port, InterruptPort interrupts) {
     nvme.connect(port, interrupts);
   }

@@ -58,10 +58,15 @@ final class FakeDevice implements VfioDevice {
 
   private final DeviceModel model;
   private volatile boolean hasThread;
+
+  /** The model has more to do. */
+  private volatile boolean isPollAsked;
+
   private volatile boolean isClosed;
 
   FakeDevice(DeviceModel model) {
     this.model = model;
+    model.connectPoll(() -> isPollAsked = true);
     model.connect(
         new Port(),
         new InterruptPort() {
@@ -94,6 +99,16 @@ final class FakeDevice implements VfioDevice {
 
   boolean isBusMaster() {
     return (model.config().read(PCI_COMMAND, 2) & BUS_MASTER) != 0;
+  }
+
+  /** Lets the device do what it has asked for. */
+  private void settle() {
+    while (isPollAsked) {
+      isPollAsked = false;
+      while (model.poll()) {
+        // There may be more.
+      }
+    }
   }
 
   /** Lets the device do what it does of its own accord. */
@@ -134,6 +149,7 @@ final class FakeDevice implements VfioDevice {
           int value = rung.getAndSet(i, NOT_RUNG);
           if (value != NOT_RUNG) {
             model.write(0, DOORBELLS + 4L * i, 4, value);
+            settle();
           }
         }
       }
@@ -331,6 +347,7 @@ final class FakeDevice implements VfioDevice {
         // Writes reach a device in their order: no doorbell from before a reset comes after it.
         answerDoorbells();
         model.write(bar, offset, width, value);
+        settle();
       }
     }
 
@@ -396,6 +413,7 @@ final class FakeDevice implements VfioDevice {
       }
       synchronized (model) {
         model.write(0, offset, 4, value);
+        settle();
       }
     }
 

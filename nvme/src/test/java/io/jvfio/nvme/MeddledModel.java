@@ -59,6 +59,16 @@ final class MeddledModel implements DeviceModel {
   }
 
   @Override
+  public void connectPoll(Runnable request) {
+    model.connectPoll(request);
+  }
+
+  @Override
+  public boolean poll() {
+    return model.poll();
+  }
+
+  @Override
   public void connect(DmaPort dma, InterruptPort interrupts) {
     model.connect(
         new DmaPort() {
