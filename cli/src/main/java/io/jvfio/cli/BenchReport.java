@@ -296,7 +296,7 @@ final class BenchReport {
 
   /** None of a job that never began to measure. */
   private static Optional<Double> figure(BenchResult.Job job, double value) {
-    return job.hasBegun() ? Optional.of(value) : Optional.empty();
+    return job.isMeasured() ? Optional.of(value) : Optional.empty();
   }
 
   private Map<String, Object> options() {

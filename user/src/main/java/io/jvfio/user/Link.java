@@ -42,6 +42,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class Link implements AutoCloseable {
   /** How many commands can be under way at once; each has a place of its own. */
+  /** The place of who comes too late to get one. */
+  private static final int LATE = -1;
+
   private static final int PLACES = Long.SIZE;
 
   private static final int PLACE_MASK = PLACES - 1;
@@ -65,6 +68,10 @@ final class Link implements AutoCloseable {
   private final long limitNanos;
   private final long spinNanos;
   private final Arena arena = Arena.ofShared();
+
+  /** All places are taken back, and what they have is about to be. */
+  private volatile boolean isOver;
+
   private final Request[] requests = new Request[PLACES];
 
   /** A bit for each place that is free. */
@@ -125,7 +132,9 @@ final class Link implements AutoCloseable {
   Request begin(Command command) {
     while (true) {
       long bits = free.get();
-      if (bits == 0) {
+      if (bits == 0 && isOver) {
+        return late(command);
+      } else if (bits == 0) {
         LockSupport.parkNanos(this, 20_000); // as many threads as places: none ends sooner
       } else {
         long bit = Long.lowestOneBit(bits);
@@ -138,9 +147,22 @@ final class Link implements AutoCloseable {
     }
   }
 
+  /**
+   * A command of who comes when all is given back: it has memory of its own, and is told that the
+   * link has failed.
+   */
+  private static Request late(Command command) {
+    var request = new Request(LATE, Arena.ofAuto());
+    request.start(command, PLACES);
+    return request;
+  }
+
   /** The reply is not needed any more. */
   void end(Request request) {
     request.closeDescriptors();
+    if (request.index == LATE) {
+      return;
+    }
     request.state.setRelease(Request.IDLE);
     if (request.reads) {
       request.reads = false;
@@ -519,8 +541,14 @@ final class Link implements AutoCloseable {
   public void close() {
     fail(LinkFailure.closed());
     boolean interrupted = false;
-    while (free.get() != -1 || reader.get() != null) {
-      LockSupport.parkNanos(this, 50_000); // they were woken, and end soon
+    // Nobody gets a place from here on. Those who have one were woken, and end soon.
+    while (!free.compareAndSet(-1, 0)) {
+      LockSupport.parkNanos(this, 50_000);
+      interrupted |= Thread.interrupted();
+    }
+    isOver = true;
+    while (reader.get() != null) {
+      LockSupport.parkNanos(this, 50_000);
       interrupted |= Thread.interrupted();
     }
     var thread = twinReader;
