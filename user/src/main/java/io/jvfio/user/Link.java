@@ -42,12 +42,12 @@ import org.jspecify.annotations.Nullable;
  */
 final class Link implements AutoCloseable {
   /** How many commands can be under way at once; each has a place of its own. */
-  /** The place of who comes too late to get one. */
-  private static final int LATE = -1;
-
   private static final int PLACES = Long.SIZE;
 
   private static final int PLACE_MASK = PLACES - 1;
+
+  /** The place of who comes too late to get one. */
+  private static final int LATE = -1;
 
   /** How long the watch leaves reading to others who were seen doing so. */
   private static final long WATCH_PAUSE_NANOS = 1_000_000;
