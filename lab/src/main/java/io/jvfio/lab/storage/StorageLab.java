@@ -11,7 +11,7 @@ import java.nio.file.Path;
  */
 public final class StorageLab {
   private static final String USAGE =
-      "usage: lab/storage kill|full|flush|soak [--rounds N] [--minutes N] [--only TEXT]"
+      "usage: lab/storage kill|full|flush|slow|memory|soak [--rounds N] [--minutes N] [--only TEXT]"
           + " [--directory DIR] [--seed N]";
 
   private final Path directory;
@@ -66,8 +66,10 @@ public final class StorageLab {
       case "flush" ->
           new FlushProof(directory, lab.survivors, lab.powerCut, seed)
               .run(lane, rounds == 0 ? 10 : rounds);
+      case "slow" -> new SlowDisk(directory, lab.survivors).run(lane, 60);
+      case "memory" -> new Residence(directory).run(lane, 60);
       case "soak" -> new Soak(directory, lab.survivors, seed).run(lane, 60L * minutes);
-      default -> fail(arguments[1] + " is none of kill, full, flush and soak");
+      default -> fail(arguments[1] + " is none of kill, full, flush, slow, memory and soak");
     }
     System.exit(lane.end() ? 0 : 1);
   }
