@@ -330,15 +330,19 @@ class NvmeDeviceCloseTest {
     }
   }
 
+  private static <T> T any(Random random, T[] values) {
+    return values[random.nextInt(values.length)];
+  }
+
   private static void raceOnce(SimulatedHost host, Random random, ExecutorService pool, String what)
       throws Exception {
     var before = host.resources();
-    var disk = Disk.open(host, options(NvmeCompletionMode.values()[random.nextInt(2)]));
+    var disk = Disk.open(host, options(any(random, NvmeCompletionMode.values())));
     disk.controller().onEvent(_ -> {});
     List<CountDownLatch> working = new ArrayList<>();
     List<Future<Throwable>> ends = new ArrayList<>();
     for (int i = 0; i < THREADS; i++) {
-      var face = Face.values()[random.nextInt(Face.values().length)];
+      var face = any(random, Face.values());
       var works = new CountDownLatch(1);
       working.add(works);
       ends.add(pool.submit(() -> catchThrowable(() -> face.work(disk, works))));
