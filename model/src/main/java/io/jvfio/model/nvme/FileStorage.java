@@ -157,7 +157,7 @@ final class FileStorage implements Storage {
   private FileIo choose(Kernel k, String fileName, FileOptions chosen) {
     if (chosen.mayUseRing()) {
       try {
-        return RingFileIo.open(k);
+        return RingFileIo.open(k, directFd >= 0 ? directFd : fd);
       } catch (ErrnoException e) {
         LOG.log(
             Level.INFO,

@@ -4,6 +4,7 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.IoUring;
 import io.jvfio.linux.Kernel;
+import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
@@ -19,6 +20,8 @@ import org.jspecify.annotations.Nullable;
  * since those that end within the submission are seen right after it.
  */
 final class RingFileIo implements FileIo {
+  private static final System.Logger LOG = System.getLogger("io.jvfio");
+
   private static final int ENTRIES = 256;
 
   /** How long what the kernel did not take waits. */
@@ -52,10 +55,19 @@ final class RingFileIo implements FileIo {
   /**
    * Makes a ring.
    *
+   * @param fd the file that most calls are on
    * @throws ErrnoException if this kernel has none, or forbids it as containers often do
    */
-  static RingFileIo open(Kernel kernel) throws ErrnoException {
-    return new RingFileIo(kernel, IoUring.open(kernel, ENTRIES));
+  static RingFileIo open(Kernel kernel, int fd) throws ErrnoException {
+    var ring = IoUring.open(kernel, ENTRIES);
+    int registered = ring.registerFile(fd);
+    if (registered < 0) {
+      LOG.log(
+          Level.DEBUG,
+          "io_uring_register(FILES): {0}; the kernel looks the file up for each call",
+          Errno.ofResult(registered).symbol());
+    }
+    return new RingFileIo(kernel, ring);
   }
 
   @Override

@@ -36,6 +36,7 @@ final class EmulatedRing {
   private final int completionEntries;
   private final long array;
   private int eventFd = -1;
+  private int registeredFile = -1;
 
   EmulatedRing(FaultKernel kernel, int wanted, MemorySegment params) {
     this.kernel = kernel;
@@ -95,6 +96,17 @@ final class EmulatedRing {
         eventFd = argument.get(ValueLayout.JAVA_INT, 0);
         yield 0;
       }
+      case Uring.IORING_REGISTER_FILES -> {
+        if (registeredFile >= 0) {
+          yield Errno.EBUSY.result();
+        }
+        registeredFile = argument.get(ValueLayout.JAVA_INT, 0);
+        yield 0;
+      }
+      case Uring.IORING_UNREGISTER_FILES -> {
+        registeredFile = -1;
+        yield 0;
+      }
       default -> Errno.EINVAL.result();
     };
   }
@@ -114,7 +126,8 @@ final class EmulatedRing {
 
   private void begin(MemorySegment entry) {
     int opcode = entry.get(ValueLayout.JAVA_BYTE, 0);
-    int fd = entry.get(ValueLayout.JAVA_INT, 4);
+    boolean isRegistered = (entry.get(ValueLayout.JAVA_BYTE, 1) & Uring.IOSQE_FIXED_FILE) != 0;
+    int fd = isRegistered ? registeredFile : entry.get(ValueLayout.JAVA_INT, 4);
     long offset = entry.get(ValueLayout.JAVA_LONG, 8);
     long address = entry.get(ValueLayout.JAVA_LONG, 16);
     int length = entry.get(ValueLayout.JAVA_INT, 24);
