@@ -53,10 +53,10 @@ final class NvmeIo {
   private static final int MOST_TASKS = 4096;
 
   /** About a millisecond of copying: as long as a round may take, and a register waits. */
-  private static final long ROUND_BYTES = 2 << 20;
+  static final long ROUND_BYTES = 2 << 20;
 
   /** What a request costs besides its bytes. */
-  private static final long REQUEST_BYTES = 4 << 10;
+  static final long REQUEST_BYTES = 4 << 10;
 
   /** Who takes what has completed. */
   interface Sink {
