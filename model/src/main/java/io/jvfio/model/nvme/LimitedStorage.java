@@ -103,8 +103,8 @@ final class LimitedStorage implements Storage {
     long left = NvmeIo.ROUND_BYTES; // all that is late at once would hold others up
     while (!waiting.isEmpty() && left > 0 && pass(waiting.peek(), now)) {
       var request = waiting.poll();
-      left -= NvmeIo.REQUEST_BYTES + bytes(request);
       disk.submit(request);
+      left -= NvmeIo.REQUEST_BYTES + bytes(request) + request.extraBytes();
       worked = true;
     }
     if (!waiting.isEmpty()) {
