@@ -47,8 +47,7 @@ class NvmeBlockAtomicityTest {
   static Stream<Arguments> ways() {
     return IntStream.range(0, 16)
         .mapToObj(
-            way ->
-                Arguments.of((way & 1) != 0, (way & 2) != 0, (way & 4) != 0, (way & 8) != 0));
+            way -> Arguments.of((way & 1) != 0, (way & 2) != 0, (way & 4) != 0, (way & 8) != 0));
   }
 
   @ParameterizedTest(name = "by ring {0}, direct {1}, lends {2}, aligned {3}")
@@ -62,8 +61,7 @@ class NvmeBlockAtomicityTest {
   /** Here nothing but the controller keeps them apart; a kernel does so as well, more or less. */
   @ParameterizedTest(name = "lends {0}, aligned {1}")
   @CsvSource({"true, true", "true, false", "false, true", "false, false"})
-  void soItIsOnAFileSystemThatPromisesNothing(boolean lends, boolean isAligned)
-      throws IOException {
+  void soItIsOnAFileSystemThatPromisesNothing(boolean lends, boolean isAligned) throws IOException {
     var file = Files.createTempFile(directory, "disk", null);
     var options = options(file, false, false).withKernel(new Piecemeal());
     assertNeverMixed(file, options, lends, isAligned);
@@ -83,8 +81,7 @@ class NvmeBlockAtomicityTest {
 
     @Override
     public long preadv(int fd, MemorySegment vectors, int count, long offset) {
-      return inPieces(
-          vectors, count, offset, (piece, one, at) -> super.preadv(fd, piece, one, at));
+      return inPieces(vectors, count, offset, (piece, one, at) -> super.preadv(fd, piece, one, at));
     }
 
     @Override

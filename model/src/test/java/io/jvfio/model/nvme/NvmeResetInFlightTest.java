@@ -270,15 +270,29 @@ class NvmeResetInFlightTest {
       disk.holds = true;
       disk.isCancelling = true;
       put(host, NvmeHost.blocks(READ, 0, 1), NvmeHost.blocks(WRITE, 1, 1), FLUSH_ALL);
-      host.admin.put(DELETE_QUEUE);
-      host.admin.ring();
-
       host.configure(0);
 
       assertThat(host.status()).isZero();
       assertThat(disk.heldCount()).isZero();
       disk.holds = false;
       withQueues(host);
+      assertWorks(host);
+    }
+  }
+
+  @Test
+  void aResetForgetsADeletionThatWaits() {
+    try (var host = onHeldDisk()) {
+      disk.holds = true;
+      put(host, NvmeHost.blocks(READ, 0, 1));
+      host.admin.put(DELETE_QUEUE);
+      host.admin.ring();
+      host.configure(0);
+      releaseAll(host);
+      assertThat(host.status()).isZero();
+      withQueues(host);
+      host.model.poll();
+      assertThat(host.admin.takeAll()).isEmpty();
       assertWorks(host);
     }
   }
