@@ -14,6 +14,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
@@ -101,7 +102,7 @@ class NvmeBlockAtomicityTest {
             piece.setAtIndex(ValueLayout.JAVA_LONG, 0, address + at);
             piece.setAtIndex(ValueLayout.JAVA_LONG, 1, Math.min(PIECE, length - at));
             done += transfer.make(piece, 1, offset + done);
-            Thread.yield();
+            LockSupport.parkNanos(1);
           }
         }
       }
