@@ -612,6 +612,10 @@ final class FileStorage implements Storage {
         return;
       }
       if (task.isRead()) {
+        if (task.request.isAbandoned()) {
+          end(task, StorageResult.CANCELLED); // its memory is somebody else's by now
+          return;
+        }
         try {
           var dma = Objects.requireNonNull(task.request.dma());
           task.request.runs().write(dma, task.done, bounce, 0, task.bounced);
@@ -774,11 +778,12 @@ final class FileStorage implements Storage {
       order.remove(task, makeReady);
     }
     var request = task.request;
+    task.finish();
     free.add(task);
     request.end(result);
   }
 
-  /** Gives the memory of a task to the next that waits for some. */
+  /** Gives the memory of a task to the next that waits for some, if it has any. */
   private void giveBack(FileTask task) {
     var bounce = task.bounce;
     if (bounce != null) {
@@ -786,10 +791,10 @@ final class FileStorage implements Storage {
       task.bounced = 0;
       task.bouncedDone = 0;
       bounces.add(bounce);
-      var next = unbuffered.poll();
-      if (next != null) {
-        ready.add(next);
-      }
+    }
+    // Also where it was given some in vain: it ends without.
+    if (!bounces.isEmpty() && !unbuffered.isEmpty()) {
+      ready.add(unbuffered.remove());
     }
   }
 
@@ -805,7 +810,8 @@ final class FileStorage implements Storage {
 
   @Override
   public boolean isQuiet() {
-    return io.underWay() == 0 && crowded.isEmpty() && ready.isEmpty();
+    return (io.underWay() == 0 && crowded.isEmpty() && ready.isEmpty())
+        || tasks.stream().noneMatch(FileTask::usesClientMemory);
   }
 
   @Override

@@ -59,6 +59,19 @@ final class FileTask extends FileCall {
     bouncedDone = 0;
   }
 
+  /** The request has ended. */
+  void finish() {
+    request = NONE;
+  }
+
+  /**
+   * Whether client's memory is read or written for it, or will be. What the kernel has is; else it
+   * is not for a client that has left.
+   */
+  boolean usesClientMemory() {
+    return hasLeases() || (request.dma() != null && !request.isAbandoned());
+  }
+
   long offset() {
     return request.offset();
   }

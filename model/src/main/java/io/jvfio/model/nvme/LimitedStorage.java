@@ -7,6 +7,9 @@ import java.util.ArrayDeque;
 /**
  * A disk that is not used faster than its operator wishes. What is too early waits, in the order of
  * its coming; after a pause a tenth of a second's worth passes at once.
+ *
+ * <p>A flush neither waits nor counts: what it makes persistent was counted when it was written,
+ * and who waits for it would wait for others' transfers.
  */
 final class LimitedStorage implements Storage {
   private static final long SECOND = 1_000_000_000;
@@ -22,7 +25,9 @@ final class LimitedStorage implements Storage {
   private long requestsUntil;
 
   private long bytesUntil;
-  private boolean isWakeSet;
+
+  /** When somebody will look; nobody will, if that has passed. */
+  private long wakeTime;
 
   /**
    * Limits a disk.
@@ -37,11 +42,13 @@ final class LimitedStorage implements Storage {
     this.wake = wake;
     requestsUntil = wake.nanoTime();
     bytesUntil = requestsUntil;
+    wakeTime = requestsUntil;
   }
 
   @Override
   public void submit(StorageRequest request) {
-    if (waiting.isEmpty() && pass(request, wake.nanoTime())) {
+    boolean isFlush = request.operation() == StorageRequest.Operation.SYNC;
+    if (isFlush || (waiting.isEmpty() && pass(request, wake.nanoTime()))) {
       disk.submit(request);
     } else {
       waiting.add(request);
@@ -79,9 +86,10 @@ final class LimitedStorage implements Storage {
   }
 
   private void setWake(long now) {
-    if (!isWakeSet) {
-      isWakeSet = true;
-      wake.in(Math.max(early(now), 0));
+    if (wakeTime - now <= 0) {
+      long nanos = Math.max(early(now), 0);
+      wakeTime = now + nanos;
+      wake.in(nanos);
     }
   }
 
@@ -92,9 +100,11 @@ final class LimitedStorage implements Storage {
       return worked;
     }
     long now = wake.nanoTime();
-    isWakeSet = isWakeSet && early(now) > 0;
-    while (!waiting.isEmpty() && pass(waiting.peek(), now)) {
-      disk.submit(waiting.poll());
+    long left = NvmeIo.ROUND_BYTES; // all that is late at once would hold others up
+    while (!waiting.isEmpty() && left > 0 && pass(waiting.peek(), now)) {
+      var request = waiting.poll();
+      disk.submit(request);
+      left -= NvmeIo.REQUEST_BYTES + bytes(request) + request.extraBytes();
       worked = true;
     }
     if (!waiting.isEmpty()) {

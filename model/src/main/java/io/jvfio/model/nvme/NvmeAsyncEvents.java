@@ -44,12 +44,18 @@ final class NvmeAsyncEvents {
     return heldCommandIds.remove(commandId) && abortedCommandIds.add(commandId);
   }
 
-  /** Something happened; only the first of a type is kept until it is reported. */
-  void raise(int type, int information, int logPage) {
-    if (!isPending[type] && !isMasked[type]) {
-      isPending[type] = true;
-      pending[type] = type | (information << 8) | (logPage << 16);
+  /**
+   * Something happened; only the first of a type is kept until it is reported.
+   *
+   * @return false if it was not the first, or software has not read the log page of the last one
+   */
+  boolean raise(int type, int information, int logPage) {
+    if (isPending[type] || isMasked[type]) {
+      return false;
     }
+    isPending[type] = true;
+    pending[type] = type | (information << 8) | (logPage << 16);
+    return true;
   }
 
   /** Software read a log page: it can be told again of events that go with it. */

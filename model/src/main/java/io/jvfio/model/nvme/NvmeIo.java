@@ -53,10 +53,10 @@ final class NvmeIo {
   private static final int MOST_TASKS = 4096;
 
   /** About a millisecond of copying: as long as a round may take, and a register waits. */
-  private static final long ROUND_BYTES = 2 << 20;
+  static final long ROUND_BYTES = 2 << 20;
 
   /** What a request costs besides its bytes. */
-  private static final long REQUEST_BYTES = 4 << 10;
+  static final long REQUEST_BYTES = 4 << 10;
 
   /** Who takes what has completed. */
   interface Sink {
@@ -119,8 +119,13 @@ final class NvmeIo {
 
   /** Whether this round has done its share. */
   boolean isRoundOver() {
+    return bytesLeft <= 0;
+  }
+
+  /** Whether as many commands are under way as can be: no more are to be begun. */
+  boolean isFull() {
     isFull = tasks.size() - free.size() >= MOST_TASKS;
-    return isFull || bytesLeft <= 0;
+    return isFull;
   }
 
   /** Whether there may be more to do at once, which the end of the round has cut short. */
@@ -196,6 +201,7 @@ final class NvmeIo {
     bytesLeft -= REQUEST_BYTES;
     unstarted++;
     requireNonNull(task.namespace).storage().submit(request);
+    bytesLeft -= request.extraBytes();
   }
 
   /** How many requests the storages have and were not told to start. */
@@ -230,11 +236,6 @@ final class NvmeIo {
   /** Whether there are tasks that can go on. */
   boolean isReady() {
     return !ready.isEmpty();
-  }
-
-  /** Whether no command is under way. */
-  boolean isIdle() {
-    return tasks.size() == free.size();
   }
 
   /**
@@ -312,7 +313,7 @@ final class NvmeIo {
       case READ_ONLY -> NvmeStatus.WRITE_PROTECTED;
       case FAILED -> {
         boolean isRead = task.request.operation() == Operation.READ;
-        logPages.countMediaError(requireNonNull(task.namespace).storage().hasLostWrites());
+        logPages.countMediaError();
         yield isRead ? NvmeStatus.UNRECOVERED_READ_ERROR : NvmeStatus.WRITE_FAULT;
       }
       case CANCELLED -> task.cancelStatus;

@@ -54,6 +54,7 @@ final class NvmeLogPages {
   private final NvmeModelOptions options;
   private final NvmeData data;
   private final NvmeFeatures features;
+  private final List<NvmeNamespace> namespaces;
   private final MemorySegment page;
   private final MemorySegment errors;
   private int temperature = NORMAL_KELVIN;
@@ -63,12 +64,17 @@ final class NvmeLogPages {
   private long readCommands;
   private long writeCommands;
   private long mediaErrors;
-  private boolean hasLostWrites;
 
-  NvmeLogPages(NvmeModelOptions options, NvmeData data, NvmeFeatures features, Arena arena) {
+  NvmeLogPages(
+      NvmeModelOptions options,
+      NvmeData data,
+      NvmeFeatures features,
+      List<NvmeNamespace> namespaces,
+      Arena arena) {
     this.options = options;
     this.data = data;
     this.features = features;
+    this.namespaces = namespaces;
     page = arena.allocate(PAGE_SIZE, Long.BYTES);
     errors = arena.allocate(ERROR_SIZE, Long.BYTES);
   }
@@ -83,19 +89,19 @@ final class NvmeLogPages {
     bytesWritten += bytes;
   }
 
-  /**
-   * What keeps the data has failed.
-   *
-   * @param lostWrites whether data that was taken may be lost
-   */
-  void countMediaError(boolean lostWrites) {
+  /** What keeps the data has failed. */
+  void countMediaError() {
     mediaErrors++;
-    hasLostWrites |= lostWrites;
   }
 
   /** Whether data that was taken may be lost. */
   boolean hasLostWrites() {
-    return hasLostWrites;
+    for (int i = 0; i < namespaces.size(); i++) {
+      if (namespaces.get(i).storage().hasLostWrites()) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /**
@@ -175,7 +181,7 @@ final class NvmeLogPages {
 
   private void fillSmart() {
     int hot = features.isBeyondThreshold(temperature) ? WARNING_TEMPERATURE : 0;
-    page.set(LE8, 0, (byte) (hot | (hasLostWrites ? WARNING_RELIABILITY : 0)));
+    page.set(LE8, 0, (byte) (hot | (hasLostWrites() ? WARNING_RELIABILITY : 0)));
     page.set(LE8, 1, (byte) temperature);
     page.set(LE8, 2, (byte) (temperature >> 8));
     page.set(LE8, 3, (byte) 100); // available spare, per cent

@@ -94,6 +94,9 @@ public final class NvmeModel implements DeviceModel {
   /** How long a reset waits for a disk: clients wait for it, some of them 5 s at most. */
   private static final long RESET_NANOS = 1_000_000_000;
 
+  /** How long a controller reset waits for a disk before somebody is told: less than CAP.TO. */
+  private static final long DRAINING_NANOS = 5_000_000_000L;
+
   private static final long WAIT_STEP_NANOS = 20_000;
 
   /** What a controller writes that writes where it should not. */
@@ -125,8 +128,13 @@ public final class NvmeModel implements DeviceModel {
   /** Doorbells rang that nobody answered, because the controller had failed. */
   private boolean isBehind;
 
-  /** Lost writes were told of. */
+  /** Software was told of lost writes. */
   private boolean isLossTold;
+
+  /** When the reset began that waits for a disk. */
+  private long drainingSince;
+
+  private boolean isDrainingTold;
 
   private boolean closed;
 
@@ -138,8 +146,9 @@ public final class NvmeModel implements DeviceModel {
     }
 
     @Override
-    public boolean isRoundOver() {
-      return io.isRoundOver();
+    public boolean isRoundOver(int queueId) {
+      // Who wants to abort some of too many is not held up by them.
+      return io.isRoundOver() || (queueId != 0 && io.isFull());
     }
   }
 
@@ -157,7 +166,7 @@ public final class NvmeModel implements DeviceModel {
     queues = new NvmeQueues(dma, interrupts, arena, options.queuePairs(), options.isPolled());
     data = new NvmeData(registers, dma, arena, options.maxTransfer());
     features = new NvmeFeatures(options, data, arena);
-    logPages = new NvmeLogPages(options, data, features, arena);
+    logPages = new NvmeLogPages(options, data, features, namespaces, arena);
     faults = options.faults();
     held = new NvmeHeldCommands(faults);
     var identifyPages = new NvmeIdentifyPages(options, data, namespaces, arena);
@@ -397,8 +406,8 @@ public final class NvmeModel implements DeviceModel {
       case ENABLE -> enable();
       case RESET -> {
         resetController();
-        if (!io.isIdle()) {
-          registers.drain();
+        if (!io.isQuiet()) {
+          drain();
         }
       }
       case SHUTDOWN -> {
@@ -408,6 +417,26 @@ public final class NvmeModel implements DeviceModel {
       }
     }
     updateLine();
+  }
+
+  /** Memory is the host's again once the disks have done with it. */
+  private void drain() {
+    registers.drain();
+    isDrainingTold = false;
+    drainingSince = wake.nanoTime();
+    wake.in(DRAINING_NANOS);
+  }
+
+  /** Says that a disk keeps a reset waiting. */
+  private void tellDraining() {
+    if (!isDrainingTold && wake.nanoTime() - drainingSince >= DRAINING_NANOS) {
+      isDrainingTold = true;
+      LOG.log(
+          Level.WARNING,
+          "{0} is being reset, and its disk does not answer: CSTS.RDY stays 1 until it does, since"
+              + " it still uses the client''s memory",
+          options.serial());
+    }
   }
 
   private void enable() {
@@ -426,6 +455,7 @@ public final class NvmeModel implements DeviceModel {
     features.reset();
     faults.reset();
     isBehind = false;
+    isLossTold = false;
   }
 
   private boolean isRunning() {
@@ -526,12 +556,12 @@ public final class NvmeModel implements DeviceModel {
   }
 
   private void tellLostWrites() {
-    if (logPages.hasLostWrites() && !isLossTold) {
-      isLossTold = true;
-      if ((features.asyncEvents() & NvmeFeatures.RELIABILITY_EVENTS) != 0) {
-        events.raise(
-            NvmeAsyncEvents.TYPE_SMART, NvmeAsyncEvents.RELIABILITY_DEGRADED, NvmeLogPages.SMART);
-      }
+    if (!isLossTold
+        && logPages.hasLostWrites()
+        && (features.asyncEvents() & NvmeFeatures.RELIABILITY_EVENTS) != 0) {
+      isLossTold =
+          events.raise(
+              NvmeAsyncEvents.TYPE_SMART, NvmeAsyncEvents.RELIABILITY_DEGRADED, NvmeLogPages.SMART);
     }
   }
 
@@ -555,7 +585,11 @@ public final class NvmeModel implements DeviceModel {
     boolean worked = io.poll();
     if (!isRunning()) {
       sweep();
-      if (!registers.isDraining() || !io.isIdle()) {
+      if (!registers.isDraining()) {
+        return worked;
+      }
+      if (!io.isQuiet()) {
+        tellDraining();
         return worked;
       }
       if (registers.drained() == NvmeRegisters.Transition.ENABLE) {

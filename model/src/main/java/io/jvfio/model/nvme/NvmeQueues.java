@@ -28,8 +28,8 @@ final class NvmeQueues {
      */
     int execute(NvmeCommand command);
 
-    /** Whether no more commands are to be fetched in this round. */
-    boolean isRoundOver();
+    /** Whether no more commands of a queue are to be fetched in this round. */
+    boolean isRoundOver(int queueId);
   }
 
   /** Which rule a doorbell write broke. */
@@ -343,12 +343,10 @@ final class NvmeQueues {
   boolean processAll(Executor executor) throws DmaFaultException {
     boolean worked = process(0, executor);
     int last = submissionQueues.length - 1;
-    for (int i = 0; i < last && !executor.isRoundOver(); i++) {
+    for (int i = 0; i < last && !executor.isRoundOver(turn); i++) {
       int id = turn;
+      turn = id == last ? 1 : id + 1;
       worked |= process(id, executor);
-      if (!executor.isRoundOver() || id == turn) {
-        turn = id == last ? 1 : id + 1;
-      }
     }
     return worked;
   }
@@ -380,14 +378,14 @@ final class NvmeQueues {
       if (queue != null && isShadowed) {
         refreshTail(queue);
       }
-      while (queue != null && !executor.isRoundOver() && processBatch(queue, executor)) {
+      while (queue != null && !executor.isRoundOver(id) && processBatch(queue, executor)) {
         worked = true;
         queue = submissionQueues[id];
       }
     } while (queue != null
         && isShadowed
         && !isStopped
-        && !executor.isRoundOver()
+        && !executor.isRoundOver(id)
         && mayHaveMore(queue));
     return worked;
   }
@@ -426,6 +424,9 @@ final class NvmeQueues {
 
   /** Arms the event indexes of a queue; true if software was quicker than that. */
   private boolean mayHaveMore(SubmissionQueue queue) throws DmaFaultException {
+    if (queue.isEnding) {
+      return false;
+    }
     if (queue.head != queue.tail) {
       if (isPolled) {
         refreshHead(queue.completions);
@@ -454,7 +455,7 @@ final class NvmeQueues {
     if (isPolled && isShadowed(queue.id)) {
       keepQuiet(queue);
     }
-    for (int i = 0; i < count && !isStopped && !executor.isRoundOver(); i++) {
+    for (int i = 0; i < count && !isStopped && !executor.isRoundOver(queue.id); i++) {
       command.load(queue.id, fetched, i * size);
       queue.head = queue.head + 1 == queue.entries ? 0 : queue.head + 1;
       int status = executor.execute(command);

@@ -153,6 +153,7 @@ final class NvmeRegisters {
       // All but AQA, ASQ, ACQ and CMBMSC go back to their defaults.
       configuration = 0;
       status = 0;
+      isDraining = false;
       interruptMask = 0;
       return Transition.RESET;
     }

@@ -45,6 +45,7 @@ final class StorageRequest {
   private @Nullable MemorySegment buffer;
   private @Nullable Owner observer;
   private boolean isAbandoned;
+  private long extraBytes;
   private StorageResult result = StorageResult.DONE;
 
   StorageRequest(Owner owner) {
@@ -83,6 +84,7 @@ final class StorageRequest {
     buffer = null;
     observer = null;
     isAbandoned = false;
+    extraBytes = 0;
   }
 
   Operation operation() {
@@ -129,6 +131,16 @@ final class StorageRequest {
 
   boolean isAbandoned() {
     return isAbandoned;
+  }
+
+  /** It took as much time as so many bytes more would: the storage's to say, before it ends. */
+  void countExtra(long bytes) {
+    extraBytes += bytes;
+  }
+
+  /** What it has cost so far besides its bytes, as bytes. */
+  long extraBytes() {
+    return extraBytes;
   }
 
   StorageResult result() {

@@ -5,7 +5,7 @@ import io.jvfio.linux.Kernel;
 import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.ArrayBlockingQueue;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
@@ -20,8 +20,7 @@ final class ThreadFileIo implements FileIo {
 
   private final Kernel kernel;
   private final FileCall end;
-  private final ArrayBlockingQueue<FileCall> begun =
-      new ArrayBlockingQueue<>(MOST_UNDER_WAY + THREADS);
+  private final Begun begun = new Begun();
   private final List<Thread> threads = new ArrayList<>();
 
   /** What has ended, the last one first. */
@@ -32,6 +31,33 @@ final class ThreadFileIo implements FileIo {
 
   private volatile @Nullable StorageWake wake;
   private int underWay;
+
+  /**
+   * What was taken and has not begun, in order. Those of {@code java.util.concurrent} make an
+   * object whenever somebody waits.
+   */
+  private static final class Begun {
+    private final @Nullable FileCall[] calls = new @Nullable FileCall[MOST_UNDER_WAY + THREADS];
+    private int first;
+    private int count;
+
+    synchronized void add(FileCall call) {
+      calls[(first + count) % calls.length] = call;
+      count++;
+      notify(); // each is for any one of those that wait
+    }
+
+    synchronized FileCall take() throws InterruptedException {
+      while (count == 0) {
+        wait();
+      }
+      var call = Objects.requireNonNull(calls[first]);
+      calls[first] = null;
+      first = (first + 1) % calls.length;
+      count--;
+      return call;
+    }
+  }
 
   /**
    * Starts the threads.

@@ -26,18 +26,26 @@ final class HandClock extends StorageWake {
     return due.size();
   }
 
-  /** Lets so much time pass; the requests that are due then have come. */
+  /** Lets so much time pass, and nobody comes yet for what is due. */
+  synchronized void advanceSilently(long nanos) {
+    now += nanos;
+  }
+
+  /** Lets so much time pass; each request comes when it is due. */
   void advance(long nanos) {
-    int requests = 0;
-    synchronized (this) {
-      now += nanos;
-      while (!due.isEmpty() && due.peek() <= now) {
-        due.remove();
-        requests++;
-      }
-    }
-    for (int i = 0; i < requests; i++) {
+    long end = nanoTime() + nanos;
+    while (passTo(end)) {
       now();
     }
+  }
+
+  /** Lets time pass until a request is due, or else until the end. */
+  private synchronized boolean passTo(long end) {
+    if (due.isEmpty() || due.peek() > end) {
+      now = end;
+      return false;
+    }
+    now = Math.max(now, due.remove());
+    return true;
   }
 }

@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -109,7 +110,9 @@ final class HeldStorage implements Storage {
 
   @Override
   public boolean isQuiet() {
-    return isIdle();
+    return Stream.concat(submitted.stream(), held.stream())
+        .map(StorageRequest::operation)
+        .noneMatch(each -> each == Operation.READ || each == Operation.WRITE);
   }
 
   @Override

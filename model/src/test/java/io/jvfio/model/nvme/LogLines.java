@@ -31,6 +31,13 @@ final class LogLines implements AutoCloseable {
     logger.setUseParentHandlers(false);
   }
 
+  /** How many lines {@link #take} would tell. */
+  int count() {
+    synchronized (lines) {
+      return lines.size();
+    }
+  }
+
   /** What was said since this was last asked. */
   List<String> take() {
     synchronized (lines) {

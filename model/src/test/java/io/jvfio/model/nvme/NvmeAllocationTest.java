@@ -3,13 +3,23 @@ package io.jvfio.model.nvme;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
+import io.jvfio.linux.ForwardingKernel;
+import io.jvfio.linux.LinuxKernel;
+import io.jvfio.model.DmaLease;
 import io.jvfio.model.DmaPort;
 import io.jvfio.model.InterruptPort;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** The model on the hot path: every command as cheap as the last, and nothing for the collector. */
 class NvmeAllocationTest {
@@ -47,6 +57,60 @@ class NvmeAllocationTest {
     }
   }
 
+  /** As {@link Memory}, and lent as it lies. */
+  private record LentMemory(Memory memory, DmaLease lease) implements DmaPort {
+    LentMemory(MemorySegment bytes) {
+      this(
+          new Memory(bytes),
+          new DmaLease() {
+            @Override
+            public long address(long iova) {
+              return bytes.address() + iova;
+            }
+
+            @Override
+            public void end(long iova, long byteSize, boolean wasWritten) {}
+          });
+    }
+
+    @Override
+    public void read(long iova, MemorySegment target) {
+      memory.read(iova, target);
+    }
+
+    @Override
+    public void write(long iova, MemorySegment source) {
+      memory.write(iova, source);
+    }
+
+    @Override
+    public void read(long iova, MemorySegment target, long offset, long length) {
+      memory.read(iova, target, offset, length);
+    }
+
+    @Override
+    public void write(long iova, MemorySegment source, long offset, long length) {
+      memory.write(iova, source, offset, length);
+    }
+
+    @Override
+    public DmaLease lease(long iova, long byteSize, boolean isWritten) {
+      return lease;
+    }
+  }
+
+  /** This machine's kernel, but that a flush by a thread takes no time. */
+  private static final class Unflushed extends ForwardingKernel {
+    Unflushed() {
+      super(LinuxKernel.instance());
+    }
+
+    @Override
+    public int synchronizeData(int fd) {
+      return 0;
+    }
+  }
+
   private static final InterruptPort NOBODY =
       new InterruptPort() {
         @Override
@@ -56,7 +120,11 @@ class NvmeAllocationTest {
         public void line(boolean asserted) {}
       };
 
+  @TempDir Path directory;
+
   private int tail;
+  private int head;
+  private int phase = 1;
 
   @Test
   void allocatesNothingForReadsAndWrites() {
@@ -79,6 +147,66 @@ class NvmeAllocationTest {
       long last = CQ + 16L * ((tail + ENTRIES - 1) % ENTRIES);
       assertThat((memory.get(ValueLayout.JAVA_SHORT, last + 14) >>> 1) & 0x7fff).isZero();
     }
+  }
+
+  /** All threads together: those that make the calls allocate no more than who asks for them. */
+  @ParameterizedTest(name = "by ring {0}, lends {1}")
+  @CsvSource({"true, true", "true, false", "false, true", "false, false"})
+  void allocatesNothingForCommandsOnAFile(boolean byRing, boolean lends) throws IOException {
+    var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    var file = Files.write(directory.resolve("disk"), new byte[1 << 20]);
+    var options =
+        NvmeModelOptions.of("S", NvmeNamespaceOptions.inFile(file, 1 << 20))
+            .withKernel(new Unflushed());
+    try (var arena = Arena.ofShared();
+        var model = NvmeModel.of(byRing ? options : options.withoutRing())) {
+      assertThat(model.storage().getFirst()).endsWith(byRing ? "by io_uring" : "by threads");
+      var memory = arena.allocate(2 << 20, 4096);
+      var self = Thread.currentThread();
+      model.connectPoll(() -> LockSupport.unpark(self));
+      model.connect(lends ? new LentMemory(memory) : new Memory(memory), NOBODY);
+      start(model, memory);
+      runOnFile(model, memory, WARM_UP);
+
+      long least = Long.MAX_VALUE;
+      for (long start = System.nanoTime(); least > 0 && System.nanoTime() - start < LIMIT_NANOS; ) {
+        long before = threads.getTotalThreadAllocatedBytes();
+        runOnFile(model, memory, MEASURED);
+        least = Math.min(least, threads.getTotalThreadAllocatedBytes() - before);
+      }
+      assertThat(least).isZero();
+    }
+  }
+
+  /** Reads and writes of 4 KiB, and some flushes, as many at once as the queue takes. */
+  private void runOnFile(NvmeModel model, MemorySegment memory, int times) {
+    for (int done = 0; done < times; done += ENTRIES / 2) {
+      for (int i = 0; i < ENTRIES / 2; i++) {
+        int opcode = i == 0 ? 0 : 1 + (i & 1);
+        put(memory, SQ + 64L * tail, opcode, DATA + 4096L * i, 8 * i, 0, 7);
+        tail = (tail + 1) % ENTRIES;
+      }
+      model.write(0, 0x1008, 4, tail);
+      for (int i = 0; i < ENTRIES / 2; i++) {
+        awaitCompletion(model, memory);
+      }
+      model.write(0, 0x100c, 4, head);
+    }
+  }
+
+  private void awaitCompletion(NvmeModel model, MemorySegment memory) {
+    int status = memory.get(ValueLayout.JAVA_SHORT, CQ + 16L * head + 14);
+    while ((status & 1) != phase) {
+      if (!model.poll()) {
+        LockSupport.parkNanos(100_000);
+      }
+      status = memory.get(ValueLayout.JAVA_SHORT, CQ + 16L * head + 14);
+    }
+    if ((status & 0xfffe) != 0) {
+      throw new AssertionError(Integer.toHexString(status));
+    }
+    head = (head + 1) % ENTRIES;
+    phase ^= head == 0 ? 1 : 0;
   }
 
   private void start(NvmeModel model, MemorySegment memory) {

@@ -163,4 +163,47 @@ class NvmeManyCommandsTest {
           .containsOnly(128L << 10);
     }
   }
+
+  /** Those that wait for a buffer do not need it any more, and neither do those behind them. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void failsAllOfThemWhenTheFileIsMadeShorter(boolean byRing) throws IOException {
+    try (var _ = new LogLines();
+        var host = start(byRing, false)) {
+      kernel.rule(_ -> FaultKernel.HELD);
+      for (int i = 0; i < MANY; i++) {
+        host.io.put(NvmeHost.blocks(WRITE, i, 1));
+      }
+      host.io.ring();
+      kernel.awaitHeld(byRing ? 32 : 8, host);
+      kernel.claimSize(SIZE / 2);
+      kernel.rule(null);
+      kernel.releaseAll();
+
+      var done = host.io.await(MANY);
+      assertThat(done).hasSize(MANY);
+      assertThat(done).filteredOn(each -> each.status() == 0x4280).hasSize(MANY - 32);
+    }
+  }
+
+  /** As before, but it is memory that was taken away. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void failsAllOfThemWhenTheirMemoryIsGone(boolean byRing) throws IOException {
+    try (var host = start(byRing, false)) {
+      kernel.rule(_ -> FaultKernel.HELD);
+      for (int i = 0; i < MANY; i++) {
+        host.io.put(NvmeHost.blocks(WRITE, i, 1));
+      }
+      host.io.ring();
+      kernel.awaitHeld(byRing ? 32 : 8, host);
+      host.mappedEnd = DATA;
+      kernel.rule(null);
+      kernel.releaseAll();
+
+      var done = host.io.await(MANY);
+      assertThat(done).hasSize(MANY);
+      assertThat(done).filteredOn(each -> each.status() == 0x004).hasSize(MANY - 32);
+    }
+  }
 }
