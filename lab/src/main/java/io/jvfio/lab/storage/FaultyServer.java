@@ -7,19 +7,47 @@ import io.jvfio.model.nvme.NvmeNamespaceOptions;
 import io.jvfio.user.VfioUserServer;
 import io.jvfio.user.VfioUserServerOptions;
 import java.io.BufferedReader;
-import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 
 /**
  * {@code FaultyServer SOCKET FILE BYTES BLOCK_SIZE RING ONE_IN SEED}: serves an NVMe controller on
  * a file whose system calls fail now and then. Standard input tells it what else goes wrong: {@code
- * break-sync}, {@code slow MILLISECONDS}; {@code memory} has it tell what it uses, {@code memory
- * now} also while compilers work; its end is the server's.
+ * break-sync}, {@code tear}; {@code memory} has it tell what it uses, {@code memory now} also while
+ * compilers work; its end is the server's.
  */
 public final class FaultyServer {
   private FaultyServer() {}
+
+  /**
+   * What starts it.
+   *
+   * @param options those of the JVM
+   * @param oneIn how many calls there are for each that fails; none fails if it is 0
+   */
+  static List<String> command(
+      List<String> options,
+      Path socket,
+      Path file,
+      long byteSize,
+      int blockSize,
+      boolean usesRing,
+      int oneIn,
+      long seed) {
+    return Programs.lab(
+        FaultyServer.class,
+        options,
+        List.of(
+            socket.toString(),
+            file.toString(),
+            Long.toString(byteSize),
+            Integer.toString(blockSize),
+            Boolean.toString(usesRing),
+            Integer.toString(oneIn),
+            Long.toString(seed)));
+  }
 
   /** The program. */
   public static void main(String[] arguments) throws Exception {
@@ -40,8 +68,8 @@ public final class FaultyServer {
         var answer = "";
         if (line.equals("break-sync")) {
           kernel.breakSync();
-        } else if (line.startsWith("slow ")) {
-          kernel.slow(Long.parseLong(line.substring("slow ".length())) * 1_000_000);
+        } else if (line.equals("tear")) {
+          kernel.tear();
         } else if (line.startsWith("memory")) {
           answer = ": " + JvmMemory.now(line.equals("memory"));
         }

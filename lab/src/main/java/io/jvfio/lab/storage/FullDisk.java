@@ -143,7 +143,7 @@ final class FullDisk {
     throw new IllegalStateException("the file system does not fill up");
   }
 
-  private String fill(boolean isExt4, Way way) throws IOException, InterruptedException {
+  String fill(boolean isExt4, Way way) throws IOException, InterruptedException {
     var written = written("full");
     try (var mount = mount(isExt4)) {
       var filler = filler(mount);
@@ -181,7 +181,7 @@ final class FullDisk {
     }
   }
 
-  private String stop(boolean isExt4, Way way) throws IOException, InterruptedException {
+  String stop(boolean isExt4, Way way) throws IOException, InterruptedException {
     var written = written("stop");
     try (var mount = mount(isExt4)) {
       var filler = filler(mount);

@@ -82,11 +82,11 @@ final class ServedDisk implements AutoCloseable {
       Path directory, String name, List<String> before, Path file, List<String> options)
       throws IOException, InterruptedException {
     var socket = directory.resolve(name + ".sock");
-    var arguments = new ArrayList<>(List.of("serve", "nvme", "--file", file.toString()));
+    var arguments = new ArrayList<>(List.of("nvme", "--file", file.toString()));
     arguments.addAll(List.of("--socket", socket.toString()));
     arguments.addAll(options);
     var command = new ArrayList<>(before);
-    command.addAll(Programs.jvfio(List.of(), arguments));
+    command.addAll(Programs.server(arguments));
     return start(command, socket, directory.resolve(name + ".log"));
   }
 
@@ -153,7 +153,9 @@ final class ServedDisk implements AutoCloseable {
     process.destroy();
   }
 
-  /** Gives it a line on its standard input, and waits until it has done that; returns its answer. */
+  /**
+   * Gives it a line on its standard input, and waits until it has done that; returns its answer.
+   */
   String tell(String line) throws IOException, InterruptedException {
     var done = "done: " + line;
     long before = answers(done).size();

@@ -105,17 +105,8 @@ final class Soak {
     Files.deleteIfExists(file);
     Files.deleteIfExists(state);
     var command =
-        Programs.lab(
-            FaultyServer.class,
-            OPTIONS,
-            List.of(
-                socket.toString(),
-                file.toString(),
-                Long.toString(DISK_BYTES),
-                Integer.toString(blockSize),
-                Boolean.toString(usesRing),
-                Integer.toString(ONE_IN),
-                Long.toString(random.nextLong())));
+        FaultyServer.command(
+            OPTIONS, socket, file, DISK_BYTES, blockSize, usesRing, ONE_IN, random.nextLong());
     var errors = new TreeMap<Integer, Integer>();
     var looks = new ArrayList<Look>();
     long acknowledged = 0;
