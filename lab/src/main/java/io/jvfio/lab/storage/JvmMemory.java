@@ -19,7 +19,6 @@ import javax.management.ObjectName;
  * @param machine what the JVM itself has outside of the heap: classes, code, tables
  */
 record JvmMemory(long live, long program, long machine) {
-  private static final String TOLD = "live %d KiB, program's %d KiB, machine's %d KiB";
   private static final Pattern LINE =
       Pattern.compile(".*live (\\d+) KiB, program's (\\d+) KiB, machine's (\\d+) KiB.*");
 
@@ -115,6 +114,6 @@ record JvmMemory(long live, long program, long machine) {
 
   @Override
   public String toString() {
-    return TOLD.formatted(live, program, machine);
+    return "live %d KiB, program's %d KiB, machine's %d KiB".formatted(live, program, machine);
   }
 }

@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.function.ToLongFunction;
 
 /**
  * A server whose disk fails now and then, with clients that die, reset the device, leave in the
@@ -43,19 +44,6 @@ final class Soak {
           "-XX:+AlwaysPreTouch",
           "-XX:-UseDynamicNumberOfCompilerThreads",
           "-XX:NativeMemoryTracking=summary");
-
-  /**
-   * What the second half may differ by from the first, in kibibytes: a collection more or less, two
-   * more of the pieces of 128 KiB that a disk may have, and code that is compiled late.
-   */
-  private static final long LIVE = 512;
-
-  private static final long PROGRAM = 512;
-  private static final long MACHINE = 2 << 10;
-  private static final long RESIDENT = 3 << 10;
-
-  /** Maps: memory of the JVM that is not in one piece. */
-  private static final long MAPS = 4;
 
   /** Nanoseconds of the shortest leg, and how many legs there are in each half. */
   private static final long LEAST_LEG = 5_000_000_000L;
@@ -243,29 +231,44 @@ final class Soak {
 
   /**
    * A program runs in, and then has all that it needs: the second half of its clients must leave
-   * nothing behind. What it grew by before is told, and is what it had to compile and to load.
+   * nothing behind. What it grew by before is told, and is what it had to compile and to load. Of
+   * each quarter the least counts: what passes, as a compiler's memory does, is not in it, and what
+   * stays is.
    */
   private void requireNoGrowth(List<Look> looks) {
-    var middle = looks.get((looks.size() - 1) / 2);
-    var last = looks.getLast();
-    requireWithin("live objects", middle.memory.live(), last.memory.live(), LIVE, looks);
-    requireWithin(
-        "program's memory", middle.memory.program(), last.memory.program(), PROGRAM, looks);
+    int middle = (looks.size() - 1) / 2;
+    int between = middle + (looks.size() - middle) / 2;
+    var third = looks.subList(middle, between);
+    var fourth = looks.subList(between, looks.size());
+    var growths = new ArrayList<Growth>();
+    growths.add(new Growth("live objects", it -> it.memory.live(), isShort ? 1 << 10 : 512));
+    growths.add(new Growth("program's memory", it -> it.memory.program(), isShort ? 2 << 10 : 512));
     if (!isShort) {
-      requireWithin("maps", middle.footprint.maps(), last.footprint.maps(), MAPS, looks);
-      requireWithin(
-          "machine's memory", middle.memory.machine(), last.memory.machine(), MACHINE, looks);
-      requireWithin(
-          "resident", middle.footprint.resident(), last.footprint.resident(), RESIDENT, looks);
+      growths.add(new Growth("maps", it -> it.footprint.maps(), 4));
+      growths.add(new Growth("machine's memory", it -> it.memory.machine(), 2 << 10));
+      growths.add(new Growth("resident", it -> it.footprint.resident(), 4 << 10));
+    }
+    for (var growth : growths) {
+      long before = least(third, growth.figure);
+      long after = least(fourth, growth.figure);
+      require(
+          after <= before + growth.most,
+          "%s: at least %,d in the third quarter, %,d in the last%n%s"
+              .formatted(growth.name, before, after, told(looks)));
     }
   }
 
-  private static void requireWithin(
-      String what, long middle, long last, long growth, List<Look> looks) {
-    require(
-        last <= middle + growth,
-        "%s: %,d in the middle, %,d in the end%n%s".formatted(what, middle, last, told(looks)));
+  private static long least(List<Look> looks, ToLongFunction<Look> figure) {
+    return looks.stream().mapToLong(figure).min().orElseThrow();
   }
+
+  /**
+   * What must not grow.
+   *
+   * @param most by how much it may, in kibibytes if it is memory: a collection more or less, some
+   *     of the pieces of 128 KiB that a disk may have, code that is compiled late
+   */
+  private record Growth(String name, ToLongFunction<Look> figure, long most) {}
 
   private static String told(List<Look> looks) {
     var lines = new ArrayList<String>();

@@ -17,15 +17,10 @@ final class Tools {
 
   /** The checker, compiled into a directory. */
   static Survivors survivors(Path directory) throws IOException, InterruptedException {
-    return new Survivors(compiled("survivors.c", directory));
-  }
-
-  private static Path compiled(String source, Path directory)
-      throws IOException, InterruptedException {
     try {
-      return Survivors.compile(SOURCES.resolve(source), directory);
+      return new Survivors(Survivors.compile(SOURCES.resolve("survivors.c"), directory));
     } catch (IOException e) {
-      return missing("gcc is not installed; on Debian: apt-get install gcc libc6-dev", e);
+      throw missing("gcc is not installed; on Debian: apt-get install gcc libc6-dev", e);
     }
   }
 
@@ -34,11 +29,11 @@ final class Tools {
     try {
       Mount.require(directory);
     } catch (IllegalStateException | IOException e) {
-      missing("this needs mount(2): root, or a container with CAP_SYS_ADMIN", e);
+      throw missing("this needs mount(2): root, or a container with CAP_SYS_ADMIN", e);
     }
   }
 
-  private static <T> T missing(String what, Exception cause) {
+  private static Error missing(String what, Exception cause) {
     return "true".equals(System.getenv("CI")) ? fail(what, cause) : abort(what + ": " + cause);
   }
 }
