@@ -17,7 +17,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * A few of the rounds that {@code lab/storage kill} does by the hundred, each with other choices.
  */
 class KillRoundsTest {
-  private static final int ROUNDS = 3;
+  private static final int ROUNDS = 2;
 
   @TempDir Path directory;
   private final long seed = System.nanoTime();
