@@ -13,11 +13,13 @@ module io.jvfio.cli {
   // Only for pictures as PNG, and for counting what is allocated: a small Java runtime has neither.
   requires static java.desktop;
   requires static jdk.management;
+  requires static java.logging; // where it is not there, messages go to standard error all the same
 
   opens io.jvfio.cli to
       info.picocli; // it reads the options of command classes by reflection
 
   exports io.jvfio.cli to
       io.jvfio
-          .lab; // the lab compares what the command prints inside a guest with the simulated host
+          .lab, // the lab compares what the command prints inside a guest with the simulated host
+      java.logging; // which makes an OperatorLog
 }

@@ -37,6 +37,17 @@ final class Interruption implements AutoCloseable {
                   awaitEnd();
                 });
     Runtime.getRuntime().addShutdownHook(hook);
+    if (ModuleLayer.boot().findModule("java.logging").isPresent()) {
+      JavaLogging.begin();
+    }
+  }
+
+  /** Used only where there is {@code java.util.logging}. */
+  private static final class JavaLogging {
+    /** Makes the handlers: none are made any more once the JVM has begun to end. */
+    static void begin() {
+      java.util.logging.Logger.getLogger("").getHandlers();
+    }
   }
 
   private void awaitEnd() {

@@ -74,10 +74,7 @@ public final class Main implements Runnable {
 
   /** Runs the command and ends the JVM with its exit status. */
   public static void main(String[] args) {
-    // Warnings of the library in one line, as the command's own messages; whichever logger there
-    // is.
-    System.setProperty("java.util.logging.SimpleFormatter.format", "jvfio: %5$s%n");
-    System.setProperty("jdk.system.logger.format", "jvfio: %5$s%n");
+    configureLog();
     var out = new PrintWriter(System.out, false, StandardCharsets.UTF_8);
     var err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
     int status = run(HostOpener.STANDARD, StandardInput.open(), out, err, args);
@@ -85,6 +82,16 @@ public final class Main implements Runnable {
     err.flush();
     Interruption.commandEnded(status);
     System.exit(status);
+  }
+
+  /**
+   * Has warnings of the library in one line, as the command's own messages; whichever logger there
+   * is.
+   */
+  static void configureLog() {
+    System.setProperty("java.util.logging.manager", "io.jvfio.cli.OperatorLog");
+    System.setProperty("java.util.logging.SimpleFormatter.format", "jvfio: %5$s%n");
+    System.setProperty("jdk.system.logger.format", "jvfio: %5$s%n");
   }
 
   /**

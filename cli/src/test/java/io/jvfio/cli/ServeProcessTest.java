@@ -40,6 +40,13 @@ class ServeProcessTest {
     return new ProcessBuilder(command).start();
   }
 
+  /** Starts a program of the tests. */
+  private static Process start(Class<?> program) throws IOException {
+    var tests = Path.of("target", "test-classes").toAbsolutePath();
+    return start(
+        "io.jvfio.cli/" + program.getName(), List.of("--patch-module", "io.jvfio.cli=" + tests));
+  }
+
   /** Reads what it says until it listens. */
   private static void awaitServing(BufferedReader err) throws IOException {
     var line = err.readLine();
@@ -155,18 +162,26 @@ class ServeProcessTest {
   /** What cannot be ended is told, and the exit status says so. */
   @Test
   void saysIfItCannotBeEndedInOrder() throws Exception {
-    var process =
-        start(
-            "io.jvfio.cli/" + UnendingCommand.class.getName(),
-            List.of(
-                "--patch-module",
-                "io.jvfio.cli=" + Path.of("target", "test-classes").toAbsolutePath()));
+    var process = start(UnendingCommand.class);
     try (var err = process.errorReader(StandardCharsets.UTF_8)) {
       assertThat(err.readLine()).isEqualTo("under way");
       process.toHandle().destroy();
       assertThat(process.waitFor(1, TimeUnit.MINUTES)).isTrue();
       assertThat(err.lines()).containsExactly("jvfio: it cannot be flushed");
       assertThat(process.exitValue()).isEqualTo(1);
+    } finally {
+      process.destroyForcibly();
+    }
+  }
+
+  @Test
+  void logsAlsoWhileTheJvmEnds() throws Exception {
+    var process = start(LateCommand.class);
+    try (var err = process.errorReader(StandardCharsets.UTF_8)) {
+      assertThat(err.readLine()).isEqualTo("under way");
+      process.toHandle().destroy();
+      assertThat(process.waitFor(1, TimeUnit.MINUTES)).isTrue();
+      assertThat(err.lines()).containsExactly("jvfio: the last flush failed");
     } finally {
       process.destroyForcibly();
     }

@@ -192,14 +192,13 @@ final class DiskClient implements AutoCloseable, NvmeCompletionHandler {
     return slot;
   }
 
-  /** Gives a range back, and waits for it. */
-  int deallocate(NvmeRanges ranges) {
-    statuses[3] = UNDER_WAY;
-    generations[3] = 0;
-    areFlushes[3] = false;
-    require(queue.deallocate(namespace, ranges, 3));
+  /** Has ranges be given back. */
+  void beginDeallocate(int slot, NvmeRanges ranges) {
+    statuses[slot] = UNDER_WAY;
+    generations[slot] = 0;
+    areFlushes[slot] = false;
+    require(queue.deallocate(namespace, ranges, slot));
     queue.ring();
-    return finish(3);
   }
 
   /** Reads CSTS by a message; returns how many nanoseconds that took. */

@@ -34,6 +34,11 @@ final class FaultyKernel extends ForwardingKernel {
   private static final byte ASYNC = 1 << 4;
 
   private static final int PIECE = 4096;
+
+  /** Bytes that a write lacks that ends within a block, and for how long. */
+  private static final int SCRAP = PIECE + 200;
+
+  private static final long TORN_NANOS = 20_000_000;
   private static final int VECTOR = 2 * Long.BYTES;
 
   private static final Errno[] OF_READS = {Errno.EIO};
@@ -49,8 +54,7 @@ final class FaultyKernel extends ForwardingKernel {
   private final boolean canInject = isAtLeast(6, 11);
   private volatile boolean isSyncBroken;
 
-  /** How long every write waits, in nanoseconds. */
-  private volatile long slowness;
+  private volatile boolean tears;
 
   /** The rings as they are mapped. */
   private static final class Ring {
@@ -85,9 +89,12 @@ final class FaultyKernel extends ForwardingKernel {
     isSyncBroken = true;
   }
 
-  /** From now on every write and every flush by a thread takes so long. */
-  void slow(long nanos) {
-    slowness = nanos;
+  /**
+   * From now on a write by a thread ends within a block, and says so a little later. No file system
+   * of Linux does that: it is for those who look for torn blocks, to see that they find them.
+   */
+  void tear() {
+    tears = true;
   }
 
   private synchronized int draw(int bound) {
@@ -106,11 +113,13 @@ final class FaultyKernel extends ForwardingKernel {
     return errnos[draw(errnos.length)].result();
   }
 
-  private void takeTime(boolean isChange) {
-    long wait = isChange ? slowness : 0;
+  private void takeTime() {
     if (oneIn > 0 && draw(20 * oneIn) == 0) {
-      wait = Math.max(wait, draw(500) * 1_000_000L);
+      sleep(draw(500) * 1_000_000L);
     }
+  }
+
+  private static void sleep(long wait) {
     long until = System.nanoTime() + wait;
     for (long left = wait; left > 0; left = until - System.nanoTime()) {
       LockSupport.parkNanos(left);
@@ -119,20 +128,25 @@ final class FaultyKernel extends ForwardingKernel {
 
   @Override
   public long preadv(int fd, MemorySegment vectors, int count, long offset) {
-    takeTime(false);
+    takeTime();
     if (!isDue()) {
       return super.preadv(fd, vectors, count, offset);
     }
     return switch (draw(3)) {
       case 0 -> anyOf(OF_READS);
       case 1 -> anyOf(RETRIED);
-      default -> super.preadv(fd, shortened(vectors), 1, offset);
+      default -> super.preadv(fd, shortened(vectors, cut(first(vectors))), 1, offset);
     };
   }
 
   @Override
   public long pwritev(int fd, MemorySegment vectors, int count, long offset) {
-    takeTime(true);
+    takeTime();
+    if (tears && first(vectors) > 2 * PIECE) {
+      long done = super.pwritev(fd, shortened(vectors, first(vectors) - SCRAP), 1, offset);
+      sleep(TORN_NANOS);
+      return done;
+    }
     if (!isDue()) {
       return super.pwritev(fd, vectors, count, offset);
     }
@@ -143,15 +157,19 @@ final class FaultyKernel extends ForwardingKernel {
     };
   }
 
-  /** The first vector, and of that the first pieces, if there are several. */
-  private MemorySegment shortened(MemorySegment vectors) {
+  private static long first(MemorySegment vectors) {
+    return vectors.get(ValueLayout.JAVA_LONG, Long.BYTES);
+  }
+
+  /** So many bytes of the first vector, or all of it if it has no more. */
+  private static MemorySegment shortened(MemorySegment vectors, long byteSize) {
     var copy = Arena.ofAuto().allocate(VECTOR, Long.BYTES);
     copy.copyFrom(vectors.asSlice(0, VECTOR));
-    long length = copy.get(ValueLayout.JAVA_LONG, Long.BYTES);
-    copy.set(ValueLayout.JAVA_LONG, Long.BYTES, cut(length));
+    copy.set(ValueLayout.JAVA_LONG, Long.BYTES, Math.min(byteSize, first(vectors)));
     return copy;
   }
 
+  /** The first pieces of so many bytes, if there are several. */
   private long cut(long length) {
     int pieces = (int) (length / PIECE);
     return pieces < 2 ? length : (long) (1 + draw(pieces - 1)) * PIECE;
@@ -171,7 +189,7 @@ final class FaultyKernel extends ForwardingKernel {
 
   @Override
   public int synchronizeData(int fd) {
-    takeTime(true);
+    takeTime();
     return isSyncBroken ? Errno.EIO.result() : super.synchronizeData(fd);
   }
 

@@ -7,21 +7,50 @@ import io.jvfio.model.nvme.NvmeNamespaceOptions;
 import io.jvfio.user.VfioUserServer;
 import io.jvfio.user.VfioUserServerOptions;
 import java.io.BufferedReader;
-import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 
 /**
  * {@code FaultyServer SOCKET FILE BYTES BLOCK_SIZE RING ONE_IN SEED}: serves an NVMe controller on
  * a file whose system calls fail now and then. Standard input tells it what else goes wrong: {@code
- * break-sync}, {@code slow MILLISECONDS}; its end is the server's.
+ * break-sync}, {@code tear}; {@code memory} has it tell what it uses, {@code memory now} also while
+ * compilers work; its end is the server's.
  */
 public final class FaultyServer {
   private FaultyServer() {}
 
+  /**
+   * What starts it.
+   *
+   * @param options those of the JVM
+   * @param oneIn how many calls there are for each that fails; none fails if it is 0
+   */
+  static List<String> command(
+      List<String> options,
+      Path socket,
+      Path file,
+      long byteSize,
+      int blockSize,
+      boolean usesRing,
+      int oneIn,
+      long seed) {
+    return Programs.lab(
+        FaultyServer.class,
+        options,
+        List.of(
+            socket.toString(),
+            file.toString(),
+            Long.toString(byteSize),
+            Integer.toString(blockSize),
+            Boolean.toString(usesRing),
+            Integer.toString(oneIn),
+            Long.toString(seed)));
+  }
+
   /** The program. */
-  public static void main(String[] arguments) throws IOException {
+  public static void main(String[] arguments) throws Exception {
     var socket = Path.of(arguments[0]);
     var namespace =
         NvmeNamespaceOptions.inFile(Path.of(arguments[1]), Long.parseLong(arguments[2]))
@@ -36,12 +65,15 @@ public final class FaultyServer {
         var input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
       say("jvfio: serving " + String.join("; ", model.storage()));
       for (var line = input.readLine(); line != null; line = input.readLine()) {
+        var answer = "";
         if (line.equals("break-sync")) {
           kernel.breakSync();
-        } else if (line.startsWith("slow ")) {
-          kernel.slow(Long.parseLong(line.substring("slow ".length())) * 1_000_000);
+        } else if (line.equals("tear")) {
+          kernel.tear();
+        } else if (line.startsWith("memory")) {
+          answer = ": " + JvmMemory.now(line.equals("memory"));
         }
-        say("done: " + line);
+        say("done: " + line + answer);
       }
     }
     say("faults " + kernel.faults());

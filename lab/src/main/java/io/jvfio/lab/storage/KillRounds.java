@@ -6,6 +6,7 @@ import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.List;
 import java.util.SplittableRandom;
 
 /**
@@ -13,7 +14,7 @@ import java.util.SplittableRandom;
  * that was acknowledged must be there, and each block must be of one write.
  */
 final class KillRounds {
-  private static final long BYTES = 48 << 20;
+  static final long BYTES = 48 << 20;
   private static final int LEAST_COMMANDS = 12;
   private static final int SPREAD_MICROS = 300_000;
   private static final int COMMANDS_BETWEEN = 400;
@@ -89,19 +90,35 @@ final class KillRounds {
     }
   }
 
+  /** Starts a server of a disk. */
+  interface Server {
+    /** Starts it, with this name for what it leaves in the directory. */
+    ServedDisk start(String name, Path file) throws IOException, InterruptedException;
+  }
+
   /** Does some rounds on one disk; the disk that was found wrong is kept. */
   Sum run(Way way, int rounds) throws IOException, InterruptedException {
     var name = "kill-%d-%b-%b".formatted(way.blockSize(), way.isDirect(), way.usesRing());
+    var options = new ArrayList<>(way.options());
+    options.addAll(List.of("--size", Long.toString(BYTES)));
+    return run(
+        name,
+        way.blockSize(),
+        (of, file) -> ServedDisk.start(directory, of, file, options),
+        rounds);
+  }
+
+  /** Does some rounds with any server. */
+  Sum run(String name, int blockSize, Server server, int rounds)
+      throws IOException, InterruptedException {
     var file = directory.resolve(name + ".img");
     var state = directory.resolve(name + ".state");
-    var options = new ArrayList<>(way.options());
-    options.addAll(java.util.List.of("--size", Long.toString(BYTES)));
     var sum = Sum.NONE;
     long generation = 1;
     for (int round = 0; round < rounds; round++) {
       var written = directory.resolve(name + "-" + round + ".writes");
       int large;
-      try (var disk = ServedDisk.start(directory, name, file, options);
+      try (var disk = server.start(name, file);
           var log = WriteLog.open(written, generation)) {
         var writer =
             BlockWriter.start(disk.socket(), BlockWriter.Plan.of(random.nextLong() >>> 1), log);
@@ -113,10 +130,10 @@ final class KillRounds {
         }
         generation = log.next();
       }
-      var found = survivors.afterKill(way.blockSize(), file, written, state);
+      var found = survivors.afterKill(blockSize, file, written, state);
       sum = sum.plus(found, large);
       if (!found.isRight()) {
-        out.printf("%s, round %d: %s", way, round, found.text());
+        out.printf("%s, round %d: %s", name, round, found.text());
         return sum; // the disk and the log stay, to be looked at
       }
       Files.delete(written);

@@ -15,9 +15,11 @@ import java.util.concurrent.TimeUnit;
 final class Programs {
   private Programs() {}
 
-  /** {@code jvfio} with its arguments. */
-  static List<String> jvfio(List<String> options, List<String> arguments) {
-    return java(options, "io.jvfio.cli", "io.jvfio.cli.Main", arguments);
+  /** {@code jvfio serve} with its arguments, and with the heap that the script gives it. */
+  static List<String> server(List<String> arguments) {
+    var all = new ArrayList<>(List.of("serve"));
+    all.addAll(arguments);
+    return java(List.of("-Xmx128m"), "io.jvfio.cli", "io.jvfio.cli.Main", all);
   }
 
   /** A program of this package. */

@@ -13,15 +13,22 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 
-/** How much memory a server of a large, sparse disk has, whatever its clients do with the disk. */
+/**
+ * How much memory a server of a large, sparse disk has, whatever its clients do with the disk; and
+ * that giving all of it back takes no time, and holds nobody up.
+ */
 final class Residence {
   private static final long GIB = 1L << 30;
   private static final long DISK_BYTES = 64 * GIB;
+
+  /** Kibibytes that it may have in all, as docs/storage.md tells. */
+  private static final long MOST = 192 << 10;
 
   /** Kibibytes that it may grow by, compiled code among it. */
   private static final long GROWTH = 48 << 10;
 
   private static final long CLEAR_MILLIS = 1000;
+  private static final int CLEAR_SLOT = 3;
 
   private final Path directory;
 
@@ -56,27 +63,53 @@ final class Residence {
       }
       reads(client, random, 2);
       var first = disk.footprint();
-      long reads = reads(client, random, seconds);
-      var second = disk.footprint();
-      requireFlat(first, second, "random reads");
-
-      var all = new NvmeRanges(256);
-      for (long at = 0; at < blocks; at += 1L << 31) {
-        all.add(at, Math.min(1L << 31, blocks - at));
-      }
-      long begin = System.nanoTime();
-      requireStatus(client.deallocate(all), 0, "Dataset Management");
-      long millis = (System.nanoTime() - begin) / 1_000_000;
-      require(millis < CLEAR_MILLIS, "clearing 64 GiB took %,d ms".formatted(millis));
-      var third = disk.footprint();
-      requireFlat(second, third, "clearing all of it");
+      var sparse = clear(client);
+      require(sparse.millis < CLEAR_MILLIS, "clearing 64 GiB: " + sparse);
       require(allocated(file) < 1 << 20, "the file still has %,d bytes".formatted(allocated(file)));
+      var second = disk.footprint();
+      requireFlat(first, second, "clearing all of it");
+      long reads = reads(client, random, seconds);
+      var third = disk.footprint();
+      requireFlat(second, third, "random reads");
+      // Now the kernel must forget what it has in its cache, and that is its time, and not ours.
+      var cached = clear(client);
+      requireFlat(third, disk.footprint(), "clearing what was read");
       requireStatus(client.read(0, most), 0, "Read");
-      return "%,d random reads: %s; all of it cleared in %,d ms: %,d KiB"
-          .formatted(reads, second, millis, third.resident());
+      return "all of it cleared: %s; %,d random reads: %s; cleared again, what was read being cached: %s"
+          .formatted(sparse, reads, third, cached);
     } finally {
       Files.deleteIfExists(file);
     }
+  }
+
+  /**
+   * How long it took to give all of a disk back.
+   *
+   * @param longestRegister milliseconds that a register took meanwhile, at most
+   */
+  private record Cleared(double millis, double longestRegister) {
+    @Override
+    public String toString() {
+      return "%.0f ms, registers within %.1f ms".formatted(millis, longestRegister);
+    }
+  }
+
+  /** What {@code blkdiscard} of Linux asks for. */
+  private static Cleared clear(DiskClient client) {
+    long blocks = client.namespace().blockCount();
+    var all = new NvmeRanges(256);
+    for (long at = 0; at < blocks; at += 1L << 31) {
+      all.add(at, Math.min(1L << 31, blocks - at));
+    }
+    long begin = System.nanoTime();
+    client.beginDeallocate(CLEAR_SLOT, all);
+    long longest = 0;
+    while (client.status(CLEAR_SLOT) == DiskClient.UNDER_WAY) {
+      longest = Math.max(longest, client.readRegister());
+    }
+    long nanos = System.nanoTime() - begin;
+    requireStatus(client.status(CLEAR_SLOT), 0, "Dataset Management");
+    return new Cleared(nanos / 1e6, longest / 1e6);
   }
 
   private static long reads(DiskClient client, SplittableRandom random, int seconds) {
@@ -98,7 +131,7 @@ final class Residence {
 
   private static void requireFlat(Footprint before, Footprint after, String what) {
     require(
-        after.resident() <= before.resident() + GROWTH,
+        after.resident() <= Math.min(before.resident() + GROWTH, MOST),
         "%s: it had %s, and has %s".formatted(what, before, after));
   }
 

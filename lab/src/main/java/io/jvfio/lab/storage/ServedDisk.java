@@ -13,6 +13,7 @@ import java.util.regex.Pattern;
 /** A process that serves an NVMe controller on a file, and what can be seen of it from outside. */
 final class ServedDisk implements AutoCloseable {
   private static final long START_NANOS = 120_000_000_000L;
+  private static final long ANSWER_NANOS = 60_000_000_000L;
   private static final long LOOK_MILLIS = 3;
   private static final Pattern FIELD = Pattern.compile("(\\w+):\\s+(\\d+).*");
 
@@ -81,11 +82,11 @@ final class ServedDisk implements AutoCloseable {
       Path directory, String name, List<String> before, Path file, List<String> options)
       throws IOException, InterruptedException {
     var socket = directory.resolve(name + ".sock");
-    var arguments = new ArrayList<>(List.of("serve", "nvme", "--file", file.toString()));
+    var arguments = new ArrayList<>(List.of("nvme", "--file", file.toString()));
     arguments.addAll(List.of("--socket", socket.toString()));
     arguments.addAll(options);
     var command = new ArrayList<>(before);
-    command.addAll(Programs.jvfio(List.of(), arguments));
+    command.addAll(Programs.server(arguments));
     return start(command, socket, directory.resolve(name + ".log"));
   }
 
@@ -152,12 +153,35 @@ final class ServedDisk implements AutoCloseable {
     process.destroy();
   }
 
-  /** Gives it a line on its standard input, and waits until it has done that. */
-  void tell(String line) throws IOException, InterruptedException {
+  /**
+   * Gives it a line on its standard input, and waits until it has done that; returns its answer.
+   */
+  String tell(String line) throws IOException, InterruptedException {
+    var done = "done: " + line;
+    long before = answers(done).size();
     var input = process.getOutputStream();
     input.write((line + "\n").getBytes(StandardCharsets.UTF_8));
     input.flush();
-    awaitSaying("done: " + line, 10_000);
+    long begin = System.nanoTime();
+    while (true) {
+      var answers = answers(done);
+      if (answers.size() > before) {
+        return answers.getLast();
+      }
+      if (System.nanoTime() - begin > ANSWER_NANOS) {
+        throw new IllegalStateException("it does not do '%s': %s".formatted(line, text()));
+      }
+      Thread.sleep(LOOK_MILLIS);
+    }
+  }
+
+  private List<String> answers(String done) throws IOException {
+    var text = text();
+    // The last line may be there in part.
+    return text.substring(0, text.lastIndexOf('\n') + 1)
+        .lines()
+        .filter(line -> line.startsWith(done))
+        .toList();
   }
 
   /** Closes its standard input. */

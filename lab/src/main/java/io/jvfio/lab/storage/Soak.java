@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.function.ToLongFunction;
 
 /**
  * A server whose disk fails now and then, with clients that die, reset the device, leave in the
@@ -25,9 +26,6 @@ final class Soak {
   /** How many calls there are for each that fails. */
   private static final int ONE_IN = 150;
 
-  /** Kibibytes that the server may have grown by. */
-  private static final long GROWTH = 24 << 10;
-
   /** More than a client uses before it is killed. */
   private static final long GENERATIONS = 1 << 30;
 
@@ -38,17 +36,40 @@ final class Soak {
       Set.of(
           DiskClient.CAPACITY_EXCEEDED, DiskClient.WRITE_FAULT, DiskClient.UNRECOVERED_READ_ERROR);
 
-  private static final String[] HEAP = {
-    "-Xms64m", "-Xmx64m", "-XX:+AlwaysPreTouch", "-XX:-UseDynamicNumberOfCompilerThreads"
-  };
+  /** A heap that is there from the beginning cannot be what the server grows by. */
+  private static final List<String> OPTIONS =
+      List.of(
+          "-Xms64m",
+          "-Xmx64m",
+          "-XX:+AlwaysPreTouch",
+          "-XX:-UseDynamicNumberOfCompilerThreads",
+          "-XX:NativeMemoryTracking=summary");
+
+  /** Nanoseconds of the shortest leg, and how many legs there are in each half. */
+  private static final long LEAST_LEG = 5_000_000_000L;
+
+  private static final int LEGS = 6;
 
   private final Path directory;
   private final Survivors survivors;
   private final SplittableRandom random;
 
-  Soak(Path directory, Survivors survivors, long seed) {
+  /** Milliseconds that a client is there, at most. */
+  private final int stay;
+
+  private final boolean isShort;
+
+  /**
+   * Prepares it.
+   *
+   * @param isShort whether it is made sure only that the server is in order, and has no more in the
+   *     end than after its first clients
+   */
+  Soak(Path directory, Survivors survivors, long seed, boolean isShort) {
     this.directory = directory;
     this.survivors = survivors;
+    this.isShort = isShort;
+    stay = isShort ? 200 : 1000;
     random = new SplittableRandom(seed);
   }
 
@@ -62,7 +83,8 @@ final class Soak {
     }
   }
 
-  private String run(boolean usesRing, int blockSize, long seconds)
+  /** One half; returns its figures. */
+  String run(boolean usesRing, int blockSize, long seconds)
       throws IOException, InterruptedException {
     var file = directory.resolve("soak.img");
     var state = directory.resolve("soak.state");
@@ -71,25 +93,15 @@ final class Soak {
     Files.deleteIfExists(file);
     Files.deleteIfExists(state);
     var command =
-        Programs.lab(
-            FaultyServer.class,
-            List.of(HEAP),
-            List.of(
-                socket.toString(),
-                file.toString(),
-                Long.toString(DISK_BYTES),
-                Integer.toString(blockSize),
-                Boolean.toString(usesRing),
-                Integer.toString(ONE_IN),
-                Long.toString(random.nextLong())));
+        FaultyServer.command(
+            OPTIONS, socket, file, DISK_BYTES, blockSize, usesRing, ONE_IN, random.nextLong());
     var errors = new TreeMap<Integer, Integer>();
+    var looks = new ArrayList<Look>();
     long acknowledged = 0;
     int clients = 0;
-    Footprint first = null;
-    Footprint last;
     try (var disk = ServedDisk.start(command, socket, directory.resolve("soak.log"))) {
       long begin = System.nanoTime();
-      long legNanos = Math.max(seconds / 6, 5) * 1_000_000_000L;
+      long legNanos = isShort ? 0 : Math.max(seconds * 1_000_000_000L / (2 * LEGS), LEAST_LEG);
       var bare = disk.footprint();
       long generation = 1;
       do {
@@ -109,25 +121,23 @@ final class Soak {
         var found = survivors.afterKill(blockSize, file, written, state);
         require(found.isRight(), found.text());
         acknowledged += found.acknowledged();
-        if (first == null) {
-          first = settled(disk, bare, Long.MAX_VALUE);
-        }
-      } while (System.nanoTime() - begin < seconds * 1_000_000_000L);
-      last = settled(disk, first, first.resident() + GROWTH);
+        looks.add(look(disk, bare, clients));
+      } while (looks.size() < 2 || System.nanoTime() - begin < seconds * 1_000_000_000L);
+      requireNoGrowth(looks);
       breakSync(disk, written, generation);
       disk.endInput();
       require(disk.awaitEnd(20_000), "it does not end: " + disk.text());
       require(disk.says("ended in order"), disk.text());
       require(
           STATUSES.containsAll(errors.keySet()), "other statuses than were injected: " + errors);
-      return "%d clients, %,d acknowledged blocks, statuses %s; first %s; last %s; %s"
+      return "%d clients, %,d acknowledged blocks, statuses %s, %s; %s%n%s"
           .formatted(
               clients,
               acknowledged,
               hexadecimal(errors),
-              first,
-              last,
-              disk.text().lines().filter(it -> it.startsWith("faults ")).toList());
+              disk.text().lines().filter(it -> it.startsWith("faults ")).toList(),
+              bare,
+              told(looks));
     }
   }
 
@@ -148,7 +158,7 @@ final class Soak {
     var plan = BlockWriter.Plan.of(random.nextLong() >>> 1).withReads(30);
     var writer = BlockWriter.start(disk.socket(), plan, log);
     try {
-      Thread.sleep(100 + random.nextInt(900));
+      Thread.sleep(stay / 10 + random.nextInt(stay));
       switch (kind) {
         case 1 -> writer.finish();
         case 2 -> writer.stopController();
@@ -183,31 +193,87 @@ final class Soak {
       }
       Thread.sleep(5);
     }
-    Thread.sleep(50 + random.nextInt(1000));
+    Thread.sleep(stay / 20 + random.nextInt(stay));
     require(process.isAlive(), "a client ended by itself: " + Files.readString(said));
     process.destroyForcibly().waitFor();
   }
 
-  /** Waits until the server has as much as before, as threads of the kernel's go after a while. */
-  private static Footprint settled(ServedDisk disk, Footprint before, long mostResident)
+  /**
+   * The server between two clients.
+   *
+   * @param clients how many it has had
+   */
+  private record Look(int clients, Footprint footprint, JvmMemory memory) {
+    @Override
+    public String toString() {
+      return "%d clients: %s; %s".formatted(clients, footprint, memory);
+    }
+  }
+
+  /** Looks at the server when it has no client any more, and as much as before its first one. */
+  private Look look(ServedDisk disk, Footprint bare, int clients)
       throws IOException, InterruptedException {
     long begin = System.nanoTime();
     while (true) {
       var now = disk.footprint();
-      boolean isBack =
-          now.descriptors() <= before.descriptors()
-              && now.threads() <= before.threads()
-              && (now.maps() <= before.maps() || mostResident == Long.MAX_VALUE)
-              && now.resident() <= mostResident;
-      if (isBack) {
-        return now;
+      if (now.descriptors() <= bare.descriptors() && now.threads() <= bare.threads()) {
+        break;
       }
       if (System.nanoTime() - begin > SETTLE_MILLIS * 1_000_000) {
         throw new IllegalStateException(
-            "it has %s, and had %s; threads %s".formatted(now, before, disk.threadNames()));
+            "it has %s, and had %s; threads %s".formatted(now, bare, disk.threadNames()));
       }
-      Thread.sleep(100);
+      Thread.sleep(20);
     }
+    var memory = JvmMemory.read(disk.tell(isShort ? "memory now" : "memory"));
+    return new Look(clients, disk.footprint(), memory);
+  }
+
+  /**
+   * A program runs in, and then has all that it needs: the second half of its clients must leave
+   * nothing behind. What it grew by before is told, and is what it had to compile and to load. Of
+   * each quarter the least counts: what passes, as a compiler's memory does, is not in it, and what
+   * stays is.
+   */
+  private void requireNoGrowth(List<Look> looks) {
+    int middle = (looks.size() - 1) / 2;
+    int between = middle + (looks.size() - middle) / 2;
+    var third = looks.subList(middle, between);
+    var fourth = looks.subList(between, looks.size());
+    var growths = new ArrayList<Growth>();
+    growths.add(new Growth("live objects", it -> it.memory.live(), isShort ? 1 << 10 : 512));
+    growths.add(new Growth("program's memory", it -> it.memory.program(), isShort ? 2 << 10 : 512));
+    if (!isShort) {
+      growths.add(new Growth("maps", it -> it.footprint.maps(), 4));
+      growths.add(new Growth("machine's memory", it -> it.memory.machine(), 2 << 10));
+      growths.add(new Growth("resident", it -> it.footprint.resident(), 4 << 10));
+    }
+    for (var growth : growths) {
+      long before = least(third, growth.figure);
+      long after = least(fourth, growth.figure);
+      require(
+          after <= before + growth.most,
+          "%s: at least %,d in the third quarter, %,d in the last%n%s"
+              .formatted(growth.name, before, after, told(looks)));
+    }
+  }
+
+  private static long least(List<Look> looks, ToLongFunction<Look> figure) {
+    return looks.stream().mapToLong(figure).min().orElseThrow();
+  }
+
+  /**
+   * What must not grow.
+   *
+   * @param most by how much it may, in kibibytes if it is memory: a collection more or less, some
+   *     of the pieces of 128 KiB that a disk may have, code that is compiled late
+   */
+  private record Growth(String name, ToLongFunction<Look> figure, long most) {}
+
+  private static String told(List<Look> looks) {
+    var lines = new ArrayList<String>();
+    looks.forEach(look -> lines.add("  after " + look));
+    return String.join(System.lineSeparator(), lines);
   }
 
   /** What cannot be made persistent is told from then on, and nothing else is the worse for it. */

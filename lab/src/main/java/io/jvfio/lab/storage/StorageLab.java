@@ -68,7 +68,7 @@ public final class StorageLab {
               .run(lane, rounds == 0 ? 10 : rounds);
       case "slow" -> new SlowDisk(directory, lab.survivors).run(lane, 60);
       case "memory" -> new Residence(directory).run(lane, 60);
-      case "soak" -> new Soak(directory, lab.survivors, seed).run(lane, 60L * minutes);
+      case "soak" -> new Soak(directory, lab.survivors, seed, false).run(lane, 60L * minutes);
       default -> fail(arguments[1] + " is none of kill, full, flush, slow, memory and soak");
     }
     System.exit(lane.end() ? 0 : 1);

@@ -17,6 +17,8 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -849,36 +851,63 @@ final class FileStorage implements Storage {
     }
   }
 
+  /** A disk that does not answer holds up the end as long as it likes: even SIGKILL does then. */
+  private void watchEnd(CountDownLatch isDone) {
+    try {
+      if (!isDone.await(CLOSE_NANOS, TimeUnit.NANOSECONDS)) {
+        LOG.log(
+            Level.ERROR, "{0}: system calls do not end; the file stays open until they do", name);
+      }
+    } catch (InterruptedException _) {
+      // nobody has a reason to
+    }
+  }
+
+  private void awaitIdle(long nanos) {
+    long begin = System.nanoTime();
+    while (!isIdle() && System.nanoTime() - begin < nanos) {
+      io.start();
+      if (!poll()) {
+        LockSupport.parkNanos(CLOSE_STEP_NANOS);
+      }
+    }
+  }
+
+  private void synchronizeAtEnd() {
+    if (options.isReadOnly || lostWrites != null) {
+      return;
+    }
+    int result = kernel.synchronizeData(fd);
+    if (result < 0) {
+      faults.failed(
+          "fdatasync",
+          0,
+          byteSize,
+          Errno.ofResult(result),
+          "What was not flushed before may be lost.");
+    }
+  }
+
   @Override
   public void close() {
     if (isClosed) {
       return;
     }
     isClosed = true;
-    long begin = System.nanoTime();
     for (var task : List.copyOf(tasks)) {
       cancel(task.request);
     }
-    while (!isIdle() && System.nanoTime() - begin < CLOSE_NANOS) {
-      io.start();
-      if (!poll()) {
-        LockSupport.parkNanos(CLOSE_STEP_NANOS);
-      }
-    }
-    if (!options.isReadOnly && lostWrites == null) {
-      int result = kernel.synchronizeData(fd);
-      if (result < 0) {
-        faults.failed(
-            "fdatasync",
-            0,
-            byteSize,
-            Errno.ofResult(result),
-            "What was not flushed before may be lost.");
-      }
+    var isDone = new CountDownLatch(1);
+    Thread.ofPlatform().name("jvfio nvme close").daemon().start(() -> watchEnd(isDone));
+    try {
+      awaitIdle(CLOSE_NANOS);
+      synchronizeAtEnd();
+      awaitIdle(CLOSE_NANOS / 10); // what waited for the same disk
+    } finally {
+      isDone.countDown();
     }
     if (!isIdle()) {
       // What the kernel still works at must not be given back.
-      LOG.log(Level.ERROR, "{0}: system calls do not end; the file stays open", name);
       return;
     }
     io.close();
