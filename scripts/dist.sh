@@ -32,7 +32,9 @@ build_dist() {
     grep -m 20 '^\[ERROR\]' "$log" >&2 || tail -n 20 "$log" >&2
     return 1
   fi
-  cp "$top"/*/target/jvfio-*.jar "$dist/lib/"
+  for module in linux core model sim nvme user usertools cli examples lab; do
+    cp "$top/$module"/target/jvfio-*.jar "$dist/lib/"
+  done
   cat >"$dist/java.options" <<OPTIONS
 --module-path "$dist/lib"
 --enable-native-access=io.jvfio.linux

@@ -7,7 +7,7 @@ module io.jvfio.cli {
   requires info.picocli;
   requires io.jvfio.nvme;
   requires io.jvfio.sim;
-  requires io.jvfio.user;
+  requires io.jvfio.user.tools;
   requires HdrHistogram;
   requires java.management;
   // Only for pictures as PNG, and for counting what is allocated: a small Java runtime has neither.

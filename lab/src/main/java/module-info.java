@@ -7,7 +7,7 @@ module io.jvfio.lab {
   requires io.jvfio.linux;
   requires io.jvfio.nvme;
   requires io.jvfio.sim;
-  requires io.jvfio.user;
+  requires io.jvfio.user.tools;
   requires java.management;
   requires static org.jspecify;
 }

@@ -16,6 +16,7 @@ module io.jvfio.linux {
       io.jvfio.model,
       io.jvfio.sim,
       io.jvfio.user,
+      io.jvfio.user.tools,
       io.jvfio.lab,
       io.jvfio.bench;
 }

@@ -9,6 +9,8 @@ module io.jvfio.model {
   requires transitive io.jvfio;
 
   exports io.jvfio.model;
+  exports io.jvfio.model.edu;
+  exports io.jvfio.model.gpio;
   exports io.jvfio.model.nvme;
   // For those who host models, not for those who write them.
   exports io.jvfio.model.host to

@@ -13,6 +13,7 @@ module io.jvfio.user {
   exports io.jvfio.user;
   // The protocol's messages, for those who look at them or send malformed ones.
   exports io.jvfio.user.wire to
+      io.jvfio.user.tools,
       io.jvfio.cli,
       io.jvfio.lab,
       io.jvfio.bench;

@@ -1,5 +1,6 @@
 package io.jvfio;
 
+import io.jvfio.kernel.MessageCheck;
 import io.jvfio.linux.uapi.PciRegs;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -1,5 +1,12 @@
 package io.jvfio;
 
+import io.jvfio.dma.MappedSpace;
+import io.jvfio.iommu.ConnectionDomain;
+import io.jvfio.kernel.Cleanup;
+import io.jvfio.kernel.ConnectionAnswers;
+import io.jvfio.kernel.Explanations;
+import io.jvfio.kernel.HostFacts;
+import io.jvfio.kernel.OpenFile;
 import io.jvfio.spi.DeviceConnection;
 import java.lang.foreign.MemorySegment;
 import java.util.List;

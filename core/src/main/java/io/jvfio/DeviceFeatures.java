@@ -1,5 +1,11 @@
 package io.jvfio;
 
+import io.jvfio.kernel.Cleanup;
+import io.jvfio.kernel.DeviceAnswers;
+import io.jvfio.kernel.Explanations;
+import io.jvfio.kernel.HostFacts;
+import io.jvfio.kernel.OpenFile;
+import io.jvfio.kernel.VfToken;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.uapi.Vfio;
@@ -11,8 +17,6 @@ import io.jvfio.linux.uapi.VfioRegionDmaRange;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.Collections;
 import java.util.EnumSet;
 import java.util.List;
@@ -31,9 +35,6 @@ import java.util.function.Consumer;
  * <p>Safe for use by several threads. What is opened here is closed with the device at the latest.
  */
 public final class DeviceFeatures {
-  private static final ValueLayout.OfLong BIG =
-      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
-  private static final int TOKEN_BYTES = 16;
   private static final int O_RDWR_CLOEXEC = Kernel.O_RDWR | 0x8_0000;
 
   private final HostFacts facts;
@@ -87,18 +88,10 @@ public final class DeviceFeatures {
    */
   public void setVfToken(UUID token) {
     try (var arena = Arena.ofConfined()) {
-      var struct = struct(arena, DeviceFeature.VF_TOKEN.use(), TOKEN_BYTES);
-      data(struct).copyFrom(bytes(arena, token));
+      var struct = struct(arena, DeviceFeature.VF_TOKEN.use(), VfToken.SIZE);
+      data(struct).copyFrom(VfToken.bytes(arena, token));
       check(DeviceFeature.VF_TOKEN, "set", call(struct));
     }
-  }
-
-  /** A token as the kernel has it: its text's digits in order. */
-  static MemorySegment bytes(SegmentAllocator allocator, UUID token) {
-    var bytes = allocator.allocate(TOKEN_BYTES);
-    bytes.set(BIG, 0, token.getMostSignificantBits());
-    bytes.set(BIG, Long.BYTES, token.getLeastSignificantBits());
-    return bytes;
   }
 
   /**

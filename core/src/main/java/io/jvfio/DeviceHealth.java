@@ -1,5 +1,7 @@
 package io.jvfio;
 
+import io.jvfio.kernel.DeviceAnswers;
+import io.jvfio.kernel.Explanation;
 import io.jvfio.linux.uapi.PciRegs;
 import java.util.Optional;
 

@@ -1,5 +1,7 @@
 package io.jvfio;
 
+import io.jvfio.kernel.HostFacts;
+import io.jvfio.kernel.OpenFile;
 import java.lang.foreign.MemorySegment;
 
 /** Who has opened a device, and what the device needs of it. */

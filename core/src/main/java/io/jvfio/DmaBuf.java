@@ -1,5 +1,7 @@
 package io.jvfio;
 
+import io.jvfio.kernel.OpenFile;
+
 /**
  * Device memory as a dma-buf, for other drivers of this machine. Closing it closes our descriptor;
  * whoever has imported it keeps it.

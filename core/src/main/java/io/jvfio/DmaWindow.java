@@ -1,7 +1,5 @@
 package io.jvfio;
 
-import java.util.Optional;
-
 /**
  * A range of valid IO virtual addresses.
  *
@@ -25,15 +23,6 @@ public record DmaWindow(long start, long last, long pageSize) {
         && Long.compareUnsigned(iova, start) >= 0
         && Long.compareUnsigned(iova, last) <= 0
         && Long.compareUnsigned(byteSize - 1, last - iova) <= 0;
-  }
-
-  /** What this range and another have in common, with the larger page; empty if nothing. */
-  Optional<DmaWindow> intersection(DmaWindow other) {
-    long from = Long.compareUnsigned(start, other.start) >= 0 ? start : other.start;
-    long to = Long.compareUnsigned(last, other.last) <= 0 ? last : other.last;
-    return Long.compareUnsigned(from, to) <= 0
-        ? Optional.of(new DmaWindow(from, to, Math.max(pageSize, other.pageSize)))
-        : Optional.empty();
   }
 
   @Override

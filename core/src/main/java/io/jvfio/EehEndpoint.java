@@ -1,5 +1,7 @@
 package io.jvfio;
 
+import io.jvfio.kernel.Explanations;
+import io.jvfio.kernel.OpenFile;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.linux.uapi.VfioEehPeOp;

@@ -1,5 +1,7 @@
 package io.jvfio;
 
+import io.jvfio.kernel.Explanation;
+import io.jvfio.kernel.OpenFile;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.RegisterOrder;

@@ -27,31 +27,8 @@ public record HostDevice(
     return classCode >>> 8 == PCI_BRIDGE;
   }
 
-  /**
-   * What it is, as {@code "an ISA bridge (class 0x060100)"}, if it is a bridge that the machine
-   * itself consists of and that no user can be given; empty for all else. Other bridges, such as
-   * those between GPUs, are devices like any.
-   */
-  Optional<String> machineBridge() {
-    return machineBridge(classCode);
-  }
-
-  /** See {@link #machineBridge()}. */
-  static Optional<String> machineBridge(int classCode) {
-    var kind =
-        switch (classCode >>> 8) {
-          case 0x0600 -> "a host bridge";
-          case 0x0601 -> "an ISA bridge";
-          case 0x0602 -> "an EISA bridge";
-          case PCI_BRIDGE, 0x0609 -> "a PCI bridge";
-          case 0x0607 -> "a CardBus bridge";
-          default -> null;
-        };
-    return Optional.ofNullable(kind).map(name -> "%s (class 0x%06x)".formatted(name, classCode));
-  }
-
   /** How messages name it together with its driver. */
-  String label() {
+  public String label() {
     return "%s (%s)".formatted(address, driver.map(name -> "driver " + name).orElse("no driver"));
   }
 

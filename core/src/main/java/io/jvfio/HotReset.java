@@ -1,5 +1,8 @@
 package io.jvfio;
 
+import io.jvfio.kernel.Explanations;
+import io.jvfio.kernel.GroupAdvice;
+import io.jvfio.kernel.OpenFile;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.uapi.Layouts;
 import io.jvfio.linux.uapi.Vfio;

@@ -1,5 +1,8 @@
 package io.jvfio;
 
+import io.jvfio.interrupt.EventFd;
+import io.jvfio.kernel.Cleanup;
+import io.jvfio.kernel.OpenFile;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.uapi.Vfio;

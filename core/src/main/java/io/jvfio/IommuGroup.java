@@ -36,12 +36,12 @@ public record IommuGroup(int id, boolean noIommu, List<HostDevice> devices) {
   }
 
   /** The file to open. */
-  String node() {
+  public String node() {
     return noIommu ? "/dev/vfio/noiommu-" + id : "/dev/vfio/" + id;
   }
 
   /** How messages name it. */
-  String label() {
+  public String label() {
     return "group "
         + id
         + devices.stream()

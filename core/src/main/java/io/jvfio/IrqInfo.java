@@ -12,11 +12,6 @@ package io.jvfio;
 public record IrqInfo(
     int index, int count, boolean maskable, boolean autoMasked, boolean resizable) {
 
-  /** Whether the device sends them as messages, which takes bus mastering. */
-  boolean isMessages() {
-    return index == 1 || index == 2;
-  }
-
   /** The name of the interrupt index. */
   public String label() {
     return switch (index) {

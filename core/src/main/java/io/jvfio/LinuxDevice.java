@@ -1,5 +1,13 @@
 package io.jvfio;
 
+import io.jvfio.interrupt.DeviceInterrupts;
+import io.jvfio.interrupt.FileInterruptControl;
+import io.jvfio.iommu.GroupAccess;
+import io.jvfio.kernel.Cleanup;
+import io.jvfio.kernel.InfoCapability;
+import io.jvfio.kernel.MalformedInfoException;
+import io.jvfio.kernel.MessageCheck;
+import io.jvfio.kernel.OpenFile;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.Kernel;

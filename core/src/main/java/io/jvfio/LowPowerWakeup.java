@@ -1,5 +1,6 @@
 package io.jvfio;
 
+import io.jvfio.kernel.OpenFile;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
 import java.time.Duration;

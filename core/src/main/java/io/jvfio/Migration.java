@@ -1,5 +1,6 @@
 package io.jvfio;
 
+import io.jvfio.kernel.OpenFile;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.linux.uapi.VfioDeviceFeatureMigDataSize;

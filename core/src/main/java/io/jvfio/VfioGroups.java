@@ -1,5 +1,12 @@
 package io.jvfio;
 
+import io.jvfio.dma.MappedSpace;
+import io.jvfio.iommu.GroupAccess;
+import io.jvfio.iommu.IommuDomain;
+import io.jvfio.kernel.Cleanup;
+import io.jvfio.kernel.HostFacts;
+import io.jvfio.kernel.OpenFile;
+import io.jvfio.kernel.Refusal;
 import io.jvfio.linux.Errno;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;

@@ -1,5 +1,9 @@
 package io.jvfio;
 
+import io.jvfio.kernel.Cleanup;
+import io.jvfio.kernel.Explanation;
+import io.jvfio.kernel.GroupAdvice;
+import io.jvfio.kernel.HostFacts;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;

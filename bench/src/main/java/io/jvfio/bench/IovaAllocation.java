@@ -1,6 +1,6 @@
 package io.jvfio.bench;
 
-import io.jvfio.iova.IovaMap;
+import io.jvfio.dma.IovaMap;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

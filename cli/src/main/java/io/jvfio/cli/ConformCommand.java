@@ -1,10 +1,10 @@
 package io.jvfio.cli;
 
-import io.jvfio.user.Conformance;
-import io.jvfio.user.ConformanceOptions;
-import io.jvfio.user.ConformanceReport;
-import io.jvfio.user.ConformanceResult;
-import io.jvfio.user.ConformanceResult.Outcome;
+import io.jvfio.user.conform.Conformance;
+import io.jvfio.user.conform.ConformanceOptions;
+import io.jvfio.user.conform.ConformanceReport;
+import io.jvfio.user.conform.ConformanceResult;
+import io.jvfio.user.conform.ConformanceResult.Outcome;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;

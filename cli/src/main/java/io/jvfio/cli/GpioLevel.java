@@ -1,6 +1,6 @@
 package io.jvfio.cli;
 
-import io.jvfio.model.GpioModel;
+import io.jvfio.model.gpio.GpioModel;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import picocli.CommandLine.ITypeConverter;

@@ -1,8 +1,8 @@
 package io.jvfio.cli;
 
-import io.jvfio.user.MessageDecoder;
-import io.jvfio.user.TapMessage;
-import io.jvfio.user.TapObserver;
+import io.jvfio.user.tools.MessageDecoder;
+import io.jvfio.user.tools.TapMessage;
+import io.jvfio.user.tools.TapObserver;
 import java.nio.ByteOrder;
 import java.util.LinkedHashMap;
 import java.util.Map;

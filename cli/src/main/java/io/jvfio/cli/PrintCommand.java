@@ -1,6 +1,6 @@
 package io.jvfio.cli;
 
-import io.jvfio.user.UserRecording;
+import io.jvfio.user.tools.UserRecording;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Objects;

@@ -1,7 +1,7 @@
 package io.jvfio.cli;
 
-import io.jvfio.user.TapMessage;
-import io.jvfio.user.TapObserver;
+import io.jvfio.user.tools.TapMessage;
+import io.jvfio.user.tools.TapObserver;
 import java.nio.file.Path;
 import java.util.Objects;
 import java.util.Optional;

@@ -1,9 +1,9 @@
 package io.jvfio.cli;
 
-import io.jvfio.user.ReplayDifference;
-import io.jvfio.user.ReplayReport;
-import io.jvfio.user.UserRecording;
-import io.jvfio.user.UserReplay;
+import io.jvfio.user.tools.ReplayDifference;
+import io.jvfio.user.tools.ReplayReport;
+import io.jvfio.user.tools.UserRecording;
+import io.jvfio.user.tools.UserReplay;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;

@@ -1,6 +1,6 @@
 package io.jvfio.cli;
 
-import io.jvfio.model.EduModel;
+import io.jvfio.model.edu.EduModel;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 

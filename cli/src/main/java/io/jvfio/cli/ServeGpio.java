@@ -1,6 +1,6 @@
 package io.jvfio.cli;
 
-import io.jvfio.model.GpioModel;
+import io.jvfio.model.gpio.GpioModel;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;

@@ -1,9 +1,9 @@
 package io.jvfio.cli;
 
-import io.jvfio.user.RecordingWriter;
-import io.jvfio.user.TapMessage;
-import io.jvfio.user.TapObserver;
-import io.jvfio.user.UserTap;
+import io.jvfio.user.tools.RecordingWriter;
+import io.jvfio.user.tools.TapMessage;
+import io.jvfio.user.tools.TapObserver;
+import io.jvfio.user.tools.UserTap;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteOrder;

@@ -3,9 +3,9 @@ package io.jvfio.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.jvfio.user.MessageDirection;
-import io.jvfio.user.RecordingWriter;
-import io.jvfio.user.TapMessage;
+import io.jvfio.user.tools.MessageDirection;
+import io.jvfio.user.tools.RecordingWriter;
+import io.jvfio.user.tools.TapMessage;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.Header;
 import java.io.BufferedReader;

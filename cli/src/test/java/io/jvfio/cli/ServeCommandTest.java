@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
-import io.jvfio.model.EduModel;
+import io.jvfio.model.edu.EduModel;
 import io.jvfio.user.VfioUser;
 import io.jvfio.user.VfioUserServer;
 import java.io.IOException;

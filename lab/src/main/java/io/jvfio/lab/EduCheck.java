@@ -11,7 +11,7 @@ import io.jvfio.PciDevice;
 import io.jvfio.VfioDevice;
 import io.jvfio.VfioHost;
 import io.jvfio.linux.Registers;
-import io.jvfio.model.EduModel;
+import io.jvfio.model.edu.EduModel;
 import java.io.PrintStream;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;

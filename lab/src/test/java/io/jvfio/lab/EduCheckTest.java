@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.jvfio.PciAddress;
 import io.jvfio.VfioHost;
 import io.jvfio.linux.Kernel;
-import io.jvfio.model.EduModel;
+import io.jvfio.model.edu.EduModel;
 import io.jvfio.sim.HostOptions;
 import io.jvfio.sim.SimulatedHosts;
 import java.io.ByteArrayOutputStream;

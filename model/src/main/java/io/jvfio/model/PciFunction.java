@@ -1,6 +1,7 @@
 package io.jvfio.model;
 
 import io.jvfio.linux.uapi.PciRegs;
+import io.jvfio.model.pci.MsixTable;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;

@@ -5,20 +5,20 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** A host at its barest: flat memory of 64 KiB, and a journal of what the device tells it. */
-final class ModelHost implements DmaPort, InterruptPort {
-  final MemorySegment memory = MemorySegment.ofArray(new byte[64 << 10]);
-  final List<String> journal = new ArrayList<>();
-  final DeviceModel model;
-  int requests;
+public final class ModelHost implements DmaPort, InterruptPort {
+  public final MemorySegment memory = MemorySegment.ofArray(new byte[64 << 10]);
+  public final List<String> journal = new ArrayList<>();
+  public final DeviceModel model;
+  public int requests;
 
-  ModelHost(DeviceModel model) {
+  public ModelHost(DeviceModel model) {
     this.model = model;
     model.connectPoll(() -> requests++);
     model.connect(this, this);
   }
 
   /** Polls the device for what it has asked. */
-  void poll() {
+  public void poll() {
     if (requests > 0) {
       requests = 0;
       while (model.poll()) {
@@ -27,7 +27,7 @@ final class ModelHost implements DmaPort, InterruptPort {
     }
   }
 
-  List<String> takeJournal() {
+  public List<String> takeJournal() {
     var taken = List.copyOf(journal);
     journal.clear();
     return taken;

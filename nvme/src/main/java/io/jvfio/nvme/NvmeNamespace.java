@@ -456,4 +456,9 @@ public final class NvmeNamespace {
       queue.release();
     }
   }
+
+  @Override
+  public String toString() {
+    return "namespace %d of %,d blocks of %d bytes".formatted(id(), blockCount(), blockSize());
+  }
 }

@@ -13,7 +13,7 @@ import io.jvfio.VfioDevice;
 import io.jvfio.VfioHost;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.Registers;
-import io.jvfio.model.EduModel;
+import io.jvfio.model.edu.EduModel;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;

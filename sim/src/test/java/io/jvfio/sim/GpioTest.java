@@ -9,7 +9,7 @@ import io.jvfio.VfioDevice;
 import io.jvfio.VfioHost;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.Registers;
-import io.jvfio.model.GpioModel;
+import io.jvfio.model.gpio.GpioModel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;

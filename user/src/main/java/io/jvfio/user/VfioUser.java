@@ -2,6 +2,10 @@ package io.jvfio.user;
 
 import io.jvfio.VfioException;
 import io.jvfio.spi.DeviceOpener;
+import io.jvfio.user.client.ClientConnection;
+import io.jvfio.user.client.ConnectedUserDevice;
+import io.jvfio.user.client.Handshake;
+import io.jvfio.user.client.LinkException;
 import java.nio.file.Path;
 
 /**

@@ -1,2 +1,2 @@
-/** vfio-user: clients of devices behind UNIX sockets, servers of device models, and wire tools. */
+/** vfio-user: devices behind UNIX sockets, and device models served to whoever connects. */
 package io.jvfio.user;

@@ -2,8 +2,8 @@ package io.jvfio.user;
 
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.model.DeviceModel;
-import io.jvfio.model.EduModel;
-import io.jvfio.model.GpioModel;
+import io.jvfio.model.edu.EduModel;
+import io.jvfio.model.gpio.GpioModel;
 import io.jvfio.model.nvme.NvmeModel;
 import java.io.IOException;
 import java.nio.file.Files;

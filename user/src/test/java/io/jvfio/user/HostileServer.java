@@ -8,6 +8,7 @@ import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.DmaAccessMessage;
 import io.jvfio.user.wire.DmaMapMessage;
 import io.jvfio.user.wire.Header;
+import io.jvfio.user.wire.MessageSocket;
 import io.jvfio.user.wire.MigrationData;
 import io.jvfio.user.wire.RegionAccess;
 import io.jvfio.user.wire.RegionIoFds;

@@ -5,11 +5,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** What this process has open, apart from what the JVM opens when it needs it. */
-final class OpenDescriptors {
+public final class OpenDescriptors {
   private OpenDescriptors() {}
 
   /** Sockets, eventfds, memory files: everything that is no file of a file system. */
-  static long count() {
+  public static long count() {
     try (var all = Files.list(Path.of("/proc/self/fd"))) {
       return all.filter(OpenDescriptors::isNoFile).count();
     } catch (IOException e) {

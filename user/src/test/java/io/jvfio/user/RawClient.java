@@ -9,6 +9,7 @@ import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.DmaMapMessage;
 import io.jvfio.user.wire.DmaUnmapMessage;
 import io.jvfio.user.wire.Header;
+import io.jvfio.user.wire.MessageSocket;
 import io.jvfio.user.wire.RegionAccess;
 import io.jvfio.user.wire.VersionMessage;
 import java.lang.foreign.Arena;
@@ -18,34 +19,34 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 
 /** A client that sends what a test wants, well-formed or not, and gives the answer back. */
-final class RawClient implements AutoCloseable {
-  static final int CONFIG = 7;
-  static final int MASK = 1 << 3;
-  static final int UNMASK = 1 << 4;
-  static final int TRIGGER = 1 << 5;
-  static final int NONE = 1;
-  static final int BOOL = 2;
-  static final int EVENTFD = 4;
+public final class RawClient implements AutoCloseable {
+  public static final int CONFIG = 7;
+  public static final int MASK = 1 << 3;
+  public static final int UNMASK = 1 << 4;
+  public static final int TRIGGER = 1 << 5;
+  public static final int NONE = 1;
+  public static final int BOOL = 2;
+  public static final int EVENTFD = 4;
 
   private static final int TIMEOUT_MILLIS = 20_000;
 
-  final MessageSocket socket;
-  final MemorySegment out = Arena.ofAuto().allocate(4 << 20, 8);
+  public final MessageSocket socket;
+  public final MemorySegment out = Arena.ofAuto().allocate(4 << 20, 8);
   private int id;
 
   /** Connects, and says nothing. */
-  RawClient(Path path) throws ErrnoException {
+  public RawClient(Path path) throws ErrnoException {
     socket = new MessageSocket(UnixSocket.connect(path.toString()), 4 << 20, 16, TIMEOUT_MILLIS);
   }
 
   /** Connects, and agrees on a version. */
-  static RawClient agreed(Path path) throws ErrnoException {
+  public static RawClient agreed(Path path) throws ErrnoException {
     var client = new RawClient(path);
     assertThat(client.version("{\"capabilities\":{\"max_msg_fds\":16}}")).isZero();
     return client;
   }
 
-  int version(String json) {
+  public int version(String json) {
     var bytes = (json + "\0").getBytes(StandardCharsets.UTF_8);
     MemorySegment.copy(bytes, 0, out, ValueLayout.JAVA_BYTE, VersionMessage.SIZE, bytes.length);
     VersionMessage.major(out, 0);
@@ -54,11 +55,11 @@ final class RawClient implements AutoCloseable {
   }
 
   /** Sends a command whose payload is in {@link #out}; 0, or the errno of the answer. */
-  int call(Command command, int size, int... fds) {
+  public int call(Command command, int size, int... fds) {
     return call(command.number(), size, 0, fds);
   }
 
-  int call(int command, int size, int flags, int... fds) {
+  public int call(int command, int size, int flags, int... fds) {
     id = (id + 1) & 0xffff;
     Header.write(out, id, command, size, flags, 0);
     assertThat(socket.send(out, size, fds, fds.length)).isZero();
@@ -81,7 +82,7 @@ final class RawClient implements AutoCloseable {
   }
 
   /** The next message; a server that says nothing for long fails the test. */
-  int receive() {
+  public int receive() {
     if (!socket.hasMore()) {
       assertThat(LinuxKernel.instance().awaitReadable(socket.fd(), TIMEOUT_MILLIS)).isOne();
     }
@@ -89,27 +90,27 @@ final class RawClient implements AutoCloseable {
   }
 
   /** The server has sent this client away. */
-  void assertSentAway() {
+  public void assertSentAway() {
     assertThat(receive()).isLessThanOrEqualTo(0);
   }
 
-  MemorySegment in() {
+  public MemorySegment in() {
     return socket.message();
   }
 
-  int access(Command command, int region, long offset, int count, int size) {
+  public int access(Command command, int region, long offset, int count, int size) {
     RegionAccess.region(out, region);
     RegionAccess.offset(out, offset);
     RegionAccess.count(out, count);
     return call(command, size);
   }
 
-  int read(int region, long offset, int count) {
+  public int read(int region, long offset, int count) {
     return access(Command.REGION_READ, region, offset, count, RegionAccess.SIZE);
   }
 
   /** Reads a register that must be there. */
-  long value(int region, long offset, int width) {
+  public long value(int region, long offset, int width) {
     assertThat(read(region, offset, width)).isZero();
     long value = 0;
     for (int i = width - 1; i >= 0; i--) {
@@ -120,18 +121,18 @@ final class RawClient implements AutoCloseable {
     return value;
   }
 
-  int write(int region, long offset, int width, long value) {
+  public int write(int region, long offset, int width, long value) {
     for (int i = 0; i < width; i++) {
       out.set(ValueLayout.JAVA_BYTE, RegionAccess.SIZE + (long) i, (byte) (value >>> (8 * i)));
     }
     return access(Command.REGION_WRITE, region, offset, width, RegionAccess.SIZE + width);
   }
 
-  int irqs(int flags, int index, int start, int count, int... fds) {
+  public int irqs(int flags, int index, int start, int count, int... fds) {
     return irqs(flags, index, start, count, new byte[0], fds);
   }
 
-  int irqs(int flags, int index, int start, int count, byte[] data, int... fds) {
+  public int irqs(int flags, int index, int start, int count, byte[] data, int... fds) {
     int size = Header.SIZE + 20 + data.length;
     int[] fields = {size - Header.SIZE, flags, index, start, count};
     for (int i = 0; i < fields.length; i++) {
@@ -141,7 +142,7 @@ final class RawClient implements AutoCloseable {
     return call(Command.DEVICE_SET_IRQS, size, fds);
   }
 
-  int map(long iova, long byteSize, int flags, int... fds) {
+  public int map(long iova, long byteSize, int flags, int... fds) {
     DmaMapMessage.argsz(out, DmaMapMessage.SIZE - Header.SIZE);
     DmaMapMessage.flags(out, flags);
     DmaMapMessage.offset(out, 0);
@@ -150,7 +151,7 @@ final class RawClient implements AutoCloseable {
     return call(Command.DMA_MAP, DmaMapMessage.SIZE, fds);
   }
 
-  int unmap(long iova, long byteSize, int flags) {
+  public int unmap(long iova, long byteSize, int flags) {
     DmaUnmapMessage.argsz(out, DmaUnmapMessage.SIZE - Header.SIZE);
     DmaUnmapMessage.flags(out, flags);
     DmaUnmapMessage.address(out, iova);

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * A device that does what a test says: all of BAR 0 is one register. Configuration space has the
  * command register of an endpoint, and there are 16 vectors of MSI-X.
  */
-final class ScriptedModel implements DeviceModel {
+public final class ScriptedModel implements DeviceModel {
   private final ConfigSpace config =
       new ConfigSpace(256)
           .set(0, 4, 0x1234_5678)
@@ -30,7 +30,7 @@ final class ScriptedModel implements DeviceModel {
   volatile LongConsumer onWrite = _ -> {};
   volatile BooleanSupplier onPoll = () -> false;
   volatile Runnable onQuiesce = () -> {};
-  volatile Runnable onReset = () -> {};
+  public volatile Runnable onReset = () -> {};
   volatile Runnable onClose = () -> {};
 
   /** The eventfd that polls it, or -1. */
@@ -51,6 +51,9 @@ final class ScriptedModel implements DeviceModel {
   void signal(int vector) {
     Objects.requireNonNull(interrupts).signal(vector);
   }
+
+  /** A device that does nothing. */
+  public ScriptedModel() {}
 
   @Override
   public ConfigSpace config() {

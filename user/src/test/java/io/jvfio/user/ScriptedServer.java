@@ -17,6 +17,7 @@ import io.jvfio.user.wire.DmaAccessMessage;
 import io.jvfio.user.wire.DmaMapMessage;
 import io.jvfio.user.wire.DmaUnmapMessage;
 import io.jvfio.user.wire.Header;
+import io.jvfio.user.wire.MessageSocket;
 import io.jvfio.user.wire.RegionAccess;
 import io.jvfio.user.wire.VersionMessage;
 import io.jvfio.user.wire.WriteMulti;
@@ -41,7 +42,7 @@ import org.jspecify.annotations.Nullable;
  * A server that does what a test tells it: a device of a few registers, and a script that can
  * answer any command in its place. One client at a time; a thread serves it.
  */
-final class ScriptedServer implements AutoCloseable {
+public final class ScriptedServer implements AutoCloseable {
   static final int BAR_BYTES = 4 << 20;
   static final int CONFIG_BYTES = 256;
   static final int VECTORS = 20;
@@ -60,7 +61,7 @@ final class ScriptedServer implements AutoCloseable {
   final int[] vectors = new int[VECTORS];
 
   int errorFd = -1;
-  volatile Script script;
+  public volatile Script script;
 
   private final LinuxKernel kernel = LinuxKernel.instance();
   private final Path path;
@@ -74,7 +75,7 @@ final class ScriptedServer implements AutoCloseable {
   private volatile boolean closed;
 
   /** A message, and how to answer it. */
-  interface Script {
+  public interface Script {
     /**
      * Looks at a message.
      *
@@ -84,10 +85,10 @@ final class ScriptedServer implements AutoCloseable {
   }
 
   /** A message that came. */
-  static final class Exchange {
+  public static final class Exchange {
     final MessageSocket socket;
-    final MemorySegment message;
-    final int size;
+    public final MemorySegment message;
+    public final int size;
 
     Exchange(MessageSocket socket, int size) {
       this.socket = socket;
@@ -95,7 +96,7 @@ final class ScriptedServer implements AutoCloseable {
       this.size = size;
     }
 
-    Command command() {
+    public Command command() {
       return requireNonNull(Command.of(Header.command(message)));
     }
 
@@ -104,30 +105,30 @@ final class ScriptedServer implements AutoCloseable {
     }
 
     /** A reply of this many bytes, with header, which has what the command had. */
-    MemorySegment reply(long byteSize) {
+    public MemorySegment reply(long byteSize) {
       var reply = Arena.ofAuto().allocate(Math.max(byteSize, Header.SIZE), Long.BYTES);
       MemorySegment.copy(message, 0, reply, 0, Math.min(size, byteSize));
       Header.writeReply(reply, Header.id(message), Header.command(message), byteSize);
       return reply;
     }
 
-    boolean send(MemorySegment reply, int... fds) {
+    public boolean send(MemorySegment reply, int... fds) {
       socket.send(reply, (int) reply.byteSize(), fds, fds.length);
       return true;
     }
 
-    boolean succeed() {
+    public boolean succeed() {
       return send(reply(Header.SIZE));
     }
 
-    boolean fail(int errno) {
+    public boolean fail(int errno) {
       var reply = reply(Header.SIZE);
       Header.writeError(reply, Header.id(message), Header.command(message), errno);
       return send(reply);
     }
 
     /** Hangs up. */
-    boolean hangUp() {
+    public boolean hangUp() {
       socket.shutdown();
       return true;
     }
@@ -147,16 +148,16 @@ final class ScriptedServer implements AutoCloseable {
     thread.start();
   }
 
-  static ScriptedServer at(Path path) {
+  public static ScriptedServer at(Path path) {
     return at(path, USUAL);
   }
 
-  static ScriptedServer at(Path path, Capabilities capabilities) {
+  public static ScriptedServer at(Path path, Capabilities capabilities) {
     return at(path, capabilities, _ -> false);
   }
 
   /** A server that does what a script says from the first message on. */
-  static ScriptedServer at(Path path, Script script) {
+  public static ScriptedServer at(Path path, Script script) {
     return at(path, USUAL, script);
   }
 

@@ -10,20 +10,20 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
 
 /** A server of a {@link ScriptedModel}, and what a test wants to know of both. */
-final class Served implements AutoCloseable {
+public final class Served implements AutoCloseable {
   /** What nobody may take to stop, whatever its client does. */
   static final Duration STOP = Duration.ofSeconds(2);
 
   private static final long LIMIT_NANOS = TimeUnit.SECONDS.toNanos(30);
 
   final ScriptedModel model;
-  final Path path;
+  public final Path path;
   final VfioUserServer server;
 
   /** Why clients have gone. */
   final List<String> left = new CopyOnWriteArrayList<>();
 
-  Served(ScriptedModel model, Path directory, UnaryOperator<VfioUserServerOptions> options) {
+  public Served(ScriptedModel model, Path directory, UnaryOperator<VfioUserServerOptions> options) {
     this.model = model;
     path = directory.resolve("device.sock");
     server =
@@ -40,11 +40,11 @@ final class Served implements AutoCloseable {
                         })));
   }
 
-  Served(ScriptedModel model, Path directory) {
+  public Served(ScriptedModel model, Path directory) {
     this(model, directory, options -> options);
   }
 
-  RawClient client() throws Exception {
+  public RawClient client() throws Exception {
     return RawClient.agreed(path);
   }
 
@@ -56,7 +56,7 @@ final class Served implements AutoCloseable {
   }
 
   /** Waits until so many clients have gone; why the last one has. */
-  String awaitLeft(int count) throws InterruptedException {
+  public String awaitLeft(int count) throws InterruptedException {
     await(() -> left.size() >= count);
     return left.get(count - 1);
   }
@@ -75,7 +75,7 @@ final class Served implements AutoCloseable {
   }
 
   /** Closes the server, which must not take long. */
-  void stop() {
+  public void stop() {
     long start = System.nanoTime();
     server.close();
     assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(STOP);

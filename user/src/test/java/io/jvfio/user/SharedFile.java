@@ -13,12 +13,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Memory of a client: a file of which it hands out descriptors, and which it may shorten. */
-final class SharedFile implements AutoCloseable {
+public final class SharedFile implements AutoCloseable {
   private static final LinuxKernel KERNEL = LinuxKernel.instance();
 
   private final int fd;
 
-  SharedFile(long byteSize) {
+  public SharedFile(long byteSize) {
     fd = KERNEL.memoryFile("client", 0, byteSize);
     if (fd < 0) {
       throw new AssertionError("memfd_create: " + fd);
@@ -26,24 +26,24 @@ final class SharedFile implements AutoCloseable {
   }
 
   /** A descriptor of its own for whoever takes it over. */
-  int descriptor() {
+  public int descriptor() {
     return descriptor(Kernel.O_RDWR);
   }
 
-  int descriptor(int flags) {
+  public int descriptor(int flags) {
     return KERNEL.open("/proc/self/fd/" + fd, flags);
   }
 
   /** The client's own descriptor. */
-  int number() {
+  public int number() {
     return fd;
   }
 
-  void resize(long byteSize) {
+  public void resize(long byteSize) {
     resize(fd, byteSize);
   }
 
-  static void resize(int fd, long byteSize) {
+  public static void resize(int fd, long byteSize) {
     try (var file = new RandomAccessFile("/proc/self/fd/" + fd, "rw")) {
       file.setLength(byteSize);
     } catch (IOException e) {
@@ -60,7 +60,7 @@ final class SharedFile implements AutoCloseable {
     }
   }
 
-  byte[] bytes(long offset, int length) {
+  public byte[] bytes(long offset, int length) {
     try (var arena = Arena.ofConfined()) {
       var memory = arena.allocate(length);
       assertThat(KERNEL.pread(fd, memory, offset)).isEqualTo(length);
@@ -68,7 +68,7 @@ final class SharedFile implements AutoCloseable {
     }
   }
 
-  void write(long offset, byte... bytes) {
+  public void write(long offset, byte... bytes) {
     try (var arena = Arena.ofConfined()) {
       var memory = arena.allocateFrom(ValueLayout.JAVA_BYTE, bytes);
       assertThat(KERNEL.pwrite(fd, memory, offset)).isEqualTo(bytes.length);
@@ -76,7 +76,7 @@ final class SharedFile implements AutoCloseable {
   }
 
   /** How many descriptors this process has. */
-  static long openDescriptors() {
+  public static long openDescriptors() {
     try (var entries = Files.list(Path.of("/proc/self/fd"))) {
       return entries.count();
     } catch (IOException e) {
@@ -85,7 +85,7 @@ final class SharedFile implements AutoCloseable {
   }
 
   /** How many mappings of such files this process has. */
-  static long mappings() {
+  public static long mappings() {
     try (var lines = Files.lines(Path.of("/proc/self/maps"))) {
       return lines.filter(line -> line.contains("memfd:client")).count();
     } catch (IOException e) {

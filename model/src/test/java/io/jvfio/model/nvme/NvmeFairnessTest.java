@@ -349,7 +349,7 @@ class NvmeFairnessTest {
       int many = 2048;
       var queues = new ArrayList<Queues>();
       for (int i = 0; i < 3; i++) {
-        long at = 0x10_0000L + 0x3_0000 * i;
+        long at = 0x10_0000L + 0x3_0000L * i;
         queues.add(host.createQueues(2 + i, at, at + 0x2_0000, many));
       }
       disk.holds = true;

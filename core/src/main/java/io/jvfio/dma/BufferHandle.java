@@ -1,0 +1,31 @@
+package io.jvfio.dma;
+
+import io.jvfio.DmaBuffer;
+import io.jvfio.dma.MappedSpace.Buffer;
+import java.util.Optional;
+import java.util.OptionalInt;
+
+/** What the user of a buffer has. */
+final class BufferHandle extends MappingHandle implements DmaBuffer {
+  private final DmaMemory own;
+
+  BufferHandle(Buffer buffer) {
+    this.own = buffer.own;
+    super(buffer);
+  }
+
+  @Override
+  public long pageSize() {
+    return own.pageSize();
+  }
+
+  @Override
+  public Optional<String> fallback() {
+    return own.fallback();
+  }
+
+  @Override
+  public OptionalInt fileDescriptor() {
+    return mapping.isClosed() ? OptionalInt.empty() : own.fd();
+  }
+}

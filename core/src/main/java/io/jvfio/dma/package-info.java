@@ -1,0 +1,2 @@
+/** DMA spaces over domains: addresses, mappings, and the locked memory that they cost. */
+package io.jvfio.dma;

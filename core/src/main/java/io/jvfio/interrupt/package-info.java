@@ -1,0 +1,2 @@
+/** Interrupts by eventfd: vectors, lines, and the thread that waits for them. */
+package io.jvfio.interrupt;

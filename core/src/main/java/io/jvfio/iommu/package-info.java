@@ -1,0 +1,2 @@
+/** Containers and iommufds, and the DMA domains in them: a class for each IOMMU type. */
+package io.jvfio.iommu;

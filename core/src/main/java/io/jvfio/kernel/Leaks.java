@@ -1,0 +1,63 @@
+package io.jvfio.kernel;
+
+import java.lang.ref.Cleaner;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Tells of what became unreachable without being closed, with the place that made it. It is told
+ * and not closed: the device may still use it.
+ */
+public final class Leaks {
+  private static final System.Logger LOG = System.getLogger("io.jvfio");
+  private static final Cleaner CLEANER = Cleaner.create();
+  private static final StackWalker STACK = StackWalker.getInstance();
+
+  private Leaks() {}
+
+  /**
+   * Watches {@code handle}.
+   *
+   * @param leaked says what it is, or null if it was closed; must not refer to {@code handle}
+   */
+  public static void watch(Object handle, Supplier<@Nullable String> leaked, String place) {
+    CLEANER.register(
+        handle,
+        () -> {
+          var what = leaked.get();
+          if (what != null) {
+            LOG.log(
+                System.Logger.Level.WARNING,
+                "{0} was never closed; it was made at {1}. It stays until its DMA space is closed.",
+                what,
+                place);
+          }
+        });
+  }
+
+  /** The code outside of this package that is calling, as {@code Class.method(File:line)}. */
+  public static String place() {
+    return STACK.walk(
+        frames ->
+            frames
+                .filter(frame -> !isOurs(frame.getClassName()))
+                .findFirst()
+                .map(Leaks::place)
+                .orElse("an unknown place"));
+  }
+
+  private static String place(StackWalker.StackFrame frame) {
+    return frame.getClassName()
+        + '.'
+        + frame.getMethodName()
+        + '('
+        + frame.getFileName()
+        + ':'
+        + frame.getLineNumber()
+        + ')';
+  }
+
+  private static boolean isOurs(String className) {
+    return className.substring(0, Math.max(0, className.lastIndexOf('.'))).equals("io.jvfio");
+  }
+}

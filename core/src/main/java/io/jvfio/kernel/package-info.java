@@ -1,0 +1,5 @@
+/**
+ * What the host is asked and what its answers mean: files, facts, sentences, and what is left to be
+ * closed.
+ */
+package io.jvfio.kernel;

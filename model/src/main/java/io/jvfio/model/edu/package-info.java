@@ -1,0 +1,2 @@
+/** The device of QEMU's edu, with which drivers are learned. */
+package io.jvfio.model.edu;

@@ -1,0 +1,13 @@
+package io.jvfio.model.gpio;
+
+/** Hears of the outputs of a {@link GpioModel}. */
+@FunctionalInterface
+public interface GpioListener {
+  /**
+   * Software has changed an output. This is called while the register is written, so the host's
+   * client waits; it must not block.
+   *
+   * @param line 0 to 15
+   */
+  void changed(int line, boolean value);
+}

@@ -1,0 +1,2 @@
+/** The GPIO card of libvfio-user's sample. */
+package io.jvfio.model.gpio;

@@ -1,0 +1,2 @@
+/** Device models that only tests of several modules need. */
+package io.jvfio.testkit;

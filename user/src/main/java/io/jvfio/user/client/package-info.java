@@ -1,0 +1,5 @@
+/**
+ * The client: a device over a connection, its memory and interrupts, and what it says when it
+ * fails.
+ */
+package io.jvfio.user.client;

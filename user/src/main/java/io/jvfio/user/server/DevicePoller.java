@@ -1,0 +1,160 @@
+package io.jvfio.user.server;
+
+import io.jvfio.linux.Errno;
+import io.jvfio.linux.ErrnoException;
+import io.jvfio.linux.Kernel;
+import io.jvfio.linux.LinuxKernel;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Lets a device do what it does of its own accord, when it asks for that, and waits for what its
+ * client signals; on a thread beside the one that waits for the client's messages. That thread
+ * lives as long as the server, whatever the device throws: a kernel gives up what it does for a
+ * thread that ends.
+ */
+public final class DevicePoller {
+  private static final LinuxKernel KERNEL = LinuxKernel.instance();
+
+  private final int epollFd;
+  private final int wakeFd;
+  private final MemorySegment one = Arena.ofAuto().allocate(ValueLayout.JAVA_LONG);
+  private final MemorySegment count = Arena.ofAuto().allocate(ValueLayout.JAVA_LONG);
+
+  /** The device has asked, and nobody has looked yet. */
+  private final AtomicBoolean isAsked = new AtomicBoolean();
+
+  private final AtomicBoolean isClosed = new AtomicBoolean();
+  private volatile @Nullable Thread thread;
+
+  public DevicePoller() throws ErrnoException {
+    wakeFd = KERNEL.eventFd(0, Kernel.EFD_NONBLOCK);
+    if (wakeFd < 0) {
+      throw new ErrnoException("eventfd", Errno.ofResult(wakeFd));
+    }
+    epollFd = KERNEL.epollCreate();
+    int result =
+        epollFd < 0
+            ? epollFd
+            : KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, wakeFd, Kernel.EPOLLIN);
+    if (result < 0) {
+      KERNEL.close(wakeFd);
+      if (epollFd >= 0) {
+        KERNEL.close(epollFd);
+      }
+      throw new ErrnoException("epoll", Errno.ofResult(result));
+    }
+    one.set(ValueLayout.JAVA_LONG, 0, 1);
+  }
+
+  /** Starts to look after a device. */
+  public void start(ServedDevice device, String name) {
+    thread = Thread.ofPlatform().name(name + " poll").daemon().start(() -> run(device));
+  }
+
+  /** Whether the thread that asks is the one that polls. */
+  public boolean isItsThread() {
+    return Thread.currentThread().equals(thread);
+  }
+
+  /** An eventfd that has the same effect as {@link #request}, as long as this is not closed. */
+  int eventFd() {
+    return wakeFd;
+  }
+
+  /** The device asks; from any thread, and at once. */
+  void request() {
+    if (isAsked.compareAndSet(false, true)) {
+      wake();
+    }
+  }
+
+  /**
+   * Waits for an eventfd of the client's, too; 0, or a negated errno. It is told of each signal,
+   * and reads nothing: a read could wait, if the client has read before it.
+   */
+  int watchSignals(int fd) {
+    return KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN | Kernel.EPOLLET);
+  }
+
+  /** Waits for a set of descriptors, too, as long as anything in it is ready; as above. */
+  int watchSet(int fd) {
+    return KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN);
+  }
+
+  /** Ends to wait for one, before the descriptor is closed. */
+  void unwatch(int fd) {
+    KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_DEL, fd, 0);
+  }
+
+  private void wake() {
+    KERNEL.write(wakeFd, one);
+  }
+
+  private void run(ServedDevice device) {
+    int[] ready = new int[2];
+    while (!isClosed.get()) {
+      int number = KERNEL.epollWait(epollFd, ready, -1);
+      if (number < 0) {
+        throw new IllegalStateException("epoll_wait answers " + Errno.ofResult(number));
+      }
+      for (int i = 0; i < number; i++) {
+        if (ready[i] == wakeFd) {
+          KERNEL.read(wakeFd, count);
+          isAsked.set(false);
+          poll(device);
+        } else {
+          signalled(device, ready[i]);
+        }
+      }
+    }
+  }
+
+  private void signalled(ServedDevice device, int fd) {
+    device.acquire();
+    try {
+      device.signalled(fd);
+    } catch (RuntimeException | Error e) {
+      device.failed("write()", e);
+    } finally {
+      device.lock.unlock();
+    }
+  }
+
+  /**
+   * Lets the device work until it has nothing to do: a round at a time, so that commands of the
+   * client come in between, and only as long as it is the same client's work. Whoever comes next
+   * asks anew.
+   */
+  private void poll(ServedDevice device) {
+    int client = device.clientNumber();
+    boolean worked = true;
+    while (worked && !isClosed.get() && device.clientNumber() == client) {
+      device.acquire();
+      try {
+        worked = device.poll();
+      } catch (RuntimeException | Error e) {
+        device.failed("poll()", e);
+        worked = false;
+      } finally {
+        device.lock.unlock();
+      }
+    }
+  }
+
+  /** Ends it. Nobody asks any more. */
+  public void close() {
+    if (isClosed.compareAndSet(false, true)) {
+      wake();
+      var started = thread;
+      if (started != null) {
+        Patience.join(started);
+      }
+      KERNEL.close(epollFd);
+      KERNEL.close(wakeFd);
+    }
+  }
+}

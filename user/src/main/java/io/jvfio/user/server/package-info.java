@@ -1,0 +1,2 @@
+/** The server: sessions of clients, the device that they use, and their memory. */
+package io.jvfio.user.server;

@@ -1,0 +1,423 @@
+package io.jvfio.user.conform;
+
+import io.jvfio.linux.Errno;
+import io.jvfio.linux.ErrnoException;
+import io.jvfio.linux.UnixSocket;
+import io.jvfio.user.peer.PeerException;
+import io.jvfio.user.peer.WirePeer;
+import io.jvfio.user.tools.MessageDecoder;
+import io.jvfio.user.wire.Capabilities;
+import io.jvfio.user.wire.Command;
+import io.jvfio.user.wire.Header;
+import io.jvfio.user.wire.MalformedMessageException;
+import io.jvfio.user.wire.MessageText;
+import io.jvfio.user.wire.PayloadWriter;
+import java.io.Serial;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/** What checks need of a run: connections, what is known of the server, and judgement. */
+final class ConformanceRun {
+  /** What says a client that takes everything there is, but no twin socket. */
+  static final String HELLO =
+      "{\"capabilities\":{\"max_msg_fds\":16,\"max_data_xfer_size\":1048576,\"max_dma_maps\":65535,"
+          + "\"pgsizes\":4096,\"write_multiple\":true}}";
+
+  private static final int DEVICE_INFO_SIZE = 16;
+  private static final int REGION_INFO_SIZE = 32;
+  private static final int MANY_REGIONS = 64;
+  private static final int MANY_IRQS = 16;
+
+  private final String path;
+  private final ConformanceOptions options;
+  private final List<WirePeer> peers = new ArrayList<>();
+  private @Nullable DeviceFacts device;
+  private @Nullable Hello hello;
+  private boolean wasDown;
+  private boolean endsWithClients;
+
+  ConformanceRun(String path, ConformanceOptions options) {
+    this.path = path;
+    this.options = options;
+  }
+
+  /**
+   * What a server said of itself.
+   *
+   * @param major version
+   * @param minor version
+   * @param json of its capabilities; empty if there is none
+   * @param capabilities what they mean
+   */
+  record Hello(int major, int minor, String json, Capabilities capabilities) {}
+
+  ConformanceOptions options() {
+    return options;
+  }
+
+  /** Whether the server was not there for a while since this was asked last. */
+  boolean wasDown() {
+    boolean was = wasDown;
+    wasDown = false;
+    return was;
+  }
+
+  /**
+   * A connection without a word said. It is the only one: a server may serve one client at a time,
+   * and it counts as gone once its connection is closed.
+   */
+  WirePeer connect() {
+    closePeers();
+    if (endsWithClients) {
+      // Whoever connects to one that is about to end is not served.
+      pause();
+    }
+    return connectBeside();
+  }
+
+  private static void pause() {
+    try {
+      Thread.sleep(WirePeer.MOMENT);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** A connection beside those that there are. */
+  WirePeer connectBeside() {
+    UnixSocket socket;
+    try {
+      socket = WirePeer.connectOnce(path, options.patience());
+    } catch (ErrnoException e) {
+      if (e.errno().equals(Errno.EAGAIN)) {
+        throw new UnacceptedException();
+      }
+      wasDown = true;
+      try {
+        socket = WirePeer.connect(path, options.patience());
+      } catch (ErrnoException again) {
+        throw again.errno().equals(Errno.EAGAIN)
+            ? new UnacceptedException()
+            : new PeerException(true, "is not there (" + again.errno() + ")");
+      }
+    }
+    var peer = new WirePeer(socket, options.patience());
+    peers.add(peer);
+    return peer;
+  }
+
+  /** A connection with versions exchanged, as all checks need it that are not about that. */
+  WirePeer open() {
+    var peer = connect();
+    var reply = peer.call(Command.VERSION, version(0, 1, HELLO));
+    if (reply.isError()) {
+      throw Verdict.failed("VERSION: " + reply.outcome());
+    }
+    if (hello == null) {
+      hello = hello(reply);
+    }
+    return peer;
+  }
+
+  /** A connection of a client that says something else of itself than others do. */
+  WirePeer open(String json) {
+    var peer = connect();
+    succeeds(peer, Command.VERSION, version(0, 1, json));
+    return peer;
+  }
+
+  static byte[] version(int major, int minor, String json) {
+    return PayloadWriter.version(major, minor, (json + "\0").getBytes(StandardCharsets.UTF_8));
+  }
+
+  /** What a reply to VERSION says. */
+  static Hello hello(WirePeer.Message reply) {
+    var payload = reply.payload();
+    if (payload.remaining() < 4) {
+      throw Verdict.failed("a VERSION of " + MessageText.bytes(payload.remaining()));
+    }
+    int major = Short.toUnsignedInt(payload.getShort());
+    int minor = Short.toUnsignedInt(payload.getShort());
+    if (!payload.hasRemaining()) {
+      return new Hello(major, minor, "", Capabilities.DEFAULTS);
+    }
+    var bytes = new byte[payload.remaining()];
+    payload.get(bytes);
+    if (bytes[bytes.length - 1] != 0) {
+      throw Verdict.failed("capabilities without a NUL at their end");
+    }
+    bytes = Arrays.copyOf(bytes, bytes.length - 1);
+    try {
+      return new Hello(
+          major, minor, new String(bytes, StandardCharsets.UTF_8), Capabilities.parse(bytes));
+    } catch (MalformedMessageException e) {
+      throw Verdict.failed(e.what());
+    }
+  }
+
+  /** A server listens, but takes no connection for as long as it was waited for. */
+  private static final class UnacceptedException extends PeerException {
+    @Serial private static final long serialVersionUID = 1;
+
+    UnacceptedException() {
+      super(false, "takes no connection, though it listens");
+    }
+  }
+
+  /** What a server is like after a check. */
+  enum After {
+    /** It serves the next connection. */
+    THERE,
+    /** It ended, and serves again. */
+    RESTARTED,
+    /** It takes a connection and says nothing. */
+    SILENT,
+    /** It listens, and takes no connection. */
+    BUSY,
+    /** It ended. */
+    GONE
+  }
+
+  /** Whether the server serves a new connection; waits for one that ended to be there again. */
+  After isThere() {
+    long end = System.nanoTime() + options.patience().toNanos();
+    while (true) {
+      try {
+        open();
+        return wasDown() ? After.RESTARTED : After.THERE;
+      } catch (UnacceptedException e) {
+        return After.BUSY; // which was waited for already
+      } catch (PeerException | Verdict e) {
+        // One that ends resets whom it has not accepted yet; that is no answer.
+        if (System.nanoTime() - end >= 0) {
+          return wasDown() ? After.GONE : After.SILENT;
+        }
+        wasDown |= e instanceof PeerException gone && gone.isGone();
+      } finally {
+        closePeers();
+      }
+    }
+  }
+
+  /** Asks the server for what checks have to know of it, before the first one. */
+  void ask() {
+    device = describe(open());
+    closePeers();
+    endsWithClients = isThere() == After.RESTARTED;
+  }
+
+  /** Whether the server ends whenever a client goes, which it may, and is started again. */
+  boolean endsWithClients() {
+    return endsWithClients;
+  }
+
+  /** What the server said of itself, if it did. */
+  Optional<Hello> told() {
+    return Optional.ofNullable(hello);
+  }
+
+  /** What the server said of itself. */
+  Hello hello() {
+    if (hello == null) {
+      throw Verdict.skipped("no version was agreed on");
+    }
+    return hello;
+  }
+
+  /** What the server says that its device has. */
+  DeviceFacts device() {
+    if (device == null) {
+      throw Verdict.skipped("the device cannot be described");
+    }
+    return device;
+  }
+
+  private static DeviceFacts describe(WirePeer peer) {
+    var info = peer.call(Command.DEVICE_GET_INFO, PayloadWriter.deviceInfo(DEVICE_INFO_SIZE));
+    if (info.isError() || info.payloadSize() < DEVICE_INFO_SIZE) {
+      throw Verdict.skipped("the device cannot be described: " + info.outcome());
+    }
+    int flags = info.payload().getInt(4);
+    int regionCount = info.payload().getInt(8);
+    int irqCount = info.payload().getInt(12);
+    var regions = new ArrayList<DeviceFacts.Region>();
+    for (int i = 0; i < Math.clamp(regionCount, 0, MANY_REGIONS); i++) {
+      var region =
+          peer.call(Command.DEVICE_GET_REGION_INFO, PayloadWriter.regionInfo(REGION_INFO_SIZE, i));
+      if (!region.isError() && region.payloadSize() >= REGION_INFO_SIZE) {
+        var payload = region.payload();
+        regions.add(
+            new DeviceFacts.Region(i, payload.getInt(4), payload.getLong(16), payload.getInt(0)));
+      }
+    }
+    var irqs = new ArrayList<DeviceFacts.Irq>();
+    for (int i = 0; i < Math.clamp(irqCount, 0, MANY_IRQS); i++) {
+      var irq = peer.call(Command.DEVICE_GET_IRQ_INFO, PayloadWriter.irqInfo(16, i));
+      if (!irq.isError() && irq.payloadSize() >= 16) {
+        irqs.add(new DeviceFacts.Irq(i, irq.payload().getInt(4), irq.payload().getInt(12)));
+      }
+    }
+    return new DeviceFacts(flags, regionCount, irqCount, regions, irqs);
+  }
+
+  /** The configuration space's region. */
+  DeviceFacts.Region config() {
+    return device()
+        .region(DeviceFacts.CONFIG)
+        .filter(DeviceFacts.Region::isReadable)
+        .orElseThrow(() -> Verdict.skipped("there is no configuration space to read"));
+  }
+
+  /** The reply to a command that has to succeed. */
+  WirePeer.Message succeeds(WirePeer peer, Command command, byte[] payload, int... descriptors) {
+    var reply = peer.call(command, payload, descriptors);
+    if (reply.isError()) {
+      throw Verdict.failed(command + ": " + reply.outcome());
+    }
+    return reply;
+  }
+
+  /** The reply to a command that has to succeed with a payload of at least so many bytes. */
+  WirePeer.Message succeeds(
+      WirePeer peer, int least, Command command, byte[] payload, int... descriptors) {
+    var reply = succeeds(peer, command, payload, descriptors);
+    if (reply.payloadSize() < least) {
+      throw Verdict.failed(
+          "%s: %s where %s are the least"
+              .formatted(command, reply.outcome(), MessageText.bytes(least)));
+    }
+    return reply;
+  }
+
+  /** How a command was refused that has to be. */
+  String refused(WirePeer peer, int command, byte[] payload, int... descriptors) {
+    WirePeer.Message reply;
+    try {
+      reply = peer.call(command, payload, descriptors);
+    } catch (PeerException e) {
+      if (e.isGone()) {
+        throw Verdict.differs(e.getMessage());
+      }
+      throw e;
+    }
+    if (!reply.isError()) {
+      throw Verdict.failed(reply.outcome());
+    }
+    return reply.outcome();
+  }
+
+  /** How a command was refused that has to be. */
+  String refused(WirePeer peer, Command command, byte[] payload, int... descriptors) {
+    return refused(peer, command.number(), payload, descriptors);
+  }
+
+  /** How a command was refused that others refuse, though the specification is silent. */
+  String usuallyRefused(WirePeer peer, Command command, byte[] payload, int... descriptors) {
+    try {
+      return refused(peer, command, payload, descriptors);
+    } catch (Verdict verdict) {
+      throw Verdict.differs(verdict.came());
+    }
+  }
+
+  /** What came of a message that has to be refused or to end the connection. */
+  String refusedOrClosed(WirePeer peer, int id) {
+    WirePeer.Message reply;
+    try {
+      reply = peer.reply(id);
+    } catch (PeerException e) {
+      if (e.isGone()) {
+        return e.getMessage();
+      }
+      throw e;
+    }
+    if (!reply.isError()) {
+      throw Verdict.failed(reply.outcome());
+    }
+    return reply.outcome();
+  }
+
+  /** A connection has to be of use still, after whatever was sent over it. */
+  void isOfUse(WirePeer peer, String afterWhat) {
+    WirePeer.Message reply;
+    try {
+      reply = peer.call(Command.DEVICE_GET_INFO, PayloadWriter.deviceInfo(DEVICE_INFO_SIZE));
+    } catch (PeerException e) {
+      throw Verdict.failed(afterWhat + ", and then it " + e.getMessage());
+    }
+    if (reply.isError()) {
+      throw Verdict.failed(afterWhat + ", and then " + reply.outcome() + " to DEVICE_GET_INFO");
+    }
+  }
+
+  /** The bytes that were read of a region, all of them. */
+  byte[] read(WirePeer peer, int region, long offset, int count) {
+    var reply =
+        succeeds(
+            peer,
+            16 + count,
+            Command.REGION_READ,
+            PayloadWriter.access(offset, region, count).toBytes());
+    var payload = reply.payload();
+    if (payload.getLong(0) != offset
+        || payload.getInt(8) != region
+        || payload.getInt(12) != count
+        || payload.remaining() != 16 + count) {
+      throw Verdict.failed(
+          "%s answered as offset %s of %s, %s, %s"
+              .formatted(
+                  "a read of %d bytes at %s".formatted(count, MessageText.hex(offset)),
+                  MessageText.hex(payload.getLong(0)),
+                  MessageDecoder.regionName(Integer.toUnsignedLong(payload.getInt(8))),
+                  MessageText.bytes(Integer.toUnsignedLong(payload.getInt(12))),
+                  MessageText.bytes(payload.remaining() - 16L)));
+    }
+    var bytes = new byte[count];
+    payload.get(16, bytes);
+    return bytes;
+  }
+
+  /** Writes bytes to a region. */
+  void write(WirePeer peer, int region, long offset, byte... bytes) {
+    var reply =
+        succeeds(
+            peer,
+            16,
+            Command.REGION_WRITE,
+            PayloadWriter.access(offset, region, bytes.length).bytes(bytes).toBytes());
+    if (reply.payload().getInt(12) != bytes.length) {
+      throw Verdict.failed(
+          "a write of %s answered as one of %s"
+              .formatted(
+                  MessageText.bytes(bytes.length),
+                  MessageText.bytes(Integer.toUnsignedLong(reply.payload().getInt(12)))));
+    }
+  }
+
+  /** An id in the middle of all, for messages that are put together by hand. */
+  static byte[] message(int id, Command command, int flags, byte[] payload) {
+    return PayloadWriter.message(id, command.number(), flags, payload);
+  }
+
+  /** A command that wants no reply. */
+  static byte[] quiet(int id, Command command, byte[] payload) {
+    return message(id, command, Header.NO_REPLY, payload);
+  }
+
+  /** What an errno is called in a reply that has to have a certain one. */
+  static void hasErrno(String came, Errno errno) {
+    if (!came.equals(errno.symbol())) {
+      throw Verdict.failed(came);
+    }
+  }
+
+  /** Ends all connections of the check that is over. */
+  void closePeers() {
+    peers.forEach(WirePeer::close);
+    peers.clear();
+  }
+}

@@ -1,0 +1,2 @@
+/** A check of how a server keeps to the protocol. */
+package io.jvfio.user.conform;

@@ -1,0 +1,2 @@
+/** Instruments between client and server: a tap, recordings, their replay, messages as text. */
+package io.jvfio.user.tools;
