@@ -16,7 +16,10 @@ class ModelsDocumentTest {
   private static final Pattern CODE = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL);
 
   @ParameterizedTest
-  @CsvSource({"'## A card with lines', GpioModel", "'## A device that takes its time', EduModel"})
+  @CsvSource({
+    "'## A card with lines', gpio/GpioModel",
+    "'## A device that takes its time', edu/EduModel"
+  })
   void quotesTheModels(String heading, String model) throws IOException {
     var document = Files.readString(Path.of("../docs/models.md"));
     int start = document.indexOf(heading);

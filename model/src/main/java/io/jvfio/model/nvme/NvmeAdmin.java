@@ -173,10 +173,13 @@ final class NvmeAdmin {
 
   /** Completes deletions of queues whose commands are done. */
   void finishDeletions() throws DmaFaultException {
-    for (var each = deletions.iterator(); each.hasNext(); ) {
-      var deletion = each.next();
-      if (!io.hasCommandsOf(deletion.queueId)) {
-        each.remove();
+    int next = 0;
+    while (next < deletions.size()) {
+      var deletion = deletions.get(next);
+      if (io.hasCommandsOf(deletion.queueId)) {
+        next++;
+      } else {
+        deletions.remove(next);
         queues.deleteSubmissionQueue(deletion.queueId);
         queues.completePending(0, deletion.commandId, 0, NvmeStatus.SUCCESS);
       }
