@@ -1,6 +1,7 @@
 package io.jvfio.kernel;
 
 import java.lang.ref.Cleaner;
+import java.util.Set;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -12,6 +13,16 @@ public final class Leaks {
   private static final System.Logger LOG = System.getLogger("io.jvfio");
   private static final Cleaner CLEANER = Cleaner.create();
   private static final StackWalker STACK = StackWalker.getInstance();
+
+  /** The packages of this module, on a class path as well, where it is none. */
+  private static final Set<String> OURS =
+      Set.of(
+          "io.jvfio",
+          "io.jvfio.dma",
+          "io.jvfio.interrupt",
+          "io.jvfio.iommu",
+          "io.jvfio.kernel",
+          "io.jvfio.spi");
 
   private Leaks() {}
 
@@ -35,7 +46,7 @@ public final class Leaks {
         });
   }
 
-  /** The code outside of this package that is calling, as {@code Class.method(File:line)}. */
+  /** The code outside of this module that is calling, as {@code Class.method(File:line)}. */
   public static String place() {
     return STACK.walk(
         frames ->
@@ -58,6 +69,6 @@ public final class Leaks {
   }
 
   private static boolean isOurs(String className) {
-    return className.substring(0, Math.max(0, className.lastIndexOf('.'))).equals("io.jvfio");
+    return OURS.contains(className.substring(0, Math.max(0, className.lastIndexOf('.'))));
   }
 }

@@ -1,5 +1,7 @@
 package io.jvfio.proof;
 
+import static java.util.stream.Collectors.groupingBy;
+import static java.util.stream.Collectors.mapping;
 import static java.util.stream.Collectors.toCollection;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -7,6 +9,7 @@ import java.lang.module.ModuleDescriptor.Requires;
 import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 
@@ -19,6 +22,8 @@ import org.junit.jupiter.api.Test;
  * other.
  */
 class WallsTest {
+  private static final int MOST_FILES = 80;
+
   private final House house = House.built();
 
   @Test
@@ -96,6 +101,20 @@ class WallsTest {
                             > 1)
             .toList();
     assertThat(crossing).isEmpty();
+  }
+
+  @Test
+  void noPackageIsTooLargeToBeLookedThrough() {
+    var files =
+        house.types().stream()
+            .collect(
+                groupingBy(
+                    House.Type::packageName,
+                    TreeMap::new,
+                    mapping(House.Type::sourceFile, toCollection(TreeSet::new))));
+    for (var each : files.entrySet()) {
+      assertThat(each.getValue()).as(each.getKey()).hasSizeLessThanOrEqualTo(MOST_FILES);
+    }
   }
 
   /**

@@ -1,15 +1,17 @@
 package io.jvfio.sim;
 
+import io.jvfio.sim.setup.HostSettings;
+
 /** The process capabilities that VFIO asks for. Source: {@code include/uapi/linux/capability.h}. */
 public enum Capability {
   /** {@code CAP_IPC_LOCK}: locked memory is counted, but not limited. */
-  IPC_LOCK(14),
+  IPC_LOCK(HostSettings.CAP_IPC_LOCK),
   /** {@code CAP_SYS_RAWIO}: may open devices that no IOMMU protects the host from. */
-  SYS_RAWIO(17),
+  SYS_RAWIO(HostSettings.CAP_SYS_RAWIO),
   /** {@code CAP_SYS_ADMIN}: sees physical addresses, and all of a device's configuration space. */
-  SYS_ADMIN(21),
+  SYS_ADMIN(HostSettings.CAP_SYS_ADMIN),
   /** {@code CAP_SYS_RESOURCE}: chooses where iommufd counts locked memory. */
-  SYS_RESOURCE(24);
+  SYS_RESOURCE(HostSettings.CAP_SYS_RESOURCE);
 
   private final int number;
 

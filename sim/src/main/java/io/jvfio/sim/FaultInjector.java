@@ -11,6 +11,8 @@ import io.jvfio.linux.Kernel;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntSupplier;
+import java.util.function.LongSupplier;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -81,6 +83,23 @@ public final class FaultInjector extends ForwardingKernel {
     return record(operation, subject).injected();
   }
 
+  private int call(String operation, String subject, IntSupplier call) {
+    var errno = next(operation, subject);
+    return errno == null ? call.getAsInt() : errno.result();
+  }
+
+  private long call(String operation, String subject, LongSupplier call) {
+    var errno = next(operation, subject);
+    return errno == null ? call.getAsLong() : errno.result();
+  }
+
+  private void check(String operation, String subject, String shown) throws ErrnoException {
+    var errno = next(operation, subject);
+    if (errno != null) {
+      throw new ErrnoException(shown, errno);
+    }
+  }
+
   private synchronized Call record(String operation, String subject) {
     var call = new Call(calls.size(), operation, subject, null);
     for (var rule : rules) {
@@ -103,8 +122,7 @@ public final class FaultInjector extends ForwardingKernel {
 
   @Override
   public int open(String path, int flags, int mode) {
-    var errno = next("open", path);
-    return errno == null ? super.open(path, flags, mode) : errno.result();
+    return call("open", path, () -> super.open(path, flags, mode));
   }
 
   @Override
@@ -116,149 +134,126 @@ public final class FaultInjector extends ForwardingKernel {
 
   @Override
   public int ioctl(int fd, Ioctl command, long argument) {
-    var errno = next(command.name(), fd(fd));
-    return errno == null ? super.ioctl(fd, command, argument) : errno.result();
+    return call(command.name(), fd(fd), () -> super.ioctl(fd, command, argument));
   }
 
   @Override
   public int ioctl(int fd, Ioctl command, MemorySegment argument) {
-    var errno = next(command.name(), fd(fd));
-    return errno == null ? super.ioctl(fd, command, argument) : errno.result();
+    return call(command.name(), fd(fd), () -> super.ioctl(fd, command, argument));
   }
 
   @Override
   public long pread(int fd, MemorySegment target, long offset) {
-    var errno = next("pread", fd(fd));
-    return errno == null ? super.pread(fd, target, offset) : errno.result();
+    return call("pread", fd(fd), () -> super.pread(fd, target, offset));
   }
 
   @Override
   public long pwrite(int fd, MemorySegment source, long offset) {
-    var errno = next("pwrite", fd(fd));
-    return errno == null ? super.pwrite(fd, source, offset) : errno.result();
+    return call("pwrite", fd(fd), () -> super.pwrite(fd, source, offset));
   }
 
   @Override
   public long read(int fd, MemorySegment target) {
-    var errno = next("read", fd(fd));
-    return errno == null ? super.read(fd, target) : errno.result();
+    return call("read", fd(fd), () -> super.read(fd, target));
   }
 
   @Override
   public long write(int fd, MemorySegment source) {
-    var errno = next("write", fd(fd));
-    return errno == null ? super.write(fd, source) : errno.result();
+    return call("write", fd(fd), () -> super.write(fd, source));
   }
 
   @Override
   public long preadv(int fd, MemorySegment vectors, int count, long offset) {
-    var errno = next("preadv", fd(fd));
-    return errno == null ? super.preadv(fd, vectors, count, offset) : errno.result();
+    return call("preadv", fd(fd), () -> super.preadv(fd, vectors, count, offset));
   }
 
   @Override
   public long pwritev(int fd, MemorySegment vectors, int count, long offset) {
-    var errno = next("pwritev", fd(fd));
-    return errno == null ? super.pwritev(fd, vectors, count, offset) : errno.result();
+    return call("pwritev", fd(fd), () -> super.pwritev(fd, vectors, count, offset));
   }
 
   @Override
   public long fileSize(int fd) {
-    var errno = next("lseek", fd(fd));
-    return errno == null ? super.fileSize(fd) : errno.result();
+    return call("lseek", fd(fd), () -> super.fileSize(fd));
   }
 
   @Override
   public int truncate(int fd, long byteSize) {
-    var errno = next("ftruncate", fd(fd));
-    return errno == null ? super.truncate(fd, byteSize) : errno.result();
+    return call("ftruncate", fd(fd), () -> super.truncate(fd, byteSize));
   }
 
   @Override
   public int allocate(int fd, int mode, long offset, long byteSize) {
-    var errno = next("fallocate", fd(fd));
-    return errno == null ? super.allocate(fd, mode, offset, byteSize) : errno.result();
+    return call("fallocate", fd(fd), () -> super.allocate(fd, mode, offset, byteSize));
   }
 
   @Override
   public int synchronizeData(int fd) {
-    var errno = next("fdatasync", fd(fd));
-    return errno == null ? super.synchronizeData(fd) : errno.result();
+    return call("fdatasync", fd(fd), () -> super.synchronizeData(fd));
   }
 
   @Override
   public int lockFile(int fd, boolean isExclusive) {
-    var errno = next("fcntl", fd(fd));
-    return errno == null ? super.lockFile(fd, isExclusive) : errno.result();
+    return call("fcntl", fd(fd), () -> super.lockFile(fd, isExclusive));
   }
 
   @Override
   public int unlockFile(int fd) {
-    var errno = next("fcntl", fd(fd));
-    return errno == null ? super.unlockFile(fd) : errno.result();
+    return call("fcntl", fd(fd), () -> super.unlockFile(fd));
   }
 
   @Override
   public FileStatus status(int fd) throws ErrnoException {
-    var errno = next("statx", fd(fd));
-    if (errno != null) {
-      throw new ErrnoException("statx(fd " + fd + ")", errno);
-    }
+    check("statx", fd(fd), "statx(fd " + fd + ")");
     return super.status(fd);
   }
 
   @Override
   public int ioUringSetup(int entries, MemorySegment params) {
-    var errno = next("io_uring_setup", Integer.toString(entries));
-    return errno == null ? super.ioUringSetup(entries, params) : errno.result();
+    return call(
+        "io_uring_setup", Integer.toString(entries), () -> super.ioUringSetup(entries, params));
   }
 
   @Override
   public int ioUringEnter(int fd, int toSubmit, int minComplete, int flags) {
-    var errno = next("io_uring_enter", fd(fd));
-    return errno == null ? super.ioUringEnter(fd, toSubmit, minComplete, flags) : errno.result();
+    return call(
+        "io_uring_enter", fd(fd), () -> super.ioUringEnter(fd, toSubmit, minComplete, flags));
   }
 
   @Override
   public int ioUringRegister(int fd, int operation, MemorySegment argument, int count) {
-    var errno = next("io_uring_register", fd(fd));
-    return errno == null ? super.ioUringRegister(fd, operation, argument, count) : errno.result();
+    return call(
+        "io_uring_register", fd(fd), () -> super.ioUringRegister(fd, operation, argument, count));
   }
 
   @Override
   public int eventFd(int initial, int flags) {
-    var errno = next("eventfd", Integer.toString(initial));
-    return errno == null ? super.eventFd(initial, flags) : errno.result();
+    return call("eventfd", Integer.toString(initial), () -> super.eventFd(initial, flags));
   }
 
   @Override
   public int epollCreate() {
-    var errno = next("epoll_create1", "");
-    return errno == null ? super.epollCreate() : errno.result();
+    return call("epoll_create1", "", () -> super.epollCreate());
   }
 
   @Override
   public int epollControl(int epollFd, int operation, int fd, int events) {
-    var errno = next("epoll_ctl", fd(fd));
-    return errno == null ? super.epollControl(epollFd, operation, fd, events) : errno.result();
+    return call("epoll_ctl", fd(fd), () -> super.epollControl(epollFd, operation, fd, events));
   }
 
   @Override
   public int epollWait(int epollFd, int[] ready, int timeoutMillis) {
-    var errno = next("epoll_wait", fd(epollFd));
-    return errno == null ? super.epollWait(epollFd, ready, timeoutMillis) : errno.result();
+    return call("epoll_wait", fd(epollFd), () -> super.epollWait(epollFd, ready, timeoutMillis));
   }
 
   @Override
   public int awaitReadable(int fd, int timeoutMillis) {
-    var errno = next("poll", fd(fd));
-    return errno == null ? super.awaitReadable(fd, timeoutMillis) : errno.result();
+    return call("poll", fd(fd), () -> super.awaitReadable(fd, timeoutMillis));
   }
 
   @Override
   public long mmap(long byteSize, int protection, int flags, int fd, long offset) {
-    var errno = next("mmap", fd(fd));
-    return errno == null ? super.mmap(byteSize, protection, flags, fd, offset) : errno.result();
+    return call("mmap", fd(fd), () -> super.mmap(byteSize, protection, flags, fd, offset));
   }
 
   @Override
@@ -270,37 +265,28 @@ public final class FaultInjector extends ForwardingKernel {
 
   @Override
   public int memoryFile(String name, int flags, long byteSize) {
-    var errno = next("memfd_create", name);
-    return errno == null ? super.memoryFile(name, flags, byteSize) : errno.result();
+    return call("memfd_create", name, () -> super.memoryFile(name, flags, byteSize));
   }
 
   @Override
   public int mlock(long address, long byteSize) {
-    var errno = next("mlock", address(address));
-    return errno == null ? super.mlock(address, byteSize) : errno.result();
+    return call("mlock", address(address), () -> super.mlock(address, byteSize));
   }
 
   @Override
   public int munlock(long address, long byteSize) {
-    var errno = next("munlock", address(address));
-    return errno == null ? super.munlock(address, byteSize) : errno.result();
+    return call("munlock", address(address), () -> super.munlock(address, byteSize));
   }
 
   @Override
   public List<String> list(String directory) throws ErrnoException {
-    var errno = next("list", directory);
-    if (errno != null) {
-      throw new ErrnoException("opendir(" + directory + ")", errno);
-    }
+    check("list", directory, "opendir(" + directory + ")");
     return super.list(directory);
   }
 
   @Override
   public String readLink(String path) throws ErrnoException {
-    var errno = next("readLink", path);
-    if (errno != null) {
-      throw new ErrnoException("readlink(" + path + ")", errno);
-    }
+    check("readLink", path, "readlink(" + path + ")");
     return super.readLink(path);
   }
 }

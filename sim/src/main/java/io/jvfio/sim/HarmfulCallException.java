@@ -9,7 +9,7 @@ public final class HarmfulCallException extends IllegalStateException {
   private static final long serialVersionUID = 1;
 
   /** With what was asked for and what would come of it. */
-  HarmfulCallException(String message) {
-    super(message);
+  HarmfulCallException(String message, Throwable cause) {
+    super(message, cause);
   }
 }

@@ -5,12 +5,14 @@ import static java.util.Objects.requireNonNull;
 import io.jvfio.linux.Kernel;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.MigratableModel;
+import io.jvfio.sim.setup.HostSettings;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -19,73 +21,17 @@ import org.jspecify.annotations.Nullable;
  * its way. Immutable; each {@code with} method returns a changed copy.
  */
 public final class HostOptions {
-  /** All that root has on Linux 6.12, as in {@code CapEff} of {@code /proc/self/status}. */
-  private static final long ALL_CAPABILITIES = 0x1ff_ffff_ffffL;
-
   private static final int NOBODY = 65534;
 
-  private final Settings settings;
+  private final HostSettings settings;
 
-  /** The one place that knows all settings, so that a copy can change any of them. */
-  private static final class Settings implements Cloneable {
-    int uid;
-    long capabilities = ALL_CAPABILITIES;
-    long lockedMemoryLimit = 8 << 20;
-    int openFileLimit = 1024;
-    int pid = 4711;
-    boolean groupAccess;
-    boolean vfioLoaded = true;
-    boolean iommuDriverLoaded = true;
-    boolean interruptsIsolated = true;
-    boolean tracksDirtyPages;
-    int dmaEntryLimit = 65535;
-    int interruptVectors = 2048;
-    Map<Long, Integer> hugePages = Map.of();
-    List<Sibling> siblings = List.of();
-    Set<String> migratable = Set.of();
-    boolean peerToPeer;
-    boolean preCopy;
-    Map<Integer, Holder> holders = Map.of();
-    @Nullable Function<String, @Nullable DeviceModel> models;
-
-    @Override
-    public Settings clone() {
-      try {
-        return (Settings) super.clone();
-      } catch (CloneNotSupportedException e) {
-        throw new AssertionError(e);
-      }
-    }
-  }
-
-  /** A further function. */
-  record Sibling(String address, String besides, String driver, Kind kind) {
-    enum Kind {
-      /** In the group of the other. */
-      SHARES_GROUP,
-      /** On the other's bus, in a group of its own. */
-      SHARES_BUS,
-      /** Behind the same IOMMU as the other, below a bridge, in a group of its own. */
-      BELOW_BRIDGE,
-      /** A virtual function of the other. */
-      IS_VIRTUAL
-    }
-  }
-
-  /** Another process that has a group open. */
-  record Holder(int pid, String command) {}
-
-  private interface Change {
-    void apply(Settings settings);
-  }
-
-  private HostOptions(Settings settings) {
+  private HostOptions(HostSettings settings) {
     this.settings = settings;
   }
 
   /** Root with every capability, 8 MiB of lockable memory, and nothing in the way. */
   public static HostOptions defaults() {
-    return new HostOptions(new Settings());
+    return new HostOptions(new HostSettings());
   }
 
   /**
@@ -218,7 +164,8 @@ public final class HostOptions {
    * @param driver the host driver's name
    */
   public HostOptions withSibling(String address, String besides, String driver) {
-    return with(new Sibling(address, besides, driver, Sibling.Kind.SHARES_GROUP));
+    return with(
+        new HostSettings.Sibling(address, besides, driver, HostSettings.Sibling.Kind.SHARES_GROUP));
   }
 
   /**
@@ -230,7 +177,8 @@ public final class HostOptions {
    * @param driver its driver, such as {@code vfio-pci} or {@code nvme}
    */
   public HostOptions withNeighbour(String address, String besides, String driver) {
-    return with(new Sibling(address, besides, driver, Sibling.Kind.SHARES_BUS));
+    return with(
+        new HostSettings.Sibling(address, besides, driver, HostSettings.Sibling.Kind.SHARES_BUS));
   }
 
   /**
@@ -240,7 +188,9 @@ public final class HostOptions {
    * @param like the address of a device that is behind the same IOMMU
    */
   public HostOptions withControllerBelowBridge(String address, String like) {
-    return with(new Sibling(address, like, "vfio-pci", Sibling.Kind.BELOW_BRIDGE));
+    return with(
+        new HostSettings.Sibling(
+            address, like, "vfio-pci", HostSettings.Sibling.Kind.BELOW_BRIDGE));
   }
 
   /**
@@ -251,10 +201,12 @@ public final class HostOptions {
    * @param physical the address of the physical function
    */
   public HostOptions withVirtualFunction(String address, String physical) {
-    return with(new Sibling(address, physical, "vfio-pci", Sibling.Kind.IS_VIRTUAL));
+    return with(
+        new HostSettings.Sibling(
+            address, physical, "vfio-pci", HostSettings.Sibling.Kind.IS_VIRTUAL));
   }
 
-  private HostOptions with(Sibling sibling) {
+  private HostOptions with(HostSettings.Sibling sibling) {
     return with(
         settings -> {
           var siblings = new ArrayList<>(settings.siblings);
@@ -287,7 +239,7 @@ public final class HostOptions {
     return with(
         settings -> {
           var holders = new TreeMap<>(settings.holders);
-          holders.put(group, new Holder(pid, command));
+          holders.put(group, new HostSettings.Holder(pid, command));
           settings.holders = Map.copyOf(holders);
         });
   }
@@ -302,89 +254,14 @@ public final class HostOptions {
     return with(settings -> settings.models = models);
   }
 
-  private HostOptions with(Change change) {
+  private HostOptions with(Consumer<HostSettings> change) {
     var changed = settings.clone();
-    change.apply(changed);
+    change.accept(changed);
     return new HostOptions(changed);
   }
 
-  int uid() {
-    return settings.uid;
-  }
-
-  long capabilities() {
-    return settings.capabilities;
-  }
-
-  boolean has(Capability capability) {
-    return (settings.capabilities & capability.bit()) != 0;
-  }
-
-  long lockedMemoryLimit() {
-    return settings.lockedMemoryLimit;
-  }
-
-  int openFileLimit() {
-    return settings.openFileLimit;
-  }
-
-  int pid() {
-    return settings.pid;
-  }
-
-  boolean groupAccess() {
-    return settings.groupAccess;
-  }
-
-  boolean vfioLoaded() {
-    return settings.vfioLoaded;
-  }
-
-  boolean iommuDriverLoaded() {
-    return settings.iommuDriverLoaded;
-  }
-
-  boolean interruptsIsolated() {
-    return settings.interruptsIsolated;
-  }
-
-  boolean tracksDirtyPages() {
-    return settings.tracksDirtyPages;
-  }
-
-  int dmaEntryLimit() {
-    return settings.dmaEntryLimit;
-  }
-
-  int interruptVectors() {
-    return settings.interruptVectors;
-  }
-
-  Map<Long, Integer> hugePages() {
-    return settings.hugePages;
-  }
-
-  List<Sibling> siblings() {
-    return settings.siblings;
-  }
-
-  boolean isMigratable(String address) {
-    return settings.migratable.contains(address);
-  }
-
-  boolean migratesPeerToPeer() {
-    return settings.peerToPeer;
-  }
-
-  boolean migratesRunning() {
-    return settings.preCopy;
-  }
-
-  Map<Integer, Holder> holders() {
-    return settings.holders;
-  }
-
-  @Nullable DeviceModel modelFor(String address) {
-    return settings.models == null ? null : settings.models.apply(address);
+  /** What they say, for the host itself. */
+  HostSettings settings() {
+    return settings;
   }
 }

@@ -1,6 +1,16 @@
 package io.jvfio.sim;
 
+import static java.util.Objects.requireNonNullElse;
+
 import io.jvfio.linux.Kernel;
+import io.jvfio.sim.device.HostDevices;
+import io.jvfio.sim.files.HostProcess;
+import io.jvfio.sim.iommu.Container;
+import io.jvfio.sim.setup.HostDescription;
+import io.jvfio.sim.setup.HostSettings;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
@@ -17,23 +27,39 @@ import java.util.concurrent.CompletableFuture;
  * where there is none.
  */
 public final class SimulatedHost implements AutoCloseable {
-  private final Host host;
-  private final Kernel kernel;
+  private final HostProcess process;
+  private final HostDevices devices;
+  private final SimulatedKernel kernel;
+  private final List<IommuFault> faults = new ArrayList<>();
   private boolean closed;
 
-  SimulatedHost(Host host) {
-    this.host = host;
-    this.kernel = new SimulatedKernel(host);
+  SimulatedHost(HostDescription description, HostSettings settings) {
+    this.process = new HostProcess(description, settings);
+    this.devices = new HostDevices(process, new Witness());
+    this.kernel = new SimulatedKernel(devices);
+  }
+
+  /** Sees what happens to devices. */
+  private final class Witness implements HostDevices.Observer {
+    @Override
+    public void blocked(String device, long iova, boolean write, String reason) {
+      faults.add(new IommuFault(device, iova, write, reason));
+    }
+
+    @Override
+    public void changed() {
+      kernel.rebuildFiles();
+    }
   }
 
   /** Its name, such as {@code x86-6.12}. */
   public String name() {
-    return host.description().name();
+    return process.description().name();
   }
 
   /** What it imitates and what it shows, in one sentence. */
   public String description() {
-    return host.description().description();
+    return process.description().description();
   }
 
   /** Its kernel; the same object at each call. */
@@ -43,15 +69,45 @@ public final class SimulatedHost implements AutoCloseable {
 
   /** What the IOMMU stopped since the start, oldest first. */
   public List<IommuFault> faults() {
-    synchronized (host) {
-      return host.faults();
+    synchronized (process) {
+      return List.copyOf(faults);
     }
   }
 
   /** What the process holds now. */
   public Resources resources() {
-    synchronized (host) {
-      return host.resources();
+    synchronized (process) {
+      int attached = 0;
+      var containers = new HashSet<Container>();
+      for (var group : devices.groups()) {
+        attached += group.isAttached() ? 1 : 0;
+        if (group.container() != null) {
+          containers.add(group.container());
+        }
+      }
+      int open = 0;
+      int interrupts = 0;
+      var drivers = new HashMap<String, String>();
+      for (var device : devices.devices()) {
+        var pci = device.open();
+        if (pci != null) {
+          open++;
+          interrupts += pci.signals();
+        }
+        drivers.put(device.address(), requireNonNullElse(device.driver(), ""));
+      }
+      return new Resources(
+          process.files().openCount(),
+          process.memory().count(true),
+          process.memory().count(false),
+          containers.stream().mapToLong(Container::mappedBytes).sum()
+              + devices.iommu().mappedByIommufds(),
+          process.locked().bytes(),
+          process.hugePages().takenBytes(),
+          open,
+          interrupts,
+          attached,
+          drivers);
     }
   }
 
@@ -69,10 +125,8 @@ public final class SimulatedHost implements AutoCloseable {
    * @throws IllegalArgumentException if there is no such device
    */
   public CompletableFuture<Void> remove(String address) {
-    synchronized (host) {
-      var device = host.device(address);
-      device.gone = true;
-      return host.releases().join(device);
+    synchronized (process) {
+      return devices.pull(address);
     }
   }
 
@@ -89,13 +143,8 @@ public final class SimulatedHost implements AutoCloseable {
    * @throws IllegalStateException if it has no driver, or is being taken from it
    */
   public CompletableFuture<Void> unbind(String address) {
-    synchronized (host) {
-      var device = host.device(address);
-      if (device.driver == null || device.releasing) {
-        throw new IllegalStateException(
-            "device " + address + (device.releasing ? " is being unbound" : " has no driver"));
-      }
-      return host.releases().begin(device);
+    synchronized (process) {
+      return devices.unbind(address);
     }
   }
 
@@ -107,8 +156,8 @@ public final class SimulatedHost implements AutoCloseable {
    * @throws IllegalArgumentException if there is no such device
    */
   public void reportError(String address) {
-    synchronized (host) {
-      host.device(address).reportError();
+    synchronized (process) {
+      devices.device(address).reportError();
     }
   }
 
@@ -119,10 +168,11 @@ public final class SimulatedHost implements AutoCloseable {
    */
   @Override
   public void close() {
-    synchronized (host) {
+    synchronized (process) {
       if (!closed) {
         closed = true;
-        host.close();
+        process.close();
+        devices.close();
       }
     }
   }

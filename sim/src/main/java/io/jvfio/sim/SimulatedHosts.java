@@ -1,5 +1,7 @@
 package io.jvfio.sim;
 
+import io.jvfio.sim.setup.HostCatalog;
+import io.jvfio.sim.setup.HostDescription;
 import java.util.List;
 
 /**
@@ -40,7 +42,7 @@ public final class SimulatedHosts {
    *     not have
    */
   public static SimulatedHost open(String name, HostOptions options) {
-    return new SimulatedHost(new Host(find(name), options));
+    return new SimulatedHost(find(name), options.settings());
   }
 
   private static HostDescription find(String name) {

@@ -1,5 +1,7 @@
 package io.jvfio.sim;
 
+import static java.util.Objects.requireNonNull;
+
 import io.jvfio.linux.Architecture;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
@@ -7,26 +9,59 @@ import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.RegisterOrder;
 import io.jvfio.linux.Registers;
+import io.jvfio.sim.device.HostDevices;
+import io.jvfio.sim.files.EpollFile;
+import io.jvfio.sim.files.EventFile;
+import io.jvfio.sim.files.FileTree;
+import io.jvfio.sim.files.HostProcess;
+import io.jvfio.sim.files.MemoryFile;
+import io.jvfio.sim.files.OpenFile;
+import io.jvfio.sim.files.PathError;
+import io.jvfio.sim.files.PollableFile;
+import io.jvfio.sim.files.VfioCommand;
+import io.jvfio.sim.iommu.HarmfulCall;
+import io.jvfio.sim.memory.SimulatedRegisters;
+import io.jvfio.sim.memory.UserArgument;
+import io.jvfio.sim.memory.UserFault;
+import io.jvfio.sim.setup.HostSettings;
+import io.jvfio.sim.tree.HostFiles;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.function.ToLongFunction;
 
 /** The system calls of a simulated host. */
 final class SimulatedKernel implements Kernel {
-  private final Host host;
+  private final HostProcess process;
+  private final HostDevices devices;
+  private FileTree tree;
 
-  SimulatedKernel(Host host) {
-    this.host = host;
+  SimulatedKernel(HostDevices devices) {
+    this.process = devices.process();
+    this.devices = devices;
+    this.tree = HostFiles.of(devices);
+  }
+
+  /** Devices or their drivers have changed. */
+  void rebuildFiles() {
+    tree = HostFiles.of(devices);
+  }
+
+  private long call(int fd, ToLongFunction<OpenFile> call) {
+    synchronized (process) {
+      var file = process.files().get(fd);
+      return file == null ? Errno.EBADF.result() : call.applyAsLong(file);
+    }
   }
 
   @Override
   public Architecture architecture() {
-    return host.description().architecture();
+    return process.description().architecture();
   }
 
   @Override
   public int pageSize() {
-    return host.description().pageSize();
+    return process.pageSize();
   }
 
   @Override
@@ -34,15 +69,14 @@ final class SimulatedKernel implements Kernel {
     if (flags != O_RDONLY && flags != O_WRONLY && flags != O_RDWR) {
       return Errno.ENOSYS.result(); // what a simulated host has is there, and nothing is made
     }
-    synchronized (host) {
-      int fd = host.files().lowestFree();
+    synchronized (process) {
+      int fd = process.files().lowestFree();
       if (fd < 0) {
         return fd;
       }
       try {
-        var tree = host.tree().tree();
         var node = tree.readable(tree.find(path));
-        return host.files().install(fd, node.open(path, flags != O_RDONLY));
+        return process.files().install(fd, node.open(path, flags != O_RDONLY));
       } catch (PathError e) {
         return e.errno().result();
       }
@@ -51,104 +85,87 @@ final class SimulatedKernel implements Kernel {
 
   @Override
   public int close(int fd) {
-    synchronized (host) {
-      int result = host.files().close(fd);
-      host.releases().settle();
+    synchronized (process) {
+      int result = process.files().close(fd);
+      devices.settle();
       return result;
     }
   }
 
   @Override
   public int ioctl(int fd, Ioctl command, long argument) {
-    synchronized (host) {
-      return ioctl(fd, command, UserArgument.of(argument, host.memory()));
+    synchronized (process) {
+      return ioctl(fd, command, UserArgument.of(argument, process.memory()));
     }
   }
 
   @Override
   public int ioctl(int fd, Ioctl command, MemorySegment argument) {
-    synchronized (host) {
+    synchronized (process) {
       return ioctl(fd, command, UserArgument.of(argument));
     }
   }
 
   private int ioctl(int fd, Ioctl command, UserArgument argument) {
-    var file = host.files().get(fd);
+    var file = process.files().get(fd);
     if (file == null) {
       return Errno.EBADF.result();
     }
     try {
       int result = file.ioctl(VfioCommand.numberOf(command, architecture()), argument);
-      host.releases().settle();
+      devices.settle();
       return result;
     } catch (UserFault e) {
       return Errno.EFAULT.result();
+    } catch (HarmfulCall e) {
+      throw new HarmfulCallException(requireNonNull(e.getMessage()), e);
     }
   }
 
   @Override
   public long pread(int fd, MemorySegment target, long offset) {
-    synchronized (host) {
-      var file = host.files().get(fd);
-      if (file == null) {
-        return Errno.EBADF.result();
-      }
-      if (offset < 0) {
-        return Errno.EINVAL.result();
-      }
-      return target.isReadOnly() ? Errno.EFAULT.result() : file.pread(target, offset);
-    }
+    return call(
+        fd,
+        file ->
+            offset < 0
+                ? Errno.EINVAL.result()
+                : target.isReadOnly() ? Errno.EFAULT.result() : file.pread(target, offset));
   }
 
   @Override
   public long pwrite(int fd, MemorySegment source, long offset) {
-    synchronized (host) {
-      var file = host.files().get(fd);
-      if (file == null) {
-        return Errno.EBADF.result();
-      }
-      return offset < 0 ? Errno.EINVAL.result() : file.pwrite(source, offset);
-    }
+    return call(fd, file -> offset < 0 ? Errno.EINVAL.result() : file.pwrite(source, offset));
   }
 
   @Override
   public long read(int fd, MemorySegment target) {
-    synchronized (host) {
-      var file = host.files().get(fd);
-      if (file == null) {
-        return Errno.EBADF.result();
-      }
-      return target.isReadOnly() ? Errno.EFAULT.result() : file.read(target);
-    }
+    return call(fd, file -> target.isReadOnly() ? Errno.EFAULT.result() : file.read(target));
   }
 
   @Override
   public long write(int fd, MemorySegment source) {
-    synchronized (host) {
-      var file = host.files().get(fd);
-      return file == null ? Errno.EBADF.result() : file.write(source);
-    }
+    return call(fd, file -> file.write(source));
   }
 
   @Override
   public int eventFd(int initial, int flags) {
-    synchronized (host) {
-      return EventFile.create(host, initial, flags);
+    synchronized (process) {
+      return EventFile.create(process, initial, flags);
     }
   }
 
   @Override
   public int epollCreate() {
-    synchronized (host) {
-      return EpollFile.create(host);
+    synchronized (process) {
+      return EpollFile.create(process);
     }
   }
 
   @Override
   public int epollControl(int epollFd, int operation, int fd, int events) {
-    synchronized (host) {
-      var set = host.files().get(epollFd);
-      var file = host.files().get(fd);
+    synchronized (process) {
+      var set = process.files().get(epollFd);
+      var file = process.files().get(fd);
       if (set == null || file == null) {
         return Errno.EBADF.result();
       }
@@ -163,8 +180,8 @@ final class SimulatedKernel implements Kernel {
 
   @Override
   public int epollWait(int epollFd, int[] ready, int timeoutMillis) {
-    synchronized (host) {
-      var set = host.files().get(epollFd);
+    synchronized (process) {
+      var set = process.files().get(epollFd);
       if (ready.length == 0) {
         return Errno.EINVAL.result();
       }
@@ -179,35 +196,27 @@ final class SimulatedKernel implements Kernel {
 
   @Override
   public int awaitReadable(int fd, int timeoutMillis) {
-    synchronized (host) {
+    synchronized (process) {
       // A negative descriptor is nothing to wait for; one that is not open has failed.
-      if (fd >= 0 && !(host.files().get(fd) instanceof PollableFile)) {
+      boolean ready;
+      if (fd < 0) {
+        ready = process.await(() -> false, timeoutMillis);
+      } else if (process.files().get(fd) instanceof PollableFile file) {
+        ready = file.await(file::isReadable, timeoutMillis);
+      } else {
         return 1;
       }
-      var file = fd < 0 ? null : (PollableFile) host.files().get(fd);
-      if (file != null) {
-        file.retain();
-      }
-      try {
-        if (host.await(() -> file != null && file.isReadable(), timeoutMillis)) {
-          return 1;
-        }
-        return host.isClosed() ? Errno.EBADF.result() : 0;
-      } finally {
-        if (file != null) {
-          file.drop();
-        }
-      }
+      return ready ? 1 : process.isClosed() ? Errno.EBADF.result() : 0;
     }
   }
 
   @Override
   public long mmap(long byteSize, int protection, int flags, int fd, long offset) {
-    synchronized (host) {
+    synchronized (process) {
       if (offset % pageSize() != 0) {
         return Errno.EINVAL.result(); // the system call says so before it looks at the file
       }
-      var file = host.files().get(fd);
+      var file = process.files().get(fd);
       boolean anonymous = (flags & MAP_ANONYMOUS) != 0;
       if (!anonymous && file == null) {
         return Errno.EBADF.result();
@@ -217,71 +226,71 @@ final class SimulatedKernel implements Kernel {
       if (byteSize <= 0 || shared == copied) {
         return Errno.EINVAL.result();
       }
-      long rounded = host.memory().roundUp(byteSize);
+      long rounded = process.memory().roundUp(byteSize);
       if (!anonymous && file != null) {
         return file.mmap(rounded, protection, flags, offset);
       }
       return (flags & MAP_HUGETLB) != 0
-          ? host.memory().mapHuge(rounded, protection, flags)
-          : host.memory().mapAnonymous(rounded, protection);
+          ? process.memory().mapHuge(rounded, protection, flags)
+          : process.memory().mapAnonymous(rounded, protection);
     }
   }
 
   @Override
   public int munmap(long address, long byteSize) {
-    synchronized (host) {
-      int result = host.memory().unmap(address, byteSize);
-      host.releases().settle();
+    synchronized (process) {
+      int result = process.memory().unmap(address, byteSize);
+      devices.settle();
       return result;
     }
   }
 
   @Override
   public int memoryFile(String name, int flags, long byteSize) {
-    synchronized (host) {
-      return MemoryFile.create(host, name, flags, byteSize);
+    synchronized (process) {
+      return MemoryFile.create(process, name, flags, byteSize);
     }
   }
 
   @Override
   public int mlock(long address, long byteSize) {
-    synchronized (host) {
-      if (lockedMemoryLimit() == 0 && !host.options().has(Capability.IPC_LOCK)) {
+    synchronized (process) {
+      if (lockedMemoryLimit() == 0 && !process.has(HostSettings.CAP_IPC_LOCK)) {
         return Errno.EPERM.result();
       }
-      return host.memory().lock(address, byteSize);
+      return process.memory().lock(address, byteSize);
     }
   }
 
   @Override
   public int munlock(long address, long byteSize) {
-    synchronized (host) {
-      return host.memory().unlock(address, byteSize);
+    synchronized (process) {
+      return process.memory().unlock(address, byteSize);
     }
   }
 
   @Override
   public MemorySegment memory(long address, long byteSize, Arena lifetime) {
-    synchronized (host) {
-      return host.memory().view(address, byteSize, lifetime);
+    synchronized (process) {
+      return process.memory().view(address, byteSize, lifetime);
     }
   }
 
   @Override
   public Registers registers(long address, long byteSize, RegisterOrder order) {
-    return new SimulatedRegisters(host, address, byteSize);
+    return new SimulatedRegisters(process, process.memory(), address, byteSize);
   }
 
   @Override
   public long lockedMemoryLimit() {
-    return host.options().lockedMemoryLimit();
+    return process.settings().lockedMemoryLimit;
   }
 
   @Override
   public List<String> list(String directory) throws ErrnoException {
-    synchronized (host) {
+    synchronized (process) {
       try {
-        return List.copyOf(host.tree().tree().list(directory));
+        return List.copyOf(tree.list(directory));
       } catch (PathError e) {
         throw new ErrnoException("opendir(" + directory + ")", e.errno());
       }
@@ -290,9 +299,9 @@ final class SimulatedKernel implements Kernel {
 
   @Override
   public String readLink(String path) throws ErrnoException {
-    synchronized (host) {
+    synchronized (process) {
       try {
-        return host.tree().tree().readLink(path);
+        return tree.readLink(path);
       } catch (PathError e) {
         throw new ErrnoException("readlink(" + path + ")", e.errno());
       }

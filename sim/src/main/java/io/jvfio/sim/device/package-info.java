@@ -1,0 +1,2 @@
+/** The PCI devices of a simulated host and their groups, closed and open. */
+package io.jvfio.sim.device;
