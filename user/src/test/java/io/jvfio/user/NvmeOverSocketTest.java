@@ -85,15 +85,27 @@ class NvmeOverSocketTest {
     }
   }
 
-  /** Doorbells are in memory; a stale event index would have one rung in every round of a ring. */
+  /**
+   * Doorbells are in memory; a stale event index would have one rung in every round of a ring,
+   * which are 780. A server that has to wait for a processor is rung for now and then: so the
+   * quietest of a few runs counts.
+   */
   @Test
   void nothingIsRungForAControllerThatIsPolled() {
+    long least = Long.MAX_VALUE;
+    for (int i = 0; i < 5 && least >= 150; i++) {
+      least = Math.min(least, messagesForReads(50_000));
+    }
+    assertThat(least).isLessThan(150);
+  }
+
+  /** How many messages a polled controller gets, but for those of the driver's watchdog. */
+  private long messagesForReads(int reads) {
     stop();
     var options = NvmeModelOptions.of("S", NvmeNamespaceOptions.inFile(image, 4 << 20));
     server =
         VfioUserServer.serve(
             NvmeModel.of(options.withPolling()), VfioUserServerOptions.at(path).withPolling());
-    int reads = 50_000;
     long[] done = new long[1];
     NvmeCompletionHandler handler = (_, status, _) -> done[0] += status == 0 ? 1 : 0;
     long begin = System.nanoTime();
@@ -110,10 +122,10 @@ class NvmeOverSocketTest {
         queue.await(handler, SECOND);
       }
     }
-    // The driver's watchdog reads CSTS ten times a second, however slow the machine is.
+    // The watchdog reads CSTS ten times a second, however slow the machine is.
     long looks = (System.nanoTime() - begin) / 100_000_000;
     stop();
-    assertThat(server.messages() - looks).isLessThan(150);
+    return server.messages() - looks;
   }
 
   @ParameterizedTest
