@@ -1,7 +1,6 @@
 package io.jvfio.model.nvme;
 
-import java.util.concurrent.Executors;
-import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -14,14 +13,23 @@ class StorageWake {
   private static final int NONE = -1;
 
   private final boolean isPolled;
+  private final ScheduledThreadPoolExecutor timer = Timer.INSTANCE;
   private volatile Runnable request = () -> {};
   private volatile int eventFd = NONE;
 
-  /** What runs late requests of all controllers: rarely, and shortly. */
+  /**
+   * What runs late requests of all controllers: rarely, and shortly. Its thread is there from the
+   * first controller on, and not from the first that is late: a server keeps the threads it began
+   * with.
+   */
   private static final class Timer {
-    static final ScheduledExecutorService INSTANCE =
-        Executors.newSingleThreadScheduledExecutor(
-            Thread.ofPlatform().name("jvfio nvme timer").daemon().factory());
+    static final ScheduledThreadPoolExecutor INSTANCE =
+        new ScheduledThreadPoolExecutor(
+            1, Thread.ofPlatform().name("jvfio nvme timer").daemon().factory());
+
+    static {
+      INSTANCE.prestartCoreThread();
+    }
   }
 
   /**
@@ -57,7 +65,7 @@ class StorageWake {
 
   /** Has the controller polled in some time. */
   void in(long nanos) {
-    var _ = Timer.INSTANCE.schedule(this::now, nanos, TimeUnit.NANOSECONDS);
+    var _ = timer.schedule(this::now, nanos, TimeUnit.NANOSECONDS);
   }
 
   /** Nanoseconds that pass, as {@link System#nanoTime}. */
