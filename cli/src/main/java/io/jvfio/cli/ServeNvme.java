@@ -87,8 +87,8 @@ final class ServeNvme extends ServeCommand.Served<NvmeModel> {
       names = "--io",
       paramLabel = "auto|threads",
       description = {
-        "How system calls for files are made: by io_uring where the kernel lets it",
-        "(auto, the default), or by threads."
+        "How system calls for files are made: by io_uring where the kernel lets it (auto, the"
+            + " default), or by threads."
       })
   FileCalls fileCalls = FileCalls.auto;
 
