@@ -124,8 +124,8 @@ public final class DeviceFeatures {
       }
       var event = new OpenFile(facts.kernel(), "wake-up event of " + file.name(), fd);
       undo.add(event::close);
-      var struct = struct(arena, feature.use(), VfioDeviceLowPowerEntryWithWakeup.SIZE);
-      VfioDeviceLowPowerEntryWithWakeup.wakeupEventfd(data(struct), event.fd());
+      var struct = struct(arena, feature.use(), VfioDeviceLowPowerEntryWithWakeup.BYTES);
+      VfioDeviceLowPowerEntryWithWakeup.WAKEUP_EVENTFD.set(data(struct), event.fd());
       check(feature, "set", call(struct));
       undo.release();
       var wakeup = new LowPowerWakeup(facts.kernel(), event);
@@ -150,9 +150,9 @@ public final class DeviceFeatures {
    */
   public Migration migration() {
     try (var arena = Arena.ofConfined()) {
-      var struct = struct(arena, DeviceFeature.MIGRATION.use(), VfioDeviceFeatureMigration.SIZE);
+      var struct = struct(arena, DeviceFeature.MIGRATION.use(), VfioDeviceFeatureMigration.BYTES);
       check(DeviceFeature.MIGRATION, "get", call(struct));
-      return new Migration(this, VfioDeviceFeatureMigration.flags(data(struct)));
+      return new Migration(this, VfioDeviceFeatureMigration.FLAGS.get(data(struct)));
     }
   }
 
@@ -192,15 +192,15 @@ public final class DeviceFeatures {
           struct(
               arena,
               DeviceFeature.DMA_BUF.use(),
-              VfioDeviceFeatureDmaBuf.SIZE + parts.size() * VfioRegionDmaRange.SIZE);
+              VfioDeviceFeatureDmaBuf.BYTES + parts.size() * VfioRegionDmaRange.BYTES);
       var data = data(struct);
-      VfioDeviceFeatureDmaBuf.regionIndex(data, region.info().index());
-      VfioDeviceFeatureDmaBuf.openFlags(data, O_RDWR_CLOEXEC);
-      VfioDeviceFeatureDmaBuf.nrRanges(data, parts.size());
+      VfioDeviceFeatureDmaBuf.REGION_INDEX.set(data, region.info().index());
+      VfioDeviceFeatureDmaBuf.OPEN_FLAGS.set(data, O_RDWR_CLOEXEC);
+      VfioDeviceFeatureDmaBuf.NR_RANGES.set(data, parts.size());
       for (int i = 0; i < parts.size(); i++) {
-        var range = data.asSlice(VfioDeviceFeatureDmaBuf.SIZE + i * VfioRegionDmaRange.SIZE);
-        VfioRegionDmaRange.offset(range, parts.get(i).offset());
-        VfioRegionDmaRange.length(range, parts.get(i).byteSize());
+        var range = data.asSlice(VfioDeviceFeatureDmaBuf.BYTES + i * VfioRegionDmaRange.BYTES);
+        VfioRegionDmaRange.OFFSET.set(range, parts.get(i).offset());
+        VfioRegionDmaRange.LENGTH.set(range, parts.get(i).byteSize());
       }
       int fd = call(struct);
       check(DeviceFeature.DMA_BUF, region.info().label(), fd);
@@ -240,15 +240,15 @@ public final class DeviceFeatures {
 
   /** A zeroed struct with room for {@code dataSize} bytes behind its head. */
   static MemorySegment struct(SegmentAllocator allocator, int flags, long dataSize) {
-    var struct = allocator.allocate(VfioDeviceFeature.SIZE + dataSize, Long.BYTES);
-    VfioDeviceFeature.argsz(struct, (int) struct.byteSize());
-    VfioDeviceFeature.flags(struct, flags);
+    var struct = allocator.allocate(VfioDeviceFeature.BYTES + dataSize, Long.BYTES);
+    VfioDeviceFeature.ARGSZ.set(struct, (int) struct.byteSize());
+    VfioDeviceFeature.FLAGS.set(struct, flags);
     return struct;
   }
 
   /** What is behind the head of a struct. */
   static MemorySegment data(MemorySegment struct) {
-    return struct.asSlice(VfioDeviceFeature.SIZE);
+    return struct.asSlice(VfioDeviceFeature.BYTES);
   }
 
   int call(MemorySegment struct) {

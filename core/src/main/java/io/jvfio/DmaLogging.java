@@ -33,28 +33,28 @@ public final class DmaLogging implements DirtyTracking {
     check(kernelPage, pageSize, ranges);
     var feature = DeviceFeature.DMA_LOGGING_START;
     try (var arena = Arena.ofConfined()) {
-      var array = arena.allocate(VfioDeviceFeatureDmaLoggingRange.LAYOUT, ranges.size());
+      var array = arena.allocate(VfioDeviceFeatureDmaLoggingRange.STRUCT.layout(), ranges.size());
       for (int i = 0; i < ranges.size(); i++) {
-        var range = array.asSlice(i * VfioDeviceFeatureDmaLoggingRange.SIZE);
-        VfioDeviceFeatureDmaLoggingRange.iova(range, ranges.get(i).iova());
-        VfioDeviceFeatureDmaLoggingRange.length(range, ranges.get(i).byteSize());
+        var range = array.asSlice(i * VfioDeviceFeatureDmaLoggingRange.BYTES);
+        VfioDeviceFeatureDmaLoggingRange.IOVA.set(range, ranges.get(i).iova());
+        VfioDeviceFeatureDmaLoggingRange.LENGTH.set(range, ranges.get(i).byteSize());
       }
       var struct =
-          DeviceFeatures.struct(arena, feature.use(), VfioDeviceFeatureDmaLoggingControl.SIZE);
+          DeviceFeatures.struct(arena, feature.use(), VfioDeviceFeatureDmaLoggingControl.BYTES);
       var control = DeviceFeatures.data(struct);
-      VfioDeviceFeatureDmaLoggingControl.pageSize(control, pageSize);
-      VfioDeviceFeatureDmaLoggingControl.numRanges(control, ranges.size());
-      VfioDeviceFeatureDmaLoggingControl.ranges(control, array.address());
+      VfioDeviceFeatureDmaLoggingControl.PAGE_SIZE.set(control, pageSize);
+      VfioDeviceFeatureDmaLoggingControl.NUM_RANGES.set(control, ranges.size());
+      VfioDeviceFeatureDmaLoggingControl.RANGES.set(control, array.address());
       features.check(
           feature,
           "%d ranges in pages of %,d bytes".formatted(ranges.size(), pageSize),
           features.call(struct));
-      return new DmaLogging(features, VfioDeviceFeatureDmaLoggingControl.pageSize(control));
+      return new DmaLogging(features, VfioDeviceFeatureDmaLoggingControl.PAGE_SIZE.get(control));
     }
   }
 
   private static void check(int kernelPage, long pageSize, List<DmaRange> ranges) {
-    long most = kernelPage / VfioDeviceFeatureDmaLoggingRange.SIZE;
+    long most = kernelPage / VfioDeviceFeatureDmaLoggingRange.BYTES;
     if (Long.bitCount(pageSize) != 1 || ranges.isEmpty() || ranges.size() > most) {
       throw new IllegalArgumentException(
           "a log takes 1 to %d ranges in pages of a power of two, not %d in pages of %,d bytes"
@@ -113,12 +113,12 @@ public final class DmaLogging implements DirtyTracking {
     var feature = DeviceFeature.DMA_LOGGING_REPORT;
     try (var arena = Arena.ofConfined()) {
       var struct =
-          DeviceFeatures.struct(arena, feature.use(), VfioDeviceFeatureDmaLoggingReport.SIZE);
+          DeviceFeatures.struct(arena, feature.use(), VfioDeviceFeatureDmaLoggingReport.BYTES);
       var report = DeviceFeatures.data(struct);
-      VfioDeviceFeatureDmaLoggingReport.iova(report, range.iova());
-      VfioDeviceFeatureDmaLoggingReport.length(report, range.byteSize());
-      VfioDeviceFeatureDmaLoggingReport.pageSize(report, unit);
-      VfioDeviceFeatureDmaLoggingReport.bitmap(report, bitmap.address());
+      VfioDeviceFeatureDmaLoggingReport.IOVA.set(report, range.iova());
+      VfioDeviceFeatureDmaLoggingReport.LENGTH.set(report, range.byteSize());
+      VfioDeviceFeatureDmaLoggingReport.PAGE_SIZE.set(report, unit);
+      VfioDeviceFeatureDmaLoggingReport.BITMAP.set(report, bitmap.address());
       features.check(feature, range.toString(), features.call(struct));
     }
   }

@@ -222,12 +222,12 @@ public final class EehEndpoint {
    */
   public void injectError(boolean wide, int function, long address, long mask) {
     try (var arena = Arena.ofConfined()) {
-      var operation = VfioEehPeOp.allocate(arena);
-      VfioEehPeOp.op(operation, Vfio.VFIO_EEH_PE_INJECT_ERR);
-      VfioEehPeOp.errType(operation, wide ? 1 : 0);
-      VfioEehPeOp.errFunc(operation, function);
-      VfioEehPeOp.errAddr(operation, address);
-      VfioEehPeOp.errMask(operation, mask);
+      var operation = VfioEehPeOp.STRUCT.allocate(arena);
+      VfioEehPeOp.OP.set(operation, Vfio.VFIO_EEH_PE_INJECT_ERR);
+      VfioEehPeOp.ERR_TYPE.set(operation, wide ? 1 : 0);
+      VfioEehPeOp.ERR_FUNC.set(operation, function);
+      VfioEehPeOp.ERR_ADDR.set(operation, address);
+      VfioEehPeOp.ERR_MASK.set(operation, mask);
       int result = container.ioctl(Vfio.VFIO_EEH_PE_OP, operation);
       if (result != 0) {
         throw failure("INJECT_ERR", result);
@@ -244,8 +244,8 @@ public final class EehEndpoint {
 
   private int operate(int number) {
     try (var arena = Arena.ofConfined()) {
-      var operation = VfioEehPeOp.allocate(arena);
-      VfioEehPeOp.op(operation, number);
+      var operation = VfioEehPeOp.STRUCT.allocate(arena);
+      VfioEehPeOp.OP.set(operation, number);
       return container.ioctl(Vfio.VFIO_EEH_PE_OP, operation);
     }
   }

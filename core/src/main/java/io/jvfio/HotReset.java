@@ -44,11 +44,11 @@ final class HotReset {
       while (true) {
         var info =
             arena.allocate(
-                VfioPciHotResetInfo.SIZE + room * VfioPciDependentDevice.SIZE,
+                VfioPciHotResetInfo.BYTES + room * VfioPciDependentDevice.BYTES,
                 Layouts.U32.byteAlignment());
-        VfioPciHotResetInfo.argsz(info, (int) info.byteSize());
+        VfioPciHotResetInfo.ARGSZ.set(info, (int) info.byteSize());
         int result = file.ioctl(Vfio.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, info);
-        int count = VfioPciHotResetInfo.count(info);
+        int count = VfioPciHotResetInfo.COUNT.get(info);
         if (result == Errno.ENOSPC.result() && count > room && count <= MOST_DEVICES) {
           room = count; // devices may have been plugged in since the last call
           continue;
@@ -82,14 +82,15 @@ final class HotReset {
   }
 
   private HotResetScope scope(MemorySegment info, int count) {
-    boolean byNumber = (VfioPciHotResetInfo.flags(info) & Vfio.VFIO_PCI_HOT_RESET_FLAG_DEV_ID) != 0;
+    boolean byNumber =
+        (VfioPciHotResetInfo.FLAGS.get(info) & Vfio.VFIO_PCI_HOT_RESET_FLAG_DEV_ID) != 0;
     var devices = new ArrayList<HotResetScope.Affected>();
     var obstacles = new ArrayList<HotResetScope.Obstacle>();
     for (int i = 0; i < count; i++) {
       var entry =
           info.asSlice(
-              VfioPciHotResetInfo.SIZE + i * VfioPciDependentDevice.SIZE,
-              VfioPciDependentDevice.SIZE);
+              VfioPciHotResetInfo.BYTES + i * VfioPciDependentDevice.BYTES,
+              VfioPciDependentDevice.BYTES);
       var device = affected(entry, byNumber);
       devices.add(device);
       var obstacle = obstacle(device);
@@ -101,15 +102,15 @@ final class HotReset {
   }
 
   private HotResetScope.Affected affected(MemorySegment entry, boolean byNumber) {
-    int devfn = Byte.toUnsignedInt(VfioPciDependentDevice.devfn(entry));
+    int devfn = Byte.toUnsignedInt(VfioPciDependentDevice.DEVFN.get(entry));
     var where =
         new PciAddress(
-            Short.toUnsignedInt(VfioPciDependentDevice.segment(entry)),
-            Byte.toUnsignedInt(VfioPciDependentDevice.bus(entry)),
+            Short.toUnsignedInt(VfioPciDependentDevice.SEGMENT.get(entry)),
+            Byte.toUnsignedInt(VfioPciDependentDevice.BUS.get(entry)),
             devfn >> 3,
             devfn & 7);
     var driver = owner.facts().driver(where);
-    int number = VfioPciDependentDevice.groupId(entry); // or the number in the iommufd
+    int number = VfioPciDependentDevice.GROUP_ID.get(entry); // or the number in the iommufd
     if (byNumber) {
       return new HotResetScope.Affected(
           where,
@@ -191,12 +192,13 @@ final class HotReset {
     try (var arena = Arena.ofConfined()) {
       var reset =
           arena.allocate(
-              VfioPciHotReset.SIZE + (long) groups.size() * Integer.BYTES,
+              VfioPciHotReset.BYTES + (long) groups.size() * Integer.BYTES,
               Layouts.U32.byteAlignment());
-      VfioPciHotReset.argsz(reset, (int) reset.byteSize());
-      VfioPciHotReset.count(reset, groups.size());
+      VfioPciHotReset.ARGSZ.set(reset, (int) reset.byteSize());
+      VfioPciHotReset.COUNT.set(reset, groups.size());
       for (int i = 0; i < groups.size(); i++) {
-        reset.set(Layouts.U32, VfioPciHotReset.SIZE + (long) i * Integer.BYTES, groups.get(i).fd());
+        reset.set(
+            Layouts.U32, VfioPciHotReset.BYTES + (long) i * Integer.BYTES, groups.get(i).fd());
       }
       int result = file.ioctl(Vfio.VFIO_DEVICE_PCI_HOT_RESET, reset);
       if (result < 0) {

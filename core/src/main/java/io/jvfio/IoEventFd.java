@@ -49,11 +49,11 @@ public final class IoEventFd implements AutoCloseable {
 
   private void set(int fd) {
     try (var arena = Arena.ofConfined()) {
-      var struct = VfioDeviceIoeventfd.allocate(arena);
-      VfioDeviceIoeventfd.flags(struct, width); // a width's bit has the value of the width
-      VfioDeviceIoeventfd.offset(struct, fileOffset);
-      VfioDeviceIoeventfd.data(struct, value);
-      VfioDeviceIoeventfd.fd(struct, fd);
+      var struct = VfioDeviceIoeventfd.STRUCT.allocate(arena);
+      VfioDeviceIoeventfd.FLAGS.set(struct, width); // a width's bit has the value of the width
+      VfioDeviceIoeventfd.OFFSET.set(struct, fileOffset);
+      VfioDeviceIoeventfd.DATA.set(struct, value);
+      VfioDeviceIoeventfd.FD.set(struct, fd);
       int result = file.ioctl(Vfio.VFIO_DEVICE_IOEVENTFD, struct);
       if (result < 0) {
         var errno = Errno.ofResult(result);

@@ -62,16 +62,16 @@ final class LinuxDevice implements VfioDevice {
     this.owner = owner;
     this.alone = alone;
     try (var arena = Arena.ofConfined()) {
-      var info = VfioDeviceInfo.allocate(arena);
+      var info = VfioDeviceInfo.STRUCT.allocate(arena);
       ask(Vfio.VFIO_DEVICE_GET_INFO, info, file.name());
-      this.resettable = (VfioDeviceInfo.flags(info) & Vfio.VFIO_DEVICE_FLAGS_RESET) != 0;
-      this.regions = readRegions(kernel, VfioDeviceInfo.numRegions(info));
+      this.resettable = (VfioDeviceInfo.FLAGS.get(info) & Vfio.VFIO_DEVICE_FLAGS_RESET) != 0;
+      this.regions = readRegions(kernel, VfioDeviceInfo.NUM_REGIONS.get(info));
       this.config = new ConfigRegion(regions.get(Vfio.VFIO_PCI_CONFIG_REGION_INDEX), messages);
       this.interrupts =
           new DeviceInterrupts(
               kernel,
               new FileInterruptControl(file, config, messages),
-              readInterrupts(VfioDeviceInfo.numIrqs(info)));
+              readInterrupts(VfioDeviceInfo.NUM_IRQS.get(info)));
     }
     this.health = new DeviceHealth(config, eeh, file.answers());
   }
@@ -141,8 +141,8 @@ final class LinuxDevice implements VfioDevice {
 
   private Region readRegion(Kernel kernel, int index) {
     try (var arena = Arena.ofConfined()) {
-      var info = VfioRegionInfo.allocate(arena);
-      VfioRegionInfo.index(info, index);
+      var info = VfioRegionInfo.STRUCT.allocate(arena);
+      VfioRegionInfo.INDEX.set(info, index);
       int result = file.ioctl(Vfio.VFIO_DEVICE_GET_REGION_INFO, info);
       if (result == Errno.EINVAL.result() && index == Vfio.VFIO_PCI_VGA_REGION_INDEX) {
         // No VGA: the entry stays, so that the index of a region is its place in the list.
@@ -155,14 +155,14 @@ final class LinuxDevice implements VfioDevice {
             file.name() + ", region " + index,
             Errno.ofResult(result));
       }
-      long needed = Integer.toUnsignedLong(VfioRegionInfo.argsz(info));
+      long needed = Integer.toUnsignedLong(VfioRegionInfo.ARGSZ.get(info));
       if (needed > info.byteSize()) {
         if (needed > LARGEST_INFO) {
           throw senseless(index, "an information block of %,d bytes".formatted(needed));
         }
         info = arena.allocate(needed, Layouts.U64.byteAlignment());
-        VfioRegionInfo.argsz(info, (int) needed);
-        VfioRegionInfo.index(info, index);
+        VfioRegionInfo.ARGSZ.set(info, (int) needed);
+        VfioRegionInfo.INDEX.set(info, index);
         ask(Vfio.VFIO_DEVICE_GET_REGION_INFO, info, file.name() + ", region " + index);
       }
       return region(kernel, index, info);
@@ -170,15 +170,15 @@ final class LinuxDevice implements VfioDevice {
   }
 
   private Region region(Kernel kernel, int index, MemorySegment info) {
-    int flags = VfioRegionInfo.flags(info);
-    long size = VfioRegionInfo.size(info);
+    int flags = VfioRegionInfo.FLAGS.get(info);
+    long size = VfioRegionInfo.SIZE.get(info);
     boolean mappable = (flags & Vfio.VFIO_REGION_INFO_FLAG_MMAP) != 0;
     boolean msixMappable = false;
     Optional<RegionType> type = Optional.empty();
     var areas = mappable ? List.of(new MappableArea(0, size)) : List.<MappableArea>of();
     if ((flags & Vfio.VFIO_REGION_INFO_FLAG_CAPS) != 0) {
       try {
-        for (var capability : InfoCapability.chain(info, VfioRegionInfo.capOffset(info))) {
+        for (var capability : InfoCapability.chain(info, VfioRegionInfo.CAP_OFFSET.get(info))) {
           switch (capability.id()) {
             case Vfio.VFIO_REGION_INFO_CAP_SPARSE_MMAP ->
                 areas = mappable ? sparseAreas(capability.content(), size) : areas;
@@ -205,20 +205,20 @@ final class LinuxDevice implements VfioDevice {
             mappable,
             msixMappable,
             type),
-        VfioRegionInfo.offset(info),
+        VfioRegionInfo.OFFSET.get(info),
         areas);
   }
 
   private static RegionType regionType(InfoCapability capability) throws MalformedInfoException {
-    var content = capability.require(VfioRegionInfoCapType.SIZE);
+    var content = capability.require(VfioRegionInfoCapType.BYTES);
     return new RegionType(
-        VfioRegionInfoCapType.type(content), VfioRegionInfoCapType.subtype(content));
+        VfioRegionInfoCapType.TYPE.get(content), VfioRegionInfoCapType.SUBTYPE.get(content));
   }
 
   private static List<MappableArea> sparseAreas(MemorySegment capability, long regionSize)
       throws MalformedInfoException {
     int count = capability.get(Layouts.U32, SPARSE_COUNT_OFFSET);
-    long room = (capability.byteSize() - SPARSE_AREAS_OFFSET) / VfioRegionSparseMmapArea.SIZE;
+    long room = (capability.byteSize() - SPARSE_AREAS_OFFSET) / VfioRegionSparseMmapArea.BYTES;
     if (count < 0 || count > room) {
       throw new MalformedInfoException(
           Integer.toUnsignedString(count) + " mappable areas, and room for " + room);
@@ -227,10 +227,10 @@ final class LinuxDevice implements VfioDevice {
     for (int i = 0; i < count; i++) {
       var area =
           capability.asSlice(
-              SPARSE_AREAS_OFFSET + i * VfioRegionSparseMmapArea.SIZE,
-              VfioRegionSparseMmapArea.SIZE);
-      long offset = VfioRegionSparseMmapArea.offset(area);
-      long size = VfioRegionSparseMmapArea.size(area);
+              SPARSE_AREAS_OFFSET + i * VfioRegionSparseMmapArea.BYTES,
+              VfioRegionSparseMmapArea.BYTES);
+      long offset = VfioRegionSparseMmapArea.OFFSET.get(area);
+      long size = VfioRegionSparseMmapArea.SIZE.get(area);
       if (offset < 0 || size < 0 || offset > regionSize - size) {
         throw new MalformedInfoException("a mappable area outside of the region");
       }
@@ -260,8 +260,8 @@ final class LinuxDevice implements VfioDevice {
     var all = new ArrayList<IrqInfo>();
     try (var arena = Arena.ofConfined()) {
       for (int index = 0; index < count; index++) {
-        var info = VfioIrqInfo.allocate(arena);
-        VfioIrqInfo.index(info, index);
+        var info = VfioIrqInfo.STRUCT.allocate(arena);
+        VfioIrqInfo.INDEX.set(info, index);
         int result = file.ioctl(Vfio.VFIO_DEVICE_GET_IRQ_INFO, info);
         if (result == Errno.EINVAL.result()) {
           all.add(
@@ -274,11 +274,11 @@ final class LinuxDevice implements VfioDevice {
               file.name() + ", interrupt index " + index,
               Errno.ofResult(result));
         }
-        int flags = VfioIrqInfo.flags(info);
+        int flags = VfioIrqInfo.FLAGS.get(info);
         all.add(
             new IrqInfo(
                 index,
-                VfioIrqInfo.count(info),
+                VfioIrqInfo.COUNT.get(info),
                 (flags & Vfio.VFIO_IRQ_INFO_MASKABLE) != 0,
                 (flags & Vfio.VFIO_IRQ_INFO_AUTOMASKED) != 0,
                 (flags & Vfio.VFIO_IRQ_INFO_NORESIZE) == 0));

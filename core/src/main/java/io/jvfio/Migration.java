@@ -51,9 +51,9 @@ public final class Migration {
           DeviceFeatures.struct(
               arena,
               feature.index() | Vfio.VFIO_DEVICE_FEATURE_GET,
-              VfioDeviceFeatureMigState.SIZE);
+              VfioDeviceFeatureMigState.BYTES);
       features.check(feature, "get", features.call(struct));
-      int number = VfioDeviceFeatureMigState.deviceState(DeviceFeatures.data(struct));
+      int number = VfioDeviceFeatureMigState.DEVICE_STATE.get(DeviceFeatures.data(struct));
       return Arrays.stream(MigrationState.values())
           .filter(state -> state.number() == number)
           .findFirst()
@@ -87,15 +87,15 @@ public final class Migration {
     }
     var feature = DeviceFeature.MIGRATION_STATE;
     try (var arena = Arena.ofConfined()) {
-      var struct = DeviceFeatures.struct(arena, feature.use(), VfioDeviceFeatureMigState.SIZE);
+      var struct = DeviceFeatures.struct(arena, feature.use(), VfioDeviceFeatureMigState.BYTES);
       var data = DeviceFeatures.data(struct);
-      VfioDeviceFeatureMigState.deviceState(data, state.number());
-      VfioDeviceFeatureMigState.dataFd(data, -1);
+      VfioDeviceFeatureMigState.DEVICE_STATE.set(data, state.number());
+      VfioDeviceFeatureMigState.DATA_FD.set(data, -1);
       int result = features.call(struct);
       if (result < 0) {
         throw failure(state, Errno.ofResult(result));
       }
-      int fd = VfioDeviceFeatureMigState.dataFd(data);
+      int fd = VfioDeviceFeatureMigState.DATA_FD.get(data);
       return fd < 0 ? Optional.empty() : Optional.of(stream(state, fd));
     }
   }
@@ -134,9 +134,9 @@ public final class Migration {
   public long stopCopyBytes() {
     try (var arena = Arena.ofConfined()) {
       var feature = DeviceFeature.MIGRATION_DATA_SIZE;
-      var struct = DeviceFeatures.struct(arena, feature.use(), VfioDeviceFeatureMigDataSize.SIZE);
+      var struct = DeviceFeatures.struct(arena, feature.use(), VfioDeviceFeatureMigDataSize.BYTES);
       features.check(feature, "get", features.call(struct));
-      return VfioDeviceFeatureMigDataSize.stopCopyLength(DeviceFeatures.data(struct));
+      return VfioDeviceFeatureMigDataSize.STOP_COPY_LENGTH.get(DeviceFeatures.data(struct));
     }
   }
 }

@@ -64,12 +64,13 @@ public final class MigrationSource implements MigrationStream, ReadableByteChann
    */
   public PrecopyInfo precopyInfo() {
     try (var arena = Arena.ofConfined()) {
-      var info = VfioPrecopyInfo.allocate(arena);
+      var info = VfioPrecopyInfo.STRUCT.allocate(arena);
       int result = file.ioctl(Vfio.VFIO_MIG_GET_PRECOPY_INFO, info);
       if (result < 0) {
         throw failure(Vfio.VFIO_MIG_GET_PRECOPY_INFO.name(), Errno.ofResult(result));
       }
-      return new PrecopyInfo(VfioPrecopyInfo.initialBytes(info), VfioPrecopyInfo.dirtyBytes(info));
+      return new PrecopyInfo(
+          VfioPrecopyInfo.INITIAL_BYTES.get(info), VfioPrecopyInfo.DIRTY_BYTES.get(info));
     }
   }
 

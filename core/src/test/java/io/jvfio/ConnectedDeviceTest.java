@@ -98,25 +98,25 @@ class ConnectedDeviceTest {
 
     private int control(Ioctl command, MemorySegment struct) {
       if (command.equals(Vfio.VFIO_DEVICE_GET_INFO)) {
-        VfioDeviceInfo.flags(struct, Vfio.VFIO_DEVICE_FLAGS_RESET | Vfio.VFIO_DEVICE_FLAGS_PCI);
-        VfioDeviceInfo.numRegions(struct, regions);
-        VfioDeviceInfo.numIrqs(struct, 3);
+        VfioDeviceInfo.FLAGS.set(struct, Vfio.VFIO_DEVICE_FLAGS_RESET | Vfio.VFIO_DEVICE_FLAGS_PCI);
+        VfioDeviceInfo.NUM_REGIONS.set(struct, regions);
+        VfioDeviceInfo.NUM_IRQS.set(struct, 3);
       } else if (command.equals(Vfio.VFIO_DEVICE_GET_REGION_INFO)) {
-        int index = VfioRegionInfo.index(struct);
-        VfioRegionInfo.flags(
+        int index = VfioRegionInfo.INDEX.get(struct);
+        VfioRegionInfo.FLAGS.set(
             struct, Vfio.VFIO_REGION_INFO_FLAG_READ | Vfio.VFIO_REGION_INFO_FLAG_WRITE);
-        VfioRegionInfo.size(
+        VfioRegionInfo.SIZE.set(
             struct,
             switch (index) {
               case 0 -> bar.byteSize();
               case Vfio.VFIO_PCI_CONFIG_REGION_INDEX -> config.byteSize();
               default -> 0;
             });
-        VfioRegionInfo.offset(struct, (long) index << REGION_SHIFT);
+        VfioRegionInfo.OFFSET.set(struct, (long) index << REGION_SHIFT);
       } else if (command.equals(Vfio.VFIO_DEVICE_GET_IRQ_INFO)) {
-        VfioIrqInfo.count(struct, VfioIrqInfo.index(struct) == 2 ? VECTORS : 0);
+        VfioIrqInfo.COUNT.set(struct, VfioIrqInfo.INDEX.get(struct) == 2 ? VECTORS : 0);
       } else if (command.equals(Vfio.VFIO_DEVICE_SET_IRQS)) {
-        told.add(VfioIrqSet.count(struct) + " interrupts");
+        told.add(VfioIrqSet.COUNT.get(struct) + " interrupts");
       } else if (command.equals(Vfio.VFIO_DEVICE_RESET)) {
         told.add("reset");
       } else {

@@ -34,16 +34,16 @@ public final class FileInterruptControl implements InterruptControl {
   @Override
   public int set(int flags, int index, int start, int count, int... eventFds) {
     boolean withEventFds = (flags & Vfio.VFIO_IRQ_SET_DATA_EVENTFD) != 0;
-    long size = VfioIrqSet.SIZE + (withEventFds ? (long) count * Integer.BYTES : 0);
+    long size = VfioIrqSet.BYTES + (withEventFds ? (long) count * Integer.BYTES : 0);
     try (var arena = Arena.ofConfined()) {
       var set = arena.allocate(size, Layouts.U32.byteAlignment());
-      VfioIrqSet.argsz(set, (int) size);
-      VfioIrqSet.flags(set, flags);
-      VfioIrqSet.index(set, index);
-      VfioIrqSet.start(set, start);
-      VfioIrqSet.count(set, count);
+      VfioIrqSet.ARGSZ.set(set, (int) size);
+      VfioIrqSet.FLAGS.set(set, flags);
+      VfioIrqSet.INDEX.set(set, index);
+      VfioIrqSet.START.set(set, start);
+      VfioIrqSet.COUNT.set(set, count);
       for (int i = 0; withEventFds && i < count; i++) {
-        set.set(Layouts.U32, VfioIrqSet.SIZE + (long) i * Integer.BYTES, eventFds[i]);
+        set.set(Layouts.U32, VfioIrqSet.BYTES + (long) i * Integer.BYTES, eventFds[i]);
       }
       return file.ioctl(Vfio.VFIO_DEVICE_SET_IRQS, set);
     }

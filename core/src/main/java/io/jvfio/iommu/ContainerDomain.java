@@ -19,8 +19,8 @@ abstract sealed class ContainerDomain extends IommuDomain
   private final List<DmaWindow> windows = new ArrayList<>();
 
   // Filled anew for each call, so that mapping allocates nothing.
-  private final MemorySegment map = VfioIommuType1DmaMap.allocate(Arena.ofAuto());
-  private final MemorySegment unmap = VfioIommuType1DmaUnmap.allocate(Arena.ofAuto());
+  private final MemorySegment map = VfioIommuType1DmaMap.STRUCT.allocate(Arena.ofAuto());
+  private final MemorySegment unmap = VfioIommuType1DmaUnmap.STRUCT.allocate(Arena.ofAuto());
 
   // What the structs hold: a comparison is cheaper than the checks of an access.
   private int mapFlags;
@@ -47,28 +47,28 @@ abstract sealed class ContainerDomain extends IommuDomain
 
   final int mapDma(long address, long iova, long byteSize, int flags) {
     if (flags != mapFlags) {
-      VfioIommuType1DmaMap.flags(map, flags);
+      VfioIommuType1DmaMap.FLAGS.set(map, flags);
       mapFlags = flags;
     }
-    VfioIommuType1DmaMap.vaddr(map, address);
-    VfioIommuType1DmaMap.iova(map, iova);
-    VfioIommuType1DmaMap.size(map, byteSize);
+    VfioIommuType1DmaMap.VADDR.set(map, address);
+    VfioIommuType1DmaMap.IOVA.set(map, iova);
+    VfioIommuType1DmaMap.SIZE.set(map, byteSize);
     return file().ioctl(Vfio.VFIO_IOMMU_MAP_DMA, map);
   }
 
   final int unmapDma(long iova, long byteSize, int flags) {
     if (flags != unmapFlags) {
-      VfioIommuType1DmaUnmap.flags(unmap, flags);
+      VfioIommuType1DmaUnmap.FLAGS.set(unmap, flags);
       unmapFlags = flags;
     }
-    VfioIommuType1DmaUnmap.iova(unmap, iova);
-    VfioIommuType1DmaUnmap.size(unmap, byteSize);
+    VfioIommuType1DmaUnmap.IOVA.set(unmap, iova);
+    VfioIommuType1DmaUnmap.SIZE.set(unmap, byteSize);
     return file().ioctl(Vfio.VFIO_IOMMU_UNMAP_DMA, unmap);
   }
 
   /** What the last {@link #unmapDma} says that it unmapped, in bytes; only Type1 says it. */
   final long unmappedBytes() {
-    return VfioIommuType1DmaUnmap.size(unmap);
+    return VfioIommuType1DmaUnmap.SIZE.get(unmap);
   }
 
   static int flags(DmaAccess access) {

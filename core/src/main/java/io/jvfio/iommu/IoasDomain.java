@@ -38,9 +38,9 @@ public final class IoasDomain extends IommuDomain {
   private final List<DmaWindow> windows = new ArrayList<>();
 
   // Filled anew for each call, so that mapping allocates nothing.
-  private final MemorySegment map = IommuIoasMap.allocate(Arena.ofAuto());
-  private final MemorySegment mapFile = IommuIoasMapFile.allocate(Arena.ofAuto());
-  private final MemorySegment unmap = IommuIoasUnmap.allocate(Arena.ofAuto());
+  private final MemorySegment map = IommuIoasMap.STRUCT.allocate(Arena.ofAuto());
+  private final MemorySegment mapFile = IommuIoasMapFile.STRUCT.allocate(Arena.ofAuto());
+  private final MemorySegment unmap = IommuIoasUnmap.STRUCT.allocate(Arena.ofAuto());
 
   /** What {@link #map} holds: a comparison is cheaper than the checks of an access. */
   private int mapFlags;
@@ -54,9 +54,9 @@ public final class IoasDomain extends IommuDomain {
   public IoasDomain(OpenIommufd iommufd) {
     super(IommuType.IOMMUFD, iommufd.facts().kernel(), iommufd.explanations());
     this.iommufd = iommufd;
-    IommuIoasMap.ioasId(map, iommufd.ioas());
-    IommuIoasMapFile.ioasId(mapFile, iommufd.ioas());
-    IommuIoasUnmap.ioasId(unmap, iommufd.ioas());
+    IommuIoasMap.IOAS_ID.set(map, iommufd.ioas());
+    IommuIoasMapFile.IOAS_ID.set(mapFile, iommufd.ioas());
+    IommuIoasUnmap.IOAS_ID.set(unmap, iommufd.ioas());
   }
 
   @Override
@@ -74,13 +74,13 @@ public final class IoasDomain extends IommuDomain {
     int count = 8;
     while (true) {
       try (var arena = Arena.ofConfined()) {
-        var ranges = arena.allocate(IommuIovaRange.LAYOUT, count);
-        var ask = IommuIoasIovaRanges.allocate(arena);
-        IommuIoasIovaRanges.ioasId(ask, iommufd.ioas());
-        IommuIoasIovaRanges.numIovas(ask, count);
-        IommuIoasIovaRanges.allowedIovas(ask, ranges.address());
+        var ranges = arena.allocate(IommuIovaRange.STRUCT.layout(), count);
+        var ask = IommuIoasIovaRanges.STRUCT.allocate(arena);
+        IommuIoasIovaRanges.IOAS_ID.set(ask, iommufd.ioas());
+        IommuIoasIovaRanges.NUM_IOVAS.set(ask, count);
+        IommuIoasIovaRanges.ALLOWED_IOVAS.set(ask, ranges.address());
         int result = file().ioctl(Iommufd.IOMMU_IOAS_IOVA_RANGES, ask);
-        int told = IommuIoasIovaRanges.numIovas(ask);
+        int told = IommuIoasIovaRanges.NUM_IOVAS.get(ask);
         if (result == Errno.EMSGSIZE.result() && told > count && told <= MOST_RANGES) {
           count = told;
           continue;
@@ -91,7 +91,7 @@ public final class IoasDomain extends IommuDomain {
               result,
               _ -> Explanations.senselessDescription("no description at all"));
         }
-        addRanges(ranges, told, count, IommuIoasIovaRanges.outIovaAlignment(ask));
+        addRanges(ranges, told, count, IommuIoasIovaRanges.OUT_IOVA_ALIGNMENT.get(ask));
         return;
       }
     }
@@ -106,9 +106,9 @@ public final class IoasDomain extends IommuDomain {
     }
     long pageSize = Math.max(alignment, kernel().pageSize());
     for (int i = 0; i < told; i++) {
-      var range = ranges.asSlice(i * IommuIovaRange.SIZE, IommuIovaRange.SIZE);
-      long start = IommuIovaRange.start(range);
-      long last = IommuIovaRange.last(range);
+      var range = ranges.asSlice(i * IommuIovaRange.BYTES, IommuIovaRange.BYTES);
+      long start = IommuIovaRange.START.get(range);
+      long last = IommuIovaRange.LAST.get(range);
       if (Long.compareUnsigned(start, last) > 0) {
         throw senseless("an IOVA range from 0x%x to 0x%x".formatted(start, last));
       }
@@ -136,12 +136,12 @@ public final class IoasDomain extends IommuDomain {
   public void map(long address, long iova, long byteSize, DmaAccess access) throws Refusal {
     int flags = FIXED | flags(access);
     if (flags != mapFlags) {
-      IommuIoasMap.flags(map, flags);
+      IommuIoasMap.FLAGS.set(map, flags);
       mapFlags = flags;
     }
-    IommuIoasMap.userVa(map, address);
-    IommuIoasMap.length(map, byteSize);
-    IommuIoasMap.iova(map, iova);
+    IommuIoasMap.USER_VA.set(map, address);
+    IommuIoasMap.LENGTH.set(map, byteSize);
+    IommuIoasMap.IOVA.set(map, iova);
     int result = file().ioctl(Iommufd.IOMMU_IOAS_MAP, map);
     if (result != 0) {
       throw refusal(
@@ -157,10 +157,10 @@ public final class IoasDomain extends IommuDomain {
     if (!mapsFiles) {
       return false;
     }
-    IommuIoasMapFile.flags(mapFile, FIXED | flags(access));
-    IommuIoasMapFile.fd(mapFile, fd);
-    IommuIoasMapFile.length(mapFile, byteSize);
-    IommuIoasMapFile.iova(mapFile, iova);
+    IommuIoasMapFile.FLAGS.set(mapFile, FIXED | flags(access));
+    IommuIoasMapFile.FD.set(mapFile, fd);
+    IommuIoasMapFile.LENGTH.set(mapFile, byteSize);
+    IommuIoasMapFile.IOVA.set(mapFile, iova);
     int result = file().ioctl(Iommufd.IOMMU_IOAS_MAP_FILE, mapFile);
     if (result == Errno.ENOTTY.result()) {
       mapsFiles = false; // before Linux 6.14
@@ -182,8 +182,8 @@ public final class IoasDomain extends IommuDomain {
 
   @Override
   public void unmap(long iova, long byteSize) throws Refusal {
-    IommuIoasUnmap.iova(unmap, iova);
-    IommuIoasUnmap.length(unmap, byteSize);
+    IommuIoasUnmap.IOVA.set(unmap, iova);
+    IommuIoasUnmap.LENGTH.set(unmap, byteSize);
     int result = file().ioctl(Iommufd.IOMMU_IOAS_UNMAP, unmap);
     if (result != 0) {
       throw refusal(Iommufd.IOMMU_IOAS_UNMAP, result, _ -> Explanations.unexpected());
@@ -199,16 +199,16 @@ public final class IoasDomain extends IommuDomain {
   /** Replaces the ranges that devices attached later may not take away. */
   public void allow(List<DmaWindow> ranges) throws Refusal {
     try (var arena = Arena.ofConfined()) {
-      var list = arena.allocate(IommuIovaRange.LAYOUT, Math.max(1, ranges.size()));
+      var list = arena.allocate(IommuIovaRange.STRUCT.layout(), Math.max(1, ranges.size()));
       for (int i = 0; i < ranges.size(); i++) {
-        var entry = list.asSlice(i * IommuIovaRange.SIZE, IommuIovaRange.SIZE);
-        IommuIovaRange.start(entry, ranges.get(i).start());
-        IommuIovaRange.last(entry, ranges.get(i).last());
+        var entry = list.asSlice(i * IommuIovaRange.BYTES, IommuIovaRange.BYTES);
+        IommuIovaRange.START.set(entry, ranges.get(i).start());
+        IommuIovaRange.LAST.set(entry, ranges.get(i).last());
       }
-      var allow = IommuIoasAllowIovas.allocate(arena);
-      IommuIoasAllowIovas.ioasId(allow, iommufd.ioas());
-      IommuIoasAllowIovas.numIovas(allow, ranges.size());
-      IommuIoasAllowIovas.allowedIovas(allow, list.address());
+      var allow = IommuIoasAllowIovas.STRUCT.allocate(arena);
+      IommuIoasAllowIovas.IOAS_ID.set(allow, iommufd.ioas());
+      IommuIoasAllowIovas.NUM_IOVAS.set(allow, ranges.size());
+      IommuIoasAllowIovas.ALLOWED_IOVAS.set(allow, list.address());
       call(
           Iommufd.IOMMU_IOAS_ALLOW_IOVAS,
           allow,
@@ -224,14 +224,14 @@ public final class IoasDomain extends IommuDomain {
   /** Reads whether pages may be combined, or changes it. */
   public boolean option(boolean set, boolean value) throws Refusal {
     try (var arena = Arena.ofConfined()) {
-      var option = IommuOption.allocate(arena);
-      IommuOption.optionId(option, Iommufd.IOMMU_OPTION_HUGE_PAGES);
-      IommuOption.op(
+      var option = IommuOption.STRUCT.allocate(arena);
+      IommuOption.OPTION_ID.set(option, Iommufd.IOMMU_OPTION_HUGE_PAGES);
+      IommuOption.OP.set(
           option, (short) (set ? Iommufd.IOMMU_OPTION_OP_SET : Iommufd.IOMMU_OPTION_OP_GET));
-      IommuOption.objectId(option, iommufd.ioas());
-      IommuOption.val64(option, value ? 1 : 0);
+      IommuOption.OBJECT_ID.set(option, iommufd.ioas());
+      IommuOption.VAL64.set(option, value ? 1 : 0);
       call(Iommufd.IOMMU_OPTION, option, _ -> Explanations.unexpected());
-      return IommuOption.val64(option) != 0;
+      return IommuOption.VAL64.get(option) != 0;
     }
   }
 
@@ -270,10 +270,10 @@ public final class IoasDomain extends IommuDomain {
 
   private void requireDirtyTracking(OpenIommufd.Bound device) throws Refusal {
     try (var arena = Arena.ofConfined()) {
-      var info = IommuHwInfo.allocate(arena);
-      IommuHwInfo.devId(info, device.deviceId);
+      var info = IommuHwInfo.STRUCT.allocate(arena);
+      IommuHwInfo.DEV_ID.set(info, device.deviceId);
       call(Iommufd.IOMMU_GET_HW_INFO, info, _ -> Explanations.unexpected());
-      if ((IommuHwInfo.outCapabilities(info) & Iommufd.IOMMU_HW_CAP_DIRTY_TRACKING) == 0) {
+      if ((IommuHwInfo.OUT_CAPABILITIES.get(info) & Iommufd.IOMMU_HW_CAP_DIRTY_TRACKING) == 0) {
         throw Refusal.notAsked(
             "track dirty pages",
             new Explanation(
@@ -285,23 +285,23 @@ public final class IoasDomain extends IommuDomain {
 
   private int allocateTable(OpenIommufd.Bound device) throws Refusal {
     try (var arena = Arena.ofConfined()) {
-      var alloc = IommuHwptAlloc.allocate(arena);
-      IommuHwptAlloc.flags(alloc, Iommufd.IOMMU_HWPT_ALLOC_DIRTY_TRACKING);
-      IommuHwptAlloc.devId(alloc, device.deviceId);
-      IommuHwptAlloc.ptId(alloc, iommufd.ioas());
+      var alloc = IommuHwptAlloc.STRUCT.allocate(arena);
+      IommuHwptAlloc.FLAGS.set(alloc, Iommufd.IOMMU_HWPT_ALLOC_DIRTY_TRACKING);
+      IommuHwptAlloc.DEV_ID.set(alloc, device.deviceId);
+      IommuHwptAlloc.PT_ID.set(alloc, iommufd.ioas());
       call(
           Iommufd.IOMMU_HWPT_ALLOC,
           alloc,
           errno -> explanations().memory(errno, 0, "a page table that tracks dirty pages"));
-      return IommuHwptAlloc.outHwptId(alloc);
+      return IommuHwptAlloc.OUT_HWPT_ID.get(alloc);
     }
   }
 
   private void setTracking(int table, boolean on) throws Refusal {
     try (var arena = Arena.ofConfined()) {
-      var set = IommuHwptSetDirtyTracking.allocate(arena);
-      IommuHwptSetDirtyTracking.flags(set, on ? Iommufd.IOMMU_HWPT_DIRTY_TRACKING_ENABLE : 0);
-      IommuHwptSetDirtyTracking.hwptId(set, table);
+      var set = IommuHwptSetDirtyTracking.STRUCT.allocate(arena);
+      IommuHwptSetDirtyTracking.FLAGS.set(set, on ? Iommufd.IOMMU_HWPT_DIRTY_TRACKING_ENABLE : 0);
+      IommuHwptSetDirtyTracking.HWPT_ID.set(set, table);
       call(Iommufd.IOMMU_HWPT_SET_DIRTY_TRACKING, set, _ -> Explanations.unexpected());
     }
   }
@@ -313,8 +313,8 @@ public final class IoasDomain extends IommuDomain {
     iommufd.isTracked(false);
     while (!tracking.isEmpty()) {
       try (var arena = Arena.ofConfined()) {
-        var destroy = IommuDestroy.allocate(arena);
-        IommuDestroy.id(destroy, tracking.getLast());
+        var destroy = IommuDestroy.STRUCT.allocate(arena);
+        IommuDestroy.ID.set(destroy, tracking.getLast());
         call(Iommufd.IOMMU_DESTROY, destroy, _ -> Explanations.unexpected());
         tracking.removeLast();
       }
@@ -325,12 +325,12 @@ public final class IoasDomain extends IommuDomain {
   public void readDirtyPages(long iova, long byteSize, MemorySegment bitmap) throws Refusal {
     for (int table : tracking) {
       try (var arena = Arena.ofConfined()) {
-        var get = IommuHwptGetDirtyBitmap.allocate(arena);
-        IommuHwptGetDirtyBitmap.hwptId(get, table);
-        IommuHwptGetDirtyBitmap.iova(get, iova);
-        IommuHwptGetDirtyBitmap.length(get, byteSize);
-        IommuHwptGetDirtyBitmap.pageSize(get, dirtyPageSize());
-        IommuHwptGetDirtyBitmap.data(get, bitmap.address());
+        var get = IommuHwptGetDirtyBitmap.STRUCT.allocate(arena);
+        IommuHwptGetDirtyBitmap.HWPT_ID.set(get, table);
+        IommuHwptGetDirtyBitmap.IOVA.set(get, iova);
+        IommuHwptGetDirtyBitmap.LENGTH.set(get, byteSize);
+        IommuHwptGetDirtyBitmap.PAGE_SIZE.set(get, dirtyPageSize());
+        IommuHwptGetDirtyBitmap.DATA.set(get, bitmap.address());
         call(Iommufd.IOMMU_HWPT_GET_DIRTY_BITMAP, get, _ -> Explanations.unexpected());
       }
     }

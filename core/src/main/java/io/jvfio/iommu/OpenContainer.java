@@ -110,7 +110,7 @@ public final class OpenContainer implements GroupAccess {
 
   private static void checkViability(OpenFile groupFile, IommuGroup group) {
     try (var arena = Arena.ofConfined()) {
-      var status = VfioGroupStatus.allocate(arena);
+      var status = VfioGroupStatus.STRUCT.allocate(arena);
       int result = groupFile.ioctl(Vfio.VFIO_GROUP_GET_STATUS, status);
       if (result < 0) {
         throw failure(
@@ -119,7 +119,7 @@ public final class OpenContainer implements GroupAccess {
             Errno.ofResult(result),
             new Explanation("The group has gone.", "Bind its devices to vfio-pci again."));
       }
-      if ((VfioGroupStatus.flags(status) & Vfio.VFIO_GROUP_FLAGS_VIABLE) == 0) {
+      if ((VfioGroupStatus.FLAGS.get(status) & Vfio.VFIO_GROUP_FLAGS_VIABLE) == 0) {
         var why = GroupAdvice.notViable(group);
         throw new VfioException(
             Vfio.VFIO_GROUP_GET_STATUS.name(),

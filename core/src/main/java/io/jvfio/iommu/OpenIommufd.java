@@ -80,12 +80,12 @@ public final class OpenIommufd implements GroupAccess {
       }
       var file = new OpenFile(kernel, NODE, fd);
       undo.add(file::close);
-      var alloc = IommuIoasAlloc.allocate(arena);
+      var alloc = IommuIoasAlloc.STRUCT.allocate(arena);
       int result = file.ioctl(Iommufd.IOMMU_IOAS_ALLOC, alloc);
       if (result != 0) {
         throw IommuDomain.refusal(Iommufd.IOMMU_IOAS_ALLOC, result, _ -> Explanations.unexpected());
       }
-      var opened = new OpenIommufd(facts, file, IommuIoasAlloc.outIoasId(alloc));
+      var opened = new OpenIommufd(facts, file, IommuIoasAlloc.OUT_IOAS_ID.get(alloc));
       undo.add(opened::close);
       opened.attachOneOf(group);
       undo.release();
@@ -136,7 +136,7 @@ public final class OpenIommufd implements GroupAccess {
         result = device.ioctl(Vfio.VFIO_DEVICE_BIND_IOMMUFD, bind);
       }
       check(Vfio.VFIO_DEVICE_BIND_IOMMUFD, result, node);
-      var made = new Bound(address, device, VfioDeviceBindIommufd.outDevid(bind));
+      var made = new Bound(address, device, VfioDeviceBindIommufd.OUT_DEVID.get(bind));
       attach(made, ioas);
       undo.release();
       return made;
@@ -147,8 +147,8 @@ public final class OpenIommufd implements GroupAccess {
     var bind =
         token
             .map(uuid -> VfioDeviceBindIommufd.allocate(arena, VfToken.bytes(arena, uuid)))
-            .orElseGet(() -> VfioDeviceBindIommufd.allocate(arena));
-    VfioDeviceBindIommufd.iommufd(bind, file.fd());
+            .orElseGet(() -> VfioDeviceBindIommufd.STRUCT.allocate(arena));
+    VfioDeviceBindIommufd.IOMMUFD.set(bind, file.fd());
     return bind;
   }
 
@@ -161,8 +161,8 @@ public final class OpenIommufd implements GroupAccess {
   /** Attaches to an IOAS or a HWPT, or replaces what the device is attached to. */
   void attach(Bound device, int pageTable) throws Refusal {
     try (var arena = Arena.ofConfined()) {
-      var attach = VfioDeviceAttachIommufdPt.allocate(arena);
-      VfioDeviceAttachIommufdPt.ptId(attach, pageTable);
+      var attach = VfioDeviceAttachIommufdPt.STRUCT.allocate(arena);
+      VfioDeviceAttachIommufdPt.PT_ID.set(attach, pageTable);
       check(
           Vfio.VFIO_DEVICE_ATTACH_IOMMUFD_PT,
           device.file.ioctl(Vfio.VFIO_DEVICE_ATTACH_IOMMUFD_PT, attach),

@@ -34,14 +34,15 @@ abstract sealed class SpaprDomain extends ContainerDomain permits SpaprV1Domain,
   @Override
   public final void describe() throws Refusal {
     try (var arena = Arena.ofConfined()) {
-      var info = VfioIommuSpaprTceInfo.allocate(arena);
+      var info = VfioIommuSpaprTceInfo.STRUCT.allocate(arena);
       call(
           Vfio.VFIO_IOMMU_SPAPR_TCE_GET_INFO,
           info,
           _ -> Explanations.senselessDescription("no description at all"));
       accept(info);
-      defaultWindowStart = Integer.toUnsignedLong(VfioIommuSpaprTceInfo.dma32WindowStart(info));
-      defaultWindowSize = Integer.toUnsignedLong(VfioIommuSpaprTceInfo.dma32WindowSize(info));
+      defaultWindowStart =
+          Integer.toUnsignedLong(VfioIommuSpaprTceInfo.DMA32_WINDOW_START.get(info));
+      defaultWindowSize = Integer.toUnsignedLong(VfioIommuSpaprTceInfo.DMA32_WINDOW_SIZE.get(info));
       if (defaultWindowSize == 0) {
         throw Refusal.notAsked(
             Vfio.VFIO_IOMMU_SPAPR_TCE_GET_INFO.name(),

@@ -44,12 +44,12 @@ public final class SpaprV2Domain extends SpaprDomain {
 
   @Override
   void accept(MemorySegment info) throws Refusal {
-    if ((VfioIommuSpaprTceInfo.flags(info) & Vfio.VFIO_IOMMU_SPAPR_INFO_DDW) == 0) {
+    if ((VfioIommuSpaprTceInfo.FLAGS.get(info) & Vfio.VFIO_IOMMU_SPAPR_INFO_DDW) == 0) {
       return;
     }
-    maxWindows = VfioIommuSpaprTceInfo.maxDynamicWindowsSupported(info);
-    levels = VfioIommuSpaprTceInfo.levels(info);
-    pageSizes = VfioIommuSpaprTceInfo.pgsizes(info);
+    maxWindows = VfioIommuSpaprTceInfo.MAX_DYNAMIC_WINDOWS_SUPPORTED.get(info);
+    levels = VfioIommuSpaprTceInfo.LEVELS.get(info);
+    pageSizes = VfioIommuSpaprTceInfo.PGSIZES.get(info);
     if (maxWindows == NO_DYNAMIC_WINDOWS && levels == 0) {
       throw Refusal.notAsked(
           Vfio.VFIO_IOMMU_SPAPR_TCE_GET_INFO.name(), explanations().noDynamicWindows());
@@ -105,16 +105,16 @@ public final class SpaprV2Domain extends SpaprDomain {
     long windowSize = windowSize(byteSize, pageSize);
     int pageShift = Long.numberOfTrailingZeros(pageSize);
     try (var arena = Arena.ofConfined()) {
-      var create = VfioIommuSpaprTceCreate.allocate(arena);
-      VfioIommuSpaprTceCreate.pageShift(create, pageShift);
-      VfioIommuSpaprTceCreate.windowSize(create, windowSize);
-      VfioIommuSpaprTceCreate.levels(create, levelsFor(windowSize >>> pageShift));
+      var create = VfioIommuSpaprTceCreate.STRUCT.allocate(arena);
+      VfioIommuSpaprTceCreate.PAGE_SHIFT.set(create, pageShift);
+      VfioIommuSpaprTceCreate.WINDOW_SIZE.set(create, windowSize);
+      VfioIommuSpaprTceCreate.LEVELS.set(create, levelsFor(windowSize >>> pageShift));
       long tableSize = tableBytes(windowSize, pageSize);
       call(
           Vfio.VFIO_IOMMU_SPAPR_TCE_CREATE,
           create,
           errno -> explanations().memory(errno, tableSize, "the table of a DMA window"));
-      long start = VfioIommuSpaprTceCreate.startAddr(create);
+      long start = VfioIommuSpaprTceCreate.START_ADDR.get(create);
       var window = new DmaWindow(start, start + windowSize - 1, pageSize);
       windows().add(window);
       return window;
@@ -178,8 +178,8 @@ public final class SpaprV2Domain extends SpaprDomain {
   /** Removes a window of {@link #windows()}; nothing may be mapped in it. */
   public void removeWindow(DmaWindow window) throws Refusal {
     try (var arena = Arena.ofConfined()) {
-      var remove = VfioIommuSpaprTceRemove.allocate(arena);
-      VfioIommuSpaprTceRemove.startAddr(remove, window.start());
+      var remove = VfioIommuSpaprTceRemove.STRUCT.allocate(arena);
+      VfioIommuSpaprTceRemove.START_ADDR.set(remove, window.start());
       call(Vfio.VFIO_IOMMU_SPAPR_TCE_REMOVE, remove, _ -> Explanations.unexpected());
       windows().remove(window);
     }
@@ -218,9 +218,9 @@ public final class SpaprV2Domain extends SpaprDomain {
 
   private void register(Ioctl command, long address, long byteSize) throws Refusal {
     try (var arena = Arena.ofConfined()) {
-      var memory = VfioIommuSpaprRegisterMemory.allocate(arena);
-      VfioIommuSpaprRegisterMemory.vaddr(memory, address);
-      VfioIommuSpaprRegisterMemory.size(memory, byteSize);
+      var memory = VfioIommuSpaprRegisterMemory.STRUCT.allocate(arena);
+      VfioIommuSpaprRegisterMemory.VADDR.set(memory, address);
+      VfioIommuSpaprRegisterMemory.SIZE.set(memory, byteSize);
       call(
           command,
           memory,

@@ -53,15 +53,15 @@ public final class Type1Domain extends ContainerDomain {
   public void describe() throws Refusal {
     try (var arena = Arena.ofConfined()) {
       var info = getInfo(arena);
-      int flags = VfioIommuType1Info.flags(info);
-      long pageSizes = VfioIommuType1Info.iovaPgsizes(info);
+      int flags = VfioIommuType1Info.FLAGS.get(info);
+      long pageSizes = VfioIommuType1Info.IOVA_PGSIZES.get(info);
       if ((flags & Vfio.VFIO_IOMMU_INFO_PGSIZES) == 0 || pageSizes == 0) {
         throw senseless("no page sizes");
       }
       long pageSize = Long.lowestOneBit(pageSizes);
       boolean told = false;
       if ((flags & Vfio.VFIO_IOMMU_INFO_CAPS) != 0) {
-        for (var capability : InfoCapability.chain(info, VfioIommuType1Info.capOffset(info))) {
+        for (var capability : InfoCapability.chain(info, VfioIommuType1Info.CAP_OFFSET.get(info))) {
           switch (capability.id()) {
             case Vfio.VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE -> {
               addRanges(capability.content(), pageSize);
@@ -70,13 +70,13 @@ public final class Type1Domain extends ContainerDomain {
             case Vfio.VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL ->
                 entryLimit =
                     Integer.toUnsignedLong(
-                        VfioIommuType1InfoDmaAvail.avail(
-                            capability.require(VfioIommuType1InfoDmaAvail.SIZE)));
+                        VfioIommuType1InfoDmaAvail.AVAIL.get(
+                            capability.require(VfioIommuType1InfoDmaAvail.BYTES)));
             case Vfio.VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION ->
                 dirtyPageSize =
                     Long.lowestOneBit(
-                        VfioIommuType1InfoCapMigration.pgsizeBitmap(
-                            capability.require(VfioIommuType1InfoCapMigration.SIZE)));
+                        VfioIommuType1InfoCapMigration.PGSIZE_BITMAP.get(
+                            capability.require(VfioIommuType1InfoCapMigration.BYTES)));
             default -> {} // newer kernels tell more, which nothing here depends on
           }
         }
@@ -96,9 +96,9 @@ public final class Type1Domain extends ContainerDomain {
   }
 
   private MemorySegment getInfo(Arena arena) throws Refusal {
-    var info = VfioIommuType1Info.allocate(arena);
+    var info = VfioIommuType1Info.STRUCT.allocate(arena);
     ask(info);
-    long needed = Integer.toUnsignedLong(VfioIommuType1Info.argsz(info));
+    long needed = Integer.toUnsignedLong(VfioIommuType1Info.ARGSZ.get(info));
     if (needed <= info.byteSize()) {
       return info;
     }
@@ -106,7 +106,7 @@ public final class Type1Domain extends ContainerDomain {
       throw senseless("an information block of %,d bytes".formatted(needed));
     }
     var whole = arena.allocate(needed, Layouts.U64.byteAlignment());
-    VfioIommuType1Info.argsz(whole, (int) needed);
+    VfioIommuType1Info.ARGSZ.set(whole, (int) needed);
     ask(whole);
     return whole;
   }
@@ -122,8 +122,9 @@ public final class Type1Domain extends ContainerDomain {
   }
 
   private void addRanges(MemorySegment capability, long pageSize) throws MalformedInfoException {
-    int count = VfioIommuType1InfoCapIovaRange.nrIovas(capability);
-    long room = (capability.byteSize() - VfioIommuType1InfoCapIovaRange.SIZE) / VfioIovaRange.SIZE;
+    int count = VfioIommuType1InfoCapIovaRange.NR_IOVAS.get(capability);
+    long room =
+        (capability.byteSize() - VfioIommuType1InfoCapIovaRange.BYTES) / VfioIovaRange.BYTES;
     if (count < 0 || count > room) {
       throw new MalformedInfoException(
           "more IOVA ranges (" + Integer.toUnsignedString(count) + ") than were told");
@@ -131,9 +132,9 @@ public final class Type1Domain extends ContainerDomain {
     for (int i = 0; i < count; i++) {
       var range =
           capability.asSlice(
-              VfioIommuType1InfoCapIovaRange.SIZE + i * VfioIovaRange.SIZE, VfioIovaRange.SIZE);
-      long start = VfioIovaRange.start(range);
-      long end = VfioIovaRange.end(range);
+              VfioIommuType1InfoCapIovaRange.BYTES + i * VfioIovaRange.BYTES, VfioIovaRange.BYTES);
+      long start = VfioIovaRange.START.get(range);
+      long end = VfioIovaRange.END.get(range);
       if (Long.compareUnsigned(start, end) > 0) {
         throw new MalformedInfoException("an IOVA range from 0x%x to 0x%x".formatted(start, end));
       }
@@ -234,8 +235,8 @@ public final class Type1Domain extends ContainerDomain {
       super.trackDirtyPages(on);
     }
     try (var arena = Arena.ofConfined()) {
-      var dirty = VfioIommuType1DirtyBitmap.allocate(arena);
-      VfioIommuType1DirtyBitmap.flags(
+      var dirty = VfioIommuType1DirtyBitmap.STRUCT.allocate(arena);
+      VfioIommuType1DirtyBitmap.FLAGS.set(
           dirty,
           on ? Vfio.VFIO_IOMMU_DIRTY_PAGES_FLAG_START : Vfio.VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP);
       call(
@@ -258,17 +259,17 @@ public final class Type1Domain extends ContainerDomain {
   @Override
   public void readDirtyPages(long iova, long byteSize, MemorySegment bitmap) throws Refusal {
     try (var arena = Arena.ofConfined()) {
-      var head = VfioIommuType1DirtyBitmap.SIZE;
-      var dirty = arena.allocate(head + VfioIommuType1DirtyBitmapGet.SIZE, 8);
-      VfioIommuType1DirtyBitmap.argsz(dirty, (int) dirty.byteSize());
-      VfioIommuType1DirtyBitmap.flags(dirty, Vfio.VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP);
+      var head = VfioIommuType1DirtyBitmap.BYTES;
+      var dirty = arena.allocate(head + VfioIommuType1DirtyBitmapGet.BYTES, 8);
+      VfioIommuType1DirtyBitmap.ARGSZ.set(dirty, (int) dirty.byteSize());
+      VfioIommuType1DirtyBitmap.FLAGS.set(dirty, Vfio.VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP);
       var get = dirty.asSlice(head);
-      VfioIommuType1DirtyBitmapGet.iova(get, iova);
-      VfioIommuType1DirtyBitmapGet.size(get, byteSize);
-      var where = get.asSlice(VfioIommuType1DirtyBitmapGet.SIZE - VfioBitmap.SIZE);
-      VfioBitmap.pgsize(where, dirtyPageSize);
-      VfioBitmap.size(where, bitmap.byteSize());
-      VfioBitmap.data(where, bitmap.address());
+      VfioIommuType1DirtyBitmapGet.IOVA.set(get, iova);
+      VfioIommuType1DirtyBitmapGet.SIZE.set(get, byteSize);
+      var where = get.asSlice(VfioIommuType1DirtyBitmapGet.BYTES - VfioBitmap.BYTES);
+      VfioBitmap.PGSIZE.set(where, dirtyPageSize);
+      VfioBitmap.SIZE.set(where, bitmap.byteSize());
+      VfioBitmap.DATA.set(where, bitmap.address());
       call(Vfio.VFIO_IOMMU_DIRTY_PAGES, dirty, _ -> Explanations.unexpected());
     }
   }

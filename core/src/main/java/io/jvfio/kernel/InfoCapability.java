@@ -44,7 +44,7 @@ public record InfoCapability(int id, int version, MemorySegment content) {
     while (offset != 0) {
       if (offset <= previous
           || offset % 8 != 0
-          || offset > info.byteSize() - VfioInfoCapHeader.SIZE) {
+          || offset > info.byteSize() - VfioInfoCapHeader.BYTES) {
         throw new MalformedInfoException(
             "a capability chain that goes from offset %d to %d of %d bytes"
                 .formatted(previous, offset, info.byteSize()));
@@ -52,11 +52,11 @@ public record InfoCapability(int id, int version, MemorySegment content) {
       var content = info.asSlice(offset);
       chain.add(
           new InfoCapability(
-              Short.toUnsignedInt(VfioInfoCapHeader.id(content)),
-              Short.toUnsignedInt(VfioInfoCapHeader.version(content)),
+              Short.toUnsignedInt(VfioInfoCapHeader.ID.get(content)),
+              Short.toUnsignedInt(VfioInfoCapHeader.VERSION.get(content)),
               content));
       previous = offset;
-      offset = Integer.toUnsignedLong(VfioInfoCapHeader.next(content));
+      offset = Integer.toUnsignedLong(VfioInfoCapHeader.NEXT.get(content));
     }
     return chain;
   }

@@ -13,9 +13,9 @@ class InfoCapabilityTest {
 
   private void put(int offset, int id, int next) {
     var header = info.asSlice(offset);
-    VfioInfoCapHeader.id(header, (short) id);
-    VfioInfoCapHeader.version(header, (short) 1);
-    VfioInfoCapHeader.next(header, next);
+    VfioInfoCapHeader.ID.set(header, (short) id);
+    VfioInfoCapHeader.VERSION.set(header, (short) 1);
+    VfioInfoCapHeader.NEXT.set(header, next);
   }
 
   @Test
@@ -55,7 +55,7 @@ class InfoCapabilityTest {
       for (long offset = 0; offset < info.byteSize(); offset += 8) {
         info.set(
             java.lang.foreign.ValueLayout.JAVA_LONG, offset, random.nextLong() & 0x7f_ffff_ffffL);
-        VfioInfoCapHeader.next(info.asSlice(offset), random.nextInt(18) * 8);
+        VfioInfoCapHeader.NEXT.set(info.asSlice(offset), random.nextInt(18) * 8);
       }
       try {
         assertThat(InfoCapability.chain(info, random.nextInt(18) * 8)).hasSizeLessThan(16);

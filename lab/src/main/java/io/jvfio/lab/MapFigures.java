@@ -142,31 +142,31 @@ public final class MapFigures {
   /** The calls that take a mapping away and give it back, as a C program would prepare them. */
   private InC inC(IommuType type, DmaMapping mapping) {
     if (type == IommuType.IOMMUFD) {
-      var unmap = IommuIoasUnmap.allocate(Arena.global());
-      IommuIoasUnmap.ioasId(unmap, FIRST_OBJECT);
-      IommuIoasUnmap.iova(unmap, mapping.iova());
-      IommuIoasUnmap.length(unmap, mapping.byteSize());
-      var map = IommuIoasMap.allocate(Arena.global());
-      IommuIoasMap.flags(
+      var unmap = IommuIoasUnmap.STRUCT.allocate(Arena.global());
+      IommuIoasUnmap.IOAS_ID.set(unmap, FIRST_OBJECT);
+      IommuIoasUnmap.IOVA.set(unmap, mapping.iova());
+      IommuIoasUnmap.LENGTH.set(unmap, mapping.byteSize());
+      var map = IommuIoasMap.STRUCT.allocate(Arena.global());
+      IommuIoasMap.FLAGS.set(
           map,
           Iommufd.IOMMU_IOAS_MAP_FIXED_IOVA
               | Iommufd.IOMMU_IOAS_MAP_READABLE
               | Iommufd.IOMMU_IOAS_MAP_WRITEABLE);
-      IommuIoasMap.ioasId(map, FIRST_OBJECT);
-      IommuIoasMap.userVa(map, mapping.segment().address());
-      IommuIoasMap.length(map, mapping.byteSize());
-      IommuIoasMap.iova(map, mapping.iova());
+      IommuIoasMap.IOAS_ID.set(map, FIRST_OBJECT);
+      IommuIoasMap.USER_VA.set(map, mapping.segment().address());
+      IommuIoasMap.LENGTH.set(map, mapping.byteSize());
+      IommuIoasMap.IOVA.set(map, mapping.iova());
       return new InC(
           descriptor("/dev/iommu"), Iommufd.IOMMU_IOAS_UNMAP, unmap, Iommufd.IOMMU_IOAS_MAP, map);
     }
-    var unmap = VfioIommuType1DmaUnmap.allocate(Arena.global());
-    VfioIommuType1DmaUnmap.iova(unmap, mapping.iova());
-    VfioIommuType1DmaUnmap.size(unmap, mapping.byteSize());
-    var map = VfioIommuType1DmaMap.allocate(Arena.global());
-    VfioIommuType1DmaMap.flags(map, Vfio.VFIO_DMA_MAP_FLAG_READ | Vfio.VFIO_DMA_MAP_FLAG_WRITE);
-    VfioIommuType1DmaMap.vaddr(map, mapping.segment().address());
-    VfioIommuType1DmaMap.iova(map, mapping.iova());
-    VfioIommuType1DmaMap.size(map, mapping.byteSize());
+    var unmap = VfioIommuType1DmaUnmap.STRUCT.allocate(Arena.global());
+    VfioIommuType1DmaUnmap.IOVA.set(unmap, mapping.iova());
+    VfioIommuType1DmaUnmap.SIZE.set(unmap, mapping.byteSize());
+    var map = VfioIommuType1DmaMap.STRUCT.allocate(Arena.global());
+    VfioIommuType1DmaMap.FLAGS.set(map, Vfio.VFIO_DMA_MAP_FLAG_READ | Vfio.VFIO_DMA_MAP_FLAG_WRITE);
+    VfioIommuType1DmaMap.VADDR.set(map, mapping.segment().address());
+    VfioIommuType1DmaMap.IOVA.set(map, mapping.iova());
+    VfioIommuType1DmaMap.SIZE.set(map, mapping.byteSize());
     return new InC(
         descriptor("/dev/vfio/vfio"),
         Vfio.VFIO_IOMMU_UNMAP_DMA,

@@ -306,17 +306,17 @@ final class Runner {
     }
 
     private Outcome setIrqs(Step.SetIrqs step) {
-      long needed = VfioIrqSet.SIZE + (long) step.data().size() * step.width();
+      long needed = VfioIrqSet.BYTES + (long) step.data().size() * step.width();
       try (var arena = Arena.ofConfined()) {
         var set = arena.allocate(Math.max(needed, Math.min(step.argsz(), 4096)), Long.BYTES);
-        VfioIrqSet.argsz(set, (int) step.argsz());
-        VfioIrqSet.flags(set, step.flags());
-        VfioIrqSet.index(set, (int) step.index());
-        VfioIrqSet.start(set, (int) step.start());
-        VfioIrqSet.count(set, (int) step.count());
+        VfioIrqSet.ARGSZ.set(set, (int) step.argsz());
+        VfioIrqSet.FLAGS.set(set, step.flags());
+        VfioIrqSet.INDEX.set(set, (int) step.index());
+        VfioIrqSet.START.set(set, (int) step.start());
+        VfioIrqSet.COUNT.set(set, (int) step.count());
         for (int i = 0; i < step.data().size(); i++) {
           long value = number(step.data().get(i));
-          long offset = VfioIrqSet.SIZE + (long) i * step.width();
+          long offset = VfioIrqSet.BYTES + (long) i * step.width();
           if (step.width() == 1) {
             set.set(ValueLayout.JAVA_BYTE, offset, (byte) value);
           } else {

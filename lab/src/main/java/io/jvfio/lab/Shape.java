@@ -49,40 +49,45 @@ import java.util.Set;
 @SuppressWarnings("ImmutableEnumChecker") // the collections are copies that cannot be changed
 enum Shape {
   DESCRIPTOR(MemoryLayout.structLayout(Layouts.U32.withName("fd"))),
-  GROUP_STATUS(VfioGroupStatus.LAYOUT, "flags"),
-  DEVICE_INFO(VfioDeviceInfo.LAYOUT, "argsz", "flags", "num_regions", "num_irqs", "cap_offset"),
-  REGION_INFO(VfioRegionInfo.LAYOUT, "argsz", "flags", "cap_offset", "size", "offset"),
-  IRQ_INFO(VfioIrqInfo.LAYOUT, "flags", "count"),
-  IOEVENTFD(VfioDeviceIoeventfd.LAYOUT),
-  TYPE1_INFO(VfioIommuType1Info.LAYOUT, "argsz", "flags", "iova_pgsizes", "cap_offset"),
-  DMA_MAP(VfioIommuType1DmaMap.LAYOUT),
-  DMA_UNMAP(VfioIommuType1DmaUnmap.LAYOUT, "size"),
+  GROUP_STATUS(VfioGroupStatus.STRUCT.layout(), "flags"),
+  DEVICE_INFO(
+      VfioDeviceInfo.STRUCT.layout(), "argsz", "flags", "num_regions", "num_irqs", "cap_offset"),
+  REGION_INFO(VfioRegionInfo.STRUCT.layout(), "argsz", "flags", "cap_offset", "size", "offset"),
+  IRQ_INFO(VfioIrqInfo.STRUCT.layout(), "flags", "count"),
+  IOEVENTFD(VfioDeviceIoeventfd.STRUCT.layout()),
+  TYPE1_INFO(VfioIommuType1Info.STRUCT.layout(), "argsz", "flags", "iova_pgsizes", "cap_offset"),
+  DMA_MAP(VfioIommuType1DmaMap.STRUCT.layout()),
+  DMA_UNMAP(VfioIommuType1DmaUnmap.STRUCT.layout(), "size"),
   /** With the bitmap that follows it when the dirty pages are asked for. */
   DMA_UNMAP_DIRTY(
-      joined(VfioIommuType1DmaUnmap.LAYOUT, List.of(VfioBitmap.LAYOUT.withName("bitmap"))), "size"),
-  DIRTY_PAGES(VfioIommuType1DirtyBitmap.LAYOUT),
+      joined(
+          VfioIommuType1DmaUnmap.STRUCT.layout(),
+          List.of(VfioBitmap.STRUCT.layout().withName("bitmap"))),
+      "size"),
+  DIRTY_PAGES(VfioIommuType1DirtyBitmap.STRUCT.layout()),
   DIRTY_PAGES_GET(
       joined(
-          VfioIommuType1DirtyBitmap.LAYOUT, VfioIommuType1DirtyBitmapGet.LAYOUT.memberLayouts())),
+          VfioIommuType1DirtyBitmap.STRUCT.layout(),
+          VfioIommuType1DirtyBitmapGet.STRUCT.layout().memberLayouts())),
   SPAPR_INFO(
-      VfioIommuSpaprTceInfo.LAYOUT,
+      VfioIommuSpaprTceInfo.STRUCT.layout(),
       "flags",
       "dma32_window_start",
       "dma32_window_size",
       "ddw.pgsizes",
       "ddw.max_dynamic_windows_supported",
       "ddw.levels"),
-  REGISTER_MEMORY(VfioIommuSpaprRegisterMemory.LAYOUT),
-  TCE_CREATE(VfioIommuSpaprTceCreate.LAYOUT, "start_addr"),
-  TCE_REMOVE(VfioIommuSpaprTceRemove.LAYOUT),
-  EEH_OPERATION(VfioEehPeOp.LAYOUT),
+  REGISTER_MEMORY(VfioIommuSpaprRegisterMemory.STRUCT.layout()),
+  TCE_CREATE(VfioIommuSpaprTceCreate.STRUCT.layout(), "start_addr"),
+  TCE_REMOVE(VfioIommuSpaprTceRemove.STRUCT.layout()),
+  EEH_OPERATION(VfioEehPeOp.STRUCT.layout()),
   /** With room for two devices. */
   HOT_RESET_INFO(
       joined(
-          VfioPciHotResetInfo.LAYOUT,
+          VfioPciHotResetInfo.STRUCT.layout(),
           List.of(
-              VfioPciDependentDevice.LAYOUT.withName("first"),
-              VfioPciDependentDevice.LAYOUT.withName("second"))),
+              VfioPciDependentDevice.STRUCT.layout().withName("first"),
+              VfioPciDependentDevice.STRUCT.layout().withName("second"))),
       "flags",
       "count",
       "first.group_id",
@@ -92,37 +97,37 @@ enum Shape {
   /** With room for the files of two groups. */
   HOT_RESET(
       joined(
-          VfioPciHotReset.LAYOUT,
+          VfioPciHotReset.STRUCT.layout(),
           List.of(Layouts.U32.withName("fd0"), Layouts.U32.withName("fd1")))),
   /** With as much data as the longest feature has. */
   DEVICE_FEATURE(
       joined(
-          VfioDeviceFeature.LAYOUT,
+          VfioDeviceFeature.STRUCT.layout(),
           List.of(
               Layouts.U64.withName("data0"),
               Layouts.U64.withName("data1"),
               Layouts.U64.withName("data2"),
               Layouts.U64.withName("data3")))),
-  BIND_IOMMUFD(VfioDeviceBindIommufd.LAYOUT, "out_devid"),
-  ATTACH_IOMMUFD(VfioDeviceAttachIommufdPt.LAYOUT),
-  DETACH_IOMMUFD(VfioDeviceDetachIommufdPt.LAYOUT),
-  DESTROY(IommuDestroy.LAYOUT),
-  IOAS_ALLOC(IommuIoasAlloc.LAYOUT, "out_ioas_id"),
+  BIND_IOMMUFD(VfioDeviceBindIommufd.STRUCT.layout(), "out_devid"),
+  ATTACH_IOMMUFD(VfioDeviceAttachIommufdPt.STRUCT.layout()),
+  DETACH_IOMMUFD(VfioDeviceDetachIommufdPt.STRUCT.layout()),
+  DESTROY(IommuDestroy.STRUCT.layout()),
+  IOAS_ALLOC(IommuIoasAlloc.STRUCT.layout(), "out_ioas_id"),
   /** With a field that no kernel knows. */
   IOAS_ALLOC_LONGER(
-      joined(IommuIoasAlloc.LAYOUT, List.of(Layouts.U32.withName("tail"))), "out_ioas_id"),
-  ALLOW_IOVAS(IommuIoasAllowIovas.LAYOUT),
-  IOVA_RANGES(IommuIoasIovaRanges.LAYOUT, "out_iova_alignment"),
-  IOAS_MAP(IommuIoasMap.LAYOUT),
-  IOAS_MAP_FILE(IommuIoasMapFile.LAYOUT),
-  IOAS_COPY(IommuIoasCopy.LAYOUT),
-  IOAS_UNMAP(IommuIoasUnmap.LAYOUT),
-  OPTION(IommuOption.LAYOUT),
-  VFIO_IOAS(IommuVfioIoas.LAYOUT),
-  HWPT_ALLOC(IommuHwptAlloc.LAYOUT, "out_hwpt_id"),
-  HW_INFO(IommuHwInfo.LAYOUT, "out_data_type", "out_max_pasid_log2", "out_capabilities"),
-  SET_DIRTY_TRACKING(IommuHwptSetDirtyTracking.LAYOUT),
-  DIRTY_BITMAP(IommuHwptGetDirtyBitmap.LAYOUT);
+      joined(IommuIoasAlloc.STRUCT.layout(), List.of(Layouts.U32.withName("tail"))), "out_ioas_id"),
+  ALLOW_IOVAS(IommuIoasAllowIovas.STRUCT.layout()),
+  IOVA_RANGES(IommuIoasIovaRanges.STRUCT.layout(), "out_iova_alignment"),
+  IOAS_MAP(IommuIoasMap.STRUCT.layout()),
+  IOAS_MAP_FILE(IommuIoasMapFile.STRUCT.layout()),
+  IOAS_COPY(IommuIoasCopy.STRUCT.layout()),
+  IOAS_UNMAP(IommuIoasUnmap.STRUCT.layout()),
+  OPTION(IommuOption.STRUCT.layout()),
+  VFIO_IOAS(IommuVfioIoas.STRUCT.layout()),
+  HWPT_ALLOC(IommuHwptAlloc.STRUCT.layout(), "out_hwpt_id"),
+  HW_INFO(IommuHwInfo.STRUCT.layout(), "out_data_type", "out_max_pasid_log2", "out_capabilities"),
+  SET_DIRTY_TRACKING(IommuHwptSetDirtyTracking.STRUCT.layout()),
+  DIRTY_BITMAP(IommuHwptGetDirtyBitmap.STRUCT.layout());
 
   /** One field of a struct; {@code name} is a path such as {@code ddw.levels}. */
   record Field(String name, long offset, int byteSize) {}

@@ -264,7 +264,7 @@ final class Steps {
     int width = bools ? Byte.BYTES : Integer.BYTES;
     return setIrqs(
         device,
-        VfioIrqSet.SIZE + (long) data.length * width,
+        VfioIrqSet.BYTES + (long) data.length * width,
         flags,
         index,
         start,

@@ -78,8 +78,8 @@ class RunnerTest {
         new FakeKernel() {
           @Override
           int answer(Ioctl command, MemorySegment struct) {
-            VfioRegionInfo.flags(struct, 0);
-            VfioRegionInfo.size(struct, 0x4000);
+            VfioRegionInfo.FLAGS.set(struct, 0);
+            VfioRegionInfo.SIZE.set(struct, 0x4000);
             return 0;
           }
         };
@@ -96,7 +96,7 @@ class RunnerTest {
           @Override
           int answer(Ioctl command, MemorySegment struct) {
             if (command.equals(Vfio.VFIO_IOMMU_SPAPR_TCE_CREATE)) {
-              VfioIommuSpaprTceCreate.startAddr(struct, 1L << 59);
+              VfioIommuSpaprTceCreate.START_ADDR.set(struct, 1L << 59);
             }
             return -28;
           }
@@ -114,7 +114,7 @@ class RunnerTest {
           @Override
           int answer(Ioctl command, MemorySegment struct) {
             if (command.equals(Vfio.VFIO_IOMMU_SPAPR_TCE_CREATE)) {
-              VfioIommuSpaprTceCreate.startAddr(struct, 0x8000);
+              VfioIommuSpaprTceCreate.START_ADDR.set(struct, 0x8000);
             } else {
               iovas.add(struct.get(ValueLayout.JAVA_LONG, 8));
             }
@@ -138,9 +138,9 @@ class RunnerTest {
         new FakeKernel() {
           @Override
           int answer(Ioctl command, MemorySegment struct) {
-            VfioIommuType1Info.flags(struct, 3);
-            VfioIommuType1Info.iovaPgsizes(struct, 0x1000);
-            VfioIommuType1Info.capOffset(struct, 24);
+            VfioIommuType1Info.FLAGS.set(struct, 3);
+            VfioIommuType1Info.IOVA_PGSIZES.set(struct, 0x1000);
+            VfioIommuType1Info.CAP_OFFSET.set(struct, 24);
             capability(struct, 24, 3, 1, 40);
             struct.set(ValueLayout.JAVA_INT, 32, 65535);
             capability(struct, 40, 1, 1, 0);

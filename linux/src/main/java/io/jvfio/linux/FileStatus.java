@@ -46,7 +46,7 @@ public record FileStatus(
   /** Asks this machine's kernel; see {@link Kernel#status}. */
   static FileStatus of(int fd) throws ErrnoException {
     try (var arena = Arena.ofConfined()) {
-      var status = Statx.allocate(arena);
+      var status = Statx.STRUCT.allocate(arena);
       int result = Call.statx(fd, arena.allocateFrom(""), AT_EMPTY_PATH, ASKED, status);
       if (result < 0) {
         throw new ErrnoException("statx(fd " + fd + ")", Errno.ofResult(result));
@@ -56,17 +56,17 @@ public record FileStatus(
   }
 
   private static FileStatus of(MemorySegment status) {
-    int type = Statx.mode(status) & S_IFMT;
-    boolean tellsAlignment = (Statx.mask(status) & Statx.STATX_DIOALIGN) != 0;
+    int type = Statx.MODE.get(status) & S_IFMT;
+    boolean tellsAlignment = (Statx.MASK.get(status) & Statx.STATX_DIOALIGN) != 0;
     return new FileStatus(
         type == S_IFREG,
-        Statx.size(status),
-        Integer.toUnsignedLong(Statx.blksize(status)),
-        Statx.blocks(status) * SECTOR,
-        Statx.nlink(status),
+        Statx.SIZE.get(status),
+        Integer.toUnsignedLong(Statx.BLKSIZE.get(status)),
+        Statx.BLOCKS.get(status) * SECTOR,
+        Statx.NLINK.get(status),
         type == S_IFBLK,
-        tellsAlignment ? Statx.dioMemAlign(status) : 0,
-        tellsAlignment ? Statx.dioOffsetAlign(status) : 0);
+        tellsAlignment ? Statx.DIO_MEM_ALIGN.get(status) : 0,
+        tellsAlignment ? Statx.DIO_OFFSET_ALIGN.get(status) : 0);
   }
 
   private static final class Call {

@@ -107,27 +107,28 @@ public final class IoUring implements AutoCloseable {
     this.ringsAddress = ringsAddress;
     this.ringsSize = ringsSize(params);
     this.rings = kernel.memory(ringsAddress, ringsSize, arena);
-    this.headOffset = IoUringParams.sqOffHead(params);
-    this.tailOffset = IoUringParams.sqOffTail(params);
-    this.flagsOffset = IoUringParams.sqOffFlags(params);
-    this.completedHeadOffset = IoUringParams.cqOffHead(params);
-    this.completedTailOffset = IoUringParams.cqOffTail(params);
-    this.completedFlagsOffset = IoUringParams.cqOffFlags(params);
+    this.headOffset = IoUringParams.SQ_OFF_HEAD.get(params);
+    this.tailOffset = IoUringParams.SQ_OFF_TAIL.get(params);
+    this.flagsOffset = IoUringParams.SQ_OFF_FLAGS.get(params);
+    this.completedHeadOffset = IoUringParams.CQ_OFF_HEAD.get(params);
+    this.completedTailOffset = IoUringParams.CQ_OFF_TAIL.get(params);
+    this.completedFlagsOffset = IoUringParams.CQ_OFF_FLAGS.get(params);
 
     this.submissionsAddress = submissionsAddress;
     this.submissionsSize = submissionsSize(params);
-    this.submissions = new MemorySegment[IoUringParams.sqEntries(params)];
-    this.completions = new MemorySegment[IoUringParams.cqEntries(params)];
+    this.submissions = new MemorySegment[IoUringParams.SQ_ENTRIES.get(params)];
+    this.completions = new MemorySegment[IoUringParams.CQ_ENTRIES.get(params)];
     var entries = kernel.memory(submissionsAddress, submissionsSize, arena);
     for (int i = 0; i < submissions.length; i++) {
-      submissions[i] = entries.asSlice(i * IoUringSqe.SIZE, IoUringSqe.SIZE);
+      submissions[i] = entries.asSlice(i * IoUringSqe.BYTES, IoUringSqe.BYTES);
       // The ring holds indexes of submissions. Used in turn, they never change.
-      long index = IoUringParams.sqOffArray(params) + (long) i * Integer.BYTES;
+      long index = IoUringParams.SQ_OFF_ARRAY.get(params) + (long) i * Integer.BYTES;
       rings.set(ValueLayout.JAVA_INT, index, i);
     }
     for (int i = 0; i < completions.length; i++) {
       completions[i] =
-          rings.asSlice(IoUringParams.cqOffCqes(params) + i * IoUringCqe.SIZE, IoUringCqe.SIZE);
+          rings.asSlice(
+              IoUringParams.CQ_OFF_CQES.get(params) + i * IoUringCqe.BYTES, IoUringCqe.BYTES);
     }
   }
 
@@ -154,7 +155,7 @@ public final class IoUring implements AutoCloseable {
    */
   public static IoUring open(Kernel kernel, int entries, int completions) throws ErrnoException {
     try (var scratch = Arena.ofConfined()) {
-      var params = IoUringParams.allocate(scratch);
+      var params = IoUringParams.STRUCT.allocate(scratch);
       int flags = Uring.IORING_SETUP_CQSIZE | Uring.IORING_SETUP_SUBMIT_ALL;
       int fd = setUp(kernel, entries, completions, flags, params);
       if (fd == Errno.EINVAL.result()) { // before Linux 5.18
@@ -175,8 +176,8 @@ public final class IoUring implements AutoCloseable {
   private static int setUp(
       Kernel kernel, int entries, int completions, int flags, MemorySegment params) {
     params.fill((byte) 0);
-    IoUringParams.flags(params, flags);
-    IoUringParams.cqEntries(params, completions);
+    IoUringParams.FLAGS.set(params, flags);
+    IoUringParams.CQ_ENTRIES.set(params, completions);
     return kernel.ioUringSetup(entries, params);
   }
 
@@ -188,11 +189,11 @@ public final class IoUring implements AutoCloseable {
       throw failed("io_uring_register(IORING_REGISTER_PROBE)", probed);
     }
     var supported = new BitSet(MOST_OPERATIONS);
-    for (int i = 0; i < Byte.toUnsignedInt(IoUringProbe.opsLen(probe)); i++) {
-      int flags = IoUringProbeOp.flags(IoUringProbe.operation(probe, i));
+    for (int i = 0; i < Byte.toUnsignedInt(IoUringProbe.OPS_LEN.get(probe)); i++) {
+      int flags = IoUringProbeOp.FLAGS.get(IoUringProbe.operation(probe, i));
       supported.set(i, (flags & Uring.IO_URING_OP_SUPPORTED) != 0);
     }
-    boolean isComplete = (IoUringParams.features(params) & FEATURES) == FEATURES;
+    boolean isComplete = (IoUringParams.FEATURES.get(params) & FEATURES) == FEATURES;
     for (int opcode : OPERATIONS) {
       isComplete &= supported.get(opcode);
     }
@@ -226,14 +227,16 @@ public final class IoUring implements AutoCloseable {
 
   private static long ringsSize(MemorySegment params) {
     long array =
-        IoUringParams.sqOffArray(params) + (long) Integer.BYTES * IoUringParams.sqEntries(params);
+        IoUringParams.SQ_OFF_ARRAY.get(params)
+            + (long) Integer.BYTES * IoUringParams.SQ_ENTRIES.get(params);
     long completions =
-        IoUringParams.cqOffCqes(params) + IoUringCqe.SIZE * IoUringParams.cqEntries(params);
+        IoUringParams.CQ_OFF_CQES.get(params)
+            + IoUringCqe.BYTES * IoUringParams.CQ_ENTRIES.get(params);
     return Math.max(array, completions);
   }
 
   private static long submissionsSize(MemorySegment params) {
-    return IoUringSqe.SIZE * IoUringParams.sqEntries(params);
+    return IoUringSqe.BYTES * IoUringParams.SQ_ENTRIES.get(params);
   }
 
   private static ErrnoException failed(String operation, long result) {
@@ -328,7 +331,7 @@ public final class IoUring implements AutoCloseable {
   public void readFixed(
       int fd, long address, int byteSize, long offset, int bufferIndex, long userData) {
     var entry = prepare(Uring.IORING_OP_READ_FIXED, fd, offset, address, byteSize, userData);
-    IoUringSqe.bufIndex(entry, (short) bufferIndex);
+    IoUringSqe.BUF_INDEX.set(entry, (short) bufferIndex);
   }
 
   /** Prepares a write of {@code byteSize} bytes at {@code address} to {@code offset}. */
@@ -345,7 +348,7 @@ public final class IoUring implements AutoCloseable {
   public void writeFixed(
       int fd, long address, int byteSize, long offset, int bufferIndex, long userData) {
     var entry = prepare(Uring.IORING_OP_WRITE_FIXED, fd, offset, address, byteSize, userData);
-    IoUringSqe.bufIndex(entry, (short) bufferIndex);
+    IoUringSqe.BUF_INDEX.set(entry, (short) bufferIndex);
   }
 
   /**
@@ -354,7 +357,7 @@ public final class IoUring implements AutoCloseable {
    */
   public void synchronizeData(int fd, long offset, int byteSize, long userData) {
     var entry = prepare(Uring.IORING_OP_FSYNC, fd, offset, 0, byteSize, userData);
-    IoUringSqe.rwFlags(entry, Uring.IORING_FSYNC_DATASYNC);
+    IoUringSqe.RW_FLAGS.set(entry, Uring.IORING_FSYNC_DATASYNC);
   }
 
   /** Prepares a {@link Kernel#allocate}. */
@@ -379,15 +382,15 @@ public final class IoUring implements AutoCloseable {
     }
     boolean isRegistered = file == registeredFile && file != NONE;
     var entry = submissions[tail & (submissions.length - 1)];
-    IoUringSqe.opcode(entry, (byte) opcode);
-    IoUringSqe.flags(entry, (byte) (isRegistered ? Uring.IOSQE_FIXED_FILE : 0));
-    IoUringSqe.fd(entry, isRegistered ? 0 : file);
-    IoUringSqe.off(entry, offset);
-    IoUringSqe.addr(entry, address);
-    IoUringSqe.len(entry, length);
-    IoUringSqe.rwFlags(entry, 0);
-    IoUringSqe.userData(entry, userData);
-    IoUringSqe.bufIndex(entry, (short) 0);
+    IoUringSqe.OPCODE.set(entry, (byte) opcode);
+    IoUringSqe.FLAGS.set(entry, (byte) (isRegistered ? Uring.IOSQE_FIXED_FILE : 0));
+    IoUringSqe.FD.set(entry, isRegistered ? 0 : file);
+    IoUringSqe.OFF.set(entry, offset);
+    IoUringSqe.ADDR.set(entry, address);
+    IoUringSqe.LEN.set(entry, length);
+    IoUringSqe.RW_FLAGS.set(entry, 0);
+    IoUringSqe.USER_DATA.set(entry, userData);
+    IoUringSqe.BUF_INDEX.set(entry, (short) 0);
     tail++;
     return entry;
   }
@@ -438,8 +441,8 @@ public final class IoUring implements AutoCloseable {
       return false;
     }
     var entry = completions[completedHead & (completions.length - 1)];
-    userData = IoUringCqe.userData(entry);
-    result = IoUringCqe.res(entry);
+    userData = IoUringCqe.USER_DATA.get(entry);
+    result = IoUringCqe.RES.get(entry);
     completedHead++;
     WORD.setRelease(rings, completedHeadOffset, completedHead);
     inFlight--;
@@ -519,7 +522,7 @@ public final class IoUring implements AutoCloseable {
   private int cancelAll() {
     var entry = prepare(Uring.IORING_OP_ASYNC_CANCEL, NONE, 0, 0, 0, 0);
     // Before Linux 5.19 the answer is EINVAL, and what is in flight ends by itself.
-    IoUringSqe.rwFlags(entry, Uring.IORING_ASYNC_CANCEL_ALL | Uring.IORING_ASYNC_CANCEL_ANY);
+    IoUringSqe.RW_FLAGS.set(entry, Uring.IORING_ASYNC_CANCEL_ALL | Uring.IORING_ASYNC_CANCEL_ANY);
     return submit();
   }
 

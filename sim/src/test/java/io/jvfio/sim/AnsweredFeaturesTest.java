@@ -70,15 +70,15 @@ class AnsweredFeaturesTest {
               host.kernel(),
               (command, struct) -> {
                 if (!command.equals(Vfio.VFIO_DEVICE_FEATURE)
-                    || (VfioDeviceFeature.flags(struct) & 0xffff) != 11) {
+                    || (VfioDeviceFeature.FLAGS.get(struct) & 0xffff) != 11) {
                   return null;
                 }
-                var data = struct.asSlice(VfioDeviceFeature.SIZE);
-                asked.add((long) VfioDeviceFeatureDmaBuf.regionIndex(data));
-                asked.add((long) VfioDeviceFeatureDmaBuf.nrRanges(data));
-                var last = data.asSlice(VfioDeviceFeatureDmaBuf.SIZE + VfioRegionDmaRange.SIZE);
-                asked.add(VfioRegionDmaRange.offset(last));
-                asked.add(VfioRegionDmaRange.length(last));
+                var data = struct.asSlice(VfioDeviceFeature.BYTES);
+                asked.add((long) VfioDeviceFeatureDmaBuf.REGION_INDEX.get(data));
+                asked.add((long) VfioDeviceFeatureDmaBuf.NR_RANGES.get(data));
+                var last = data.asSlice(VfioDeviceFeatureDmaBuf.BYTES + VfioRegionDmaRange.BYTES);
+                asked.add(VfioRegionDmaRange.OFFSET.get(last));
+                asked.add(VfioRegionDmaRange.LENGTH.get(last));
                 return host.kernel().eventFd(0, 0);
               });
       var before = host.resources();
@@ -110,13 +110,13 @@ class AnsweredFeaturesTest {
               host.kernel(),
               (command, struct) -> {
                 if (command.equals(Vfio.VFIO_DEVICE_BIND_IOMMUFD)
-                    && VfioDeviceBindIommufd.flags(struct) == 1) {
-                  long pointer = struct.get(ValueLayout.JAVA_LONG, VfioDeviceBindIommufd.SIZE);
+                    && VfioDeviceBindIommufd.FLAGS.get(struct) == 1) {
+                  long pointer = struct.get(ValueLayout.JAVA_LONG, VfioDeviceBindIommufd.BYTES);
                   var bytes = NativeMemory.at(pointer, 16, Arena.global()).asByteBuffer();
                   given.add(new UUID(bytes.getLong(), bytes.getLong()));
-                  assertThat(VfioDeviceBindIommufd.argsz(struct)).isEqualTo(24);
-                  VfioDeviceBindIommufd.argsz(struct, (int) VfioDeviceBindIommufd.SIZE);
-                  VfioDeviceBindIommufd.flags(struct, 0);
+                  assertThat(VfioDeviceBindIommufd.ARGSZ.get(struct)).isEqualTo(24);
+                  VfioDeviceBindIommufd.ARGSZ.set(struct, (int) VfioDeviceBindIommufd.BYTES);
+                  VfioDeviceBindIommufd.FLAGS.set(struct, 0);
                 }
                 return null;
               });
@@ -148,21 +148,21 @@ class AnsweredFeaturesTest {
               host.kernel(),
               (command, struct) -> {
                 if (!command.equals(Vfio.VFIO_DEVICE_GET_REGION_INFO)
-                    || VfioRegionInfo.index(struct) != 8) {
+                    || VfioRegionInfo.INDEX.get(struct) != 8) {
                   return null;
                 }
-                VfioRegionInfo.flags(struct, Vfio.VFIO_REGION_INFO_FLAG_CAPS);
-                VfioRegionInfo.size(struct, 4096);
-                if (struct.byteSize() == VfioRegionInfo.SIZE) {
-                  VfioRegionInfo.argsz(
-                      struct, (int) (VfioRegionInfo.SIZE + VfioRegionInfoCapType.SIZE));
+                VfioRegionInfo.FLAGS.set(struct, Vfio.VFIO_REGION_INFO_FLAG_CAPS);
+                VfioRegionInfo.SIZE.set(struct, 4096);
+                if (struct.byteSize() == VfioRegionInfo.BYTES) {
+                  VfioRegionInfo.ARGSZ.set(
+                      struct, (int) (VfioRegionInfo.BYTES + VfioRegionInfoCapType.BYTES));
                   return 0;
                 }
-                VfioRegionInfo.capOffset(struct, (int) VfioRegionInfo.SIZE);
-                var capability = struct.asSlice(VfioRegionInfo.SIZE);
+                VfioRegionInfo.CAP_OFFSET.set(struct, (int) VfioRegionInfo.BYTES);
+                var capability = struct.asSlice(VfioRegionInfo.BYTES);
                 capability.set(ValueLayout.JAVA_SHORT, 0, (short) Vfio.VFIO_REGION_INFO_CAP_TYPE);
-                VfioRegionInfoCapType.type(capability, number);
-                VfioRegionInfoCapType.subtype(capability, subtype);
+                VfioRegionInfoCapType.TYPE.set(capability, number);
+                VfioRegionInfoCapType.SUBTYPE.set(capability, subtype);
                 return 0;
               });
       try (var device = open(kernel)) {
@@ -186,11 +186,11 @@ class AnsweredFeaturesTest {
                 if (!command.equals(Vfio.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO)) {
                   return null;
                 }
-                rooms.add(VfioPciHotResetInfo.argsz(struct));
+                rooms.add(VfioPciHotResetInfo.ARGSZ.get(struct));
                 if (rooms.size() == 4) {
                   return null;
                 }
-                VfioPciHotResetInfo.count(struct, count.getAndAdd(5));
+                VfioPciHotResetInfo.COUNT.set(struct, count.getAndAdd(5));
                 return Errno.ENOSPC.result();
               });
       try (var device = VfioHost.of("x", kernel).open(PciAddress.parse("0000:01:00.0"))) {
@@ -213,8 +213,8 @@ class AnsweredFeaturesTest {
                   if (!command.equals(Vfio.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO)) {
                     return null;
                   }
-                  boolean again = VfioPciHotResetInfo.argsz(struct) > 12 + 8 * 8;
-                  VfioPciHotResetInfo.count(struct, told);
+                  boolean again = VfioPciHotResetInfo.ARGSZ.get(struct) > 12 + 8 * 8;
+                  VfioPciHotResetInfo.COUNT.set(struct, told);
                   return again ? Errno.EIO.result() : result;
                 });
         try (var device = VfioHost.of("x", kernel).open(PciAddress.parse("0000:01:00.0"))) {
@@ -234,7 +234,7 @@ class AnsweredFeaturesTest {
                 if (!command.equals(Vfio.VFIO_DEVICE_FEATURE)) {
                   return null;
                 }
-                struct.set(ValueLayout.JAVA_INT, VfioDeviceFeature.SIZE, 99);
+                struct.set(ValueLayout.JAVA_INT, VfioDeviceFeature.BYTES, 99);
                 return 0;
               });
       try (var device = open(kernel)) {

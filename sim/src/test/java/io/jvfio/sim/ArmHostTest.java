@@ -77,9 +77,9 @@ class ArmHostTest {
     int container = guest.container(guest.group(1), 3);
     assertThat(guest.setContainer(guest.group(2), container)).isEqualTo("0");
     var info = guest.arena.allocate(256, 8);
-    VfioIommuType1Info.argsz(info, 256);
+    VfioIommuType1Info.ARGSZ.set(info, 256);
     assertThat(guest.kernel.ioctl(container, VFIO_IOMMU_GET_INFO, info)).isZero();
-    assertThat(VfioIommuType1Info.iovaPgsizes(info)).isEqualTo(0x4020_1000L);
+    assertThat(VfioIommuType1Info.IOVA_PGSIZES.get(info)).isEqualTo(0x4020_1000L);
     assertThat(info.get(ValueLayout.JAVA_INT, 80)).isEqualTo(2);
     assertThat(info.get(ValueLayout.JAVA_LONG, 88)).isZero();
     assertThat(info.get(ValueLayout.JAVA_LONG, 96)).isEqualTo(0x7ff_ffffL);
@@ -115,10 +115,10 @@ class ArmHostTest {
     int group = guest.group(1);
     guest.container(group, 3);
     int device = guest.device(group, "0000:00:01.0");
-    var info = VfioIrqInfo.allocate(guest.arena);
-    VfioIrqInfo.index(info, 2);
+    var info = VfioIrqInfo.STRUCT.allocate(guest.arena);
+    VfioIrqInfo.INDEX.set(info, 2);
     assertThat(guest.kernel.ioctl(device, VFIO_DEVICE_GET_IRQ_INFO, info)).isZero();
-    assertThat(VfioIrqInfo.flags(info) & VFIO_IRQ_INFO_NORESIZE).isNotZero();
+    assertThat(VfioIrqInfo.FLAGS.get(info) & VFIO_IRQ_INFO_NORESIZE).isNotZero();
   }
 
   @Test

@@ -27,7 +27,7 @@ class CharacterDeviceTest {
   }
 
   private String info(int fd) {
-    var info = VfioDeviceInfo.allocate(guest.guest.arena);
+    var info = VfioDeviceInfo.STRUCT.allocate(guest.guest.arena);
     return Guest.answer(guest.ioctl(fd, Vfio.VFIO_DEVICE_GET_INFO, info));
   }
 
@@ -218,8 +218,8 @@ class CharacterDeviceTest {
   @Test
   void anAnswerThatCannotBeWrittenUndoesTheBinding() {
     int node = guest.node(0);
-    var bind = VfioDeviceBindIommufd.allocate(guest.guest.arena);
-    VfioDeviceBindIommufd.iommufd(bind, guest.iommufd);
+    var bind = VfioDeviceBindIommufd.STRUCT.allocate(guest.guest.arena);
+    VfioDeviceBindIommufd.IOMMUFD.set(bind, guest.iommufd);
     assertThat(guest.ioctl(node, Vfio.VFIO_DEVICE_BIND_IOMMUFD, bind.asReadOnly()))
         .isEqualTo(Errno.EFAULT.result());
     assertThat(info(node)).isEqualTo("EINVAL");

@@ -63,37 +63,37 @@ class DeviceTest {
 
   private String region(int device, int index) {
     var info = guest.arena.allocate(64, 8);
-    VfioRegionInfo.argsz(info, 64);
-    VfioRegionInfo.index(info, index);
+    VfioRegionInfo.ARGSZ.set(info, 64);
+    VfioRegionInfo.INDEX.set(info, index);
     int result = guest.kernel.ioctl(device, VFIO_DEVICE_GET_REGION_INFO, info);
     return result < 0
         ? answer(result)
         : "flags %d size %x offset %x cap %d"
             .formatted(
-                VfioRegionInfo.flags(info),
-                VfioRegionInfo.size(info),
-                VfioRegionInfo.offset(info),
-                VfioRegionInfo.capOffset(info));
+                VfioRegionInfo.FLAGS.get(info),
+                VfioRegionInfo.SIZE.get(info),
+                VfioRegionInfo.OFFSET.get(info),
+                VfioRegionInfo.CAP_OFFSET.get(info));
   }
 
   private String irq(int device, int index) {
-    var info = VfioIrqInfo.allocate(guest.arena);
-    VfioIrqInfo.index(info, index);
+    var info = VfioIrqInfo.STRUCT.allocate(guest.arena);
+    VfioIrqInfo.INDEX.set(info, index);
     int result = guest.kernel.ioctl(device, VFIO_DEVICE_GET_IRQ_INFO, info);
     return result < 0
         ? answer(result)
-        : "flags %d count %d".formatted(VfioIrqInfo.flags(info), VfioIrqInfo.count(info));
+        : "flags %d count %d".formatted(VfioIrqInfo.FLAGS.get(info), VfioIrqInfo.COUNT.get(info));
   }
 
   @Test
   void aControllerIsAPciDeviceThatCanBeReset() {
     int device = nvme();
-    var info = VfioDeviceInfo.allocate(guest.arena);
+    var info = VfioDeviceInfo.STRUCT.allocate(guest.arena);
     assertThat(guest.kernel.ioctl(device, VFIO_DEVICE_GET_INFO, info)).isZero();
-    assertThat(VfioDeviceInfo.flags(info)).isEqualTo(3);
-    assertThat(VfioDeviceInfo.numRegions(info)).isEqualTo(9);
-    assertThat(VfioDeviceInfo.numIrqs(info)).isEqualTo(5);
-    VfioDeviceInfo.argsz(info, 15);
+    assertThat(VfioDeviceInfo.FLAGS.get(info)).isEqualTo(3);
+    assertThat(VfioDeviceInfo.NUM_REGIONS.get(info)).isEqualTo(9);
+    assertThat(VfioDeviceInfo.NUM_IRQS.get(info)).isEqualTo(5);
+    VfioDeviceInfo.ARGSZ.set(info, 15);
     assertThat(answer(guest.kernel.ioctl(device, VFIO_DEVICE_GET_INFO, info))).isEqualTo("EINVAL");
   }
 
@@ -119,11 +119,11 @@ class DeviceTest {
   @Test
   void aRegionWithCapabilitiesSaysHowMuchRoomTheyTake() {
     int device = nvme();
-    var info = VfioRegionInfo.allocate(guest.arena);
+    var info = VfioRegionInfo.STRUCT.allocate(guest.arena);
     assertThat(guest.kernel.ioctl(device, VFIO_DEVICE_GET_REGION_INFO, info)).isZero();
-    assertThat(VfioRegionInfo.argsz(info)).isEqualTo(40);
-    assertThat(VfioRegionInfo.capOffset(info)).isZero();
-    assertThat(VfioRegionInfo.flags(info)).isEqualTo(15);
+    assertThat(VfioRegionInfo.ARGSZ.get(info)).isEqualTo(40);
+    assertThat(VfioRegionInfo.CAP_OFFSET.get(info)).isZero();
+    assertThat(VfioRegionInfo.FLAGS.get(info)).isEqualTo(15);
   }
 
   @Test

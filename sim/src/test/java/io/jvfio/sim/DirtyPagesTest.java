@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Test;
 
 class DirtyPagesTest {
   private static final long PAGE = 0x1000;
-  private static final long HEADER = VfioIommuType1DirtyBitmap.SIZE;
+  private static final long HEADER = VfioIommuType1DirtyBitmap.BYTES;
 
   private final Guest guest = new Guest("x86-6.12");
   private final MemorySegment bitmap = guest.arena.allocate(64, 8);
@@ -42,21 +42,21 @@ class DirtyPagesTest {
   }
 
   private String dirty(int flags) {
-    var struct = VfioIommuType1DirtyBitmap.allocate(guest.arena);
-    VfioIommuType1DirtyBitmap.flags(struct, flags);
+    var struct = VfioIommuType1DirtyBitmap.STRUCT.allocate(guest.arena);
+    VfioIommuType1DirtyBitmap.FLAGS.set(struct, flags);
     return answer(guest.kernel.ioctl(container, VFIO_IOMMU_DIRTY_PAGES, struct));
   }
 
   private MemorySegment getStruct(long iova, long size) {
-    var struct = guest.arena.allocate(HEADER + VfioIommuType1DirtyBitmapGet.SIZE, 8);
-    VfioIommuType1DirtyBitmap.argsz(struct, (int) struct.byteSize());
-    VfioIommuType1DirtyBitmap.flags(struct, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP);
+    var struct = guest.arena.allocate(HEADER + VfioIommuType1DirtyBitmapGet.BYTES, 8);
+    VfioIommuType1DirtyBitmap.ARGSZ.set(struct, (int) struct.byteSize());
+    VfioIommuType1DirtyBitmap.FLAGS.set(struct, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP);
     var get = struct.asSlice(HEADER);
-    VfioIommuType1DirtyBitmapGet.iova(get, iova);
-    VfioIommuType1DirtyBitmapGet.size(get, size);
-    VfioIommuType1DirtyBitmapGet.bitmapPgsize(get, PAGE);
-    VfioIommuType1DirtyBitmapGet.bitmapSize(get, bitmap.byteSize());
-    VfioIommuType1DirtyBitmapGet.bitmapData(get, bitmap.address());
+    VfioIommuType1DirtyBitmapGet.IOVA.set(get, iova);
+    VfioIommuType1DirtyBitmapGet.SIZE.set(get, size);
+    VfioIommuType1DirtyBitmapGet.BITMAP_PGSIZE.set(get, PAGE);
+    VfioIommuType1DirtyBitmapGet.BITMAP_SIZE.set(get, bitmap.byteSize());
+    VfioIommuType1DirtyBitmapGet.BITMAP_DATA.set(get, bitmap.address());
     return struct;
   }
 
@@ -69,15 +69,15 @@ class DirtyPagesTest {
   }
 
   private MemorySegment unmapStruct(long iova, long size, int flags) {
-    var struct = guest.arena.allocate(VfioIommuType1DmaUnmap.SIZE + VfioBitmap.SIZE, 8);
-    VfioIommuType1DmaUnmap.argsz(struct, (int) struct.byteSize());
-    VfioIommuType1DmaUnmap.flags(struct, flags);
-    VfioIommuType1DmaUnmap.iova(struct, iova);
-    VfioIommuType1DmaUnmap.size(struct, size);
-    var wanted = struct.asSlice(VfioIommuType1DmaUnmap.SIZE);
-    VfioBitmap.pgsize(wanted, PAGE);
-    VfioBitmap.size(wanted, bitmap.byteSize());
-    VfioBitmap.data(wanted, bitmap.address());
+    var struct = guest.arena.allocate(VfioIommuType1DmaUnmap.BYTES + VfioBitmap.BYTES, 8);
+    VfioIommuType1DmaUnmap.ARGSZ.set(struct, (int) struct.byteSize());
+    VfioIommuType1DmaUnmap.FLAGS.set(struct, flags);
+    VfioIommuType1DmaUnmap.IOVA.set(struct, iova);
+    VfioIommuType1DmaUnmap.SIZE.set(struct, size);
+    var wanted = struct.asSlice(VfioIommuType1DmaUnmap.BYTES);
+    VfioBitmap.PGSIZE.set(wanted, PAGE);
+    VfioBitmap.SIZE.set(wanted, bitmap.byteSize());
+    VfioBitmap.DATA.set(wanted, bitmap.address());
     return struct;
   }
 
@@ -164,14 +164,14 @@ class DirtyPagesTest {
     assertThat(get(getStruct(0x800, PAGE))).isEqualTo("EINVAL");
     assertThat(get(getStruct(-PAGE, PAGE))).isEqualTo("EINVAL");
     var shortStruct = getStruct(0, 8 * PAGE);
-    VfioIommuType1DirtyBitmap.argsz(shortStruct, (int) shortStruct.byteSize() - 1);
+    VfioIommuType1DirtyBitmap.ARGSZ.set(shortStruct, (int) shortStruct.byteSize() - 1);
     assertThat(get(shortStruct)).isEqualTo("EINVAL");
     var otherPage = getStruct(0, 8 * PAGE);
-    VfioIommuType1DirtyBitmapGet.bitmapPgsize(otherPage.asSlice(HEADER), 2 << 20);
+    VfioIommuType1DirtyBitmapGet.BITMAP_PGSIZE.set(otherPage.asSlice(HEADER), 2 << 20);
     assertThat(get(otherPage)).isEqualTo("EINVAL");
     for (long bytes : new long[] {0, 7, (256 << 20) + 1, -1}) {
       var otherSize = getStruct(0, 8 * PAGE);
-      VfioIommuType1DirtyBitmapGet.bitmapSize(otherSize.asSlice(HEADER), bytes);
+      VfioIommuType1DirtyBitmapGet.BITMAP_SIZE.set(otherSize.asSlice(HEADER), bytes);
       assertThat(get(otherSize)).isEqualTo("EINVAL");
     }
     var truncated = getStruct(0, 8 * PAGE).asSlice(0, HEADER + 8);
@@ -183,12 +183,12 @@ class DirtyPagesTest {
   void aBitmapMustBeWritable() {
     map(0, 8);
     var nowhere = getStruct(0, 8 * PAGE);
-    VfioIommuType1DirtyBitmapGet.bitmapData(nowhere.asSlice(HEADER), 0);
+    VfioIommuType1DirtyBitmapGet.BITMAP_DATA.set(nowhere.asSlice(HEADER), 0);
     assertThat(get(nowhere)).isEqualTo("EFAULT");
-    VfioIommuType1DirtyBitmapGet.bitmapData(nowhere.asSlice(HEADER), -PAGE);
+    VfioIommuType1DirtyBitmapGet.BITMAP_DATA.set(nowhere.asSlice(HEADER), -PAGE);
     assertThat(get(nowhere)).isEqualTo("EINVAL");
     var readOnly = getStruct(0, 8 * PAGE);
-    VfioIommuType1DirtyBitmapGet.bitmapData(
+    VfioIommuType1DirtyBitmapGet.BITMAP_DATA.set(
         readOnly.asSlice(HEADER),
         guest.kernel.mmap(
             PAGE, Kernel.PROT_READ, Kernel.MAP_PRIVATE | Kernel.MAP_ANONYMOUS, -1, 0));
@@ -211,7 +211,7 @@ class DirtyPagesTest {
     map(66 * PAGE, 1);
     var unmap = unmapStruct(0, 128 * PAGE, VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP);
     assertThat(unmap(unmap)).isEqualTo("0");
-    assertThat(VfioIommuType1DmaUnmap.size(unmap)).isEqualTo(3 * PAGE);
+    assertThat(VfioIommuType1DmaUnmap.SIZE.get(unmap)).isEqualTo(3 * PAGE);
     assertThat(word(0)).isEqualTo(0x30);
     assertThat(word(1)).isEqualTo(4);
     assertThat(guest.host.resources().dmaMappedBytes()).isZero();
@@ -224,8 +224,8 @@ class DirtyPagesTest {
     map(4096L * 8 * PAGE, 1);
     long memory = guest.memory(PAGE);
     var unmap = unmapStruct(0, 4096L * 8 * PAGE + PAGE, VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP);
-    VfioBitmap.size(unmap.asSlice(VfioIommuType1DmaUnmap.SIZE), 2 * PAGE);
-    VfioBitmap.data(unmap.asSlice(VfioIommuType1DmaUnmap.SIZE), memory);
+    VfioBitmap.SIZE.set(unmap.asSlice(VfioIommuType1DmaUnmap.BYTES), 2 * PAGE);
+    VfioBitmap.DATA.set(unmap.asSlice(VfioIommuType1DmaUnmap.BYTES), memory);
     assertThat(unmap(unmap)).isEqualTo("EFAULT");
     assertThat(guest.view(memory, 8).get(ValueLayout.JAVA_LONG, 0)).isEqualTo(0x101);
     assertThat(guest.host.resources().dmaMappedBytes()).isEqualTo(PAGE);
@@ -239,11 +239,11 @@ class DirtyPagesTest {
     assertThat(unmap(unmapStruct(0, 8 * PAGE, flag | VFIO_DMA_UNMAP_FLAG_VADDR)))
         .isEqualTo("EINVAL");
     var shortStruct = unmapStruct(0, 8 * PAGE, flag);
-    VfioIommuType1DmaUnmap.argsz(shortStruct, 47);
+    VfioIommuType1DmaUnmap.ARGSZ.set(shortStruct, 47);
     assertThat(unmap(shortStruct)).isEqualTo("EINVAL");
     assertThat(unmap(unmapStruct(0, 8 * PAGE, flag).asSlice(0, 40))).isEqualTo("EFAULT");
     var otherPage = unmapStruct(0, 8 * PAGE, flag);
-    VfioBitmap.pgsize(otherPage.asSlice(VfioIommuType1DmaUnmap.SIZE), 0);
+    VfioBitmap.PGSIZE.set(otherPage.asSlice(VfioIommuType1DmaUnmap.BYTES), 0);
     assertThat(unmap(otherPage)).isEqualTo("EINVAL");
     assertThat(guest.host.resources().dmaMappedBytes()).isEqualTo(8 * PAGE);
   }

@@ -47,8 +47,8 @@ class EndpointTest {
   }
 
   private static MemorySegment struct(Guest guest, int operation) {
-    var struct = VfioEehPeOp.allocate(guest.arena);
-    VfioEehPeOp.op(struct, operation);
+    var struct = VfioEehPeOp.STRUCT.allocate(guest.arena);
+    VfioEehPeOp.OP.set(struct, operation);
     return struct;
   }
 
@@ -58,8 +58,8 @@ class EndpointTest {
 
   private String inject(int type, int function) {
     var struct = struct(guest, VFIO_EEH_PE_INJECT_ERR);
-    VfioEehPeOp.errType(struct, type);
-    VfioEehPeOp.errFunc(struct, function);
+    VfioEehPeOp.ERR_TYPE.set(struct, type);
+    VfioEehPeOp.ERR_FUNC.set(struct, function);
     return answer(guest.kernel.ioctl(container, VFIO_EEH_PE_OP, struct));
   }
 
@@ -103,14 +103,14 @@ class EndpointTest {
   void operationsAreChecked() {
     assertThat(operate(10)).isEqualTo("EINVAL");
     var flags = struct(guest, VFIO_EEH_PE_GET_STATE);
-    VfioEehPeOp.flags(flags, 1);
+    VfioEehPeOp.FLAGS.set(flags, 1);
     assertThat(answer(guest.kernel.ioctl(container, VFIO_EEH_PE_OP, flags))).isEqualTo("EINVAL");
     var small = struct(guest, VFIO_EEH_PE_GET_STATE);
-    VfioEehPeOp.argsz(small, 11);
+    VfioEehPeOp.ARGSZ.set(small, 11);
     assertThat(answer(guest.kernel.ioctl(container, VFIO_EEH_PE_OP, small))).isEqualTo("EINVAL");
-    VfioEehPeOp.argsz(small, 12);
+    VfioEehPeOp.ARGSZ.set(small, 12);
     assertThat(answer(guest.kernel.ioctl(container, VFIO_EEH_PE_OP, small))).isEqualTo("0");
-    VfioEehPeOp.op(small, VFIO_EEH_PE_INJECT_ERR);
+    VfioEehPeOp.OP.set(small, VFIO_EEH_PE_INJECT_ERR);
     assertThat(answer(guest.kernel.ioctl(container, VFIO_EEH_PE_OP, small))).isEqualTo("EINVAL");
     assertThat(answer(guest.kernel.ioctl(container, VFIO_EEH_PE_OP, small.asSlice(0, 8))))
         .isEqualTo("EFAULT");

@@ -50,9 +50,9 @@ class FeatureCallTest {
   }
 
   private MemorySegment struct(int flags, long... data) {
-    var struct = guest.arena.allocate(VfioDeviceFeature.SIZE + 8L * data.length, 8);
-    VfioDeviceFeature.argsz(struct, (int) struct.byteSize());
-    VfioDeviceFeature.flags(struct, flags);
+    var struct = guest.arena.allocate(VfioDeviceFeature.BYTES + 8L * data.length, 8);
+    VfioDeviceFeature.ARGSZ.set(struct, (int) struct.byteSize());
+    VfioDeviceFeature.FLAGS.set(struct, flags);
     for (int i = 0; i < data.length; i++) {
       struct.setAtIndex(ValueLayout.JAVA_LONG, 1 + i, data[i]);
     }
@@ -69,7 +69,7 @@ class FeatureCallTest {
     int result = guest.kernel.ioctl(device, VFIO_DEVICE_FEATURE, struct);
     return result < 0
         ? result
-        : VfioDeviceFeatureMigState.dataFd(struct.asSlice(VfioDeviceFeature.SIZE));
+        : VfioDeviceFeatureMigState.DATA_FD.get(struct.asSlice(VfioDeviceFeature.BYTES));
   }
 
   @Test

@@ -109,11 +109,11 @@ final class Guest implements AutoCloseable {
   }
 
   String map(int container, long iova, long vaddr, long size, int flags) {
-    var map = VfioIommuType1DmaMap.allocate(arena);
-    VfioIommuType1DmaMap.flags(map, flags);
-    VfioIommuType1DmaMap.iova(map, iova);
-    VfioIommuType1DmaMap.vaddr(map, vaddr);
-    VfioIommuType1DmaMap.size(map, size);
+    var map = VfioIommuType1DmaMap.STRUCT.allocate(arena);
+    VfioIommuType1DmaMap.FLAGS.set(map, flags);
+    VfioIommuType1DmaMap.IOVA.set(map, iova);
+    VfioIommuType1DmaMap.VADDR.set(map, vaddr);
+    VfioIommuType1DmaMap.SIZE.set(map, size);
     return answer(kernel.ioctl(container, VFIO_IOMMU_MAP_DMA, map));
   }
 
@@ -125,14 +125,14 @@ final class Guest implements AutoCloseable {
   String unmapped(int container, long iova, long size, int flags) {
     var unmap = unmapStruct(iova, size, flags);
     int result = kernel.ioctl(container, VFIO_IOMMU_UNMAP_DMA, unmap);
-    return result < 0 ? answer(result) : Long.toHexString(VfioIommuType1DmaUnmap.size(unmap));
+    return result < 0 ? answer(result) : Long.toHexString(VfioIommuType1DmaUnmap.SIZE.get(unmap));
   }
 
   private MemorySegment unmapStruct(long iova, long size, int flags) {
-    var unmap = VfioIommuType1DmaUnmap.allocate(arena);
-    VfioIommuType1DmaUnmap.flags(unmap, flags);
-    VfioIommuType1DmaUnmap.iova(unmap, iova);
-    VfioIommuType1DmaUnmap.size(unmap, size);
+    var unmap = VfioIommuType1DmaUnmap.STRUCT.allocate(arena);
+    VfioIommuType1DmaUnmap.FLAGS.set(unmap, flags);
+    VfioIommuType1DmaUnmap.IOVA.set(unmap, iova);
+    VfioIommuType1DmaUnmap.SIZE.set(unmap, size);
     return unmap;
   }
 
@@ -155,48 +155,49 @@ final class Guest implements AutoCloseable {
   }
 
   private MemorySegment rangeStruct(long vaddr, long size) {
-    var range = VfioIommuSpaprRegisterMemory.allocate(arena);
-    VfioIommuSpaprRegisterMemory.vaddr(range, vaddr);
-    VfioIommuSpaprRegisterMemory.size(range, size);
+    var range = VfioIommuSpaprRegisterMemory.STRUCT.allocate(arena);
+    VfioIommuSpaprRegisterMemory.VADDR.set(range, vaddr);
+    VfioIommuSpaprRegisterMemory.SIZE.set(range, size);
     return range;
   }
 
   /** As {@code measured.md} writes it: the start follows a result of 0. */
   String create(int container, int shift, long size, int levels) {
-    var create = VfioIommuSpaprTceCreate.allocate(arena);
-    VfioIommuSpaprTceCreate.pageShift(create, shift);
-    VfioIommuSpaprTceCreate.windowSize(create, size);
-    VfioIommuSpaprTceCreate.levels(create, levels);
+    var create = VfioIommuSpaprTceCreate.STRUCT.allocate(arena);
+    VfioIommuSpaprTceCreate.PAGE_SHIFT.set(create, shift);
+    VfioIommuSpaprTceCreate.WINDOW_SIZE.set(create, size);
+    VfioIommuSpaprTceCreate.LEVELS.set(create, levels);
     int result = kernel.ioctl(container, VFIO_IOMMU_SPAPR_TCE_CREATE, create);
     return result == 0
-        ? "0 · start " + Long.toHexString(VfioIommuSpaprTceCreate.startAddr(create))
+        ? "0 · start " + Long.toHexString(VfioIommuSpaprTceCreate.START_ADDR.get(create))
         : answer(result);
   }
 
   String remove(int container, long address) {
-    var remove = VfioIommuSpaprTceRemove.allocate(arena);
-    VfioIommuSpaprTceRemove.startAddr(remove, address);
+    var remove = VfioIommuSpaprTceRemove.STRUCT.allocate(arena);
+    VfioIommuSpaprTceRemove.START_ADDR.set(remove, address);
     return answer(kernel.ioctl(container, VFIO_IOMMU_SPAPR_TCE_REMOVE, remove));
   }
 
   /** As {@code measured.md} writes it. */
   String spaprInfo(int container) {
-    var info = VfioIommuSpaprTceInfo.allocate(arena);
+    var info = VfioIommuSpaprTceInfo.STRUCT.allocate(arena);
     int result = kernel.ioctl(container, VFIO_IOMMU_SPAPR_TCE_GET_INFO, info);
     return result != 0
         ? answer(result)
         : "0 · flags "
-            + VfioIommuSpaprTceInfo.flags(info)
+            + VfioIommuSpaprTceInfo.FLAGS.get(info)
             + " win "
-            + Integer.toHexString(VfioIommuSpaprTceInfo.dma32WindowStart(info))
+            + Integer.toHexString(VfioIommuSpaprTceInfo.DMA32_WINDOW_START.get(info))
             + "+"
-            + Integer.toHexString(VfioIommuSpaprTceInfo.dma32WindowSize(info))
+            + Integer.toHexString(VfioIommuSpaprTceInfo.DMA32_WINDOW_SIZE.get(info))
             + " ddw pgsizes "
-            + Long.toHexString(VfioIommuSpaprTceInfo.pgsizes(info))
+            + Long.toHexString(VfioIommuSpaprTceInfo.PGSIZES.get(info))
             + " max_win "
-            + Integer.toUnsignedString(VfioIommuSpaprTceInfo.maxDynamicWindowsSupported(info))
+            + Integer.toUnsignedString(
+                VfioIommuSpaprTceInfo.MAX_DYNAMIC_WINDOWS_SUPPORTED.get(info))
             + " levels "
-            + VfioIommuSpaprTceInfo.levels(info);
+            + VfioIommuSpaprTceInfo.LEVELS.get(info);
   }
 
   /** {@code VmLck} in kB. */

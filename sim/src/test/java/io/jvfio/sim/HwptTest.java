@@ -140,10 +140,10 @@ class HwptTest {
       int bound = other.bind(other.node(0));
       assertThat(other.table(bound, other.ioas(), TRACK)).isEqualTo(Errno.EOPNOTSUPP.result());
     }
-    var info = IommuHwInfo.allocate(guest.guest.arena);
-    IommuHwInfo.devId(info, device);
+    var info = IommuHwInfo.STRUCT.allocate(guest.guest.arena);
+    IommuHwInfo.DEV_ID.set(info, device);
     assertThat(guest.ioctl(guest.iommufd, Iommufd.IOMMU_GET_HW_INFO, info)).isZero();
-    assertThat(IommuHwInfo.outCapabilities(info)).isEqualTo(1);
+    assertThat(IommuHwInfo.OUT_CAPABILITIES.get(info)).isEqualTo(1);
   }
 
   @Test

@@ -59,15 +59,15 @@ class IoasTest {
   void anArrayThatIsTooSmallStillTellsHowManyRangesThereAre() {
     int ioas = attached();
     var array = guest.guest.arena.allocate(32, 8);
-    var ranges = IommuIoasIovaRanges.allocate(guest.guest.arena);
-    IommuIoasIovaRanges.ioasId(ranges, ioas);
-    IommuIoasIovaRanges.numIovas(ranges, 1);
-    IommuIoasIovaRanges.allowedIovas(ranges, array.address());
+    var ranges = IommuIoasIovaRanges.STRUCT.allocate(guest.guest.arena);
+    IommuIoasIovaRanges.IOAS_ID.set(ranges, ioas);
+    IommuIoasIovaRanges.NUM_IOVAS.set(ranges, 1);
+    IommuIoasIovaRanges.ALLOWED_IOVAS.set(ranges, array.address());
 
     assertThat(guest.ioctl(guest.iommufd, Iommufd.IOMMU_IOAS_IOVA_RANGES, ranges))
         .isEqualTo(Errno.EMSGSIZE.result());
-    assertThat(IommuIoasIovaRanges.numIovas(ranges)).isEqualTo(2);
-    assertThat(IommuIoasIovaRanges.outIovaAlignment(ranges)).isEqualTo(PAGE);
+    assertThat(IommuIoasIovaRanges.NUM_IOVAS.get(ranges)).isEqualTo(2);
+    assertThat(IommuIoasIovaRanges.OUT_IOVA_ALIGNMENT.get(ranges)).isEqualTo(PAGE);
     assertThat(array.get(Layouts.U64, 8)).isEqualTo(0xfedf_ffffL);
     assertThat(array.get(Layouts.U64, 16)).isZero();
   }
@@ -90,10 +90,10 @@ class IoasTest {
     var array = guest.guest.arena.allocate(16, 8);
     array.set(Layouts.U64, 0, 0x10_0000L);
     array.set(Layouts.U64, 8, 0x10_1fffL);
-    var allow = IommuIoasAllowIovas.allocate(guest.guest.arena);
-    IommuIoasAllowIovas.ioasId(allow, ioas);
-    IommuIoasAllowIovas.numIovas(allow, 1);
-    IommuIoasAllowIovas.allowedIovas(allow, array.address());
+    var allow = IommuIoasAllowIovas.STRUCT.allocate(guest.guest.arena);
+    IommuIoasAllowIovas.IOAS_ID.set(allow, ioas);
+    IommuIoasAllowIovas.NUM_IOVAS.set(allow, 1);
+    IommuIoasAllowIovas.ALLOWED_IOVAS.set(allow, array.address());
     assertThat(guest.ioctl(guest.iommufd, Iommufd.IOMMU_IOAS_ALLOW_IOVAS, allow)).isZero();
 
     long memory = guest.guest.memory(MIB);
@@ -112,10 +112,10 @@ class IoasTest {
     int ioas = guest.ioas();
     var array = guest.guest.arena.allocate(16, 8);
     array.set(Layouts.U64, 8, -1L);
-    var allow = IommuIoasAllowIovas.allocate(guest.guest.arena);
-    IommuIoasAllowIovas.ioasId(allow, ioas);
-    IommuIoasAllowIovas.numIovas(allow, 1);
-    IommuIoasAllowIovas.allowedIovas(allow, array.address());
+    var allow = IommuIoasAllowIovas.STRUCT.allocate(guest.guest.arena);
+    IommuIoasAllowIovas.IOAS_ID.set(allow, ioas);
+    IommuIoasAllowIovas.NUM_IOVAS.set(allow, 1);
+    IommuIoasAllowIovas.ALLOWED_IOVAS.set(allow, array.address());
     assertThat(guest.ioctl(guest.iommufd, Iommufd.IOMMU_IOAS_ALLOW_IOVAS, allow)).isZero();
 
     int node = guest.node(0);
@@ -123,7 +123,7 @@ class IoasTest {
     assertThat(guest.attach(node, ioas)).isEqualTo(Errno.EADDRINUSE.result());
     int other = guest.ioas();
     assertThat(guest.attach(node, other)).isPositive();
-    IommuIoasAllowIovas.ioasId(allow, other);
+    IommuIoasAllowIovas.IOAS_ID.set(allow, other);
     assertThat(guest.ioctl(guest.iommufd, Iommufd.IOMMU_IOAS_ALLOW_IOVAS, allow))
         .isEqualTo(Errno.EADDRINUSE.result());
   }

@@ -62,10 +62,10 @@ class IommufdContainerTest {
   void infoHasRangesAndNoMigration() {
     device(V2);
     var info = guest.arena.allocate(256, 8);
-    VfioIommuType1Info.argsz(info, 256);
+    VfioIommuType1Info.ARGSZ.set(info, 256);
     assertThat(iommufd.ioctl(file, Vfio.VFIO_IOMMU_GET_INFO, info)).isZero();
-    assertThat(VfioIommuType1Info.iovaPgsizes(info)).isEqualTo(0x4020_1000L);
-    int first = VfioIommuType1Info.capOffset(info);
+    assertThat(VfioIommuType1Info.IOVA_PGSIZES.get(info)).isEqualTo(0x4020_1000L);
+    int first = VfioIommuType1Info.CAP_OFFSET.get(info);
     assertThat(info.get(ValueLayout.JAVA_SHORT, first))
         .isEqualTo((short) Vfio.VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL);
     assertThat(info.get(ValueLayout.JAVA_INT, first + 8)).isEqualTo(-1);
@@ -73,7 +73,7 @@ class IommufdContainerTest {
     assertThat(info.get(ValueLayout.JAVA_SHORT, second))
         .isEqualTo((short) Vfio.VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
     assertThat(info.get(ValueLayout.JAVA_INT, second + 4)).isZero();
-    assertThat(VfioIommuType1Info.argsz(info)).isEqualTo(second + 16 + 2 * 16);
+    assertThat(VfioIommuType1Info.ARGSZ.get(info)).isEqualTo(second + 16 + 2 * 16);
   }
 
   @Test

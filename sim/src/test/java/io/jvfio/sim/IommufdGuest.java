@@ -63,35 +63,35 @@ final class IommufdGuest implements AutoCloseable {
   }
 
   int bind(int node, int file) {
-    var bind = VfioDeviceBindIommufd.allocate(guest.arena);
-    VfioDeviceBindIommufd.iommufd(bind, file);
+    var bind = VfioDeviceBindIommufd.STRUCT.allocate(guest.arena);
+    VfioDeviceBindIommufd.IOMMUFD.set(bind, file);
     int result = ioctl(node, Vfio.VFIO_DEVICE_BIND_IOMMUFD, bind);
-    return result < 0 ? result : VfioDeviceBindIommufd.outDevid(bind);
+    return result < 0 ? result : VfioDeviceBindIommufd.OUT_DEVID.get(bind);
   }
 
   /** The number of the page table. */
   int attach(int node, int object) {
-    var attach = VfioDeviceAttachIommufdPt.allocate(guest.arena);
-    VfioDeviceAttachIommufdPt.ptId(attach, object);
+    var attach = VfioDeviceAttachIommufdPt.STRUCT.allocate(guest.arena);
+    VfioDeviceAttachIommufdPt.PT_ID.set(attach, object);
     int result = ioctl(node, Vfio.VFIO_DEVICE_ATTACH_IOMMUFD_PT, attach);
-    return result < 0 ? result : VfioDeviceAttachIommufdPt.ptId(attach);
+    return result < 0 ? result : VfioDeviceAttachIommufdPt.PT_ID.get(attach);
   }
 
   String detach(int node) {
-    var detach = VfioDeviceDetachIommufdPt.allocate(guest.arena);
+    var detach = VfioDeviceDetachIommufdPt.STRUCT.allocate(guest.arena);
     return Guest.answer(ioctl(node, Vfio.VFIO_DEVICE_DETACH_IOMMUFD_PT, detach));
   }
 
   String destroy(int object) {
-    var destroy = IommuDestroy.allocate(guest.arena);
-    IommuDestroy.id(destroy, object);
+    var destroy = IommuDestroy.STRUCT.allocate(guest.arena);
+    IommuDestroy.ID.set(destroy, object);
     return Guest.answer(ioctl(iommufd, Iommufd.IOMMU_DESTROY, destroy));
   }
 
   int ioas() {
-    var alloc = IommuIoasAlloc.allocate(guest.arena);
+    var alloc = IommuIoasAlloc.STRUCT.allocate(guest.arena);
     int result = ioctl(iommufd, Iommufd.IOMMU_IOAS_ALLOC, alloc);
-    return result < 0 ? result : IommuIoasAlloc.outIoasId(alloc);
+    return result < 0 ? result : IommuIoasAlloc.OUT_IOAS_ID.get(alloc);
   }
 
   String map(int ioas, long iova, long address, long length) {
@@ -100,95 +100,95 @@ final class IommufdGuest implements AutoCloseable {
 
   /** The address it was mapped at, or a negated errno. */
   long map(int ioas, int flags, long iova, long address, long length) {
-    var map = IommuIoasMap.allocate(guest.arena);
-    IommuIoasMap.flags(map, flags);
-    IommuIoasMap.ioasId(map, ioas);
-    IommuIoasMap.iova(map, iova);
-    IommuIoasMap.userVa(map, address);
-    IommuIoasMap.length(map, length);
+    var map = IommuIoasMap.STRUCT.allocate(guest.arena);
+    IommuIoasMap.FLAGS.set(map, flags);
+    IommuIoasMap.IOAS_ID.set(map, ioas);
+    IommuIoasMap.IOVA.set(map, iova);
+    IommuIoasMap.USER_VA.set(map, address);
+    IommuIoasMap.LENGTH.set(map, length);
     int result = ioctl(iommufd, Iommufd.IOMMU_IOAS_MAP, map);
-    return result < 0 ? result : IommuIoasMap.iova(map);
+    return result < 0 ? result : IommuIoasMap.IOVA.get(map);
   }
 
   String copy(int target, long to, int source, long from, long length, int flags) {
-    var copy = IommuIoasCopy.allocate(guest.arena);
-    IommuIoasCopy.flags(copy, flags);
-    IommuIoasCopy.dstIoasId(copy, target);
-    IommuIoasCopy.dstIova(copy, to);
-    IommuIoasCopy.srcIoasId(copy, source);
-    IommuIoasCopy.srcIova(copy, from);
-    IommuIoasCopy.length(copy, length);
+    var copy = IommuIoasCopy.STRUCT.allocate(guest.arena);
+    IommuIoasCopy.FLAGS.set(copy, flags);
+    IommuIoasCopy.DST_IOAS_ID.set(copy, target);
+    IommuIoasCopy.DST_IOVA.set(copy, to);
+    IommuIoasCopy.SRC_IOAS_ID.set(copy, source);
+    IommuIoasCopy.SRC_IOVA.set(copy, from);
+    IommuIoasCopy.LENGTH.set(copy, length);
     return Guest.answer(ioctl(iommufd, Iommufd.IOMMU_IOAS_COPY, copy));
   }
 
   /** How many bytes were unmapped, in hexadecimal, or the name of an error. */
   String unmap(int ioas, long iova, long length) {
-    var unmap = IommuIoasUnmap.allocate(guest.arena);
-    IommuIoasUnmap.ioasId(unmap, ioas);
-    IommuIoasUnmap.iova(unmap, iova);
-    IommuIoasUnmap.length(unmap, length);
+    var unmap = IommuIoasUnmap.STRUCT.allocate(guest.arena);
+    IommuIoasUnmap.IOAS_ID.set(unmap, ioas);
+    IommuIoasUnmap.IOVA.set(unmap, iova);
+    IommuIoasUnmap.LENGTH.set(unmap, length);
     int result = ioctl(iommufd, Iommufd.IOMMU_IOAS_UNMAP, unmap);
-    return result < 0 ? Guest.answer(result) : Long.toHexString(IommuIoasUnmap.length(unmap));
+    return result < 0 ? Guest.answer(result) : Long.toHexString(IommuIoasUnmap.LENGTH.get(unmap));
   }
 
   /** The ranges, each as {@code start-last} in hexadecimal, and the alignment. */
   List<String> ranges(int ioas) {
-    var ranges = IommuIoasIovaRanges.allocate(guest.arena);
-    var array = guest.arena.allocate(IommuIovaRange.LAYOUT, 8);
-    IommuIoasIovaRanges.ioasId(ranges, ioas);
-    IommuIoasIovaRanges.numIovas(ranges, 8);
-    IommuIoasIovaRanges.allowedIovas(ranges, array.address());
+    var ranges = IommuIoasIovaRanges.STRUCT.allocate(guest.arena);
+    var array = guest.arena.allocate(IommuIovaRange.STRUCT.layout(), 8);
+    IommuIoasIovaRanges.IOAS_ID.set(ranges, ioas);
+    IommuIoasIovaRanges.NUM_IOVAS.set(ranges, 8);
+    IommuIoasIovaRanges.ALLOWED_IOVAS.set(ranges, array.address());
     int result = ioctl(iommufd, Iommufd.IOMMU_IOAS_IOVA_RANGES, ranges);
     var text = new ArrayList<String>();
     text.add(Guest.answer(result));
-    for (int i = 0; i < IommuIoasIovaRanges.numIovas(ranges); i++) {
-      var range = array.asSlice(i * IommuIovaRange.SIZE);
+    for (int i = 0; i < IommuIoasIovaRanges.NUM_IOVAS.get(ranges); i++) {
+      var range = array.asSlice(i * IommuIovaRange.BYTES);
       text.add(
-          Long.toHexString(IommuIovaRange.start(range))
+          Long.toHexString(IommuIovaRange.START.get(range))
               + "-"
-              + Long.toHexString(IommuIovaRange.last(range)));
+              + Long.toHexString(IommuIovaRange.LAST.get(range)));
     }
-    text.add("aligned to " + IommuIoasIovaRanges.outIovaAlignment(ranges));
+    text.add("aligned to " + IommuIoasIovaRanges.OUT_IOVA_ALIGNMENT.get(ranges));
     return text;
   }
 
   String option(int option, int operation, int object, long number) {
-    var struct = IommuOption.allocate(guest.arena);
-    IommuOption.optionId(struct, option);
-    IommuOption.op(struct, (short) operation);
-    IommuOption.objectId(struct, object);
-    IommuOption.val64(struct, number);
+    var struct = IommuOption.STRUCT.allocate(guest.arena);
+    IommuOption.OPTION_ID.set(struct, option);
+    IommuOption.OP.set(struct, (short) operation);
+    IommuOption.OBJECT_ID.set(struct, object);
+    IommuOption.VAL64.set(struct, number);
     int result = ioctl(iommufd, Iommufd.IOMMU_OPTION, struct);
     return result == 0 && operation == Iommufd.IOMMU_OPTION_OP_GET
-        ? "is " + IommuOption.val64(struct)
+        ? "is " + IommuOption.VAL64.get(struct)
         : Guest.answer(result);
   }
 
   int table(int device, int object, int flags) {
-    var alloc = IommuHwptAlloc.allocate(guest.arena);
-    IommuHwptAlloc.flags(alloc, flags);
-    IommuHwptAlloc.devId(alloc, device);
-    IommuHwptAlloc.ptId(alloc, object);
+    var alloc = IommuHwptAlloc.STRUCT.allocate(guest.arena);
+    IommuHwptAlloc.FLAGS.set(alloc, flags);
+    IommuHwptAlloc.DEV_ID.set(alloc, device);
+    IommuHwptAlloc.PT_ID.set(alloc, object);
     int result = ioctl(iommufd, Iommufd.IOMMU_HWPT_ALLOC, alloc);
-    return result < 0 ? result : IommuHwptAlloc.outHwptId(alloc);
+    return result < 0 ? result : IommuHwptAlloc.OUT_HWPT_ID.get(alloc);
   }
 
   String track(int table, boolean on) {
-    var track = IommuHwptSetDirtyTracking.allocate(guest.arena);
-    IommuHwptSetDirtyTracking.hwptId(track, table);
-    IommuHwptSetDirtyTracking.flags(track, on ? Iommufd.IOMMU_HWPT_DIRTY_TRACKING_ENABLE : 0);
+    var track = IommuHwptSetDirtyTracking.STRUCT.allocate(guest.arena);
+    IommuHwptSetDirtyTracking.HWPT_ID.set(track, table);
+    IommuHwptSetDirtyTracking.FLAGS.set(track, on ? Iommufd.IOMMU_HWPT_DIRTY_TRACKING_ENABLE : 0);
     return Guest.answer(ioctl(iommufd, Iommufd.IOMMU_HWPT_SET_DIRTY_TRACKING, track));
   }
 
   String dirty(
       int table, long iova, long length, long pageSize, @Nullable MemorySegment bitmap, int flags) {
-    var get = IommuHwptGetDirtyBitmap.allocate(guest.arena);
-    IommuHwptGetDirtyBitmap.hwptId(get, table);
-    IommuHwptGetDirtyBitmap.flags(get, flags);
-    IommuHwptGetDirtyBitmap.iova(get, iova);
-    IommuHwptGetDirtyBitmap.length(get, length);
-    IommuHwptGetDirtyBitmap.pageSize(get, pageSize);
-    IommuHwptGetDirtyBitmap.data(get, bitmap == null ? 8 : bitmap.address());
+    var get = IommuHwptGetDirtyBitmap.STRUCT.allocate(guest.arena);
+    IommuHwptGetDirtyBitmap.HWPT_ID.set(get, table);
+    IommuHwptGetDirtyBitmap.FLAGS.set(get, flags);
+    IommuHwptGetDirtyBitmap.IOVA.set(get, iova);
+    IommuHwptGetDirtyBitmap.LENGTH.set(get, length);
+    IommuHwptGetDirtyBitmap.PAGE_SIZE.set(get, pageSize);
+    IommuHwptGetDirtyBitmap.DATA.set(get, bitmap == null ? 8 : bitmap.address());
     return Guest.answer(ioctl(iommufd, Iommufd.IOMMU_HWPT_GET_DIRTY_BITMAP, get));
   }
 

@@ -20,10 +20,10 @@ class IommufdTest {
   }
 
   private String allocate(int size, int tail, int flags) {
-    var struct = guest.guest.arena.allocate(IommuIoasAlloc.SIZE + 4, 8);
-    IommuIoasAlloc.size(struct, size);
-    IommuIoasAlloc.flags(struct, flags);
-    struct.set(Layouts.U32, IommuIoasAlloc.SIZE, tail);
+    var struct = guest.guest.arena.allocate(IommuIoasAlloc.BYTES + 4, 8);
+    IommuIoasAlloc.SIZE.set(struct, size);
+    IommuIoasAlloc.FLAGS.set(struct, flags);
+    struct.set(Layouts.U32, IommuIoasAlloc.BYTES, tail);
     return Guest.answer(guest.ioctl(guest.iommufd, Iommufd.IOMMU_IOAS_ALLOC, struct));
   }
 
@@ -102,11 +102,11 @@ class IommufdTest {
 
   @Test
   void theAddressSpaceOfContainerCommandsGoesWithItsObject() {
-    var struct = IommuVfioIoas.allocate(guest.guest.arena);
-    IommuVfioIoas.ioasId(struct, guest.ioas());
-    IommuVfioIoas.op(struct, (short) Iommufd.IOMMU_VFIO_IOAS_SET);
+    var struct = IommuVfioIoas.STRUCT.allocate(guest.guest.arena);
+    IommuVfioIoas.IOAS_ID.set(struct, guest.ioas());
+    IommuVfioIoas.OP.set(struct, (short) Iommufd.IOMMU_VFIO_IOAS_SET);
     assertThat(guest.ioctl(guest.iommufd, Iommufd.IOMMU_VFIO_IOAS, struct)).isZero();
-    IommuVfioIoas.op(struct, (short) Iommufd.IOMMU_VFIO_IOAS_GET);
+    IommuVfioIoas.OP.set(struct, (short) Iommufd.IOMMU_VFIO_IOAS_GET);
     assertThat(guest.ioctl(guest.iommufd, Iommufd.IOMMU_VFIO_IOAS, struct)).isZero();
     assertThat(guest.destroy(1)).isEqualTo("0");
     assertThat(guest.ioctl(guest.iommufd, Iommufd.IOMMU_VFIO_IOAS, struct))
@@ -117,15 +117,15 @@ class IommufdTest {
   void hardwareInfoFillsWhatRoomThereIsAndClearsTheRest() {
     int device = guest.bind(guest.node(0));
     var data = guest.guest.arena.allocate(32, 8).fill((byte) 0xff);
-    var info = IommuHwInfo.allocate(guest.guest.arena);
-    IommuHwInfo.devId(info, device);
-    IommuHwInfo.dataLen(info, 28);
-    IommuHwInfo.dataUptr(info, data.address());
+    var info = IommuHwInfo.STRUCT.allocate(guest.guest.arena);
+    IommuHwInfo.DEV_ID.set(info, device);
+    IommuHwInfo.DATA_LEN.set(info, 28);
+    IommuHwInfo.DATA_UPTR.set(info, data.address());
 
     assertThat(guest.ioctl(guest.iommufd, Iommufd.IOMMU_GET_HW_INFO, info)).isZero();
-    assertThat(IommuHwInfo.dataLen(info)).isEqualTo(24);
-    assertThat(IommuHwInfo.outDataType(info)).isEqualTo(Iommufd.IOMMU_HW_INFO_TYPE_INTEL_VTD);
-    assertThat(IommuHwInfo.outCapabilities(info)).isZero();
+    assertThat(IommuHwInfo.DATA_LEN.get(info)).isEqualTo(24);
+    assertThat(IommuHwInfo.OUT_DATA_TYPE.get(info)).isEqualTo(Iommufd.IOMMU_HW_INFO_TYPE_INTEL_VTD);
+    assertThat(IommuHwInfo.OUT_CAPABILITIES.get(info)).isZero();
     assertThat(data.get(Layouts.U64, 8)).isEqualTo(0x80d2_008c_222f_0686L);
     assertThat(data.get(Layouts.U64, 16)).isEqualTo(0xf0_0f4aL);
     assertThat(data.get(Layouts.U64, 24)).isEqualTo(0xffff_ffff_0000_0000L);

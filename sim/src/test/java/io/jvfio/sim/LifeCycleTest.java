@@ -37,9 +37,9 @@ class LifeCycleTest {
   }
 
   private String status(int group) {
-    var status = VfioGroupStatus.allocate(guest.arena);
+    var status = VfioGroupStatus.STRUCT.allocate(guest.arena);
     int result = guest.kernel.ioctl(group, VFIO_GROUP_GET_STATUS, status);
-    return result == 0 ? "flags " + VfioGroupStatus.flags(status) : answer(result);
+    return result == 0 ? "flags " + VfioGroupStatus.FLAGS.get(status) : answer(result);
   }
 
   private String unset(int group) {
@@ -94,7 +94,7 @@ class LifeCycleTest {
     guest.setContainer(group, guest.container());
     assertThat(status(group)).isEqualTo("flags 3");
     var tooShort = guest.arena.allocate(8, 4);
-    VfioGroupStatus.argsz(tooShort, 7);
+    VfioGroupStatus.ARGSZ.set(tooShort, 7);
     assertThat(answer(guest.kernel.ioctl(group, VFIO_GROUP_GET_STATUS, tooShort)))
         .isEqualTo("EINVAL");
     assertThat(answer(guest.kernel.ioctl(group, VFIO_GROUP_GET_STATUS, MemorySegment.NULL)))

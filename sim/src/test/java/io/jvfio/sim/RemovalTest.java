@@ -193,7 +193,7 @@ class RemovalTest {
     unmapAndClose();
     await(unbound);
     assertThat(guest.host.resources().attachedGroups()).isZero();
-    var status = VfioGroupStatus.allocate(guest.arena);
+    var status = VfioGroupStatus.STRUCT.allocate(guest.arena);
     assertThat(answer(guest.kernel.ioctl(group, VFIO_GROUP_GET_STATUS, status)))
         .isEqualTo("ENODEV");
     assertThat(guest.setContainer(group, guest.container())).isEqualTo("ENODEV");

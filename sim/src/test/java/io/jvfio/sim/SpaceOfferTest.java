@@ -154,12 +154,12 @@ class SpaceOfferTest {
                   return null;
                 }
                 if (command.equals(Iommufd.IOMMU_IOAS_MAP_FILE)) {
-                  files.add(IommuIoasMapFile.iova(struct));
+                  files.add(IommuIoasMapFile.IOVA.get(struct));
                   return 0;
                 }
                 boolean ours =
                     command.equals(Iommufd.IOMMU_IOAS_UNMAP)
-                        && files.remove(IommuIoasUnmap.iova(struct));
+                        && files.remove(IommuIoasUnmap.IOVA.get(struct));
                 return ours ? 0 : null;
               });
       try (var device = VfioHost.of("x", kernel).open(PciAddress.parse("0000:00:01.0"))) {

@@ -47,14 +47,14 @@ class SpaprTest {
   @Test
   void infoKeepsToItsFirstPartWhenThereIsNoRoomForTheRest() {
     int container = v2();
-    var info = VfioIommuSpaprTceInfo.allocate(guest.arena);
-    VfioIommuSpaprTceInfo.argsz(info, 31);
-    VfioIommuSpaprTceInfo.levels(info, 99);
+    var info = VfioIommuSpaprTceInfo.STRUCT.allocate(guest.arena);
+    VfioIommuSpaprTceInfo.ARGSZ.set(info, 31);
+    VfioIommuSpaprTceInfo.LEVELS.set(info, 99);
     assertThat(guest.kernel.ioctl(container, Vfio.VFIO_IOMMU_SPAPR_TCE_GET_INFO, info)).isZero();
-    assertThat(VfioIommuSpaprTceInfo.flags(info)).isEqualTo(1);
-    assertThat(VfioIommuSpaprTceInfo.levels(info)).isEqualTo(99);
-    assertThat(VfioIommuSpaprTceInfo.argsz(info)).isEqualTo(31);
-    VfioIommuSpaprTceInfo.argsz(info, 15);
+    assertThat(VfioIommuSpaprTceInfo.FLAGS.get(info)).isEqualTo(1);
+    assertThat(VfioIommuSpaprTceInfo.LEVELS.get(info)).isEqualTo(99);
+    assertThat(VfioIommuSpaprTceInfo.ARGSZ.get(info)).isEqualTo(31);
+    VfioIommuSpaprTceInfo.ARGSZ.set(info, 15);
     assertThat(
             Guest.answer(guest.kernel.ioctl(container, Vfio.VFIO_IOMMU_SPAPR_TCE_GET_INFO, info)))
         .isEqualTo("EINVAL");
@@ -75,20 +75,20 @@ class SpaprTest {
   @Test
   void structsOfWindowsAreChecked() {
     int container = v2();
-    var create = VfioIommuSpaprTceCreate.allocate(guest.arena);
-    VfioIommuSpaprTceCreate.argsz(create, 39);
+    var create = VfioIommuSpaprTceCreate.STRUCT.allocate(guest.arena);
+    VfioIommuSpaprTceCreate.ARGSZ.set(create, 39);
     assertThat(answer(guest.kernel.ioctl(container, Vfio.VFIO_IOMMU_SPAPR_TCE_CREATE, create)))
         .isEqualTo("EINVAL");
-    VfioIommuSpaprTceCreate.argsz(create, 40);
-    VfioIommuSpaprTceCreate.flags(create, 1);
+    VfioIommuSpaprTceCreate.ARGSZ.set(create, 40);
+    VfioIommuSpaprTceCreate.FLAGS.set(create, 1);
     assertThat(answer(guest.kernel.ioctl(container, Vfio.VFIO_IOMMU_SPAPR_TCE_CREATE, create)))
         .isEqualTo("EINVAL");
-    var remove = VfioIommuSpaprTceRemove.allocate(guest.arena);
-    VfioIommuSpaprTceRemove.argsz(remove, 15);
+    var remove = VfioIommuSpaprTceRemove.STRUCT.allocate(guest.arena);
+    VfioIommuSpaprTceRemove.ARGSZ.set(remove, 15);
     assertThat(answer(guest.kernel.ioctl(container, Vfio.VFIO_IOMMU_SPAPR_TCE_REMOVE, remove)))
         .isEqualTo("EINVAL");
-    VfioIommuSpaprTceRemove.argsz(remove, 16);
-    VfioIommuSpaprTceRemove.flags(remove, 1);
+    VfioIommuSpaprTceRemove.ARGSZ.set(remove, 16);
+    VfioIommuSpaprTceRemove.FLAGS.set(remove, 1);
     assertThat(answer(guest.kernel.ioctl(container, Vfio.VFIO_IOMMU_SPAPR_TCE_REMOVE, remove)))
         .isEqualTo("EINVAL");
     assertThat(guest.lockedKilobytes()).isZero();

@@ -42,12 +42,12 @@ class Type1Test {
   void infoHasItsCapabilitiesInTheKernelsOrder() {
     int container = container(3);
     var info = guest.arena.allocate(256, 8);
-    VfioIommuType1Info.argsz(info, 256);
+    VfioIommuType1Info.ARGSZ.set(info, 256);
     assertThat(guest.kernel.ioctl(container, VFIO_IOMMU_GET_INFO, info)).isZero();
-    assertThat(VfioIommuType1Info.argsz(info)).isEqualTo(256);
-    assertThat(VfioIommuType1Info.flags(info)).isEqualTo(3);
-    assertThat(VfioIommuType1Info.iovaPgsizes(info)).isEqualTo(0x4020_1000L);
-    assertThat(VfioIommuType1Info.capOffset(info)).isEqualTo(24);
+    assertThat(VfioIommuType1Info.ARGSZ.get(info)).isEqualTo(256);
+    assertThat(VfioIommuType1Info.FLAGS.get(info)).isEqualTo(3);
+    assertThat(VfioIommuType1Info.IOVA_PGSIZES.get(info)).isEqualTo(0x4020_1000L);
+    assertThat(VfioIommuType1Info.CAP_OFFSET.get(info)).isEqualTo(24);
     assertThat(header(info, 24)).isEqualTo("id 2 version 1 next 56");
     assertThat(info.get(ValueLayout.JAVA_LONG, 40)).isEqualTo(0x1000);
     assertThat(info.get(ValueLayout.JAVA_LONG, 48)).isEqualTo(256 * MIB);
@@ -73,15 +73,15 @@ class Type1Test {
   void infoThatIsTooShortForTheChainSaysHowLongItMustBe() {
     int container = container(3);
     var info = guest.arena.allocate(24, 8);
-    VfioIommuType1Info.argsz(info, 24);
+    VfioIommuType1Info.ARGSZ.set(info, 24);
     assertThat(guest.kernel.ioctl(container, VFIO_IOMMU_GET_INFO, info)).isZero();
-    assertThat(VfioIommuType1Info.argsz(info)).isEqualTo(120);
-    assertThat(VfioIommuType1Info.capOffset(info)).isZero();
-    assertThat(VfioIommuType1Info.flags(info)).isEqualTo(3);
-    VfioIommuType1Info.argsz(info, 15);
+    assertThat(VfioIommuType1Info.ARGSZ.get(info)).isEqualTo(120);
+    assertThat(VfioIommuType1Info.CAP_OFFSET.get(info)).isZero();
+    assertThat(VfioIommuType1Info.FLAGS.get(info)).isEqualTo(3);
+    VfioIommuType1Info.ARGSZ.set(info, 15);
     assertThat(answer(guest.kernel.ioctl(container, VFIO_IOMMU_GET_INFO, info)))
         .isEqualTo("EINVAL");
-    VfioIommuType1Info.argsz(info, 120);
+    VfioIommuType1Info.ARGSZ.set(info, 120);
     assertThat(answer(guest.kernel.ioctl(container, VFIO_IOMMU_GET_INFO, info)))
         .isEqualTo("EFAULT");
   }
@@ -104,8 +104,8 @@ class Type1Test {
     assertThat(guest.map(container, (1L << 48) - 0x1000, memory, 0x1000)).isEqualTo("0");
     assertThat(guest.map(container, 0, 0x1000, 0x1000)).isEqualTo("EFAULT");
     assertThat(guest.map(container, 0, memory, 2 * MIB)).isEqualTo("EFAULT");
-    var shortStruct = VfioIommuType1DmaMap.allocate(guest.arena);
-    VfioIommuType1DmaMap.argsz(shortStruct, 31);
+    var shortStruct = VfioIommuType1DmaMap.STRUCT.allocate(guest.arena);
+    VfioIommuType1DmaMap.ARGSZ.set(shortStruct, 31);
     assertThat(answer(guest.kernel.ioctl(container, VFIO_IOMMU_MAP_DMA, shortStruct)))
         .isEqualTo("EINVAL");
     assertThat(guest.host.resources().dmaMappedBytes()).isEqualTo(0x1000);
@@ -287,7 +287,7 @@ class Type1Test {
 
   private int entriesLeft(int container) {
     var info = guest.arena.allocate(256, 8);
-    VfioIommuType1Info.argsz(info, 256);
+    VfioIommuType1Info.ARGSZ.set(info, 256);
     assertThat(guest.kernel.ioctl(container, VFIO_IOMMU_GET_INFO, info)).isZero();
     return info.get(ValueLayout.JAVA_INT, 64);
   }

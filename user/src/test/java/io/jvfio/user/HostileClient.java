@@ -359,9 +359,9 @@ final class HostileClient implements AutoCloseable {
       action = 32;
       index = random.nextInt(3);
     }
-    int head = Header.SIZE + (int) VfioIrqSet.SIZE;
+    int head = Header.SIZE + (int) VfioIrqSet.BYTES;
     int data = kind == 2 ? count : 0;
-    int at = int32(int32(Header.SIZE, (int) VfioIrqSet.SIZE + data), kind | action);
+    int at = int32(int32(Header.SIZE, (int) VfioIrqSet.BYTES + data), kind | action);
     int32(int32(int32(at, index), start), count);
     for (int i = 0; i < data; i++) {
       out.set(ValueLayout.JAVA_BYTE, head + i, (byte) random.nextInt(2));

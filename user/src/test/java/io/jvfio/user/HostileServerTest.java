@@ -92,14 +92,14 @@ class HostileServerTest extends ScriptedServerTest {
   private static Script region(int index, Consumer<MemorySegment> change) {
     return exchange -> {
       if (!exchange.is(Command.DEVICE_GET_REGION_INFO)
-          || VfioRegionInfo.index(exchange.message.asSlice(Header.SIZE)) != index) {
+          || VfioRegionInfo.INDEX.get(exchange.message.asSlice(Header.SIZE)) != index) {
         return false;
       }
-      var reply = exchange.reply(Header.SIZE + VfioRegionInfo.SIZE);
+      var reply = exchange.reply(Header.SIZE + VfioRegionInfo.BYTES);
       var info = reply.asSlice(Header.SIZE);
-      VfioRegionInfo.argsz(info, (int) VfioRegionInfo.SIZE);
-      VfioRegionInfo.flags(info, 3);
-      VfioRegionInfo.size(info, 256);
+      VfioRegionInfo.ARGSZ.set(info, (int) VfioRegionInfo.BYTES);
+      VfioRegionInfo.FLAGS.set(info, 3);
+      VfioRegionInfo.SIZE.set(info, 256);
       change.accept(info);
       return exchange.send(reply);
     };
@@ -174,30 +174,33 @@ class HostileServerTest extends ScriptedServerTest {
             "at least 8 regions"),
         new Misdeed(
             "no configuration space",
-            region(7, info -> VfioRegionInfo.size(info, 0)),
+            region(7, info -> VfioRegionInfo.SIZE.set(info, 0)),
             "0 bytes of configuration space"),
         new Misdeed(
             "more configuration space than there is",
-            region(7, info -> VfioRegionInfo.size(info, 1L << 32)),
+            region(7, info -> VfioRegionInfo.SIZE.set(info, 1L << 32)),
             "4,294,967,296 bytes of configuration space"),
-        new Misdeed("another region", region(3, info -> VfioRegionInfo.index(info, 4)), "index 4"),
         new Misdeed(
-            "a region of a negative size", region(0, info -> VfioRegionInfo.size(info, -5)), "-"),
+            "another region", region(3, info -> VfioRegionInfo.INDEX.set(info, 4)), "index 4"),
+        new Misdeed(
+            "a region of a negative size",
+            region(0, info -> VfioRegionInfo.SIZE.set(info, -5)),
+            "-"),
         new Misdeed(
             "a region larger than any",
-            region(0, info -> VfioRegionInfo.size(info, 1L << 45)),
+            region(0, info -> VfioRegionInfo.SIZE.set(info, 1L << 45)),
             "35184372088832"),
         new Misdeed(
             "a description longer than its reply",
-            region(0, info -> VfioRegionInfo.argsz(info, 1 << 30)),
+            region(0, info -> VfioRegionInfo.ARGSZ.set(info, 1 << 30)),
             "argsz 1073741824"),
         new Misdeed(
             "capabilities outside of the reply",
             region(
                 0,
                 info -> {
-                  VfioRegionInfo.flags(info, 11);
-                  VfioRegionInfo.capOffset(info, 1000);
+                  VfioRegionInfo.FLAGS.set(info, 11);
+                  VfioRegionInfo.CAP_OFFSET.set(info, 1000);
                 }),
             "The server describes it with"),
         new Misdeed(
@@ -205,10 +208,10 @@ class HostileServerTest extends ScriptedServerTest {
             withFds(
                 Command.DEVICE_GET_REGION_INFO,
                 2,
-                Header.SIZE + VfioRegionInfo.SIZE,
+                Header.SIZE + VfioRegionInfo.BYTES,
                 reply -> {
-                  VfioRegionInfo.argsz(reply.asSlice(16), 32);
-                  VfioRegionInfo.flags(reply.asSlice(16), 7);
+                  VfioRegionInfo.ARGSZ.set(reply.asSlice(16), 32);
+                  VfioRegionInfo.FLAGS.set(reply.asSlice(16), 7);
                 }),
             "2 descriptors"),
         new Misdeed(
@@ -218,12 +221,16 @@ class HostileServerTest extends ScriptedServerTest {
         new Misdeed(
             "other interrupts than were asked for",
             changed(
-                Command.DEVICE_GET_IRQ_INFO, 32, reply -> VfioIrqInfo.index(reply.asSlice(16), 4)),
+                Command.DEVICE_GET_IRQ_INFO,
+                32,
+                reply -> VfioIrqInfo.INDEX.set(reply.asSlice(16), 4)),
             "index 4"),
         new Misdeed(
             "interrupts without number",
             changed(
-                Command.DEVICE_GET_IRQ_INFO, 32, reply -> VfioIrqInfo.count(reply.asSlice(16), -1)),
+                Command.DEVICE_GET_IRQ_INFO,
+                32,
+                reply -> VfioIrqInfo.COUNT.set(reply.asSlice(16), -1)),
             "4294967295 interrupts"),
         new Misdeed(
             "a reset with something to say",
@@ -417,14 +424,14 @@ class HostileServerTest extends ScriptedServerTest {
     server.script =
         exchange -> {
           if (!exchange.is(Command.DEVICE_GET_REGION_INFO)
-              || VfioRegionInfo.index(exchange.message.asSlice(Header.SIZE)) != 0) {
+              || VfioRegionInfo.INDEX.get(exchange.message.asSlice(Header.SIZE)) != 0) {
             return false;
           }
-          var reply = exchange.reply(Header.SIZE + VfioRegionInfo.SIZE);
+          var reply = exchange.reply(Header.SIZE + VfioRegionInfo.BYTES);
           var info = reply.asSlice(Header.SIZE);
-          VfioRegionInfo.argsz(info, (int) VfioRegionInfo.SIZE);
-          VfioRegionInfo.flags(info, 7);
-          VfioRegionInfo.size(info, 1 << 20);
+          VfioRegionInfo.ARGSZ.set(info, (int) VfioRegionInfo.BYTES);
+          VfioRegionInfo.FLAGS.set(info, 7);
+          VfioRegionInfo.SIZE.set(info, 1 << 20);
           return exchange.send(reply, fd);
         };
     try (var device = VfioUser.open(path, OPTIONS)) {
@@ -442,7 +449,7 @@ class HostileServerTest extends ScriptedServerTest {
 
   @Test
   void maySayThatARegionCanBeMappedAndGiveNoFile() {
-    server.script = region(0, info -> VfioRegionInfo.flags(info, 7));
+    server.script = region(0, info -> VfioRegionInfo.FLAGS.set(info, 7));
     try (var device = VfioUser.open(path, OPTIONS)) {
       assertThat(device.region(0).info().mappable()).isFalse();
       assertThat(device.region(0).mappableAreas()).isEmpty();

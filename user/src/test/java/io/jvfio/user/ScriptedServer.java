@@ -245,11 +245,11 @@ public final class ScriptedServer implements AutoCloseable {
       }
       case DEVICE_GET_REGION_INFO -> regionInfo(exchange);
       case DEVICE_GET_IRQ_INFO -> {
-        var reply = exchange.reply(Header.SIZE + VfioIrqInfo.SIZE);
+        var reply = exchange.reply(Header.SIZE + VfioIrqInfo.BYTES);
         var info = reply.asSlice(Header.SIZE);
-        int index = VfioIrqInfo.index(info);
-        VfioIrqInfo.flags(info, 1);
-        VfioIrqInfo.count(info, index == 2 ? VECTORS : index == 3 ? 1 : 0);
+        int index = VfioIrqInfo.INDEX.get(info);
+        VfioIrqInfo.FLAGS.set(info, 1);
+        VfioIrqInfo.COUNT.set(info, index == 2 ? VECTORS : index == 3 ? 1 : 0);
         exchange.send(reply);
       }
       case DEVICE_SET_IRQS -> setIrqs(exchange);
@@ -343,21 +343,21 @@ public final class ScriptedServer implements AutoCloseable {
   }
 
   private void regionInfo(Exchange exchange) {
-    var reply = exchange.reply(Header.SIZE + VfioRegionInfo.SIZE);
+    var reply = exchange.reply(Header.SIZE + VfioRegionInfo.BYTES);
     var info = reply.asSlice(Header.SIZE);
-    int index = VfioRegionInfo.index(info);
+    int index = VfioRegionInfo.INDEX.get(info);
     boolean mappable = index == 0 && !regionFiles.isEmpty();
-    VfioRegionInfo.argsz(info, (int) VfioRegionInfo.SIZE);
-    VfioRegionInfo.flags(info, mappable ? 7 : 3);
-    VfioRegionInfo.size(info, index == CONFIG ? CONFIG_BYTES : index == 0 ? BAR_BYTES : 0);
+    VfioRegionInfo.ARGSZ.set(info, (int) VfioRegionInfo.BYTES);
+    VfioRegionInfo.FLAGS.set(info, mappable ? 7 : 3);
+    VfioRegionInfo.SIZE.set(info, index == CONFIG ? CONFIG_BYTES : index == 0 ? BAR_BYTES : 0);
     exchange.send(reply, mappable ? new int[] {regionFiles.getFirst()} : new int[0]);
   }
 
   private void setIrqs(Exchange exchange) {
     var set = exchange.message.asSlice(Header.SIZE);
-    int index = VfioIrqSet.index(set);
-    int start = VfioIrqSet.start(set);
-    int count = VfioIrqSet.count(set);
+    int index = VfioIrqSet.INDEX.get(set);
+    int start = VfioIrqSet.START.get(set);
+    int count = VfioIrqSet.COUNT.get(set);
     int fds = exchange.socket.fdCount();
     told.add("irqs %d: %d from %d, %d fds".formatted(index, count, start, fds));
     if (index == 3) {

@@ -228,10 +228,10 @@ final class FaultyKernel extends ForwardingKernel {
     var ring = rings.get(fd);
     var known = params.get(fd);
     if (ring != null && known != null && ring.rings != null && ring.submissions != null) {
-      int head = ring.rings.get(ValueLayout.JAVA_INT, IoUringParams.sqOffHead(known));
-      int mask = IoUringParams.sqEntries(known) - 1;
+      int head = ring.rings.get(ValueLayout.JAVA_INT, IoUringParams.SQ_OFF_HEAD.get(known));
+      int mask = IoUringParams.SQ_ENTRIES.get(known) - 1;
       for (int i = 0; i < toSubmit; i++) {
-        change(ring.submissions.asSlice(((head + i) & mask) * IoUringSqe.SIZE, IoUringSqe.SIZE));
+        change(ring.submissions.asSlice(((head + i) & mask) * IoUringSqe.BYTES, IoUringSqe.BYTES));
       }
     }
     return super.ioUringEnter(fd, toSubmit, minComplete, flags);
@@ -247,7 +247,7 @@ final class FaultyKernel extends ForwardingKernel {
     boolean isRead = operation == Uring.IORING_OP_READ || operation == Uring.IORING_OP_READV;
     boolean isOneVector = operation == Uring.IORING_OP_READ || operation == Uring.IORING_OP_WRITE;
     switch (draw(4)) {
-      case 0 -> IoUringSqe.flags(entry, (byte) (entry.get(ValueLayout.JAVA_BYTE, 1) | ASYNC));
+      case 0 -> IoUringSqe.FLAGS.set(entry, (byte) (entry.get(ValueLayout.JAVA_BYTE, 1) | ASYNC));
       case 1 -> inject(entry, anyOf(RETRIED));
       case 2 -> {
         if (operation != Uring.IORING_OP_FSYNC) {
@@ -256,7 +256,7 @@ final class FaultyKernel extends ForwardingKernel {
       }
       default -> {
         if (isOneVector) {
-          IoUringSqe.len(entry, (int) cut(entry.get(ValueLayout.JAVA_INT, 24)));
+          IoUringSqe.LEN.set(entry, (int) cut(entry.get(ValueLayout.JAVA_INT, 24)));
         }
       }
     }
@@ -264,13 +264,13 @@ final class FaultyKernel extends ForwardingKernel {
 
   private void inject(MemorySegment entry, int result) {
     if (canInject) {
-      IoUringSqe.opcode(entry, NOP);
-      IoUringSqe.flags(entry, (byte) 0);
-      IoUringSqe.fd(entry, -1);
-      IoUringSqe.off(entry, 0);
-      IoUringSqe.addr(entry, 0);
-      IoUringSqe.len(entry, result);
-      IoUringSqe.rwFlags(entry, NOP_INJECT_RESULT);
+      IoUringSqe.OPCODE.set(entry, NOP);
+      IoUringSqe.FLAGS.set(entry, (byte) 0);
+      IoUringSqe.FD.set(entry, -1);
+      IoUringSqe.OFF.set(entry, 0);
+      IoUringSqe.ADDR.set(entry, 0);
+      IoUringSqe.LEN.set(entry, result);
+      IoUringSqe.RW_FLAGS.set(entry, NOP_INJECT_RESULT);
     }
   }
 

@@ -1,30 +1,19 @@
 package io.jvfio.linux.uapi;
 
-import java.lang.foreign.MemoryLayout;
-import java.lang.foreign.MemoryLayout.PathElement;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.StructLayout;
+import io.jvfio.linux.uapi.Field.U16;
 
 /** {@code struct io_uring_probe_op}: whether the kernel has an operation. */
 public final class IoUringProbeOp {
+  private static final Struct.Builder FIELDS = Struct.named("io_uring_probe_op");
+
+  /** IO_URING_OP_ bits. */
+  public static final U16 FLAGS = FIELDS.unused8("op").unused8("resv").u16("flags");
+
   /** The struct as the C compiler lays it out. */
-  public static final StructLayout LAYOUT =
-      MemoryLayout.structLayout(
-              Layouts.U8.withName("op"),
-              Layouts.U8.withName("resv"),
-              Layouts.U16.withName("flags"),
-              Layouts.U32.withName("resv2"))
-          .withName("io_uring_probe_op");
+  public static final Struct STRUCT = FIELDS.unused32("resv2").build();
 
   /** Size in bytes. */
-  public static final long SIZE = LAYOUT.byteSize();
-
-  private static final long FLAGS_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("flags"));
+  public static final long BYTES = STRUCT.byteSize();
 
   private IoUringProbeOp() {}
-
-  /** Reads {@code flags}: IO_URING_OP_ bits. */
-  public static short flags(MemorySegment struct) {
-    return struct.get(Layouts.U16, FLAGS_OFFSET);
-  }
 }

@@ -1,101 +1,35 @@
 package io.jvfio.linux.uapi;
 
-import java.lang.foreign.MemoryLayout;
-import java.lang.foreign.MemoryLayout.PathElement;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SegmentAllocator;
-import java.lang.foreign.StructLayout;
+import io.jvfio.linux.uapi.Field.U32;
+import io.jvfio.linux.uapi.Field.U64;
 
 /** {@code struct iommu_ioas_map}: maps memory of this process in an IOAS. */
 public final class IommuIoasMap {
+  private static final Struct.Builder FIELDS = Struct.named("iommu_ioas_map");
+
+  /** Size of the struct, and of what follows it, in bytes. */
+  public static final U32 SIZE = FIELDS.byteSize("size");
+
+  /** IOMMU_IOAS_MAP_ bits. */
+  public static final U32 FLAGS = FIELDS.u32("flags");
+
+  /** The IOAS. */
+  public static final U32 IOAS_ID = FIELDS.u32("ioas_id");
+
+  /** Process address. */
+  public static final U64 USER_VA = FIELDS.unused32("__reserved").u64("user_va");
+
+  /** In bytes. */
+  public static final U64 LENGTH = FIELDS.u64("length");
+
+  /** IO virtual address; written by the kernel unless it is fixed. */
+  public static final U64 IOVA = FIELDS.u64("iova");
+
   /** The struct as the C compiler lays it out. */
-  public static final StructLayout LAYOUT =
-      MemoryLayout.structLayout(
-              Layouts.U32.withName("size"),
-              Layouts.U32.withName("flags"),
-              Layouts.U32.withName("ioas_id"),
-              Layouts.U32.withName("__reserved"),
-              Layouts.U64.withName("user_va"),
-              Layouts.U64.withName("length"),
-              Layouts.U64.withName("iova"))
-          .withName("iommu_ioas_map");
+  public static final Struct STRUCT = FIELDS.build();
 
   /** Size in bytes. */
-  public static final long SIZE = LAYOUT.byteSize();
-
-  private static final long SIZE_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("size"));
-  private static final long FLAGS_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("flags"));
-  private static final long IOAS_ID_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("ioas_id"));
-  private static final long USER_VA_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("user_va"));
-  private static final long LENGTH_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("length"));
-  private static final long IOVA_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("iova"));
+  public static final long BYTES = STRUCT.byteSize();
 
   private IommuIoasMap() {}
-
-  /** Reads {@code size}. */
-  public static int size(MemorySegment struct) {
-    return struct.get(Layouts.U32, SIZE_OFFSET);
-  }
-
-  /** Writes {@code size}. */
-  public static void size(MemorySegment struct, int value) {
-    struct.set(Layouts.U32, SIZE_OFFSET, value);
-  }
-
-  /** A zeroed struct with {@code size} set to its size. */
-  public static MemorySegment allocate(SegmentAllocator allocator) {
-    var struct = allocator.allocate(LAYOUT);
-    size(struct, (int) SIZE);
-    return struct;
-  }
-
-  /** Reads {@code flags}: IOMMU_IOAS_MAP_ bits. */
-  public static int flags(MemorySegment struct) {
-    return struct.get(Layouts.U32, FLAGS_OFFSET);
-  }
-
-  /** Writes {@code flags}. */
-  public static void flags(MemorySegment struct, int value) {
-    struct.set(Layouts.U32, FLAGS_OFFSET, value);
-  }
-
-  /** Reads {@code ioas_id}: the IOAS. */
-  public static int ioasId(MemorySegment struct) {
-    return struct.get(Layouts.U32, IOAS_ID_OFFSET);
-  }
-
-  /** Writes {@code ioas_id}. */
-  public static void ioasId(MemorySegment struct, int value) {
-    struct.set(Layouts.U32, IOAS_ID_OFFSET, value);
-  }
-
-  /** Reads {@code user_va}: process address. */
-  public static long userVa(MemorySegment struct) {
-    return struct.get(Layouts.U64, USER_VA_OFFSET);
-  }
-
-  /** Writes {@code user_va}. */
-  public static void userVa(MemorySegment struct, long value) {
-    struct.set(Layouts.U64, USER_VA_OFFSET, value);
-  }
-
-  /** Reads {@code length}: in bytes. */
-  public static long length(MemorySegment struct) {
-    return struct.get(Layouts.U64, LENGTH_OFFSET);
-  }
-
-  /** Writes {@code length}. */
-  public static void length(MemorySegment struct, long value) {
-    struct.set(Layouts.U64, LENGTH_OFFSET, value);
-  }
-
-  /** Reads {@code iova}: IO virtual address; written by the kernel unless it is fixed. */
-  public static long iova(MemorySegment struct) {
-    return struct.get(Layouts.U64, IOVA_OFFSET);
-  }
-
-  /** Writes {@code iova}. */
-  public static void iova(MemorySegment struct, long value) {
-    struct.set(Layouts.U64, IOVA_OFFSET, value);
-  }
 }

@@ -1,48 +1,22 @@
 package io.jvfio.linux.uapi;
 
-import java.lang.foreign.MemoryLayout;
-import java.lang.foreign.MemoryLayout.PathElement;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SegmentAllocator;
-import java.lang.foreign.StructLayout;
+import io.jvfio.linux.uapi.Field.U64;
 
 /** {@code struct iommu_iova_range}: one range of addresses, as arrays of them have it. */
 public final class IommuIovaRange {
+  private static final Struct.Builder FIELDS = Struct.named("iommu_iova_range");
+
+  /** The first address. */
+  public static final U64 START = FIELDS.u64("start");
+
+  /** The last address. */
+  public static final U64 LAST = FIELDS.u64("last");
+
   /** The struct as the C compiler lays it out. */
-  public static final StructLayout LAYOUT =
-      MemoryLayout.structLayout(Layouts.U64.withName("start"), Layouts.U64.withName("last"))
-          .withName("iommu_iova_range");
+  public static final Struct STRUCT = FIELDS.build();
 
   /** Size in bytes. */
-  public static final long SIZE = LAYOUT.byteSize();
-
-  private static final long START_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("start"));
-  private static final long LAST_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("last"));
+  public static final long BYTES = STRUCT.byteSize();
 
   private IommuIovaRange() {}
-
-  /** A zeroed struct. */
-  public static MemorySegment allocate(SegmentAllocator allocator) {
-    return allocator.allocate(LAYOUT);
-  }
-
-  /** Reads {@code start}: the first address. */
-  public static long start(MemorySegment struct) {
-    return struct.get(Layouts.U64, START_OFFSET);
-  }
-
-  /** Writes {@code start}. */
-  public static void start(MemorySegment struct, long value) {
-    struct.set(Layouts.U64, START_OFFSET, value);
-  }
-
-  /** Reads {@code last}: the last address. */
-  public static long last(MemorySegment struct) {
-    return struct.get(Layouts.U64, LAST_OFFSET);
-  }
-
-  /** Writes {@code last}. */
-  public static void last(MemorySegment struct, long value) {
-    struct.set(Layouts.U64, LAST_OFFSET, value);
-  }
 }

@@ -69,60 +69,60 @@ public final class Iommufd {
           IOMMU_HWPT_GET_DIRTY_BITMAP,
           IOMMU_IOAS_MAP_FILE);
 
-  /** {@link IommuIoasMap#flags}: at the address that the caller gives. */
+  /** {@link IommuIoasMap#FLAGS}: at the address that the caller gives. */
   public static final int IOMMU_IOAS_MAP_FIXED_IOVA = 1;
 
-  /** {@link IommuIoasMap#flags}: the device may write. */
+  /** {@link IommuIoasMap#FLAGS}: the device may write. */
   public static final int IOMMU_IOAS_MAP_WRITEABLE = 2;
 
-  /** {@link IommuIoasMap#flags}: the device may read. */
+  /** {@link IommuIoasMap#FLAGS}: the device may read. */
   public static final int IOMMU_IOAS_MAP_READABLE = 4;
 
   /**
-   * {@link IommuOption#optionId}: whether locked memory is counted by process (1) or by user (0).
+   * {@link IommuOption#OPTION_ID}: whether locked memory is counted by process (1) or by user (0).
    */
   public static final int IOMMU_OPTION_RLIMIT_MODE = 0;
 
-  /** {@link IommuOption#optionId}: whether pages may be combined into larger ones. */
+  /** {@link IommuOption#OPTION_ID}: whether pages may be combined into larger ones. */
   public static final int IOMMU_OPTION_HUGE_PAGES = 1;
 
-  /** {@link IommuOption#op}: sets. */
+  /** {@link IommuOption#OP}: sets. */
   public static final int IOMMU_OPTION_OP_SET = 0;
 
-  /** {@link IommuOption#op}: reads. */
+  /** {@link IommuOption#OP}: reads. */
   public static final int IOMMU_OPTION_OP_GET = 1;
 
-  /** {@link IommuVfioIoas#op}: which IOAS it is. */
+  /** {@link IommuVfioIoas#OP}: which IOAS it is. */
   public static final int IOMMU_VFIO_IOAS_GET = 0;
 
-  /** {@link IommuVfioIoas#op}: takes this IOAS. */
+  /** {@link IommuVfioIoas#OP}: takes this IOAS. */
   public static final int IOMMU_VFIO_IOAS_SET = 1;
 
-  /** {@link IommuVfioIoas#op}: takes none. */
+  /** {@link IommuVfioIoas#OP}: takes none. */
   public static final int IOMMU_VFIO_IOAS_CLEAR = 2;
 
-  /** {@link IommuHwptAlloc#flags}: to be the second stage of a nested one. */
+  /** {@link IommuHwptAlloc#FLAGS}: to be the second stage of a nested one. */
   public static final int IOMMU_HWPT_ALLOC_NEST_PARENT = 1;
 
-  /** {@link IommuHwptAlloc#flags}: that can track dirty pages. */
+  /** {@link IommuHwptAlloc#FLAGS}: that can track dirty pages. */
   public static final int IOMMU_HWPT_ALLOC_DIRTY_TRACKING = 2;
 
-  /** {@link IommuHwptAlloc#dataType}: no data for the driver. */
+  /** {@link IommuHwptAlloc#DATA_TYPE}: no data for the driver. */
   public static final int IOMMU_HWPT_DATA_NONE = 0;
 
-  /** {@link IommuHwInfo#outDataType}: no data of the driver. */
+  /** {@link IommuHwInfo#OUT_DATA_TYPE}: no data of the driver. */
   public static final int IOMMU_HW_INFO_TYPE_NONE = 0;
 
-  /** {@link IommuHwInfo#outDataType}: Intel's VT-d. */
+  /** {@link IommuHwInfo#OUT_DATA_TYPE}: Intel's VT-d. */
   public static final int IOMMU_HW_INFO_TYPE_INTEL_VTD = 1;
 
-  /** {@link IommuHwInfo#outCapabilities}: dirty pages can be tracked. */
+  /** {@link IommuHwInfo#OUT_CAPABILITIES}: dirty pages can be tracked. */
   public static final int IOMMU_HW_CAP_DIRTY_TRACKING = 1;
 
-  /** {@link IommuHwptSetDirtyTracking#flags}: on. */
+  /** {@link IommuHwptSetDirtyTracking#FLAGS}: on. */
   public static final int IOMMU_HWPT_DIRTY_TRACKING_ENABLE = 1;
 
-  /** {@link IommuHwptGetDirtyBitmap#flags}: leaves the pages dirty. */
+  /** {@link IommuHwptGetDirtyBitmap#FLAGS}: leaves the pages dirty. */
   public static final int IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR = 1;
 
   private Iommufd() {}

@@ -181,28 +181,28 @@ public final class Vfio {
   /** Feature: exchange the process addresses of mappings. */
   public static final int VFIO_UPDATE_VADDR = 10;
 
-  /** {@link VfioGroupStatus#flags}: no device of the group is in other hands. */
+  /** {@link VfioGroupStatus#FLAGS}: no device of the group is in other hands. */
   public static final int VFIO_GROUP_FLAGS_VIABLE = 1;
 
-  /** {@link VfioGroupStatus#flags}: the group is in a container. */
+  /** {@link VfioGroupStatus#FLAGS}: the group is in a container. */
   public static final int VFIO_GROUP_FLAGS_CONTAINER_SET = 2;
 
-  /** {@link VfioDeviceInfo#flags}: the device can be reset. */
+  /** {@link VfioDeviceInfo#FLAGS}: the device can be reset. */
   public static final int VFIO_DEVICE_FLAGS_RESET = 1;
 
-  /** {@link VfioDeviceInfo#flags}: a PCI device. */
+  /** {@link VfioDeviceInfo#FLAGS}: a PCI device. */
   public static final int VFIO_DEVICE_FLAGS_PCI = 2;
 
-  /** {@link VfioRegionInfo#flags}: readable. */
+  /** {@link VfioRegionInfo#FLAGS}: readable. */
   public static final int VFIO_REGION_INFO_FLAG_READ = 1;
 
-  /** {@link VfioRegionInfo#flags}: writable. */
+  /** {@link VfioRegionInfo#FLAGS}: writable. */
   public static final int VFIO_REGION_INFO_FLAG_WRITE = 2;
 
-  /** {@link VfioRegionInfo#flags}: mappable. */
+  /** {@link VfioRegionInfo#FLAGS}: mappable. */
   public static final int VFIO_REGION_INFO_FLAG_MMAP = 4;
 
-  /** {@link VfioRegionInfo#flags}: a capability chain follows. */
+  /** {@link VfioRegionInfo#FLAGS}: a capability chain follows. */
   public static final int VFIO_REGION_INFO_FLAG_CAPS = 8;
 
   /** Region capability: only some parts can be mapped. */
@@ -214,37 +214,37 @@ public final class Vfio {
   /** Region capability: the MSI-X table may be mapped with the rest. */
   public static final int VFIO_REGION_INFO_CAP_MSIX_MAPPABLE = 3;
 
-  /** {@link VfioIrqInfo#flags}: signalled by eventfd. */
+  /** {@link VfioIrqInfo#FLAGS}: signalled by eventfd. */
   public static final int VFIO_IRQ_INFO_EVENTFD = 1;
 
-  /** {@link VfioIrqInfo#flags}: can be masked. */
+  /** {@link VfioIrqInfo#FLAGS}: can be masked. */
   public static final int VFIO_IRQ_INFO_MASKABLE = 2;
 
-  /** {@link VfioIrqInfo#flags}: masked by each signal until unmasked. */
+  /** {@link VfioIrqInfo#FLAGS}: masked by each signal until unmasked. */
   public static final int VFIO_IRQ_INFO_AUTOMASKED = 4;
 
-  /** {@link VfioIrqInfo#flags}: the vectors must be enabled all at once. */
+  /** {@link VfioIrqInfo#FLAGS}: the vectors must be enabled all at once. */
   public static final int VFIO_IRQ_INFO_NORESIZE = 8;
 
-  /** {@link VfioDeviceInfo#flags}: a capability chain follows. */
+  /** {@link VfioDeviceInfo#FLAGS}: a capability chain follows. */
   public static final int VFIO_DEVICE_FLAGS_CAPS = 1 << 7;
 
-  /** {@link VfioIrqSet#flags}: no data. */
+  /** {@link VfioIrqSet#FLAGS}: no data. */
   public static final int VFIO_IRQ_SET_DATA_NONE = 1;
 
-  /** {@link VfioIrqSet#flags}: a byte for each interrupt: whether it is meant. */
+  /** {@link VfioIrqSet#FLAGS}: a byte for each interrupt: whether it is meant. */
   public static final int VFIO_IRQ_SET_DATA_BOOL = 1 << 1;
 
-  /** {@link VfioIrqSet#flags}: a descriptor for each interrupt; -1 for none. */
+  /** {@link VfioIrqSet#FLAGS}: a descriptor for each interrupt; -1 for none. */
   public static final int VFIO_IRQ_SET_DATA_EVENTFD = 1 << 2;
 
-  /** {@link VfioIrqSet#flags}: masks. */
+  /** {@link VfioIrqSet#FLAGS}: masks. */
   public static final int VFIO_IRQ_SET_ACTION_MASK = 1 << 3;
 
-  /** {@link VfioIrqSet#flags}: unmasks. */
+  /** {@link VfioIrqSet#FLAGS}: unmasks. */
   public static final int VFIO_IRQ_SET_ACTION_UNMASK = 1 << 4;
 
-  /** {@link VfioIrqSet#flags}: triggers, or says what a trigger signals. */
+  /** {@link VfioIrqSet#FLAGS}: triggers, or says what a trigger signals. */
   public static final int VFIO_IRQ_SET_ACTION_TRIGGER = 1 << 5;
 
   /** Interrupt index: INTx. */
@@ -262,40 +262,40 @@ public final class Vfio {
   /** Interrupt index: the host wants the device back. */
   public static final int VFIO_PCI_REQ_IRQ_INDEX = 4;
 
-  /** {@link VfioPciHotResetInfo#flags}: devices are told by their numbers in the iommufd. */
+  /** {@link VfioPciHotResetInfo#FLAGS}: devices are told by their numbers in the iommufd. */
   public static final int VFIO_PCI_HOT_RESET_FLAG_DEV_ID = 1;
 
-  /** {@link VfioPciHotResetInfo#flags}: all of them are this iommufd's. */
+  /** {@link VfioPciHotResetInfo#FLAGS}: all of them are this iommufd's. */
   public static final int VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED = 1 << 1;
 
-  /** {@link VfioPciDependentDevice#groupId}: not bound, but in a group that the iommufd owns. */
+  /** {@link VfioPciDependentDevice#GROUP_ID}: not bound, but in a group that the iommufd owns. */
   public static final int VFIO_PCI_DEVID_OWNED = 0;
 
-  /** {@link VfioPciDependentDevice#groupId}: not the iommufd's. */
+  /** {@link VfioPciDependentDevice#GROUP_ID}: not the iommufd's. */
   public static final int VFIO_PCI_DEVID_NOT_OWNED = -1;
 
-  /** {@link VfioDeviceIoeventfd#flags}: writes 1 byte. */
+  /** {@link VfioDeviceIoeventfd#FLAGS}: writes 1 byte. */
   public static final int VFIO_DEVICE_IOEVENTFD_8 = 1;
 
-  /** {@link VfioDeviceIoeventfd#flags}: writes 2 bytes. */
+  /** {@link VfioDeviceIoeventfd#FLAGS}: writes 2 bytes. */
   public static final int VFIO_DEVICE_IOEVENTFD_16 = 1 << 1;
 
-  /** {@link VfioDeviceIoeventfd#flags}: writes 4 bytes. */
+  /** {@link VfioDeviceIoeventfd#FLAGS}: writes 4 bytes. */
   public static final int VFIO_DEVICE_IOEVENTFD_32 = 1 << 2;
 
-  /** {@link VfioDeviceIoeventfd#flags}: writes 8 bytes. */
+  /** {@link VfioDeviceIoeventfd#FLAGS}: writes 8 bytes. */
   public static final int VFIO_DEVICE_IOEVENTFD_64 = 1 << 3;
 
-  /** {@link VfioDeviceFeature#flags}: which feature. */
+  /** {@link VfioDeviceFeature#FLAGS}: which feature. */
   public static final int VFIO_DEVICE_FEATURE_MASK = 0xffff;
 
-  /** {@link VfioDeviceFeature#flags}: reads it. */
+  /** {@link VfioDeviceFeature#FLAGS}: reads it. */
   public static final int VFIO_DEVICE_FEATURE_GET = 1 << 16;
 
-  /** {@link VfioDeviceFeature#flags}: sets it. */
+  /** {@link VfioDeviceFeature#FLAGS}: sets it. */
   public static final int VFIO_DEVICE_FEATURE_SET = 1 << 17;
 
-  /** {@link VfioDeviceFeature#flags}: asks whether it is there. */
+  /** {@link VfioDeviceFeature#FLAGS}: asks whether it is there. */
   public static final int VFIO_DEVICE_FEATURE_PROBE = 1 << 18;
 
   /**
@@ -334,13 +334,13 @@ public final class Vfio {
   /** Feature: {@link VfioDeviceFeatureDmaBuf}; the result is a descriptor. */
   public static final int VFIO_DEVICE_FEATURE_DMA_BUF = 11;
 
-  /** {@link VfioDeviceFeatureMigration#flags}: can be copied while it is stopped. */
+  /** {@link VfioDeviceFeatureMigration#FLAGS}: can be copied while it is stopped. */
   public static final int VFIO_MIGRATION_STOP_COPY = 1;
 
-  /** {@link VfioDeviceFeatureMigration#flags}: can stop its DMA to other devices first. */
+  /** {@link VfioDeviceFeatureMigration#FLAGS}: can stop its DMA to other devices first. */
   public static final int VFIO_MIGRATION_P2P = 1 << 1;
 
-  /** {@link VfioDeviceFeatureMigration#flags}: can be copied while it runs. */
+  /** {@link VfioDeviceFeatureMigration#FLAGS}: can be copied while it runs. */
   public static final int VFIO_MIGRATION_PRE_COPY = 1 << 2;
 
   /** Migration state: failed; only a reset leaves it. */
@@ -367,10 +367,10 @@ public final class Vfio {
   /** Migration state: as PRE_COPY, without DMA to other devices. */
   public static final int VFIO_DEVICE_STATE_PRE_COPY_P2P = 7;
 
-  /** {@link VfioIommuType1Info#flags}: the page sizes are valid. */
+  /** {@link VfioIommuType1Info#FLAGS}: the page sizes are valid. */
   public static final int VFIO_IOMMU_INFO_PGSIZES = 1;
 
-  /** {@link VfioIommuType1Info#flags}: a capability chain follows. */
+  /** {@link VfioIommuType1Info#FLAGS}: a capability chain follows. */
   public static final int VFIO_IOMMU_INFO_CAPS = 2;
 
   /** Type1 capability: valid IOVA ranges. */
@@ -382,65 +382,65 @@ public final class Vfio {
   /** Type1 capability: how many more mappings there may be. */
   public static final int VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL = 3;
 
-  /** {@link VfioIommuType1DmaMap#flags}: the device may read. */
+  /** {@link VfioIommuType1DmaMap#FLAGS}: the device may read. */
   public static final int VFIO_DMA_MAP_FLAG_READ = 1;
 
-  /** {@link VfioIommuType1DmaMap#flags}: the device may write. */
+  /** {@link VfioIommuType1DmaMap#FLAGS}: the device may write. */
   public static final int VFIO_DMA_MAP_FLAG_WRITE = 2;
 
-  /** {@link VfioIommuType1DmaMap#flags}: gives a mapping a new process address. */
+  /** {@link VfioIommuType1DmaMap#FLAGS}: gives a mapping a new process address. */
   public static final int VFIO_DMA_MAP_FLAG_VADDR = 4;
 
-  /** {@link VfioIommuType1DmaUnmap#flags}: reads the dirty pages; a {@link VfioBitmap} follows. */
+  /** {@link VfioIommuType1DmaUnmap#FLAGS}: reads the dirty pages; a {@link VfioBitmap} follows. */
   public static final int VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP = 1;
 
-  /** {@link VfioIommuType1DmaUnmap#flags}: unmaps everything. */
+  /** {@link VfioIommuType1DmaUnmap#FLAGS}: unmaps everything. */
   public static final int VFIO_DMA_UNMAP_FLAG_ALL = 2;
 
   /**
-   * {@link VfioIommuType1DmaUnmap#flags}: takes the process address away, and leaves the mapping.
+   * {@link VfioIommuType1DmaUnmap#FLAGS}: takes the process address away, and leaves the mapping.
    */
   public static final int VFIO_DMA_UNMAP_FLAG_VADDR = 4;
 
-  /** {@link VfioIommuType1DirtyBitmap#flags}: starts tracking. */
+  /** {@link VfioIommuType1DirtyBitmap#FLAGS}: starts tracking. */
   public static final int VFIO_IOMMU_DIRTY_PAGES_FLAG_START = 1;
 
-  /** {@link VfioIommuType1DirtyBitmap#flags}: stops tracking. */
+  /** {@link VfioIommuType1DirtyBitmap#FLAGS}: stops tracking. */
   public static final int VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP = 2;
 
   /**
-   * {@link VfioIommuType1DirtyBitmap#flags}: reads; a {@link VfioIommuType1DirtyBitmapGet} follows.
+   * {@link VfioIommuType1DirtyBitmap#FLAGS}: reads; a {@link VfioIommuType1DirtyBitmapGet} follows.
    */
   public static final int VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP = 4;
 
-  /** {@link VfioEehPeOp#op}: does nothing. */
+  /** {@link VfioEehPeOp#OP}: does nothing. */
   public static final int VFIO_EEH_PE_DISABLE = 0;
 
-  /** {@link VfioEehPeOp#op}: turns error handling on. */
+  /** {@link VfioEehPeOp#OP}: turns error handling on. */
   public static final int VFIO_EEH_PE_ENABLE = 1;
 
-  /** {@link VfioEehPeOp#op}: lets register access through again. */
+  /** {@link VfioEehPeOp#OP}: lets register access through again. */
   public static final int VFIO_EEH_PE_UNFREEZE_IO = 2;
 
-  /** {@link VfioEehPeOp#op}: lets DMA through again. */
+  /** {@link VfioEehPeOp#OP}: lets DMA through again. */
   public static final int VFIO_EEH_PE_UNFREEZE_DMA = 3;
 
-  /** {@link VfioEehPeOp#op}: asks for the state. */
+  /** {@link VfioEehPeOp#OP}: asks for the state. */
   public static final int VFIO_EEH_PE_GET_STATE = 4;
 
-  /** {@link VfioEehPeOp#op}: ends a reset. */
+  /** {@link VfioEehPeOp#OP}: ends a reset. */
   public static final int VFIO_EEH_PE_RESET_DEACTIVATE = 5;
 
-  /** {@link VfioEehPeOp#op}: begins a hot reset. */
+  /** {@link VfioEehPeOp#OP}: begins a hot reset. */
   public static final int VFIO_EEH_PE_RESET_HOT = 6;
 
-  /** {@link VfioEehPeOp#op}: begins a fundamental reset. */
+  /** {@link VfioEehPeOp#OP}: begins a fundamental reset. */
   public static final int VFIO_EEH_PE_RESET_FUNDAMENTAL = 7;
 
-  /** {@link VfioEehPeOp#op}: configures bridges after a reset. */
+  /** {@link VfioEehPeOp#OP}: configures bridges after a reset. */
   public static final int VFIO_EEH_PE_CONFIGURE = 8;
 
-  /** {@link VfioEehPeOp#op}: injects an error. */
+  /** {@link VfioEehPeOp#OP}: injects an error. */
   public static final int VFIO_EEH_PE_INJECT_ERR = 9;
 
   /** State of an endpoint: works. */
@@ -458,7 +458,7 @@ public final class Vfio {
   /** State of an endpoint: not available. */
   public static final int VFIO_EEH_PE_STATE_UNAVAIL = 5;
 
-  /** {@link VfioIommuSpaprTceInfo#flags}: the {@code ddw} fields are valid. */
+  /** {@link VfioIommuSpaprTceInfo#FLAGS}: the {@code ddw} fields are valid. */
   public static final int VFIO_IOMMU_SPAPR_INFO_DDW = 1;
 
   /** Region index: the first of six BARs. */

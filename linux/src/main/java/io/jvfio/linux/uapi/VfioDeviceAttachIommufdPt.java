@@ -1,64 +1,25 @@
 package io.jvfio.linux.uapi;
 
-import java.lang.foreign.MemoryLayout;
-import java.lang.foreign.MemoryLayout.PathElement;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SegmentAllocator;
-import java.lang.foreign.StructLayout;
+import io.jvfio.linux.uapi.Field.U32;
 
 /** {@code struct vfio_device_attach_iommufd_pt}: attaches a bound device to an IOAS or a HWPT. */
 public final class VfioDeviceAttachIommufdPt {
+  private static final Struct.Builder FIELDS = Struct.named("vfio_device_attach_iommufd_pt");
+
+  /** Size of the struct, and of what follows it, in bytes. */
+  public static final U32 ARGSZ = FIELDS.byteSize("argsz");
+
+  /** Must be 0. */
+  public static final U32 FLAGS = FIELDS.u32("flags");
+
+  /** The IOAS or HWPT; the kernel writes the HWPT. */
+  public static final U32 PT_ID = FIELDS.u32("pt_id");
+
   /** The struct as the C compiler lays it out. */
-  public static final StructLayout LAYOUT =
-      MemoryLayout.structLayout(
-              Layouts.U32.withName("argsz"),
-              Layouts.U32.withName("flags"),
-              Layouts.U32.withName("pt_id"))
-          .withName("vfio_device_attach_iommufd_pt");
+  public static final Struct STRUCT = FIELDS.build();
 
   /** Size in bytes. */
-  public static final long SIZE = LAYOUT.byteSize();
-
-  private static final long ARGSZ_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("argsz"));
-  private static final long FLAGS_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("flags"));
-  private static final long PT_ID_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("pt_id"));
+  public static final long BYTES = STRUCT.byteSize();
 
   private VfioDeviceAttachIommufdPt() {}
-
-  /** Reads {@code argsz}. */
-  public static int argsz(MemorySegment struct) {
-    return struct.get(Layouts.U32, ARGSZ_OFFSET);
-  }
-
-  /** Writes {@code argsz}. */
-  public static void argsz(MemorySegment struct, int value) {
-    struct.set(Layouts.U32, ARGSZ_OFFSET, value);
-  }
-
-  /** A zeroed struct with {@code argsz} set to its size. */
-  public static MemorySegment allocate(SegmentAllocator allocator) {
-    var struct = allocator.allocate(LAYOUT);
-    argsz(struct, (int) SIZE);
-    return struct;
-  }
-
-  /** Reads {@code flags}: must be 0. */
-  public static int flags(MemorySegment struct) {
-    return struct.get(Layouts.U32, FLAGS_OFFSET);
-  }
-
-  /** Writes {@code flags}. */
-  public static void flags(MemorySegment struct, int value) {
-    struct.set(Layouts.U32, FLAGS_OFFSET, value);
-  }
-
-  /** Reads {@code pt_id}: the IOAS or HWPT; the kernel writes the HWPT. */
-  public static int ptId(MemorySegment struct) {
-    return struct.get(Layouts.U32, PT_ID_OFFSET);
-  }
-
-  /** Writes {@code pt_id}. */
-  public static void ptId(MemorySegment struct, int value) {
-    struct.set(Layouts.U32, PT_ID_OFFSET, value);
-  }
 }

@@ -1,37 +1,19 @@
 package io.jvfio.linux.uapi;
 
-import java.lang.foreign.MemoryLayout;
-import java.lang.foreign.MemoryLayout.PathElement;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SegmentAllocator;
-import java.lang.foreign.StructLayout;
+import io.jvfio.linux.uapi.Field.U64;
 
 /** {@code struct vfio_device_feature_migration}: feature: what migration a device can do. */
 public final class VfioDeviceFeatureMigration {
+  private static final Struct.Builder FIELDS = Struct.named("vfio_device_feature_migration");
+
+  /** VFIO_MIGRATION_ bits. */
+  public static final U64 FLAGS = FIELDS.u64("flags");
+
   /** The struct as the C compiler lays it out. */
-  public static final StructLayout LAYOUT =
-      MemoryLayout.structLayout(Layouts.U64.withName("flags"))
-          .withName("vfio_device_feature_migration");
+  public static final Struct STRUCT = FIELDS.build();
 
   /** Size in bytes. */
-  public static final long SIZE = LAYOUT.byteSize();
-
-  private static final long FLAGS_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("flags"));
+  public static final long BYTES = STRUCT.byteSize();
 
   private VfioDeviceFeatureMigration() {}
-
-  /** A zeroed struct. */
-  public static MemorySegment allocate(SegmentAllocator allocator) {
-    return allocator.allocate(LAYOUT);
-  }
-
-  /** Reads {@code flags}: VFIO_MIGRATION_ bits. */
-  public static long flags(MemorySegment struct) {
-    return struct.get(Layouts.U64, FLAGS_OFFSET);
-  }
-
-  /** Writes {@code flags}. */
-  public static void flags(MemorySegment struct, long value) {
-    struct.set(Layouts.U64, FLAGS_OFFSET, value);
-  }
 }

@@ -1,50 +1,22 @@
 package io.jvfio.linux.uapi;
 
-import java.lang.foreign.MemoryLayout;
-import java.lang.foreign.MemoryLayout.PathElement;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SegmentAllocator;
-import java.lang.foreign.StructLayout;
+import io.jvfio.linux.uapi.Field.U32;
 
 /** {@code struct vfio_group_status}: what a group says of itself. */
 public final class VfioGroupStatus {
+  private static final Struct.Builder FIELDS = Struct.named("vfio_group_status");
+
+  /** Size of the struct, and of what follows it, in bytes. */
+  public static final U32 ARGSZ = FIELDS.byteSize("argsz");
+
+  /** VFIO_GROUP_FLAGS_VIABLE and VFIO_GROUP_FLAGS_CONTAINER_SET. */
+  public static final U32 FLAGS = FIELDS.u32("flags");
+
   /** The struct as the C compiler lays it out. */
-  public static final StructLayout LAYOUT =
-      MemoryLayout.structLayout(Layouts.U32.withName("argsz"), Layouts.U32.withName("flags"))
-          .withName("vfio_group_status");
+  public static final Struct STRUCT = FIELDS.build();
 
   /** Size in bytes. */
-  public static final long SIZE = LAYOUT.byteSize();
-
-  private static final long ARGSZ_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("argsz"));
-  private static final long FLAGS_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("flags"));
+  public static final long BYTES = STRUCT.byteSize();
 
   private VfioGroupStatus() {}
-
-  /** Reads {@code argsz}. */
-  public static int argsz(MemorySegment struct) {
-    return struct.get(Layouts.U32, ARGSZ_OFFSET);
-  }
-
-  /** Writes {@code argsz}. */
-  public static void argsz(MemorySegment struct, int value) {
-    struct.set(Layouts.U32, ARGSZ_OFFSET, value);
-  }
-
-  /** A zeroed struct with {@code argsz} set to its size. */
-  public static MemorySegment allocate(SegmentAllocator allocator) {
-    var struct = allocator.allocate(LAYOUT);
-    argsz(struct, (int) SIZE);
-    return struct;
-  }
-
-  /** Reads {@code flags}: VFIO_GROUP_FLAGS_VIABLE and VFIO_GROUP_FLAGS_CONTAINER_SET. */
-  public static int flags(MemorySegment struct) {
-    return struct.get(Layouts.U32, FLAGS_OFFSET);
-  }
-
-  /** Writes {@code flags}. */
-  public static void flags(MemorySegment struct, int value) {
-    struct.set(Layouts.U32, FLAGS_OFFSET, value);
-  }
 }

@@ -1,76 +1,29 @@
 package io.jvfio.linux.uapi;
 
-import java.lang.foreign.MemoryLayout;
-import java.lang.foreign.MemoryLayout.PathElement;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SegmentAllocator;
-import java.lang.foreign.StructLayout;
+import io.jvfio.linux.uapi.Field.U32;
+import io.jvfio.linux.uapi.Field.U64;
 
 /** {@code struct vfio_iommu_type1_dma_unmap}: unmaps what was mapped; Type1 and sPAPR. */
 public final class VfioIommuType1DmaUnmap {
+  private static final Struct.Builder FIELDS = Struct.named("vfio_iommu_type1_dma_unmap");
+
+  /** Size of the struct, and of what follows it, in bytes. */
+  public static final U32 ARGSZ = FIELDS.byteSize("argsz");
+
+  /** VFIO_DMA_UNMAP_FLAG_ bits. */
+  public static final U32 FLAGS = FIELDS.u32("flags");
+
+  /** IO virtual address. */
+  public static final U64 IOVA = FIELDS.u64("iova");
+
+  /** In bytes; Type1 writes back what it unmapped. */
+  public static final U64 SIZE = FIELDS.u64("size");
+
   /** The struct as the C compiler lays it out. */
-  public static final StructLayout LAYOUT =
-      MemoryLayout.structLayout(
-              Layouts.U32.withName("argsz"),
-              Layouts.U32.withName("flags"),
-              Layouts.U64.withName("iova"),
-              Layouts.U64.withName("size"))
-          .withName("vfio_iommu_type1_dma_unmap");
+  public static final Struct STRUCT = FIELDS.build();
 
   /** Size in bytes. */
-  public static final long SIZE = LAYOUT.byteSize();
-
-  private static final long ARGSZ_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("argsz"));
-  private static final long FLAGS_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("flags"));
-  private static final long IOVA_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("iova"));
-  private static final long SIZE_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("size"));
+  public static final long BYTES = STRUCT.byteSize();
 
   private VfioIommuType1DmaUnmap() {}
-
-  /** Reads {@code argsz}. */
-  public static int argsz(MemorySegment struct) {
-    return struct.get(Layouts.U32, ARGSZ_OFFSET);
-  }
-
-  /** Writes {@code argsz}. */
-  public static void argsz(MemorySegment struct, int value) {
-    struct.set(Layouts.U32, ARGSZ_OFFSET, value);
-  }
-
-  /** A zeroed struct with {@code argsz} set to its size. */
-  public static MemorySegment allocate(SegmentAllocator allocator) {
-    var struct = allocator.allocate(LAYOUT);
-    argsz(struct, (int) SIZE);
-    return struct;
-  }
-
-  /** Reads {@code flags}: VFIO_DMA_UNMAP_FLAG_ bits. */
-  public static int flags(MemorySegment struct) {
-    return struct.get(Layouts.U32, FLAGS_OFFSET);
-  }
-
-  /** Writes {@code flags}. */
-  public static void flags(MemorySegment struct, int value) {
-    struct.set(Layouts.U32, FLAGS_OFFSET, value);
-  }
-
-  /** Reads {@code iova}: IO virtual address. */
-  public static long iova(MemorySegment struct) {
-    return struct.get(Layouts.U64, IOVA_OFFSET);
-  }
-
-  /** Writes {@code iova}. */
-  public static void iova(MemorySegment struct, long value) {
-    struct.set(Layouts.U64, IOVA_OFFSET, value);
-  }
-
-  /** Reads {@code size}: in bytes; Type1 writes back what it unmapped. */
-  public static long size(MemorySegment struct) {
-    return struct.get(Layouts.U64, SIZE_OFFSET);
-  }
-
-  /** Writes {@code size}. */
-  public static void size(MemorySegment struct, long value) {
-    struct.set(Layouts.U64, SIZE_OFFSET, value);
-  }
 }

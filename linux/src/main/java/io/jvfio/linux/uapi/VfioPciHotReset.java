@@ -1,67 +1,28 @@
 package io.jvfio.linux.uapi;
 
-import java.lang.foreign.MemoryLayout;
-import java.lang.foreign.MemoryLayout.PathElement;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SegmentAllocator;
-import java.lang.foreign.StructLayout;
+import io.jvfio.linux.uapi.Field.U32;
 
 /**
  * {@code struct vfio_pci_hot_reset}: head of a hot reset; descriptors of all affected groups
  * follow.
  */
 public final class VfioPciHotReset {
+  private static final Struct.Builder FIELDS = Struct.named("vfio_pci_hot_reset");
+
+  /** Size of the struct, and of what follows it, in bytes. */
+  public static final U32 ARGSZ = FIELDS.byteSize("argsz");
+
+  /** Must be 0. */
+  public static final U32 FLAGS = FIELDS.u32("flags");
+
+  /** Number of descriptors; 0 on a character device. */
+  public static final U32 COUNT = FIELDS.u32("count");
+
   /** The struct as the C compiler lays it out. */
-  public static final StructLayout LAYOUT =
-      MemoryLayout.structLayout(
-              Layouts.U32.withName("argsz"),
-              Layouts.U32.withName("flags"),
-              Layouts.U32.withName("count"))
-          .withName("vfio_pci_hot_reset");
+  public static final Struct STRUCT = FIELDS.build();
 
   /** Size in bytes. */
-  public static final long SIZE = LAYOUT.byteSize();
-
-  private static final long ARGSZ_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("argsz"));
-  private static final long FLAGS_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("flags"));
-  private static final long COUNT_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("count"));
+  public static final long BYTES = STRUCT.byteSize();
 
   private VfioPciHotReset() {}
-
-  /** Reads {@code argsz}. */
-  public static int argsz(MemorySegment struct) {
-    return struct.get(Layouts.U32, ARGSZ_OFFSET);
-  }
-
-  /** Writes {@code argsz}. */
-  public static void argsz(MemorySegment struct, int value) {
-    struct.set(Layouts.U32, ARGSZ_OFFSET, value);
-  }
-
-  /** A zeroed struct with {@code argsz} set to its size. */
-  public static MemorySegment allocate(SegmentAllocator allocator) {
-    var struct = allocator.allocate(LAYOUT);
-    argsz(struct, (int) SIZE);
-    return struct;
-  }
-
-  /** Reads {@code flags}: must be 0. */
-  public static int flags(MemorySegment struct) {
-    return struct.get(Layouts.U32, FLAGS_OFFSET);
-  }
-
-  /** Writes {@code flags}. */
-  public static void flags(MemorySegment struct, int value) {
-    struct.set(Layouts.U32, FLAGS_OFFSET, value);
-  }
-
-  /** Reads {@code count}: number of descriptors; 0 on a character device. */
-  public static int count(MemorySegment struct) {
-    return struct.get(Layouts.U32, COUNT_OFFSET);
-  }
-
-  /** Writes {@code count}. */
-  public static void count(MemorySegment struct, int value) {
-    struct.set(Layouts.U32, COUNT_OFFSET, value);
-  }
 }

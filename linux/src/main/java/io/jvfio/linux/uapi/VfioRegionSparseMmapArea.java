@@ -1,42 +1,22 @@
 package io.jvfio.linux.uapi;
 
-import java.lang.foreign.MemoryLayout;
-import java.lang.foreign.MemoryLayout.PathElement;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.StructLayout;
+import io.jvfio.linux.uapi.Field.U64;
 
 /** {@code struct vfio_region_sparse_mmap_area}: one part of a region that can be mapped. */
 public final class VfioRegionSparseMmapArea {
+  private static final Struct.Builder FIELDS = Struct.named("vfio_region_sparse_mmap_area");
+
+  /** From the start of the region. */
+  public static final U64 OFFSET = FIELDS.u64("offset");
+
+  /** In bytes. */
+  public static final U64 SIZE = FIELDS.u64("size");
+
   /** The struct as the C compiler lays it out. */
-  public static final StructLayout LAYOUT =
-      MemoryLayout.structLayout(Layouts.U64.withName("offset"), Layouts.U64.withName("size"))
-          .withName("vfio_region_sparse_mmap_area");
+  public static final Struct STRUCT = FIELDS.build();
 
   /** Size in bytes. */
-  public static final long SIZE = LAYOUT.byteSize();
-
-  private static final long OFFSET_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("offset"));
-  private static final long SIZE_OFFSET = LAYOUT.byteOffset(PathElement.groupElement("size"));
+  public static final long BYTES = STRUCT.byteSize();
 
   private VfioRegionSparseMmapArea() {}
-
-  /** Reads {@code offset}: from the start of the region. */
-  public static long offset(MemorySegment struct) {
-    return struct.get(Layouts.U64, OFFSET_OFFSET);
-  }
-
-  /** Writes {@code offset}. */
-  public static void offset(MemorySegment struct, long value) {
-    struct.set(Layouts.U64, OFFSET_OFFSET, value);
-  }
-
-  /** Reads {@code size}: in bytes. */
-  public static long size(MemorySegment struct) {
-    return struct.get(Layouts.U64, SIZE_OFFSET);
-  }
-
-  /** Writes {@code size}. */
-  public static void size(MemorySegment struct, long value) {
-    struct.set(Layouts.U64, SIZE_OFFSET, value);
-  }
 }

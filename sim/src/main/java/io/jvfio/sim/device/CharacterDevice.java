@@ -82,10 +82,10 @@ public final class CharacterDevice extends OpenFile implements DeviceUser {
   }
 
   private int bind(UserArgument argument) throws UserFault {
-    var bind = argument.copyIn(VfioDeviceBindIommufd.SIZE);
-    int fd = VfioDeviceBindIommufd.iommufd(bind);
-    if (UserArgument.isShort(VfioDeviceBindIommufd.argsz(bind), VfioDeviceBindIommufd.SIZE)
-        || VfioDeviceBindIommufd.flags(bind) != 0
+    var bind = argument.copyIn(VfioDeviceBindIommufd.BYTES);
+    int fd = VfioDeviceBindIommufd.IOMMUFD.get(bind);
+    if (UserArgument.isShort(VfioDeviceBindIommufd.ARGSZ.get(bind), VfioDeviceBindIommufd.BYTES)
+        || VfioDeviceBindIommufd.FLAGS.get(bind) != 0
         || fd < 0) {
       return Errno.EINVAL.result();
     }
@@ -109,7 +109,7 @@ public final class CharacterDevice extends OpenFile implements DeviceUser {
     device.bind(bound.device());
     iommufd = target;
     opened = new DeviceFile(this, device);
-    VfioDeviceBindIommufd.outDevid(bind, bound.device().id());
+    VfioDeviceBindIommufd.OUT_DEVID.set(bind, bound.device().id());
     try {
       argument.copyOut(OUT_DEVID, bind.asSlice(OUT_DEVID), Integer.BYTES);
     } catch (UserFault e) {
@@ -121,18 +121,18 @@ public final class CharacterDevice extends OpenFile implements DeviceUser {
   }
 
   private int attach(UserArgument argument) throws UserFault {
-    var attach = argument.copyIn(VfioDeviceAttachIommufdPt.SIZE);
+    var attach = argument.copyIn(VfioDeviceAttachIommufdPt.BYTES);
     if (UserArgument.isShort(
-            VfioDeviceAttachIommufdPt.argsz(attach), VfioDeviceAttachIommufdPt.SIZE)
-        || VfioDeviceAttachIommufdPt.flags(attach) != 0) {
+            VfioDeviceAttachIommufdPt.ARGSZ.get(attach), VfioDeviceAttachIommufdPt.BYTES)
+        || VfioDeviceAttachIommufdPt.FLAGS.get(attach) != 0) {
       return Errno.EINVAL.result();
     }
     var bound = requireNonNull(device.bound());
-    int result = bound.attach(VfioDeviceAttachIommufdPt.ptId(attach));
+    int result = bound.attach(VfioDeviceAttachIommufdPt.PT_ID.get(attach));
     if (result < 0) {
       return result;
     }
-    VfioDeviceAttachIommufdPt.ptId(attach, result);
+    VfioDeviceAttachIommufdPt.PT_ID.set(attach, result);
     try {
       argument.copyOut(PT_ID, attach.asSlice(PT_ID), Integer.BYTES);
     } catch (UserFault e) {
@@ -143,10 +143,10 @@ public final class CharacterDevice extends OpenFile implements DeviceUser {
   }
 
   private int detach(UserArgument argument) throws UserFault {
-    var detach = argument.copyIn(VfioDeviceDetachIommufdPt.SIZE);
+    var detach = argument.copyIn(VfioDeviceDetachIommufdPt.BYTES);
     if (UserArgument.isShort(
-            VfioDeviceDetachIommufdPt.argsz(detach), VfioDeviceDetachIommufdPt.SIZE)
-        || VfioDeviceDetachIommufdPt.flags(detach) != 0) {
+            VfioDeviceDetachIommufdPt.ARGSZ.get(detach), VfioDeviceDetachIommufdPt.BYTES)
+        || VfioDeviceDetachIommufdPt.FLAGS.get(detach) != 0) {
       return Errno.EINVAL.result();
     }
     requireNonNull(device.bound()).detach();

@@ -105,42 +105,42 @@ final class DeviceFile extends OpenFile implements ProcessMemory.MappedFile {
     if (process.description().iommufd() == null) {
       return Errno.ENOTTY.result();
     }
-    argument.copyIn(VfioDeviceBindIommufd.SIZE);
+    argument.copyIn(VfioDeviceBindIommufd.BYTES);
     return Errno.EINVAL.result();
   }
 
   private int info(UserArgument argument) throws UserFault {
-    var info = argument.copyIn(DEVICE_INFO_MINIMUM, VfioDeviceInfo.SIZE);
-    long argsz = Integer.toUnsignedLong(VfioDeviceInfo.argsz(info));
+    var info = argument.copyIn(DEVICE_INFO_MINIMUM, VfioDeviceInfo.BYTES);
+    long argsz = Integer.toUnsignedLong(VfioDeviceInfo.ARGSZ.get(info));
     if (argsz < DEVICE_INFO_MINIMUM) {
       return Errno.EINVAL.result();
     }
-    VfioDeviceInfo.flags(
+    VfioDeviceInfo.FLAGS.set(
         info, VFIO_DEVICE_FLAGS_PCI | (pci.canReset() ? VFIO_DEVICE_FLAGS_RESET : 0));
-    VfioDeviceInfo.numRegions(info, REGIONS);
-    VfioDeviceInfo.numIrqs(info, PciInterrupts.INDEXES);
-    argument.copyOut(0, info, Math.min(argsz, VfioDeviceInfo.SIZE));
+    VfioDeviceInfo.NUM_REGIONS.set(info, REGIONS);
+    VfioDeviceInfo.NUM_IRQS.set(info, PciInterrupts.INDEXES);
+    argument.copyOut(0, info, Math.min(argsz, VfioDeviceInfo.BYTES));
     return 0;
   }
 
   private int regionInfo(UserArgument argument) throws UserFault {
-    var info = argument.copyIn(VfioRegionInfo.SIZE);
-    long argsz = Integer.toUnsignedLong(VfioRegionInfo.argsz(info));
-    int index = VfioRegionInfo.index(info);
+    var info = argument.copyIn(VfioRegionInfo.BYTES);
+    long argsz = Integer.toUnsignedLong(VfioRegionInfo.ARGSZ.get(info));
+    int index = VfioRegionInfo.INDEX.get(info);
     // There is no VGA among the devices, and nothing beyond it.
-    if (argsz < VfioRegionInfo.SIZE || index < 0 || index > VFIO_PCI_CONFIG_REGION_INDEX) {
+    if (argsz < VfioRegionInfo.BYTES || index < 0 || index > VFIO_PCI_CONFIG_REGION_INDEX) {
       return Errno.EINVAL.result();
     }
-    VfioRegionInfo.offset(info, (long) index << REGION_SHIFT);
-    VfioRegionInfo.flags(info, 0);
-    VfioRegionInfo.size(info, 0);
+    VfioRegionInfo.OFFSET.set(info, (long) index << REGION_SHIFT);
+    VfioRegionInfo.FLAGS.set(info, 0);
+    VfioRegionInfo.SIZE.set(info, 0);
     if (index == VFIO_PCI_CONFIG_REGION_INDEX) {
-      VfioRegionInfo.size(info, pci.config().byteSize());
-      VfioRegionInfo.flags(info, VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE);
+      VfioRegionInfo.SIZE.set(info, pci.config().byteSize());
+      VfioRegionInfo.FLAGS.set(info, VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE);
     } else if (index < VFIO_PCI_ROM_REGION_INDEX) {
       barInfo(argument, info, argsz, index);
     }
-    argument.copyOut(0, info, VfioRegionInfo.SIZE);
+    argument.copyOut(0, info, VfioRegionInfo.BYTES);
     return 0;
   }
 
@@ -150,30 +150,30 @@ final class DeviceFile extends OpenFile implements ProcessMemory.MappedFile {
     if (bar == null) {
       return;
     }
-    VfioRegionInfo.size(info, bar.byteSize());
+    VfioRegionInfo.SIZE.set(info, bar.byteSize());
     int flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
     if (pci.canMap(bar, process.pageSize())) {
       flags |= VFIO_REGION_INFO_FLAG_MMAP;
       if (index == pci.msixBar()) {
         flags |= VFIO_REGION_INFO_FLAG_CAPS;
-        var chain = new CapabilityChain(VfioRegionInfo.SIZE);
-        chain.add(VFIO_REGION_INFO_CAP_MSIX_MAPPABLE, 1, VfioInfoCapHeader.SIZE);
+        var chain = new CapabilityChain(VfioRegionInfo.BYTES);
+        chain.add(VFIO_REGION_INFO_CAP_MSIX_MAPPABLE, 1, VfioInfoCapHeader.BYTES);
         if (argsz < chain.end()) {
-          VfioRegionInfo.argsz(info, (int) chain.end());
-          VfioRegionInfo.capOffset(info, 0);
+          VfioRegionInfo.ARGSZ.set(info, (int) chain.end());
+          VfioRegionInfo.CAP_OFFSET.set(info, 0);
         } else {
           chain.copyOut(argument);
-          VfioRegionInfo.capOffset(info, (int) VfioRegionInfo.SIZE);
+          VfioRegionInfo.CAP_OFFSET.set(info, (int) VfioRegionInfo.BYTES);
         }
       }
     }
-    VfioRegionInfo.flags(info, flags);
+    VfioRegionInfo.FLAGS.set(info, flags);
   }
 
   private int irqInfo(UserArgument argument) throws UserFault {
-    var info = argument.copyIn(VfioIrqInfo.SIZE);
-    int index = VfioIrqInfo.index(info);
-    if (UserArgument.isShort(VfioIrqInfo.argsz(info), VfioIrqInfo.SIZE)
+    var info = argument.copyIn(VfioIrqInfo.BYTES);
+    int index = VfioIrqInfo.INDEX.get(info);
+    if (UserArgument.isShort(VfioIrqInfo.ARGSZ.get(info), VfioIrqInfo.BYTES)
         || index < 0
         || index >= PciInterrupts.INDEXES) {
       return Errno.EINVAL.result();
@@ -188,20 +188,20 @@ final class DeviceFile extends OpenFile implements ProcessMemory.MappedFile {
     } else if (index != PciInterrupts.MSIX || !interrupts.addsVectorsLater()) {
       flags |= VFIO_IRQ_INFO_NORESIZE;
     }
-    VfioIrqInfo.flags(info, flags);
-    VfioIrqInfo.count(info, interrupts.count(index));
-    argument.copyOut(0, info, VfioIrqInfo.SIZE);
+    VfioIrqInfo.FLAGS.set(info, flags);
+    VfioIrqInfo.COUNT.set(info, interrupts.count(index));
+    argument.copyOut(0, info, VfioIrqInfo.BYTES);
     return 0;
   }
 
   private int setInterrupts(UserArgument argument) throws UserFault {
-    var head = argument.copyIn(VfioIrqSet.SIZE);
-    long argsz = Integer.toUnsignedLong(VfioIrqSet.argsz(head));
-    int flags = VfioIrqSet.flags(head);
-    int index = VfioIrqSet.index(head);
-    long start = Integer.toUnsignedLong(VfioIrqSet.start(head));
-    long count = Integer.toUnsignedLong(VfioIrqSet.count(head));
-    if (argsz < VfioIrqSet.SIZE
+    var head = argument.copyIn(VfioIrqSet.BYTES);
+    long argsz = Integer.toUnsignedLong(VfioIrqSet.ARGSZ.get(head));
+    int flags = VfioIrqSet.FLAGS.get(head);
+    int index = VfioIrqSet.INDEX.get(head);
+    long start = Integer.toUnsignedLong(VfioIrqSet.START.get(head));
+    long count = Integer.toUnsignedLong(VfioIrqSet.COUNT.get(head));
+    if (argsz < VfioIrqSet.BYTES
         || index < 0
         || index >= PciInterrupts.INDEXES
         || (flags & ~IRQ_FLAGS) != 0
@@ -219,31 +219,31 @@ final class DeviceFile extends OpenFile implements ProcessMemory.MappedFile {
       }
     }
     long size = count * width;
-    if (argsz - VfioIrqSet.SIZE < size) {
+    if (argsz - VfioIrqSet.BYTES < size) {
       return Errno.EINVAL.result();
     }
-    var data = argument.copyIn(VfioIrqSet.SIZE + size, 0).asSlice(VfioIrqSet.SIZE, size);
+    var data = argument.copyIn(VfioIrqSet.BYTES + size, 0).asSlice(VfioIrqSet.BYTES, size);
     return pci.interrupts().set(flags, index, (int) start, (int) count, data);
   }
 
   private int setIoEvent(UserArgument argument) throws UserFault {
-    var event = argument.copyIn(IOEVENTFD_MINIMUM, VfioDeviceIoeventfd.SIZE);
-    int flags = VfioDeviceIoeventfd.flags(event);
-    int fd = VfioDeviceIoeventfd.fd(event);
+    var event = argument.copyIn(IOEVENTFD_MINIMUM, VfioDeviceIoeventfd.BYTES);
+    int flags = VfioDeviceIoeventfd.FLAGS.get(event);
+    int fd = VfioDeviceIoeventfd.FD.get(event);
     // A width's bit has the value of the width.
-    if (UserArgument.isShort(VfioDeviceIoeventfd.argsz(event), IOEVENTFD_MINIMUM)
+    if (UserArgument.isShort(VfioDeviceIoeventfd.ARGSZ.get(event), IOEVENTFD_MINIMUM)
         || (flags & ~IOEVENTFD_WIDTHS) != 0
         || Integer.bitCount(flags) != 1
         || fd < -1) {
       return Errno.EINVAL.result();
     }
-    long offset = VfioDeviceIoeventfd.offset(event);
+    long offset = VfioDeviceIoeventfd.OFFSET.get(event);
     long index = offset >>> REGION_SHIFT;
     if (index >= VFIO_PCI_ROM_REGION_INDEX) {
       return Errno.EINVAL.result();
     }
     long at = offset & (1L << REGION_SHIFT) - 1;
-    return pci.ioEvents().set((int) index, at, flags, VfioDeviceIoeventfd.data(event), fd);
+    return pci.ioEvents().set((int) index, at, flags, VfioDeviceIoeventfd.DATA.get(event), fd);
   }
 
   private int reset() {

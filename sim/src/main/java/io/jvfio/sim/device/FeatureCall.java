@@ -41,7 +41,7 @@ import java.util.UUID;
  * drivers/vfio/pci/vfio_pci_core.c}; 5.10 knows only tokens.
  */
 final class FeatureCall {
-  private static final long HEAD = VfioDeviceFeature.SIZE;
+  private static final long HEAD = VfioDeviceFeature.BYTES;
   private static final long TOKEN_SIZE = 16;
 
   /** What the call may do with each feature. */
@@ -75,8 +75,8 @@ final class FeatureCall {
 
   int answer() throws UserFault {
     var feature = argument.copyIn(HEAD);
-    flags = VfioDeviceFeature.flags(feature);
-    argsz = Integer.toUnsignedLong(VfioDeviceFeature.argsz(feature));
+    flags = VfioDeviceFeature.FLAGS.get(feature);
+    argsz = Integer.toUnsignedLong(VfioDeviceFeature.ARGSZ.get(feature));
     boolean probes = (flags & VFIO_DEVICE_FEATURE_PROBE) != 0;
     boolean both = (flags & (GET | SET)) == (GET | SET);
     if (argsz < HEAD || (flags & ~KNOWN) != 0 || (!probes && both)) {
@@ -94,7 +94,7 @@ final class FeatureCall {
     return switch (index) {
       case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY -> checked(SET, 0, () -> pci.enterLowPower(null));
       case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP ->
-          checked(SET, VfioDeviceLowPowerEntryWithWakeup.SIZE, this::enterLowPower);
+          checked(SET, VfioDeviceLowPowerEntryWithWakeup.BYTES, this::enterLowPower);
       case VFIO_DEVICE_FEATURE_LOW_POWER_EXIT -> checked(SET, 0, pci::leaveLowPower);
       default -> {
         var variant = pci.variant();
@@ -107,16 +107,16 @@ final class FeatureCall {
   private int answer(VariantDriver variant, int index) throws UserFault {
     return switch (index) {
       case VFIO_DEVICE_FEATURE_MIGRATION ->
-          checked(GET, VfioDeviceFeatureMigration.SIZE, () -> respond(variant.abilities()));
+          checked(GET, VfioDeviceFeatureMigration.BYTES, () -> respond(variant.abilities()));
       case VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE ->
-          checked(GET | SET, VfioDeviceFeatureMigState.SIZE, () -> state(variant));
+          checked(GET | SET, VfioDeviceFeatureMigState.BYTES, () -> state(variant));
       case VFIO_DEVICE_FEATURE_MIG_DATA_SIZE ->
-          checked(GET, VfioDeviceFeatureMigDataSize.SIZE, () -> respond(variant.dataSize()));
+          checked(GET, VfioDeviceFeatureMigDataSize.BYTES, () -> respond(variant.dataSize()));
       case VFIO_DEVICE_FEATURE_DMA_LOGGING_START ->
-          checked(SET, VfioDeviceFeatureDmaLoggingControl.SIZE, () -> startLog(variant.log()));
+          checked(SET, VfioDeviceFeatureDmaLoggingControl.BYTES, () -> startLog(variant.log()));
       case VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP -> checked(SET, 0, variant.log()::stop);
       case VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT ->
-          checked(GET, VfioDeviceFeatureDmaLoggingReport.SIZE, () -> report(variant.log()));
+          checked(GET, VfioDeviceFeatureDmaLoggingReport.BYTES, () -> report(variant.log()));
       default -> Errno.ENOTTY.result();
     };
   }
@@ -151,8 +151,8 @@ final class FeatureCall {
 
   private int enterLowPower() throws UserFault {
     int fd =
-        VfioDeviceLowPowerEntryWithWakeup.wakeupEventfd(
-            data(VfioDeviceLowPowerEntryWithWakeup.SIZE));
+        VfioDeviceLowPowerEntryWithWakeup.WAKEUP_EVENTFD.get(
+            data(VfioDeviceLowPowerEntryWithWakeup.BYTES));
     if (fd < 0) {
       return Errno.EINVAL.result();
     }
@@ -161,11 +161,11 @@ final class FeatureCall {
   }
 
   private int state(VariantDriver variant) throws UserFault {
-    var struct = data(VfioDeviceFeatureMigState.SIZE);
+    var struct = data(VfioDeviceFeatureMigState.BYTES);
     int result = 0;
     int fd = -1;
     if ((flags & SET) != 0) {
-      var step = variant.enter(VfioDeviceFeatureMigState.deviceState(struct));
+      var step = variant.enter(VfioDeviceFeatureMigState.DEVICE_STATE.get(struct));
       result = step.error();
       device.resume();
       var stream = step.stream();
@@ -178,11 +178,11 @@ final class FeatureCall {
         process.files().install(fd, stream);
       }
     } else {
-      VfioDeviceFeatureMigState.deviceState(struct, variant.state());
+      VfioDeviceFeatureMigState.DEVICE_STATE.set(struct, variant.state());
     }
-    VfioDeviceFeatureMigState.dataFd(struct, fd);
+    VfioDeviceFeatureMigState.DATA_FD.set(struct, fd);
     try {
-      argument.copyOut(HEAD, struct, VfioDeviceFeatureMigState.SIZE);
+      argument.copyOut(HEAD, struct, VfioDeviceFeatureMigState.BYTES);
     } catch (UserFault e) {
       if (fd >= 0) {
         process.files().close(fd);
@@ -193,24 +193,24 @@ final class FeatureCall {
   }
 
   private int startLog(DmaLog log) throws UserFault {
-    var control = data(VfioDeviceFeatureDmaLoggingControl.SIZE);
-    long pageSize = VfioDeviceFeatureDmaLoggingControl.pageSize(control);
-    long count = Integer.toUnsignedLong(VfioDeviceFeatureDmaLoggingControl.numRanges(control));
+    var control = data(VfioDeviceFeatureDmaLoggingControl.BYTES);
+    long pageSize = VfioDeviceFeatureDmaLoggingControl.PAGE_SIZE.get(control);
+    long count = Integer.toUnsignedLong(VfioDeviceFeatureDmaLoggingControl.NUM_RANGES.get(control));
     if (count == 0) {
       return Errno.EINVAL.result();
     }
-    if (count > process.pageSize() / VfioDeviceFeatureDmaLoggingRange.SIZE) {
+    if (count > process.pageSize() / VfioDeviceFeatureDmaLoggingRange.BYTES) {
       return Errno.E2BIG.result();
     }
-    long size = count * VfioDeviceFeatureDmaLoggingRange.SIZE;
+    long size = count * VfioDeviceFeatureDmaLoggingRange.BYTES;
     var given =
-        UserArgument.of(VfioDeviceFeatureDmaLoggingControl.ranges(control), process.memory())
+        UserArgument.of(VfioDeviceFeatureDmaLoggingControl.RANGES.get(control), process.memory())
             .copyIn(size);
     var ranges = new ArrayList<Range>();
-    for (long at = 0; at < size; at += VfioDeviceFeatureDmaLoggingRange.SIZE) {
-      var range = given.asSlice(at, VfioDeviceFeatureDmaLoggingRange.SIZE);
-      long iova = VfioDeviceFeatureDmaLoggingRange.iova(range);
-      long length = VfioDeviceFeatureDmaLoggingRange.length(range);
+    for (long at = 0; at < size; at += VfioDeviceFeatureDmaLoggingRange.BYTES) {
+      var range = given.asSlice(at, VfioDeviceFeatureDmaLoggingRange.BYTES);
+      long iova = VfioDeviceFeatureDmaLoggingRange.IOVA.get(range);
+      long length = VfioDeviceFeatureDmaLoggingRange.LENGTH.get(range);
       if ((iova & (pageSize - 1)) != 0 || (length & (pageSize - 1)) != 0) {
         return Errno.EINVAL.result();
       }
@@ -227,9 +227,9 @@ final class FeatureCall {
     if (error != 0) {
       return error;
     }
-    VfioDeviceFeatureDmaLoggingControl.pageSize(control, log.pageSize());
+    VfioDeviceFeatureDmaLoggingControl.PAGE_SIZE.set(control, log.pageSize());
     try {
-      argument.copyOut(HEAD, control, VfioDeviceFeatureDmaLoggingControl.SIZE);
+      argument.copyOut(HEAD, control, VfioDeviceFeatureDmaLoggingControl.BYTES);
     } catch (UserFault e) {
       log.stop();
       throw e;
@@ -238,10 +238,10 @@ final class FeatureCall {
   }
 
   private int report(DmaLog log) throws UserFault {
-    var report = data(VfioDeviceFeatureDmaLoggingReport.SIZE);
-    long iova = VfioDeviceFeatureDmaLoggingReport.iova(report);
-    long length = VfioDeviceFeatureDmaLoggingReport.length(report);
-    long pageSize = VfioDeviceFeatureDmaLoggingReport.pageSize(report);
+    var report = data(VfioDeviceFeatureDmaLoggingReport.BYTES);
+    long iova = VfioDeviceFeatureDmaLoggingReport.IOVA.get(report);
+    long length = VfioDeviceFeatureDmaLoggingReport.LENGTH.get(report);
+    long pageSize = VfioDeviceFeatureDmaLoggingReport.PAGE_SIZE.get(report);
     if (Long.compareUnsigned(pageSize, 4096) < 0 || Long.bitCount(pageSize) != 1) {
       return Errno.EINVAL.result();
     }
@@ -253,7 +253,8 @@ final class FeatureCall {
     }
     long pages = Math.ceilDiv(length, pageSize);
     long byteSize = Math.ceilDiv(pages, Long.SIZE) * Long.BYTES;
-    var user = UserArgument.of(VfioDeviceFeatureDmaLoggingReport.bitmap(report), process.memory());
+    var user =
+        UserArgument.of(VfioDeviceFeatureDmaLoggingReport.BITMAP.get(report), process.memory());
     var bitmap = user.copyIn(byteSize);
     log.report(iova, length, pageSize, bitmap);
     user.copyOut(0, bitmap, byteSize);

@@ -84,8 +84,8 @@ public final class GroupFile extends OpenFile implements DeviceUser {
   }
 
   private int status(UserArgument argument) throws UserFault {
-    var status = argument.copyIn(VfioGroupStatus.SIZE);
-    if (UserArgument.isShort(VfioGroupStatus.argsz(status), VfioGroupStatus.SIZE)) {
+    var status = argument.copyIn(VfioGroupStatus.BYTES);
+    if (UserArgument.isShort(VfioGroupStatus.ARGSZ.get(status), VfioGroupStatus.BYTES)) {
       return Errno.EINVAL.result();
     }
     if (isAbandoned()) {
@@ -95,10 +95,10 @@ public final class GroupFile extends OpenFile implements DeviceUser {
     boolean viable =
         (group.isViable() && group.owner() == null)
             || (attached && process.era().claimsOwnership());
-    VfioGroupStatus.flags(
+    VfioGroupStatus.FLAGS.set(
         status,
         (viable ? VFIO_GROUP_FLAGS_VIABLE : 0) | (attached ? VFIO_GROUP_FLAGS_CONTAINER_SET : 0));
-    argument.copyOut(0, status, VfioGroupStatus.SIZE);
+    argument.copyOut(0, status, VfioGroupStatus.BYTES);
     return 0;
   }
 

@@ -58,53 +58,53 @@ final class HotReset {
 
   /** {@code VFIO_DEVICE_GET_PCI_HOT_RESET_INFO}. */
   int info(UserArgument argument) throws UserFault {
-    var info = argument.copyIn(VfioPciHotResetInfo.SIZE);
-    long argsz = Integer.toUnsignedLong(VfioPciHotResetInfo.argsz(info));
-    if (argsz < VfioPciHotResetInfo.SIZE) {
+    var info = argument.copyIn(VfioPciHotResetInfo.BYTES);
+    long argsz = Integer.toUnsignedLong(VfioPciHotResetInfo.ARGSZ.get(info));
+    if (argsz < VfioPciHotResetInfo.BYTES) {
       return Errno.EINVAL.result();
     }
     if (!hasBridge()) {
       return Errno.ENODEV.result();
     }
     var affected = affected();
-    VfioPciHotResetInfo.flags(info, 0);
-    VfioPciHotResetInfo.count(info, affected.size());
-    if (affected.size() > (argsz - VfioPciHotResetInfo.SIZE) / VfioPciDependentDevice.SIZE) {
-      argument.copyOut(0, info, VfioPciHotResetInfo.SIZE);
+    VfioPciHotResetInfo.FLAGS.set(info, 0);
+    VfioPciHotResetInfo.COUNT.set(info, affected.size());
+    if (affected.size() > (argsz - VfioPciHotResetInfo.BYTES) / VfioPciDependentDevice.BYTES) {
+      argument.copyOut(0, info, VfioPciHotResetInfo.BYTES);
       return Errno.ENOSPC.result();
     }
-    long byteSize = affected.size() * VfioPciDependentDevice.SIZE;
+    long byteSize = affected.size() * VfioPciDependentDevice.BYTES;
     var entries = MemorySegment.ofArray(new long[affected.size()]);
     boolean allOwned = true;
     for (int i = 0; i < affected.size(); i++) {
       var each = affected.get(i);
-      var entry = entries.asSlice(i * VfioPciDependentDevice.SIZE, VfioPciDependentDevice.SIZE);
+      var entry = entries.asSlice(i * VfioPciDependentDevice.BYTES, VfioPciDependentDevice.BYTES);
       place(entry, each.address());
       if (iommufd != null) {
         int id = idIn(iommufd, each);
         allOwned &= id != VFIO_PCI_DEVID_NOT_OWNED;
-        VfioPciDependentDevice.groupId(entry, id);
+        VfioPciDependentDevice.GROUP_ID.set(entry, id);
       } else if (each.group() != null) {
-        VfioPciDependentDevice.groupId(entry, each.group().id());
+        VfioPciDependentDevice.GROUP_ID.set(entry, each.group().id());
       } else {
         return Errno.EPERM.result();
       }
     }
-    argument.copyOut(VfioPciHotResetInfo.SIZE, entries, byteSize);
+    argument.copyOut(VfioPciHotResetInfo.BYTES, entries, byteSize);
     if (iommufd != null) {
-      VfioPciHotResetInfo.flags(
+      VfioPciHotResetInfo.FLAGS.set(
           info,
           VFIO_PCI_HOT_RESET_FLAG_DEV_ID | (allOwned ? VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED : 0));
     }
-    argument.copyOut(0, info, VfioPciHotResetInfo.SIZE);
+    argument.copyOut(0, info, VfioPciHotResetInfo.BYTES);
     return 0;
   }
 
   private static void place(MemorySegment entry, String address) {
     var parts = address.split("[:.]", -1);
-    VfioPciDependentDevice.segment(entry, (short) Integer.parseInt(parts[0], 16));
-    VfioPciDependentDevice.bus(entry, (byte) Integer.parseInt(parts[1], 16));
-    VfioPciDependentDevice.devfn(
+    VfioPciDependentDevice.SEGMENT.set(entry, (short) Integer.parseInt(parts[0], 16));
+    VfioPciDependentDevice.BUS.set(entry, (byte) Integer.parseInt(parts[1], 16));
+    VfioPciDependentDevice.DEVFN.set(
         entry, (byte) (Integer.parseInt(parts[2], 16) << 3 | Integer.parseInt(parts[3], 16)));
   }
 
@@ -123,11 +123,11 @@ final class HotReset {
 
   /** {@code VFIO_DEVICE_PCI_HOT_RESET}. */
   int reset(UserArgument argument) throws UserFault {
-    var reset = argument.copyIn(VfioPciHotReset.SIZE);
+    var reset = argument.copyIn(VfioPciHotReset.BYTES);
     boolean old = device.process().era() == KernelEra.LINUX_5_10;
-    long count = Integer.toUnsignedLong(VfioPciHotReset.count(reset));
-    if (UserArgument.isShort(VfioPciHotReset.argsz(reset), VfioPciHotReset.SIZE)
-        || VfioPciHotReset.flags(reset) != 0
+    long count = Integer.toUnsignedLong(VfioPciHotReset.COUNT.get(reset));
+    if (UserArgument.isShort(VfioPciHotReset.ARGSZ.get(reset), VfioPciHotReset.BYTES)
+        || VfioPciHotReset.FLAGS.get(reset) != 0
         || (!old && (count != 0) == (iommufd != null))) {
       return Errno.EINVAL.result();
     }
@@ -144,12 +144,12 @@ final class HotReset {
   }
 
   private int reset(UserArgument argument, int count, boolean old) throws UserFault {
-    long byteSize = VfioPciHotReset.SIZE + (long) count * Integer.BYTES;
+    long byteSize = VfioPciHotReset.BYTES + (long) count * Integer.BYTES;
     var descriptors = argument.copyIn(byteSize);
     var groups = new ArrayList<VfioGroup>();
     for (int i = 0; i < count; i++) {
       int fd =
-          descriptors.get(ValueLayout.JAVA_INT, VfioPciHotReset.SIZE + (long) i * Integer.BYTES);
+          descriptors.get(ValueLayout.JAVA_INT, VfioPciHotReset.BYTES + (long) i * Integer.BYTES);
       var file = device.process().files().get(fd);
       if (file == null) {
         return Errno.EBADF.result();

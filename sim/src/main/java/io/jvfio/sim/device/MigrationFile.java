@@ -66,8 +66,8 @@ final class MigrationFile extends OpenFile {
     if (command != VfioCommand.MIG_GET_PRECOPY_INFO || !readable) {
       return Errno.ENOTTY.result();
     }
-    var info = argument.copyIn(VfioPrecopyInfo.SIZE);
-    if (UserArgument.isShort(VfioPrecopyInfo.argsz(info), VfioPrecopyInfo.SIZE)
+    var info = argument.copyIn(VfioPrecopyInfo.BYTES);
+    if (UserArgument.isShort(VfioPrecopyInfo.ARGSZ.get(info), VfioPrecopyInfo.BYTES)
         || !driver.isCopyingWhileRunning()) {
       return Errno.EINVAL.result();
     }
@@ -75,9 +75,9 @@ final class MigrationFile extends OpenFile {
       return Errno.ENODEV.result();
     }
     int left = content.size() - position;
-    VfioPrecopyInfo.initialBytes(info, Math.clamp((long) initialBytes - position, 0, left));
-    VfioPrecopyInfo.dirtyBytes(info, Math.min(left, content.size() - initialBytes));
-    argument.copyOut(0, info, VfioPrecopyInfo.SIZE);
+    VfioPrecopyInfo.INITIAL_BYTES.set(info, Math.clamp((long) initialBytes - position, 0, left));
+    VfioPrecopyInfo.DIRTY_BYTES.set(info, Math.min(left, content.size() - initialBytes));
+    argument.copyOut(0, info, VfioPrecopyInfo.BYTES);
     return 0;
   }
 

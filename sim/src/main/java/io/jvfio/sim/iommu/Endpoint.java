@@ -44,12 +44,12 @@ public final class Endpoint {
 
   /** Answers an operation: 0, a state, or a negated errno. */
   int operate(UserArgument argument) throws UserFault {
-    var operation = argument.copyIn(MINIMUM, VfioEehPeOp.SIZE);
-    if (Integer.compareUnsigned(VfioEehPeOp.argsz(operation), MINIMUM) < 0
-        || VfioEehPeOp.flags(operation) != 0) {
+    var operation = argument.copyIn(MINIMUM, VfioEehPeOp.BYTES);
+    if (Integer.compareUnsigned(VfioEehPeOp.ARGSZ.get(operation), MINIMUM) < 0
+        || VfioEehPeOp.FLAGS.get(operation) != 0) {
       return Errno.EINVAL.result();
     }
-    switch (VfioEehPeOp.op(operation)) {
+    switch (VfioEehPeOp.OP.get(operation)) {
       case VFIO_EEH_PE_DISABLE, VFIO_EEH_PE_CONFIGURE -> {}
       case VFIO_EEH_PE_ENABLE, VFIO_EEH_PE_RESET_DEACTIVATE -> thaw();
       case VFIO_EEH_PE_UNFREEZE_IO -> registersStopped = false;
@@ -85,16 +85,16 @@ public final class Endpoint {
   }
 
   private int inject(UserArgument argument) throws UserFault {
-    var operation = argument.copyIn(MINIMUM, VfioEehPeOp.SIZE);
-    if (UserArgument.isShort(VfioEehPeOp.argsz(operation), VfioEehPeOp.SIZE)) {
+    var operation = argument.copyIn(MINIMUM, VfioEehPeOp.BYTES);
+    if (UserArgument.isShort(VfioEehPeOp.ARGSZ.get(operation), VfioEehPeOp.BYTES)) {
       return Errno.EINVAL.result();
     }
-    operation = argument.copyIn(VfioEehPeOp.SIZE);
-    int function = VfioEehPeOp.errFunc(operation);
+    operation = argument.copyIn(VfioEehPeOp.BYTES);
+    int function = VfioEehPeOp.ERR_FUNC.get(operation);
     if (function < 0 || function > LAST_FUNCTION) {
       return Errno.EINVAL.result();
     }
-    int type = VfioEehPeOp.errType(operation);
+    int type = VfioEehPeOp.ERR_TYPE.get(operation);
     if (type < 0 || type > LAST_ERROR_TYPE) {
       return Errno.ERANGE.result();
     }

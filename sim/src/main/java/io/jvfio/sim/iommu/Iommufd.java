@@ -230,34 +230,34 @@ public final class Iommufd extends OpenFile {
   @Override
   public int ioctl(int command, UserArgument argument) throws UserFault {
     return switch (command) {
-      case IommufdCommand.DESTROY -> StrictStruct.with(argument, IommuDestroy.SIZE, this::destroy);
+      case IommufdCommand.DESTROY -> StrictStruct.with(argument, IommuDestroy.BYTES, this::destroy);
       case IommufdCommand.IOAS_ALLOC ->
-          StrictStruct.with(argument, IommuIoasAlloc.SIZE, this::ioasAlloc);
+          StrictStruct.with(argument, IommuIoasAlloc.BYTES, this::ioasAlloc);
       case IommufdCommand.IOAS_ALLOW_IOVAS ->
-          StrictStruct.with(argument, IommuIoasAllowIovas.SIZE, this::allowIovas);
-      case IommufdCommand.IOAS_COPY -> StrictStruct.with(argument, IommuIoasCopy.SIZE, this::copy);
+          StrictStruct.with(argument, IommuIoasAllowIovas.BYTES, this::allowIovas);
+      case IommufdCommand.IOAS_COPY -> StrictStruct.with(argument, IommuIoasCopy.BYTES, this::copy);
       case IommufdCommand.IOAS_IOVA_RANGES ->
-          StrictStruct.with(argument, IommuIoasIovaRanges.SIZE, this::iovaRanges);
-      case IommufdCommand.IOAS_MAP -> StrictStruct.with(argument, IommuIoasMap.SIZE, this::map);
+          StrictStruct.with(argument, IommuIoasIovaRanges.BYTES, this::iovaRanges);
+      case IommufdCommand.IOAS_MAP -> StrictStruct.with(argument, IommuIoasMap.BYTES, this::map);
       case IommufdCommand.IOAS_UNMAP ->
-          StrictStruct.with(argument, IommuIoasUnmap.SIZE, this::unmap);
-      case IommufdCommand.OPTION -> StrictStruct.with(argument, IommuOption.SIZE, this::option);
+          StrictStruct.with(argument, IommuIoasUnmap.BYTES, this::unmap);
+      case IommufdCommand.OPTION -> StrictStruct.with(argument, IommuOption.BYTES, this::option);
       case IommufdCommand.VFIO_IOAS ->
-          StrictStruct.with(argument, IommuVfioIoas.SIZE, this::vfioIoas);
+          StrictStruct.with(argument, IommuVfioIoas.BYTES, this::vfioIoas);
       case IommufdCommand.HWPT_ALLOC ->
-          StrictStruct.with(argument, HWPT_ALLOC_MINIMUM, IommuHwptAlloc.SIZE, this::hwptAlloc);
+          StrictStruct.with(argument, HWPT_ALLOC_MINIMUM, IommuHwptAlloc.BYTES, this::hwptAlloc);
       case IommufdCommand.GET_HW_INFO ->
-          StrictStruct.with(argument, HW_INFO_RESERVED + 3, IommuHwInfo.SIZE, this::hwInfo);
+          StrictStruct.with(argument, HW_INFO_RESERVED + 3, IommuHwInfo.BYTES, this::hwInfo);
       case IommufdCommand.HWPT_SET_DIRTY_TRACKING ->
-          StrictStruct.with(argument, IommuHwptSetDirtyTracking.SIZE, this::setDirtyTracking);
+          StrictStruct.with(argument, IommuHwptSetDirtyTracking.BYTES, this::setDirtyTracking);
       case IommufdCommand.HWPT_GET_DIRTY_BITMAP ->
-          StrictStruct.with(argument, IommuHwptGetDirtyBitmap.SIZE, this::dirtyBitmap);
+          StrictStruct.with(argument, IommuHwptGetDirtyBitmap.BYTES, this::dirtyBitmap);
       default -> container.ioctl(command, argument);
     };
   }
 
   private int destroy(StrictStruct struct) {
-    var object = find(IommuDestroy.id(struct.memory()));
+    var object = find(IommuDestroy.ID.get(struct.memory()));
     if (object == null) {
       return Errno.ENOENT.result();
     }
@@ -269,31 +269,31 @@ public final class Iommufd extends OpenFile {
   }
 
   private int ioasAlloc(StrictStruct struct) throws UserFault {
-    if (IommuIoasAlloc.flags(struct.memory()) != 0) {
+    if (IommuIoasAlloc.FLAGS.get(struct.memory()) != 0) {
       return Errno.EOPNOTSUPP.result();
     }
-    IommuIoasAlloc.outIoasId(struct.memory(), freeId());
+    IommuIoasAlloc.OUT_IOAS_ID.set(struct.memory(), freeId());
     struct.respond();
     newIoas();
     return 0;
   }
 
   private int allowIovas(StrictStruct struct) throws UserFault {
-    if (struct.reserved(IommuIoasAllowIovas.LAYOUT) != 0) {
+    if (struct.reserved(IommuIoasAllowIovas.STRUCT.layout()) != 0) {
       return Errno.EOPNOTSUPP.result();
     }
-    var ioas = find(IommuIoasAllowIovas.ioasId(struct.memory()), Ioas.class);
+    var ioas = find(IommuIoasAllowIovas.IOAS_ID.get(struct.memory()), Ioas.class);
     if (ioas == null) {
       return Errno.ENOENT.result();
     }
-    int count = IommuIoasAllowIovas.numIovas(struct.memory());
-    long address = IommuIoasAllowIovas.allowedIovas(struct.memory());
+    int count = IommuIoasAllowIovas.NUM_IOVAS.get(struct.memory());
+    long address = IommuIoasAllowIovas.ALLOWED_IOVAS.get(struct.memory());
     var ranges = new ArrayList<IoasRanges.Range>();
     for (int i = 0; Integer.compareUnsigned(i, count) < 0; i++) {
       var element =
-          process.memory().user(address + i * IommuIovaRange.SIZE, IommuIovaRange.SIZE, false);
-      long start = IommuIovaRange.start(element);
-      long last = IommuIovaRange.last(element);
+          process.memory().user(address + i * IommuIovaRange.BYTES, IommuIovaRange.BYTES, false);
+      long start = IommuIovaRange.START.get(element);
+      long last = IommuIovaRange.LAST.get(element);
       if (Long.compareUnsigned(start, last) >= 0
           || ranges.stream().anyMatch(range -> range.meets(start, last))) {
         return Errno.EINVAL.result();
@@ -305,27 +305,29 @@ public final class Iommufd extends OpenFile {
 
   private int iovaRanges(StrictStruct struct) throws UserFault {
     var ranges = struct.memory();
-    if (struct.reserved(IommuIoasIovaRanges.LAYOUT) != 0) {
+    if (struct.reserved(IommuIoasIovaRanges.STRUCT.layout()) != 0) {
       return Errno.EOPNOTSUPP.result();
     }
-    var ioas = find(IommuIoasIovaRanges.ioasId(ranges), Ioas.class);
+    var ioas = find(IommuIoasIovaRanges.IOAS_ID.get(ranges), Ioas.class);
     if (ioas == null) {
       return Errno.ENOENT.result();
     }
-    int room = IommuIoasIovaRanges.numIovas(ranges);
-    long address = IommuIoasIovaRanges.allowedIovas(ranges);
+    int room = IommuIoasIovaRanges.NUM_IOVAS.get(ranges);
+    long address = IommuIoasIovaRanges.ALLOWED_IOVAS.get(ranges);
     int count = 0;
     for (var range : ioas.ranges()) {
       if (Integer.compareUnsigned(count, room) < 0) {
         var element =
-            process.memory().user(address + count * IommuIovaRange.SIZE, IommuIovaRange.SIZE, true);
-        IommuIovaRange.start(element, range.start());
-        IommuIovaRange.last(element, range.last());
+            process
+                .memory()
+                .user(address + count * IommuIovaRange.BYTES, IommuIovaRange.BYTES, true);
+        IommuIovaRange.START.set(element, range.start());
+        IommuIovaRange.LAST.set(element, range.last());
       }
       count++;
     }
-    IommuIoasIovaRanges.numIovas(ranges, count);
-    IommuIoasIovaRanges.outIovaAlignment(ranges, ioas.alignment());
+    IommuIoasIovaRanges.NUM_IOVAS.set(ranges, count);
+    IommuIoasIovaRanges.OUT_IOVA_ALIGNMENT.set(ranges, ioas.alignment());
     struct.respond();
     return Integer.compareUnsigned(count, room) > 0 ? Errno.EMSGSIZE.result() : 0;
   }
@@ -347,82 +349,83 @@ public final class Iommufd extends OpenFile {
 
   private int map(StrictStruct struct) throws UserFault {
     var map = struct.memory();
-    int flags = IommuIoasMap.flags(map);
+    int flags = IommuIoasMap.FLAGS.get(map);
     int error =
         mapError(
             flags,
-            struct.reserved(IommuIoasMap.LAYOUT),
-            IommuIoasMap.iova(map),
-            IommuIoasMap.length(map));
+            struct.reserved(IommuIoasMap.STRUCT.layout()),
+            IommuIoasMap.IOVA.get(map),
+            IommuIoasMap.LENGTH.get(map));
     if (error != 0) {
       return error;
     }
-    var ioas = find(IommuIoasMap.ioasId(map), Ioas.class);
+    var ioas = find(IommuIoasMap.IOAS_ID.get(map), Ioas.class);
     if (ioas == null) {
       return Errno.ENOENT.result();
     }
     var mapped =
         map(
             ioas,
-            IommuIoasMap.userVa(map),
-            IommuIoasMap.length(map),
+            IommuIoasMap.USER_VA.get(map),
+            IommuIoasMap.LENGTH.get(map),
             (flags & IOMMU_IOAS_MAP_READABLE) != 0,
             (flags & IOMMU_IOAS_MAP_WRITEABLE) != 0,
-            new Ioas.FixedIova((flags & IOMMU_IOAS_MAP_FIXED_IOVA) != 0, IommuIoasMap.iova(map)));
+            new Ioas.FixedIova(
+                (flags & IOMMU_IOAS_MAP_FIXED_IOVA) != 0, IommuIoasMap.IOVA.get(map)));
     if (mapped.error() != 0) {
       return mapped.error();
     }
-    IommuIoasMap.iova(map, mapped.iova());
+    IommuIoasMap.IOVA.set(map, mapped.iova());
     return struct.respond();
   }
 
   private int copy(StrictStruct struct) throws UserFault {
     var copy = struct.memory();
-    int flags = IommuIoasCopy.flags(copy);
+    int flags = IommuIoasCopy.FLAGS.get(copy);
     int error =
         mapError(
             flags,
             0,
-            IommuIoasCopy.length(copy),
-            IommuIoasCopy.srcIova(copy),
-            IommuIoasCopy.dstIova(copy));
+            IommuIoasCopy.LENGTH.get(copy),
+            IommuIoasCopy.SRC_IOVA.get(copy),
+            IommuIoasCopy.DST_IOVA.get(copy));
     if (error != 0) {
       return error;
     }
-    var source = find(IommuIoasCopy.srcIoasId(copy), Ioas.class);
+    var source = find(IommuIoasCopy.SRC_IOAS_ID.get(copy), Ioas.class);
     if (source == null) {
       return Errno.ENOENT.result();
     }
-    var found = source.find(IommuIoasCopy.srcIova(copy), IommuIoasCopy.length(copy));
+    var found = source.find(IommuIoasCopy.SRC_IOVA.get(copy), IommuIoasCopy.LENGTH.get(copy));
     if (found.error() != 0) {
       return found.error();
     }
-    var target = find(IommuIoasCopy.dstIoasId(copy), Ioas.class);
+    var target = find(IommuIoasCopy.DST_IOAS_ID.get(copy), Ioas.class);
     if (target == null) {
       return Errno.ENOENT.result();
     }
     var mapped =
         target.map(
             found.slices(),
-            IommuIoasCopy.length(copy),
+            IommuIoasCopy.LENGTH.get(copy),
             (flags & IOMMU_IOAS_MAP_READABLE) != 0,
             (flags & IOMMU_IOAS_MAP_WRITEABLE) != 0,
             new Ioas.FixedIova(
-                (flags & IOMMU_IOAS_MAP_FIXED_IOVA) != 0, IommuIoasCopy.dstIova(copy)));
+                (flags & IOMMU_IOAS_MAP_FIXED_IOVA) != 0, IommuIoasCopy.DST_IOVA.get(copy)));
     if (mapped.error() != 0) {
       return mapped.error();
     }
-    IommuIoasCopy.dstIova(copy, mapped.iova());
+    IommuIoasCopy.DST_IOVA.set(copy, mapped.iova());
     return struct.respond();
   }
 
   private int unmap(StrictStruct struct) throws UserFault {
-    var ioas = find(IommuIoasUnmap.ioasId(struct.memory()), Ioas.class);
+    var ioas = find(IommuIoasUnmap.IOAS_ID.get(struct.memory()), Ioas.class);
     if (ioas == null) {
       return Errno.ENOENT.result();
     }
-    long iova = IommuIoasUnmap.iova(struct.memory());
-    long length = IommuIoasUnmap.length(struct.memory());
+    long iova = IommuIoasUnmap.IOVA.get(struct.memory());
+    long length = IommuIoasUnmap.LENGTH.get(struct.memory());
     boolean all = iova == 0 && length == -1;
     if (!all && (iova == -1 || length == -1)) {
       return Errno.EOVERFLOW.result();
@@ -434,17 +437,17 @@ public final class Iommufd extends OpenFile {
     if (!all && unmapped.byteSize() == 0) {
       return Errno.ENOENT.result();
     }
-    IommuIoasUnmap.length(struct.memory(), unmapped.byteSize());
+    IommuIoasUnmap.LENGTH.set(struct.memory(), unmapped.byteSize());
     return struct.respond();
   }
 
   private int option(StrictStruct struct) throws UserFault {
     var option = struct.memory();
-    if (struct.reserved(IommuOption.LAYOUT) != 0) {
+    if (struct.reserved(IommuOption.STRUCT.layout()) != 0) {
       return Errno.EOPNOTSUPP.result();
     }
     int error =
-        switch (IommuOption.optionId(option)) {
+        switch (IommuOption.OPTION_ID.get(option)) {
           case IOMMU_OPTION_RLIMIT_MODE -> limitMode(option);
           case IOMMU_OPTION_HUGE_PAGES -> hugePages(option);
           default -> Errno.EOPNOTSUPP.result();
@@ -453,11 +456,11 @@ public final class Iommufd extends OpenFile {
   }
 
   private int limitMode(MemorySegment option) {
-    if (IommuOption.objectId(option) != 0) {
+    if (IommuOption.OBJECT_ID.get(option) != 0) {
       return Errno.EOPNOTSUPP.result();
     }
-    switch (IommuOption.op(option)) {
-      case IOMMU_OPTION_OP_GET -> IommuOption.val64(option, countsByProcess ? 1 : 0);
+    switch (IommuOption.OP.get(option)) {
+      case IOMMU_OPTION_OP_GET -> IommuOption.VAL64.set(option, countsByProcess ? 1 : 0);
       case IOMMU_OPTION_OP_SET -> {
         if (!process.has(HostSettings.CAP_SYS_RESOURCE)) {
           return Errno.EPERM.result();
@@ -465,7 +468,7 @@ public final class Iommufd extends OpenFile {
         if (!objects.isEmpty()) {
           return Errno.EBUSY.result();
         }
-        long value = IommuOption.val64(option);
+        long value = IommuOption.VAL64.get(option);
         if (value != 0 && value != 1) {
           return Errno.EINVAL.result();
         }
@@ -479,14 +482,14 @@ public final class Iommufd extends OpenFile {
   }
 
   private int hugePages(MemorySegment option) {
-    var ioas = find(IommuOption.objectId(option), Ioas.class);
+    var ioas = find(IommuOption.OBJECT_ID.get(option), Ioas.class);
     if (ioas == null) {
       return Errno.ENOENT.result();
     }
-    switch (IommuOption.op(option)) {
-      case IOMMU_OPTION_OP_GET -> IommuOption.val64(option, ioas.hasSmallPages() ? 0 : 1);
+    switch (IommuOption.OP.get(option)) {
+      case IOMMU_OPTION_OP_GET -> IommuOption.VAL64.set(option, ioas.hasSmallPages() ? 0 : 1);
       case IOMMU_OPTION_OP_SET -> {
-        long value = IommuOption.val64(option);
+        long value = IommuOption.VAL64.get(option);
         if (value == 0) {
           return ioas.forbidLargePages();
         }
@@ -503,20 +506,20 @@ public final class Iommufd extends OpenFile {
   }
 
   private int vfioIoas(StrictStruct struct) throws UserFault {
-    if (struct.reserved(IommuVfioIoas.LAYOUT) != 0) {
+    if (struct.reserved(IommuVfioIoas.STRUCT.layout()) != 0) {
       return Errno.EOPNOTSUPP.result();
     }
-    switch (IommuVfioIoas.op(struct.memory())) {
+    switch (IommuVfioIoas.OP.get(struct.memory())) {
       case IOMMU_VFIO_IOAS_GET -> {
         var ioas = container.ioas();
         if (ioas == null) {
           return Errno.ENODEV.result();
         }
-        IommuVfioIoas.ioasId(struct.memory(), ioas.id());
+        IommuVfioIoas.IOAS_ID.set(struct.memory(), ioas.id());
         return struct.respond();
       }
       case IOMMU_VFIO_IOAS_SET -> {
-        var ioas = find(IommuVfioIoas.ioasId(struct.memory()), Ioas.class);
+        var ioas = find(IommuVfioIoas.IOAS_ID.get(struct.memory()), Ioas.class);
         if (ioas == null) {
           return Errno.ENOENT.result();
         }
@@ -532,18 +535,18 @@ public final class Iommufd extends OpenFile {
 
   private int hwptAlloc(StrictStruct struct) throws UserFault {
     var alloc = struct.memory();
-    if (struct.reserved(IommuHwptAlloc.LAYOUT) != 0) {
+    if (struct.reserved(IommuHwptAlloc.STRUCT.layout()) != 0) {
       return Errno.EOPNOTSUPP.result();
     }
-    boolean hasData = IommuHwptAlloc.dataLen(alloc) != 0;
-    if ((IommuHwptAlloc.dataType(alloc) != IOMMU_HWPT_DATA_NONE) != hasData) {
+    boolean hasData = IommuHwptAlloc.DATA_LEN.get(alloc) != 0;
+    if ((IommuHwptAlloc.DATA_TYPE.get(alloc) != IOMMU_HWPT_DATA_NONE) != hasData) {
       return Errno.EINVAL.result();
     }
-    if (find(IommuHwptAlloc.devId(alloc), IommufdDevice.class) == null) {
+    if (find(IommuHwptAlloc.DEV_ID.get(alloc), IommufdDevice.class) == null) {
       return Errno.ENOENT.result();
     }
-    int flags = IommuHwptAlloc.flags(alloc);
-    return switch (find(IommuHwptAlloc.ptId(alloc))) {
+    int flags = IommuHwptAlloc.FLAGS.get(alloc);
+    return switch (find(IommuHwptAlloc.PT_ID.get(alloc))) {
       case Ioas ioas -> newTable(struct, ioas, flags, hasData);
       // No page table here can be the parent of another one.
       case Hwpt _ ->
@@ -567,7 +570,7 @@ public final class Iommufd extends OpenFile {
       remove(table);
       return error;
     }
-    IommuHwptAlloc.outHwptId(struct.memory(), table.id());
+    IommuHwptAlloc.OUT_HWPT_ID.set(struct.memory(), table.id());
     try {
       return struct.respond();
     } catch (UserFault e) {
@@ -582,10 +585,10 @@ public final class Iommufd extends OpenFile {
     for (long at = HW_INFO_RESERVED; at < HW_INFO_RESERVED + 3; at++) {
       reserved |= info.get(ValueLayout.JAVA_BYTE, at);
     }
-    if (IommuHwInfo.flags(info) != 0 || reserved != 0) {
+    if (IommuHwInfo.FLAGS.get(info) != 0 || reserved != 0) {
       return Errno.EOPNOTSUPP.result();
     }
-    if (find(IommuHwInfo.devId(info), IommufdDevice.class) == null) {
+    if (find(IommuHwInfo.DEV_ID.get(info), IommufdDevice.class) == null) {
       return Errno.ENOENT.result();
     }
     boolean tracks = process.settings().tracksDirtyPages;
@@ -597,26 +600,26 @@ public final class Iommufd extends OpenFile {
         Layouts.U64,
         16,
         data.extendedCapabilities() | (tracks ? HostDescription.IommufdSupport.DIRTY_TRACKING : 0));
-    long room = Integer.toUnsignedLong(IommuHwInfo.dataLen(info));
+    long room = Integer.toUnsignedLong(IommuHwInfo.DATA_LEN.get(info));
     if (room > 0) {
-      var target = process.memory().user(IommuHwInfo.dataUptr(info), room, true);
+      var target = process.memory().user(IommuHwInfo.DATA_UPTR.get(info), room, true);
       long copied = Math.min(room, VTD_SIZE);
       MemorySegment.copy(vtd, 0, target, 0, copied);
       target.asSlice(copied).fill((byte) 0);
     }
-    IommuHwInfo.dataLen(info, VTD_SIZE);
-    IommuHwInfo.outDataType(info, IOMMU_HW_INFO_TYPE_INTEL_VTD);
-    IommuHwInfo.outMaxPasidLog2(info, (byte) 0);
-    IommuHwInfo.outCapabilities(info, tracks ? IOMMU_HW_CAP_DIRTY_TRACKING : 0);
+    IommuHwInfo.DATA_LEN.set(info, VTD_SIZE);
+    IommuHwInfo.OUT_DATA_TYPE.set(info, IOMMU_HW_INFO_TYPE_INTEL_VTD);
+    IommuHwInfo.OUT_MAX_PASID_LOG2.set(info, (byte) 0);
+    IommuHwInfo.OUT_CAPABILITIES.set(info, tracks ? IOMMU_HW_CAP_DIRTY_TRACKING : 0);
     return struct.respond();
   }
 
   private int setDirtyTracking(StrictStruct struct) {
-    int flags = IommuHwptSetDirtyTracking.flags(struct.memory());
+    int flags = IommuHwptSetDirtyTracking.FLAGS.get(struct.memory());
     if ((flags & ~IOMMU_HWPT_DIRTY_TRACKING_ENABLE) != 0) {
       return Errno.EOPNOTSUPP.result();
     }
-    var table = find(IommuHwptSetDirtyTracking.hwptId(struct.memory()), Hwpt.class);
+    var table = find(IommuHwptSetDirtyTracking.HWPT_ID.get(struct.memory()), Hwpt.class);
     return table == null
         ? Errno.ENOENT.result()
         : table.track((flags & IOMMU_HWPT_DIRTY_TRACKING_ENABLE) != 0);
@@ -624,19 +627,19 @@ public final class Iommufd extends OpenFile {
 
   private int dirtyBitmap(StrictStruct struct) {
     var get = struct.memory();
-    int flags = IommuHwptGetDirtyBitmap.flags(get);
+    int flags = IommuHwptGetDirtyBitmap.FLAGS.get(get);
     if ((flags & ~IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR) != 0
-        || struct.reserved(IommuHwptGetDirtyBitmap.LAYOUT) != 0) {
+        || struct.reserved(IommuHwptGetDirtyBitmap.STRUCT.layout()) != 0) {
       return Errno.EOPNOTSUPP.result();
     }
-    var table = find(IommuHwptGetDirtyBitmap.hwptId(get), Hwpt.class);
+    var table = find(IommuHwptGetDirtyBitmap.HWPT_ID.get(get), Hwpt.class);
     return table == null
         ? Errno.ENOENT.result()
         : table.dirtyPages(
-            IommuHwptGetDirtyBitmap.iova(get),
-            IommuHwptGetDirtyBitmap.length(get),
-            IommuHwptGetDirtyBitmap.pageSize(get),
-            IommuHwptGetDirtyBitmap.data(get),
+            IommuHwptGetDirtyBitmap.IOVA.get(get),
+            IommuHwptGetDirtyBitmap.LENGTH.get(get),
+            IommuHwptGetDirtyBitmap.PAGE_SIZE.get(get),
+            IommuHwptGetDirtyBitmap.DATA.get(get),
             (flags & IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR) == 0);
   }
 }

@@ -120,8 +120,8 @@ public final class IommufdContainer {
   }
 
   private int info(UserArgument argument) throws UserFault {
-    var info = argument.copyIn(INFO_MINIMUM, VfioIommuType1Info.SIZE);
-    long argsz = Integer.toUnsignedLong(VfioIommuType1Info.argsz(info));
+    var info = argument.copyIn(INFO_MINIMUM, VfioIommuType1Info.BYTES);
+    long argsz = Integer.toUnsignedLong(VfioIommuType1Info.ARGSZ.get(info));
     if (argsz < INFO_MINIMUM) {
       return Errno.EINVAL.result();
     }
@@ -129,18 +129,18 @@ public final class IommufdContainer {
     if (space == null) {
       return Errno.ENODEV.result();
     }
-    var chain = new CapabilityChain(VfioIommuType1Info.SIZE);
+    var chain = new CapabilityChain(VfioIommuType1Info.BYTES);
     var available = chain.add(VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, 1, AVAILABLE_SIZE);
     available.set(Layouts.U32, 8, -1);
     IovaRanges.addTo(chain, space.ranges());
     if (argsz >= chain.end()) {
       chain.copyOut(argument);
-      VfioIommuType1Info.capOffset(info, (int) VfioIommuType1Info.SIZE);
+      VfioIommuType1Info.CAP_OFFSET.set(info, (int) VfioIommuType1Info.BYTES);
     }
-    VfioIommuType1Info.argsz(info, (int) chain.end());
-    VfioIommuType1Info.flags(info, VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS);
-    VfioIommuType1Info.iovaPgsizes(info, pageSizes(space));
-    argument.copyOut(0, info, Math.min(argsz, VfioIommuType1Info.SIZE));
+    VfioIommuType1Info.ARGSZ.set(info, (int) chain.end());
+    VfioIommuType1Info.FLAGS.set(info, VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS);
+    VfioIommuType1Info.IOVA_PGSIZES.set(info, pageSizes(space));
+    argument.copyOut(0, info, Math.min(argsz, VfioIommuType1Info.BYTES));
     return 0;
   }
 
@@ -158,9 +158,9 @@ public final class IommufdContainer {
   }
 
   private int map(UserArgument argument) throws UserFault {
-    var map = argument.copyIn(VfioIommuType1DmaMap.SIZE);
-    int flags = VfioIommuType1DmaMap.flags(map);
-    if (UserArgument.isShort(VfioIommuType1DmaMap.argsz(map), VfioIommuType1DmaMap.SIZE)
+    var map = argument.copyIn(VfioIommuType1DmaMap.BYTES);
+    int flags = VfioIommuType1DmaMap.FLAGS.get(map);
+    if (UserArgument.isShort(VfioIommuType1DmaMap.ARGSZ.get(map), VfioIommuType1DmaMap.BYTES)
         || (flags & ~(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)) != 0) {
       return Errno.EINVAL.result();
     }
@@ -170,26 +170,26 @@ public final class IommufdContainer {
     return iommufd
         .map(
             ioas,
-            VfioIommuType1DmaMap.vaddr(map),
-            VfioIommuType1DmaMap.size(map),
+            VfioIommuType1DmaMap.VADDR.get(map),
+            VfioIommuType1DmaMap.SIZE.get(map),
             (flags & VFIO_DMA_MAP_FLAG_READ) != 0,
             (flags & VFIO_DMA_MAP_FLAG_WRITE) != 0,
-            new Ioas.FixedIova(true, VfioIommuType1DmaMap.iova(map)))
+            new Ioas.FixedIova(true, VfioIommuType1DmaMap.IOVA.get(map)))
         .error();
   }
 
   private int unmap(UserArgument argument) throws UserFault {
-    var unmap = argument.copyIn(VfioIommuType1DmaUnmap.SIZE);
-    int flags = VfioIommuType1DmaUnmap.flags(unmap);
-    if (UserArgument.isShort(VfioIommuType1DmaUnmap.argsz(unmap), VfioIommuType1DmaUnmap.SIZE)
+    var unmap = argument.copyIn(VfioIommuType1DmaUnmap.BYTES);
+    int flags = VfioIommuType1DmaUnmap.FLAGS.get(unmap);
+    if (UserArgument.isShort(VfioIommuType1DmaUnmap.ARGSZ.get(unmap), VfioIommuType1DmaUnmap.BYTES)
         || (flags & ~UNMAP_FLAG_ALL) != 0) {
       return Errno.EINVAL.result();
     }
     if (ioas == null) {
       return Errno.ENODEV.result();
     }
-    long iova = VfioIommuType1DmaUnmap.iova(unmap);
-    long size = VfioIommuType1DmaUnmap.size(unmap);
+    long iova = VfioIommuType1DmaUnmap.IOVA.get(unmap);
+    long size = VfioIommuType1DmaUnmap.SIZE.get(unmap);
     Ioas.Unmapped unmapped;
     if (flags == UNMAP_FLAG_ALL) {
       if (iova != 0 || size != 0) {
@@ -206,8 +206,8 @@ public final class IommufdContainer {
       }
       unmapped = ioas.unmap(iova, size);
     }
-    VfioIommuType1DmaUnmap.size(unmap, unmapped.byteSize());
-    argument.copyOut(0, unmap, VfioIommuType1DmaUnmap.SIZE);
+    VfioIommuType1DmaUnmap.SIZE.set(unmap, unmapped.byteSize());
+    argument.copyOut(0, unmap, VfioIommuType1DmaUnmap.BYTES);
     return unmapped.error();
   }
 }

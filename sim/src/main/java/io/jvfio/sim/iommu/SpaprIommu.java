@@ -147,22 +147,22 @@ final class SpaprIommu implements Iommu {
 
   private int info(UserArgument argument) throws UserFault {
     var offer = first().offer();
-    var info = argument.copyIn(INFO_MINIMUM, VfioIommuSpaprTceInfo.SIZE);
-    long argsz = Integer.toUnsignedLong(VfioIommuSpaprTceInfo.argsz(info));
+    var info = argument.copyIn(INFO_MINIMUM, VfioIommuSpaprTceInfo.BYTES);
+    long argsz = Integer.toUnsignedLong(VfioIommuSpaprTceInfo.ARGSZ.get(info));
     if (argsz < INFO_MINIMUM) {
       return Errno.EINVAL.result();
     }
-    VfioIommuSpaprTceInfo.dma32WindowStart(info, 0);
-    VfioIommuSpaprTceInfo.dma32WindowSize(info, (int) offer.windowSize());
+    VfioIommuSpaprTceInfo.DMA32_WINDOW_START.set(info, 0);
+    VfioIommuSpaprTceInfo.DMA32_WINDOW_SIZE.set(info, (int) offer.windowSize());
     boolean dynamic = v2 && offer.maxWindows() != 0;
-    VfioIommuSpaprTceInfo.flags(info, dynamic ? VFIO_IOMMU_SPAPR_INFO_DDW : 0);
+    VfioIommuSpaprTceInfo.FLAGS.set(info, dynamic ? VFIO_IOMMU_SPAPR_INFO_DDW : 0);
     if (dynamic) {
-      VfioIommuSpaprTceInfo.pgsizes(info, offer.pageSizes());
-      VfioIommuSpaprTceInfo.maxDynamicWindowsSupported(info, offer.maxWindows());
-      VfioIommuSpaprTceInfo.levels(info, offer.maxLevels());
+      VfioIommuSpaprTceInfo.PGSIZES.set(info, offer.pageSizes());
+      VfioIommuSpaprTceInfo.MAX_DYNAMIC_WINDOWS_SUPPORTED.set(info, offer.maxWindows());
+      VfioIommuSpaprTceInfo.LEVELS.set(info, offer.maxLevels());
     }
     argument.copyOut(
-        0, info, argsz >= VfioIommuSpaprTceInfo.SIZE ? VfioIommuSpaprTceInfo.SIZE : INFO_MINIMUM);
+        0, info, argsz >= VfioIommuSpaprTceInfo.BYTES ? VfioIommuSpaprTceInfo.BYTES : INFO_MINIMUM);
     return 0;
   }
 
@@ -208,11 +208,11 @@ final class SpaprIommu implements Iommu {
     if (!enabled) {
       return Errno.EPERM.result();
     }
-    var map = argument.copyIn(VfioIommuType1DmaMap.SIZE);
-    int flags = VfioIommuType1DmaMap.flags(map);
+    var map = argument.copyIn(VfioIommuType1DmaMap.BYTES);
+    int flags = VfioIommuType1DmaMap.FLAGS.get(map);
     boolean read = (flags & VFIO_DMA_MAP_FLAG_READ) != 0;
     boolean write = (flags & VFIO_DMA_MAP_FLAG_WRITE) != 0;
-    if (UserArgument.isShort(VfioIommuType1DmaMap.argsz(map), VfioIommuType1DmaMap.SIZE)
+    if (UserArgument.isShort(VfioIommuType1DmaMap.ARGSZ.get(map), VfioIommuType1DmaMap.BYTES)
         || (flags & ~(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)) != 0) {
       return Errno.EINVAL.result();
     }
@@ -220,9 +220,9 @@ final class SpaprIommu implements Iommu {
     if (error != 0) {
       return error;
     }
-    long iova = VfioIommuType1DmaMap.iova(map);
-    long vaddr = VfioIommuType1DmaMap.vaddr(map);
-    long size = VfioIommuType1DmaMap.size(map);
+    long iova = VfioIommuType1DmaMap.IOVA.get(map);
+    long vaddr = VfioIommuType1DmaMap.VADDR.get(map);
+    long size = VfioIommuType1DmaMap.SIZE.get(map);
     var table = windows.containing(iova);
     if (table == null) {
       return Errno.ENXIO.result();
@@ -241,17 +241,17 @@ final class SpaprIommu implements Iommu {
     if (!enabled) {
       return Errno.EPERM.result();
     }
-    var unmap = argument.copyIn(VfioIommuType1DmaUnmap.SIZE);
-    if (UserArgument.isShort(VfioIommuType1DmaUnmap.argsz(unmap), VfioIommuType1DmaUnmap.SIZE)
-        || VfioIommuType1DmaUnmap.flags(unmap) != 0) {
+    var unmap = argument.copyIn(VfioIommuType1DmaUnmap.BYTES);
+    if (UserArgument.isShort(VfioIommuType1DmaUnmap.ARGSZ.get(unmap), VfioIommuType1DmaUnmap.BYTES)
+        || VfioIommuType1DmaUnmap.FLAGS.get(unmap) != 0) {
       return Errno.EINVAL.result();
     }
     int error = windows.createDefault();
     if (error != 0) {
       return error;
     }
-    long iova = VfioIommuType1DmaUnmap.iova(unmap);
-    long size = VfioIommuType1DmaUnmap.size(unmap);
+    long iova = VfioIommuType1DmaUnmap.IOVA.get(unmap);
+    long size = VfioIommuType1DmaUnmap.SIZE.get(unmap);
     var table = windows.containing(iova);
     if (table == null) {
       return Errno.ENXIO.result();
@@ -274,8 +274,8 @@ final class SpaprIommu implements Iommu {
   private int register(UserArgument argument) throws UserFault {
     hasProcess = true;
     var range = range(argument);
-    long vaddr = VfioIommuSpaprRegisterMemory.vaddr(range);
-    long size = VfioIommuSpaprRegisterMemory.size(range);
+    long vaddr = VfioIommuSpaprRegisterMemory.VADDR.get(range);
+    long size = VfioIommuSpaprRegisterMemory.SIZE.get(range);
     if (isBadRange(range) || Long.compareUnsigned(vaddr + size, vaddr) < 0) {
       return Errno.EINVAL.result();
     }
@@ -311,8 +311,8 @@ final class SpaprIommu implements Iommu {
         process
             .preregistered()
             .get(
-                VfioIommuSpaprRegisterMemory.vaddr(range),
-                VfioIommuSpaprRegisterMemory.size(range));
+                VfioIommuSpaprRegisterMemory.VADDR.get(range),
+                VfioIommuSpaprRegisterMemory.SIZE.get(range));
     if (region == null) {
       return Errno.ENOENT.result();
     }
@@ -325,23 +325,24 @@ final class SpaprIommu implements Iommu {
   }
 
   private static MemorySegment range(UserArgument argument) throws UserFault {
-    return argument.copyIn(VfioIommuSpaprRegisterMemory.SIZE);
+    return argument.copyIn(VfioIommuSpaprRegisterMemory.BYTES);
   }
 
   private boolean isBadRange(MemorySegment range) {
     long offsetBits = process.pageSize() - 1L;
     return UserArgument.isShort(
-            VfioIommuSpaprRegisterMemory.argsz(range), VfioIommuSpaprRegisterMemory.SIZE)
-        || VfioIommuSpaprRegisterMemory.flags(range) != 0
-        || (VfioIommuSpaprRegisterMemory.vaddr(range) & offsetBits) != 0
-        || (VfioIommuSpaprRegisterMemory.size(range) & offsetBits) != 0;
+            VfioIommuSpaprRegisterMemory.ARGSZ.get(range), VfioIommuSpaprRegisterMemory.BYTES)
+        || VfioIommuSpaprRegisterMemory.FLAGS.get(range) != 0
+        || (VfioIommuSpaprRegisterMemory.VADDR.get(range) & offsetBits) != 0
+        || (VfioIommuSpaprRegisterMemory.SIZE.get(range) & offsetBits) != 0;
   }
 
   private int create(UserArgument argument) throws UserFault {
     hasProcess = true;
-    var create = argument.copyIn(VfioIommuSpaprTceCreate.SIZE);
-    if (UserArgument.isShort(VfioIommuSpaprTceCreate.argsz(create), VfioIommuSpaprTceCreate.SIZE)
-        || VfioIommuSpaprTceCreate.flags(create) != 0) {
+    var create = argument.copyIn(VfioIommuSpaprTceCreate.BYTES);
+    if (UserArgument.isShort(
+            VfioIommuSpaprTceCreate.ARGSZ.get(create), VfioIommuSpaprTceCreate.BYTES)
+        || VfioIommuSpaprTceCreate.FLAGS.get(create) != 0) {
       return Errno.EINVAL.result();
     }
     int error = windows.createDefault();
@@ -350,24 +351,25 @@ final class SpaprIommu implements Iommu {
     }
     var created =
         windows.create(
-            VfioIommuSpaprTceCreate.pageShift(create),
-            VfioIommuSpaprTceCreate.windowSize(create),
-            VfioIommuSpaprTceCreate.levels(create));
+            VfioIommuSpaprTceCreate.PAGE_SHIFT.get(create),
+            VfioIommuSpaprTceCreate.WINDOW_SIZE.get(create),
+            VfioIommuSpaprTceCreate.LEVELS.get(create));
     if (created.table() == null) {
       return created.error();
     }
-    VfioIommuSpaprTceCreate.startAddr(create, created.table().start());
-    argument.copyOut(0, create, VfioIommuSpaprTceCreate.SIZE);
+    VfioIommuSpaprTceCreate.START_ADDR.set(create, created.table().start());
+    argument.copyOut(0, create, VfioIommuSpaprTceCreate.BYTES);
     return 0;
   }
 
   private int remove(UserArgument argument) throws UserFault {
     hasProcess = true;
-    var remove = argument.copyIn(VfioIommuSpaprTceRemove.SIZE);
-    if (UserArgument.isShort(VfioIommuSpaprTceRemove.argsz(remove), VfioIommuSpaprTceRemove.SIZE)
-        || VfioIommuSpaprTceRemove.flags(remove) != 0) {
+    var remove = argument.copyIn(VfioIommuSpaprTceRemove.BYTES);
+    if (UserArgument.isShort(
+            VfioIommuSpaprTceRemove.ARGSZ.get(remove), VfioIommuSpaprTceRemove.BYTES)
+        || VfioIommuSpaprTceRemove.FLAGS.get(remove) != 0) {
       return Errno.EINVAL.result();
     }
-    return windows.remove(VfioIommuSpaprTceRemove.startAddr(remove));
+    return windows.remove(VfioIommuSpaprTceRemove.START_ADDR.get(remove));
   }
 }

@@ -153,26 +153,26 @@ final class Type1Iommu implements Iommu {
   }
 
   private int info(UserArgument argument) throws UserFault {
-    var info = argument.copyIn(INFO_MINIMUM, VfioIommuType1Info.SIZE);
-    long argsz = Integer.toUnsignedLong(VfioIommuType1Info.argsz(info));
+    var info = argument.copyIn(INFO_MINIMUM, VfioIommuType1Info.BYTES);
+    long argsz = Integer.toUnsignedLong(VfioIommuType1Info.ARGSZ.get(info));
     if (argsz < INFO_MINIMUM) {
       return Errno.EINVAL.result();
     }
-    VfioIommuType1Info.flags(info, VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS);
-    VfioIommuType1Info.iovaPgsizes(info, pageSizes());
+    VfioIommuType1Info.FLAGS.set(info, VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS);
+    VfioIommuType1Info.IOVA_PGSIZES.set(info, pageSizes());
     var chain = capabilities();
     if (argsz < chain.end()) {
-      VfioIommuType1Info.argsz(info, (int) chain.end());
+      VfioIommuType1Info.ARGSZ.set(info, (int) chain.end());
     } else {
       chain.copyOut(argument);
-      VfioIommuType1Info.capOffset(info, (int) VfioIommuType1Info.SIZE);
+      VfioIommuType1Info.CAP_OFFSET.set(info, (int) VfioIommuType1Info.BYTES);
     }
-    argument.copyOut(0, info, Math.min(argsz, VfioIommuType1Info.SIZE));
+    argument.copyOut(0, info, Math.min(argsz, VfioIommuType1Info.BYTES));
     return 0;
   }
 
   private CapabilityChain capabilities() {
-    var chain = new CapabilityChain(VfioIommuType1Info.SIZE);
+    var chain = new CapabilityChain(VfioIommuType1Info.BYTES);
     var migration = chain.add(VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION, 1, 32);
     migration.set(Layouts.U64, 16, smallestPage());
     migration.set(Layouts.U64, 24, MAX_DIRTY_BITMAP);
@@ -183,15 +183,15 @@ final class Type1Iommu implements Iommu {
   }
 
   private int map(UserArgument argument) throws UserFault {
-    var map = argument.copyIn(VfioIommuType1DmaMap.SIZE);
-    int flags = VfioIommuType1DmaMap.flags(map);
+    var map = argument.copyIn(VfioIommuType1DmaMap.BYTES);
+    int flags = VfioIommuType1DmaMap.FLAGS.get(map);
     boolean read = (flags & VFIO_DMA_MAP_FLAG_READ) != 0;
     boolean write = (flags & VFIO_DMA_MAP_FLAG_WRITE) != 0;
     boolean setsAddress = (flags & VFIO_DMA_MAP_FLAG_VADDR) != 0;
-    long iova = VfioIommuType1DmaMap.iova(map);
-    long vaddr = VfioIommuType1DmaMap.vaddr(map);
-    long size = VfioIommuType1DmaMap.size(map);
-    if (UserArgument.isShort(VfioIommuType1DmaMap.argsz(map), VfioIommuType1DmaMap.SIZE)
+    long iova = VfioIommuType1DmaMap.IOVA.get(map);
+    long vaddr = VfioIommuType1DmaMap.VADDR.get(map);
+    long size = VfioIommuType1DmaMap.SIZE.get(map);
+    if (UserArgument.isShort(VfioIommuType1DmaMap.ARGSZ.get(map), VfioIommuType1DmaMap.BYTES)
         || (flags & ~(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE | VFIO_DMA_MAP_FLAG_VADDR))
             != 0
         || (read || write) == setsAddress
@@ -208,28 +208,28 @@ final class Type1Iommu implements Iommu {
   }
 
   private int unmap(UserArgument argument) throws UserFault {
-    var unmap = argument.copyIn(VfioIommuType1DmaUnmap.SIZE);
-    int flags = VfioIommuType1DmaUnmap.flags(unmap);
+    var unmap = argument.copyIn(VfioIommuType1DmaUnmap.BYTES);
+    int flags = VfioIommuType1DmaUnmap.FLAGS.get(unmap);
     boolean all = (flags & VFIO_DMA_UNMAP_FLAG_ALL) != 0;
     boolean invalidates = (flags & VFIO_DMA_UNMAP_FLAG_VADDR) != 0;
     boolean wantsDirtyPages = (flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP) != 0;
-    long argsz = Integer.toUnsignedLong(VfioIommuType1DmaUnmap.argsz(unmap));
-    long iova = VfioIommuType1DmaUnmap.iova(unmap);
-    long size = VfioIommuType1DmaUnmap.size(unmap);
-    if (argsz < VfioIommuType1DmaUnmap.SIZE
+    long argsz = Integer.toUnsignedLong(VfioIommuType1DmaUnmap.ARGSZ.get(unmap));
+    long iova = VfioIommuType1DmaUnmap.IOVA.get(unmap);
+    long size = VfioIommuType1DmaUnmap.SIZE.get(unmap);
+    if (argsz < VfioIommuType1DmaUnmap.BYTES
         || (flags & ~UNMAP_FLAGS) != 0
         || (wantsDirtyPages && (all || invalidates))) {
       return Errno.EINVAL.result();
     }
     var bitmap = MemorySegment.NULL;
     if (wantsDirtyPages) {
-      if (argsz < VfioIommuType1DmaUnmap.SIZE + VfioBitmap.SIZE) {
+      if (argsz < VfioIommuType1DmaUnmap.BYTES + VfioBitmap.BYTES) {
         return Errno.EINVAL.result();
       }
       var struct =
           argument
-              .copyIn(VfioIommuType1DmaUnmap.SIZE + VfioBitmap.SIZE, 0)
-              .asSlice(VfioIommuType1DmaUnmap.SIZE);
+              .copyIn(VfioIommuType1DmaUnmap.BYTES + VfioBitmap.BYTES, 0)
+              .asSlice(VfioIommuType1DmaUnmap.BYTES);
       if (!tracksDirtyPages || isBadRange(iova, size) || isBadBitmap(struct, size)) {
         return Errno.EINVAL.result();
       }
@@ -255,8 +255,8 @@ final class Type1Iommu implements Iommu {
     if (removed < 0) {
       return (int) removed;
     }
-    VfioIommuType1DmaUnmap.size(unmap, removed);
-    argument.copyOut(0, unmap, VfioIommuType1DmaUnmap.SIZE);
+    VfioIommuType1DmaUnmap.SIZE.set(unmap, removed);
+    argument.copyOut(0, unmap, VfioIommuType1DmaUnmap.BYTES);
     return 0;
   }
 
@@ -266,9 +266,9 @@ final class Type1Iommu implements Iommu {
 
   /** Whether a bitmap is not one for {@code size} bytes: its page, its size, where it is. */
   private boolean isBadBitmap(MemorySegment bitmap, long size) {
-    long data = VfioBitmap.data(bitmap);
-    long bytes = VfioBitmap.size(bitmap);
-    return VfioBitmap.pgsize(bitmap) != smallestPage()
+    long data = VfioBitmap.DATA.get(bitmap);
+    long bytes = VfioBitmap.SIZE.get(bitmap);
+    return VfioBitmap.PGSIZE.get(bitmap) != smallestPage()
         || bytes <= 0
         || bytes > MAX_DIRTY_BITMAP
         || data < 0
@@ -280,15 +280,16 @@ final class Type1Iommu implements Iommu {
     if (!v2) {
       return Errno.EACCES.result();
     }
-    var dirty = argument.copyIn(VfioIommuType1DirtyBitmap.SIZE);
-    int flags = VfioIommuType1DirtyBitmap.flags(dirty);
-    if (UserArgument.isShort(VfioIommuType1DirtyBitmap.argsz(dirty), VfioIommuType1DirtyBitmap.SIZE)
+    var dirty = argument.copyIn(VfioIommuType1DirtyBitmap.BYTES);
+    int flags = VfioIommuType1DirtyBitmap.FLAGS.get(dirty);
+    if (UserArgument.isShort(
+            VfioIommuType1DirtyBitmap.ARGSZ.get(dirty), VfioIommuType1DirtyBitmap.BYTES)
         || (flags & ~DIRTY_FLAGS) != 0
         || Integer.bitCount(flags) != 1) {
       return Errno.EINVAL.result();
     }
     if (flags == VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP) {
-      return dirtyBitmap(argument, VfioIommuType1DirtyBitmap.argsz(dirty));
+      return dirtyBitmap(argument, VfioIommuType1DirtyBitmap.ARGSZ.get(dirty));
     }
     boolean starts = flags == VFIO_IOMMU_DIRTY_PAGES_FLAG_START;
     if (starts != tracksDirtyPages) {
@@ -299,14 +300,14 @@ final class Type1Iommu implements Iommu {
   }
 
   private int dirtyBitmap(UserArgument argument, int argsz) throws UserFault {
-    long end = VfioIommuType1DirtyBitmap.SIZE + VfioIommuType1DirtyBitmapGet.SIZE;
+    long end = VfioIommuType1DirtyBitmap.BYTES + VfioIommuType1DirtyBitmapGet.BYTES;
     if (UserArgument.isShort(argsz, end)) {
       return Errno.EINVAL.result();
     }
-    var get = argument.copyIn(end).asSlice(VfioIommuType1DirtyBitmap.SIZE);
-    long iova = VfioIommuType1DirtyBitmapGet.iova(get);
-    long size = VfioIommuType1DirtyBitmapGet.size(get);
-    var bitmap = get.asSlice(VfioIommuType1DirtyBitmapGet.SIZE - VfioBitmap.SIZE);
+    var get = argument.copyIn(end).asSlice(VfioIommuType1DirtyBitmap.BYTES);
+    long iova = VfioIommuType1DirtyBitmapGet.IOVA.get(get);
+    long size = VfioIommuType1DirtyBitmapGet.SIZE.get(get);
+    var bitmap = get.asSlice(VfioIommuType1DirtyBitmapGet.BYTES - VfioBitmap.BYTES);
     if (Long.compareUnsigned(iova + size, iova) < 0
         || isBadRange(iova, size)
         || isBadBitmap(bitmap, size)
@@ -319,6 +320,8 @@ final class Type1Iommu implements Iommu {
   }
 
   private MemorySegment userBitmap(MemorySegment struct) {
-    return process.memory().userPart(VfioBitmap.data(struct), VfioBitmap.size(struct), true);
+    return process
+        .memory()
+        .userPart(VfioBitmap.DATA.get(struct), VfioBitmap.SIZE.get(struct), true);
   }
 }

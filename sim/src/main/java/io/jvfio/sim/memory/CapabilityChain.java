@@ -28,10 +28,10 @@ public final class CapabilityChain {
   public MemorySegment add(int id, int version, long byteSize) {
     long size = (byteSize + 7) & ~7;
     var capability = chain.asSlice(length, size);
-    VfioInfoCapHeader.id(capability, (short) id);
-    VfioInfoCapHeader.version(capability, (short) version);
+    VfioInfoCapHeader.ID.set(capability, (short) id);
+    VfioInfoCapHeader.VERSION.set(capability, (short) version);
     if (last >= 0) {
-      VfioInfoCapHeader.next(chain.asSlice(last), (int) (start + length));
+      VfioInfoCapHeader.NEXT.set(chain.asSlice(last), (int) (start + length));
     }
     last = length;
     length += size;

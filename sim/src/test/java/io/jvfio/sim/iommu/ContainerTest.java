@@ -83,11 +83,11 @@ class ContainerTest {
         new Type1Iommu(withRights, new Type1Driver(withRights, platform), platform, true, false);
     assertThat(iommu.attach(group(1, false))).isZero();
     try (var arena = Arena.ofConfined()) {
-      var map = VfioIommuType1DmaMap.allocate(arena);
-      VfioIommuType1DmaMap.flags(map, READ_WRITE);
-      VfioIommuType1DmaMap.iova(map, 0x10000);
-      VfioIommuType1DmaMap.size(map, 0x1000);
-      VfioIommuType1DmaMap.vaddr(map, withRights.memory().mapAnonymous(0x1000, 3));
+      var map = VfioIommuType1DmaMap.STRUCT.allocate(arena);
+      VfioIommuType1DmaMap.FLAGS.set(map, READ_WRITE);
+      VfioIommuType1DmaMap.IOVA.set(map, 0x10000);
+      VfioIommuType1DmaMap.SIZE.set(map, 0x1000);
+      VfioIommuType1DmaMap.VADDR.set(map, withRights.memory().mapAnonymous(0x1000, 3));
       assertThat(iommu.ioctl(VfioCommand.IOMMU_MAP_DMA, UserArgument.of(map))).isZero();
     }
     assertThat(iommu.attach(reserving(2, 0, 0x10000, "msi"))).isEqualTo(Errno.EINVAL.result());

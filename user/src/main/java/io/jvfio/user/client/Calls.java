@@ -266,16 +266,16 @@ public final class Calls {
       int bools) {
     var request = link.begin(Command.DEVICE_SET_IRQS);
     try {
-      long payload = VfioIrqSet.SIZE + bools;
+      long payload = VfioIrqSet.BYTES + bools;
       var message = request.message(Header.SIZE + payload);
       var set = message.asSlice(Header.SIZE, payload);
-      VfioIrqSet.argsz(set, (int) payload);
-      VfioIrqSet.flags(set, flags);
-      VfioIrqSet.index(set, index);
-      VfioIrqSet.start(set, start);
-      VfioIrqSet.count(set, count);
+      VfioIrqSet.ARGSZ.set(set, (int) payload);
+      VfioIrqSet.FLAGS.set(set, flags);
+      VfioIrqSet.INDEX.set(set, index);
+      VfioIrqSet.START.set(set, start);
+      VfioIrqSet.COUNT.set(set, count);
       for (int i = 0; i < bools; i++) {
-        set.set(Layouts.U8, VfioIrqSet.SIZE + i, (byte) data[first + i]);
+        set.set(Layouts.U8, VfioIrqSet.BYTES + i, (byte) data[first + i]);
       }
       System.arraycopy(data, first, request.sent, 0, fds);
       return call(link, request, Header.SIZE + payload, fds, Header.SIZE, Header.SIZE);
@@ -304,14 +304,14 @@ public final class Calls {
   static int feature(Link link, int flags, MemorySegment data, MemorySegment answer) {
     var request = link.begin(Command.DEVICE_FEATURE);
     try {
-      long head = Header.SIZE + VfioDeviceFeature.SIZE;
+      long head = Header.SIZE + VfioDeviceFeature.BYTES;
       long size = head + data.byteSize();
       long replySize = head + answer.byteSize();
       var message = request.message(Math.max(size, replySize));
       var struct = message.asSlice(Header.SIZE, size - Header.SIZE);
-      VfioDeviceFeature.argsz(
-          struct, (int) (VfioDeviceFeature.SIZE + Math.max(data.byteSize(), answer.byteSize())));
-      VfioDeviceFeature.flags(struct, flags);
+      VfioDeviceFeature.ARGSZ.set(
+          struct, (int) (VfioDeviceFeature.BYTES + Math.max(data.byteSize(), answer.byteSize())));
+      VfioDeviceFeature.FLAGS.set(struct, flags);
       MemorySegment.copy(data, 0, message, head, data.byteSize());
       int result = call(link, request, size, 0, replySize, replySize);
       if (result == 0) {

@@ -38,12 +38,12 @@ final class ClientFeatures {
 
   /** What the ioctl answers. */
   int call(MemorySegment struct) {
-    if (struct.byteSize() < VfioDeviceFeature.SIZE) {
+    if (struct.byteSize() < VfioDeviceFeature.BYTES) {
       return Errno.EINVAL.result();
     }
-    int flags = VfioDeviceFeature.flags(struct);
+    int flags = VfioDeviceFeature.FLAGS.get(struct);
     int feature = flags & Vfio.VFIO_DEVICE_FEATURE_MASK;
-    var data = struct.asSlice(VfioDeviceFeature.SIZE);
+    var data = struct.asSlice(VfioDeviceFeature.BYTES);
     if ((flags & Vfio.VFIO_DEVICE_FEATURE_PROBE) != 0) {
       return probe(feature, flags);
     }
@@ -101,7 +101,7 @@ final class ClientFeatures {
   }
 
   private int enterState(int flags, MemorySegment data) {
-    int wanted = VfioDeviceFeatureMigState.deviceState(data);
+    int wanted = VfioDeviceFeatureMigState.DEVICE_STATE.get(data);
     int ask = Vfio.VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE | Vfio.VFIO_DEVICE_FEATURE_GET;
     int result =
         connection.tell(
@@ -111,16 +111,16 @@ final class ClientFeatures {
               if (told != 0) {
                 return told == Calls.LOST ? Calls.LOST_UNSENT : told;
               }
-              int before = VfioDeviceFeatureMigState.deviceState(data);
-              VfioDeviceFeatureMigState.deviceState(data, wanted);
-              VfioDeviceFeatureMigState.dataFd(data, -1);
+              int before = VfioDeviceFeatureMigState.DEVICE_STATE.get(data);
+              VfioDeviceFeatureMigState.DEVICE_STATE.set(data, wanted);
+              VfioDeviceFeatureMigState.DATA_FD.set(data, -1);
               int done = Calls.feature(on.link(), flags, data, data);
               if (done != 0) {
                 return done;
               }
               int fd = pipes.enter(on.link(), before, wanted);
-              VfioDeviceFeatureMigState.deviceState(data, wanted);
-              VfioDeviceFeatureMigState.dataFd(data, Math.max(fd, -1));
+              VfioDeviceFeatureMigState.DEVICE_STATE.set(data, wanted);
+              VfioDeviceFeatureMigState.DATA_FD.set(data, Math.max(fd, -1));
               return fd < -1 ? fd : 0;
             });
     return known(result);
@@ -132,24 +132,24 @@ final class ClientFeatures {
   }
 
   private int startLog(int flags, MemorySegment control) {
-    int count = VfioDeviceFeatureDmaLoggingControl.numRanges(control);
+    int count = VfioDeviceFeatureDmaLoggingControl.NUM_RANGES.get(control);
     if (count < 0 || count > MOST_RANGES) {
       return Errno.E2BIG.result();
     }
-    long bytes = count * VfioDeviceFeatureDmaLoggingRange.SIZE;
+    long bytes = count * VfioDeviceFeatureDmaLoggingRange.BYTES;
     try (var arena = Arena.ofConfined()) {
       var message = arena.allocate(CONTROL_HEAD + bytes, Long.BYTES);
       MemorySegment.copy(control, 0, message, 0, CONTROL_HEAD);
       MemorySegment.copy(
-          at(VfioDeviceFeatureDmaLoggingControl.ranges(control), bytes),
+          at(VfioDeviceFeatureDmaLoggingControl.RANGES.get(control), bytes),
           0,
           message,
           CONTROL_HEAD,
           bytes);
       int result = known(connection.tell(on -> Calls.feature(on.link(), flags, message, message)));
       if (result == 0) {
-        VfioDeviceFeatureDmaLoggingControl.pageSize(
-            control, VfioDeviceFeatureDmaLoggingControl.pageSize(message));
+        VfioDeviceFeatureDmaLoggingControl.PAGE_SIZE.set(
+            control, VfioDeviceFeatureDmaLoggingControl.PAGE_SIZE.get(message));
       }
       return result;
     }
@@ -157,24 +157,24 @@ final class ClientFeatures {
 
   /** Piece by piece, as the bits of a long range are more than a message may have. */
   private int report(int flags, MemorySegment report) {
-    long iova = VfioDeviceFeatureDmaLoggingReport.iova(report);
-    long length = VfioDeviceFeatureDmaLoggingReport.length(report);
-    long page = VfioDeviceFeatureDmaLoggingReport.pageSize(report);
+    long iova = VfioDeviceFeatureDmaLoggingReport.IOVA.get(report);
+    long length = VfioDeviceFeatureDmaLoggingReport.LENGTH.get(report);
+    long page = VfioDeviceFeatureDmaLoggingReport.PAGE_SIZE.get(report);
     if (Long.bitCount(page) != 1 || length <= 0) {
       return Errno.EINVAL.result();
     }
     long words = Math.ceilDiv(Math.ceilDiv(length, page), Long.SIZE);
-    var bitmap = at(VfioDeviceFeatureDmaLoggingReport.bitmap(report), words * Long.BYTES);
+    var bitmap = at(VfioDeviceFeatureDmaLoggingReport.BITMAP.get(report), words * Long.BYTES);
     long most = (connection.peer().transfer() - REPORT_HEAD) / Long.BYTES;
     try (var arena = Arena.ofConfined()) {
       var ask = arena.allocate(REPORT_HEAD, Long.BYTES);
       for (long word = 0; word < words; ) {
         long part = Math.min(words - word, most);
         long start = word * Long.SIZE * page;
-        VfioDeviceFeatureDmaLoggingReport.iova(ask, iova + start);
-        VfioDeviceFeatureDmaLoggingReport.length(
+        VfioDeviceFeatureDmaLoggingReport.IOVA.set(ask, iova + start);
+        VfioDeviceFeatureDmaLoggingReport.LENGTH.set(
             ask, Math.min(length - start, part * Long.SIZE * page));
-        VfioDeviceFeatureDmaLoggingReport.pageSize(ask, page);
+        VfioDeviceFeatureDmaLoggingReport.PAGE_SIZE.set(ask, page);
         var answer = arena.allocate(REPORT_HEAD + part * Long.BYTES, Long.BYTES);
         int result = known(connection.ask(on -> Calls.feature(on.link(), flags, ask, answer)));
         if (result != 0) {

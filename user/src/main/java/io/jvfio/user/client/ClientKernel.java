@@ -55,7 +55,7 @@ final class ClientKernel extends ForwardingKernel {
       return irqInfo(argument);
     }
     if (command.equals(Vfio.VFIO_DEVICE_SET_IRQS)) {
-      var call = argument.byteSize() < VfioIrqSet.SIZE ? null : IrqCall.of(argument);
+      var call = argument.byteSize() < VfioIrqSet.BYTES ? null : IrqCall.of(argument);
       return call == null ? Errno.EINVAL.result() : connection.setIrqs(call);
     }
     if (command.equals(Vfio.VFIO_DEVICE_FEATURE)) {
@@ -66,15 +66,15 @@ final class ClientKernel extends ForwardingKernel {
 
   private int info(MemorySegment info) {
     var device = connection.description();
-    VfioDeviceInfo.flags(info, device.flags());
-    VfioDeviceInfo.numRegions(info, device.regions().size());
-    VfioDeviceInfo.numIrqs(info, device.irqs().size());
+    VfioDeviceInfo.FLAGS.set(info, device.flags());
+    VfioDeviceInfo.NUM_REGIONS.set(info, device.regions().size());
+    VfioDeviceInfo.NUM_IRQS.set(info, device.irqs().size());
     return 0;
   }
 
   /** As the kernel: what does not fit is left out, and {@code argsz} tells how much it is. */
   private int regionInfo(MemorySegment info) {
-    int index = VfioRegionInfo.index(info);
+    int index = VfioRegionInfo.INDEX.get(info);
     var regions = connection.description().regions();
     if (index < 0 || index >= regions.size()) {
       return Errno.EINVAL.result();
@@ -83,25 +83,25 @@ final class ClientKernel extends ForwardingKernel {
     if (region.refusal() != 0) {
       return region.refusal();
     }
-    long room = Math.min(info.byteSize(), Integer.toUnsignedLong(VfioRegionInfo.argsz(info)));
+    long room = Math.min(info.byteSize(), Integer.toUnsignedLong(VfioRegionInfo.ARGSZ.get(info)));
     long whole = region.info().byteSize();
-    MemorySegment.copy(region.info(), 0, info, 0, room < whole ? VfioRegionInfo.SIZE : whole);
+    MemorySegment.copy(region.info(), 0, info, 0, room < whole ? VfioRegionInfo.BYTES : whole);
     if (room < whole) {
-      VfioRegionInfo.capOffset(info, 0);
+      VfioRegionInfo.CAP_OFFSET.set(info, 0);
     }
     return 0;
   }
 
   private int irqInfo(MemorySegment info) {
-    int index = VfioIrqInfo.index(info);
+    int index = VfioIrqInfo.INDEX.get(info);
     var all = connection.description().irqs();
     if (index < 0 || index >= all.size()) {
       return Errno.EINVAL.result();
     }
     var irqs = all.get(index);
     if (irqs.refusal() == 0) {
-      VfioIrqInfo.flags(info, irqs.flags());
-      VfioIrqInfo.count(info, irqs.count());
+      VfioIrqInfo.FLAGS.set(info, irqs.flags());
+      VfioIrqInfo.COUNT.set(info, irqs.count());
     }
     return irqs.refusal();
   }

@@ -52,11 +52,11 @@ final class Description implements AutoCloseable {
    */
   record Region(MemorySegment info, int refusal, int fd, long fileOffset) {
     long byteSize() {
-      return refusal == 0 ? VfioRegionInfo.size(info) : 0;
+      return refusal == 0 ? VfioRegionInfo.SIZE.get(info) : 0;
     }
 
     private int flags() {
-      return refusal == 0 ? VfioRegionInfo.flags(info) : 0;
+      return refusal == 0 ? VfioRegionInfo.FLAGS.get(info) : 0;
     }
   }
 
@@ -84,18 +84,18 @@ final class Description implements AutoCloseable {
   static Description ask(Link link) throws LinkException {
     var regions = new ArrayList<Region>();
     try (var arena = Arena.ofConfined()) {
-      var info = VfioDeviceInfo.allocate(arena);
+      var info = VfioDeviceInfo.STRUCT.allocate(arena);
       askDevice(link, info);
-      int flags = VfioDeviceInfo.flags(info);
+      int flags = VfioDeviceInfo.FLAGS.get(info);
       if ((flags & Vfio.VFIO_DEVICE_FLAGS_PCI) == 0) {
         throw LinkException.unusable("The device is no PCI device.");
       }
-      int count = checked(link, VfioDeviceInfo.numRegions(info), "regions");
+      int count = checked(link, VfioDeviceInfo.NUM_REGIONS.get(info), "regions");
       for (int i = 0; i < count; i++) {
         regions.add(askRegion(link, i));
       }
       var irqs = new ArrayList<Irqs>();
-      int indexes = checked(link, VfioDeviceInfo.numIrqs(info), "interrupt indexes");
+      int indexes = checked(link, VfioDeviceInfo.NUM_IRQS.get(info), "interrupt indexes");
       for (int i = 0; i < indexes; i++) {
         irqs.add(askIrqs(link, i));
       }
@@ -120,7 +120,7 @@ final class Description implements AutoCloseable {
       long size = Header.SIZE + 4L * Integer.BYTES;
       var message = request.message();
       message.asSlice(Header.SIZE, size - Header.SIZE).fill((byte) 0);
-      VfioDeviceInfo.argsz(message.asSlice(Header.SIZE), (int) (size - Header.SIZE));
+      VfioDeviceInfo.ARGSZ.set(message.asSlice(Header.SIZE), (int) (size - Header.SIZE));
       check(link, request, Calls.call(link, request, size, 0, size, Header.SIZE + FIRST_ROOM));
       MemorySegment.copy(request.reply(), Header.SIZE, info, 0, size - Header.SIZE);
     } finally {
@@ -142,11 +142,11 @@ final class Description implements AutoCloseable {
     while (true) {
       var request = link.begin(Command.DEVICE_GET_REGION_INFO);
       try {
-        long size = Header.SIZE + VfioRegionInfo.SIZE;
+        long size = Header.SIZE + VfioRegionInfo.BYTES;
         var message = request.message();
-        var ask = message.asSlice(Header.SIZE, VfioRegionInfo.SIZE).fill((byte) 0);
-        VfioRegionInfo.argsz(ask, room);
-        VfioRegionInfo.index(ask, index);
+        var ask = message.asSlice(Header.SIZE, VfioRegionInfo.BYTES).fill((byte) 0);
+        VfioRegionInfo.ARGSZ.set(ask, room);
+        VfioRegionInfo.INDEX.set(ask, index);
         int result = Calls.call(link, request, size, 0, size, Header.SIZE + (long) room);
         if (Calls.isLost(result)) {
           throw LinkException.of(link);
@@ -156,7 +156,7 @@ final class Description implements AutoCloseable {
         }
         var info = Arena.ofAuto().allocate(request.replySize() - Header.SIZE, Long.BYTES);
         MemorySegment.copy(request.reply(), Header.SIZE, info, 0, info.byteSize());
-        int needed = VfioRegionInfo.argsz(info);
+        int needed = VfioRegionInfo.ARGSZ.get(info);
         if (Integer.compareUnsigned(needed, room) > 0 && room < LARGEST_INFO) {
           // Once more with all the room that there may be: a server that still wants more is wrong.
           room = LARGEST_INFO;
@@ -171,44 +171,45 @@ final class Description implements AutoCloseable {
 
   private static Region region(Link link, Request request, int index, MemorySegment info)
       throws LinkException {
-    long byteSize = VfioRegionInfo.size(info);
-    int told = VfioRegionInfo.argsz(info);
-    if (VfioRegionInfo.index(info) != index
+    long byteSize = VfioRegionInfo.SIZE.get(info);
+    int told = VfioRegionInfo.ARGSZ.get(info);
+    if (VfioRegionInfo.INDEX.get(info) != index
         || byteSize < 0
         || byteSize > LARGEST_REGION
         || told > info.byteSize()
-        || told < VfioRegionInfo.SIZE
+        || told < VfioRegionInfo.BYTES
         || request.receivedCount() > 1) {
       Calls.senseless(
           link,
           request,
           "index %d, %s bytes, %d descriptors and argsz %s"
               .formatted(
-                  VfioRegionInfo.index(info),
+                  VfioRegionInfo.INDEX.get(info),
                   Long.toUnsignedString(byteSize),
                   request.receivedCount(),
                   Integer.toUnsignedString(told)));
       throw LinkException.of(link);
     }
-    long fileOffset = VfioRegionInfo.offset(info);
-    boolean mappable = (VfioRegionInfo.flags(info) & Vfio.VFIO_REGION_INFO_FLAG_MMAP) != 0;
+    long fileOffset = VfioRegionInfo.OFFSET.get(info);
+    boolean mappable = (VfioRegionInfo.FLAGS.get(info) & Vfio.VFIO_REGION_INFO_FLAG_MMAP) != 0;
     int fd = mappable && request.receivedCount() == 1 ? request.take(0) : -1;
     if (fd < 0) {
       // Without a descriptor there is nothing to map, whatever the flag says.
-      VfioRegionInfo.flags(info, VfioRegionInfo.flags(info) & ~Vfio.VFIO_REGION_INFO_FLAG_MMAP);
+      VfioRegionInfo.FLAGS.set(
+          info, VfioRegionInfo.FLAGS.get(info) & ~Vfio.VFIO_REGION_INFO_FLAG_MMAP);
     }
-    VfioRegionInfo.argsz(info, (int) info.byteSize());
-    VfioRegionInfo.offset(info, (long) index << REGION_SHIFT);
+    VfioRegionInfo.ARGSZ.set(info, (int) info.byteSize());
+    VfioRegionInfo.OFFSET.set(info, (long) index << REGION_SHIFT);
     return new Region(info, 0, fd, fileOffset);
   }
 
   private static Irqs askIrqs(Link link, int index) throws LinkException {
     var request = link.begin(Command.DEVICE_GET_IRQ_INFO);
     try {
-      long size = Header.SIZE + VfioIrqInfo.SIZE;
-      var ask = request.message().asSlice(Header.SIZE, VfioIrqInfo.SIZE).fill((byte) 0);
-      VfioIrqInfo.argsz(ask, (int) VfioIrqInfo.SIZE);
-      VfioIrqInfo.index(ask, index);
+      long size = Header.SIZE + VfioIrqInfo.BYTES;
+      var ask = request.message().asSlice(Header.SIZE, VfioIrqInfo.BYTES).fill((byte) 0);
+      VfioIrqInfo.ARGSZ.set(ask, (int) VfioIrqInfo.BYTES);
+      VfioIrqInfo.INDEX.set(ask, index);
       int result = Calls.call(link, request, size, 0, size, size);
       if (Calls.isLost(result)) {
         throw LinkException.of(link);
@@ -216,17 +217,17 @@ final class Description implements AutoCloseable {
       if (result < 0) {
         return new Irqs(result, 0, 0);
       }
-      var info = request.reply().asSlice(Header.SIZE, VfioIrqInfo.SIZE);
-      int count = VfioIrqInfo.count(info);
-      if (VfioIrqInfo.index(info) != index || count < 0 || count > MOST_INDEXES) {
+      var info = request.reply().asSlice(Header.SIZE, VfioIrqInfo.BYTES);
+      int count = VfioIrqInfo.COUNT.get(info);
+      if (VfioIrqInfo.INDEX.get(info) != index || count < 0 || count > MOST_INDEXES) {
         Calls.senseless(
             link,
             request,
             "index %d and %s interrupts"
-                .formatted(VfioIrqInfo.index(info), Integer.toUnsignedString(count)));
+                .formatted(VfioIrqInfo.INDEX.get(info), Integer.toUnsignedString(count)));
         throw LinkException.of(link);
       }
-      return new Irqs(0, VfioIrqInfo.flags(info), count);
+      return new Irqs(0, VfioIrqInfo.FLAGS.get(info), count);
     } finally {
       link.end(request);
     }

@@ -22,22 +22,22 @@ record IrqCall(int flags, int index, int start, int count, int[] data) {
 
   /** Reads the kernel's struct; null if it makes no sense. */
   static @Nullable IrqCall of(MemorySegment set) {
-    int flags = VfioIrqSet.flags(set);
-    int count = VfioIrqSet.count(set);
+    int flags = VfioIrqSet.FLAGS.get(set);
+    int count = VfioIrqSet.COUNT.get(set);
     boolean isEventFd = (flags & Vfio.VFIO_IRQ_SET_DATA_EVENTFD) != 0;
     boolean isBool = (flags & Vfio.VFIO_IRQ_SET_DATA_BOOL) != 0;
     long width = isEventFd ? Integer.BYTES : isBool ? 1 : 0;
-    if (count < 0 || count > MOST || VfioIrqSet.SIZE + count * width > set.byteSize()) {
+    if (count < 0 || count > MOST || VfioIrqSet.BYTES + count * width > set.byteSize()) {
       return null;
     }
     var data = new int[width == 0 ? 0 : count];
     for (int i = 0; i < data.length; i++) {
       data[i] =
           isEventFd
-              ? set.get(Layouts.U32, VfioIrqSet.SIZE + i * width)
-              : set.get(Layouts.U8, VfioIrqSet.SIZE + i);
+              ? set.get(Layouts.U32, VfioIrqSet.BYTES + i * width)
+              : set.get(Layouts.U8, VfioIrqSet.BYTES + i);
     }
-    return new IrqCall(flags, VfioIrqSet.index(set), VfioIrqSet.start(set), count, data);
+    return new IrqCall(flags, VfioIrqSet.INDEX.get(set), VfioIrqSet.START.get(set), count, data);
   }
 
   boolean isEventFd() {

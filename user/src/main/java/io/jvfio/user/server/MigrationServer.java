@@ -51,7 +51,7 @@ final class MigrationServer {
   private static final int HEAD = Header.SIZE;
 
   /** Where the data of a feature begin. */
-  private static final long DATA = HEAD + VfioDeviceFeature.SIZE;
+  private static final long DATA = HEAD + VfioDeviceFeature.BYTES;
 
   private static final long MIGRATION_SIZE = 8;
   private static final long STATE_SIZE = 8;
@@ -219,7 +219,7 @@ final class MigrationServer {
 
   /** Begins an answer with data of a fixed size. */
   private static int begin(MemorySegment message, long argsz, long dataSize, MemorySegment reply) {
-    int payload = (int) (VfioDeviceFeature.SIZE + dataSize);
+    int payload = (int) (VfioDeviceFeature.BYTES + dataSize);
     if (argsz < payload || reply.byteSize() < HEAD + payload) {
       return Errno.EINVAL.result();
     }

@@ -767,7 +767,7 @@ public final class ServerSession {
   }
 
   private int deviceInfo() {
-    if (commandSize < Header.SIZE + VfioDeviceInfo.SIZE - Long.BYTES) {
+    if (commandSize < Header.SIZE + VfioDeviceInfo.BYTES - Long.BYTES) {
       return Errno.EINVAL.result();
     }
     // The kernel's struct has grown a field that the protocol does not have.
@@ -786,13 +786,13 @@ public final class ServerSession {
   }
 
   private int regionInfo() {
-    int size = (int) VfioRegionInfo.SIZE;
+    int size = (int) VfioRegionInfo.BYTES;
     if (commandSize < Header.SIZE + size) {
       return Errno.EINVAL.result();
     }
     var asked = command.asSlice(Header.SIZE, size);
-    int index = VfioRegionInfo.index(asked);
-    if (Integer.compareUnsigned(VfioRegionInfo.argsz(asked), size) < 0
+    int index = VfioRegionInfo.INDEX.get(asked);
+    if (Integer.compareUnsigned(VfioRegionInfo.ARGSZ.get(asked), size) < 0
         || index < 0
         || index >= ServedDevice.REGIONS) {
       return Errno.EINVAL.result();
@@ -800,43 +800,43 @@ public final class ServerSession {
     long bytes = device.regionSize(index);
     var info = reply.asSlice(Header.SIZE, size);
     info.fill((byte) 0);
-    VfioRegionInfo.argsz(info, size);
-    VfioRegionInfo.index(info, index);
-    VfioRegionInfo.size(info, bytes);
+    VfioRegionInfo.ARGSZ.set(info, size);
+    VfioRegionInfo.INDEX.set(info, index);
+    VfioRegionInfo.SIZE.set(info, bytes);
     if (bytes > 0) {
-      VfioRegionInfo.flags(
+      VfioRegionInfo.FLAGS.set(
           info, Vfio.VFIO_REGION_INFO_FLAG_READ | Vfio.VFIO_REGION_INFO_FLAG_WRITE);
     }
     return Header.SIZE + size;
   }
 
   private int irqInfo() {
-    int size = (int) VfioIrqInfo.SIZE;
+    int size = (int) VfioIrqInfo.BYTES;
     if (commandSize < Header.SIZE + size) {
       return Errno.EINVAL.result();
     }
     var asked = command.asSlice(Header.SIZE, size);
-    int index = VfioIrqInfo.index(asked);
-    if (Integer.compareUnsigned(VfioIrqInfo.argsz(asked), size) < 0
+    int index = VfioIrqInfo.INDEX.get(asked);
+    if (Integer.compareUnsigned(VfioIrqInfo.ARGSZ.get(asked), size) < 0
         || index < 0
         || index >= ServedInterrupts.INDEXES) {
       return Errno.EINVAL.result();
     }
     var info = reply.asSlice(Header.SIZE, size);
-    VfioIrqInfo.argsz(info, size);
-    VfioIrqInfo.flags(info, ServedInterrupts.flags(index));
-    VfioIrqInfo.index(info, index);
-    VfioIrqInfo.count(info, device.interrupts().count(index));
+    VfioIrqInfo.ARGSZ.set(info, size);
+    VfioIrqInfo.FLAGS.set(info, ServedInterrupts.flags(index));
+    VfioIrqInfo.INDEX.set(info, index);
+    VfioIrqInfo.COUNT.set(info, device.interrupts().count(index));
     return Header.SIZE + size;
   }
 
   private int setIrqs() {
-    int head = Header.SIZE + (int) VfioIrqSet.SIZE;
+    int head = Header.SIZE + (int) VfioIrqSet.BYTES;
     if (commandSize < head) {
       return Errno.EINVAL.result();
     }
-    var set = command.asSlice(Header.SIZE, VfioIrqSet.SIZE);
-    if (Integer.compareUnsigned(VfioIrqSet.argsz(set), (int) VfioIrqSet.SIZE) < 0) {
+    var set = command.asSlice(Header.SIZE, VfioIrqSet.BYTES);
+    if (Integer.compareUnsigned(VfioIrqSet.ARGSZ.get(set), (int) VfioIrqSet.BYTES) < 0) {
       return Errno.EINVAL.result();
     }
     int result =
@@ -844,10 +844,10 @@ public final class ServerSession {
             .interrupts()
             .set(
                 current,
-                VfioIrqSet.flags(set),
-                VfioIrqSet.index(set),
-                VfioIrqSet.start(set),
-                VfioIrqSet.count(set),
+                VfioIrqSet.FLAGS.get(set),
+                VfioIrqSet.INDEX.get(set),
+                VfioIrqSet.START.get(set),
+                VfioIrqSet.COUNT.get(set),
                 head,
                 commandSize - head);
     return result < 0 ? result : Header.SIZE;
