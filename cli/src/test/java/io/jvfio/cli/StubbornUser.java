@@ -6,13 +6,15 @@ import io.jvfio.linux.UnixSocket;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.DmaMapMessage;
 import io.jvfio.user.wire.Header;
-import io.jvfio.user.wire.RegionAccess;
-import io.jvfio.user.wire.VersionMessage;
+import io.jvfio.user.wire.Payload;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Path;
+import java.util.Arrays;
 
 /**
  * A client of an EDU device that has it copy memory, and does not answer when that is asked for.
@@ -33,15 +35,8 @@ final class StubbornUser implements AutoCloseable {
   /** Connects, and waits until it is asked for its memory. */
   StubbornUser(Path path) throws IOException {
     socket = UnixSocket.connect(path.toString());
-    VersionMessage.major(message, 0);
-    VersionMessage.minor(message, 1);
-    call(Command.VERSION, VersionMessage.SIZE);
-    DmaMapMessage.argsz(message, DmaMapMessage.SIZE - Header.SIZE);
-    DmaMapMessage.flags(message, DmaMapMessage.READABLE | DmaMapMessage.WRITABLE);
-    DmaMapMessage.offset(message, 0);
-    DmaMapMessage.address(message, 0);
-    DmaMapMessage.size(message, 4096);
-    call(Command.DMA_MAP, DmaMapMessage.SIZE);
+    call(Command.VERSION, Payload.version(0, 1));
+    call(Command.DMA_MAP, Payload.map(DmaMapMessage.READABLE | DmaMapMessage.WRITABLE, 0, 0, 4096));
     write(CONFIG, COMMAND, 2, BUS_MASTER);
     write(0, TARGET, 8, BUFFER);
     write(0, COUNT, 8, 8);
@@ -50,16 +45,16 @@ final class StubbornUser implements AutoCloseable {
   }
 
   private void write(int region, long offset, int width, long value) {
-    RegionAccess.region(message, region);
-    RegionAccess.offset(message, offset);
-    RegionAccess.count(message, width);
-    message.set(ValueLayout.JAVA_LONG_UNALIGNED, RegionAccess.SIZE, value);
-    call(Command.REGION_WRITE, RegionAccess.SIZE + width);
+    var bytes = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.nativeOrder()).putLong(value);
+    call(
+        Command.REGION_WRITE,
+        Payload.access(offset, region, width).bytes(Arrays.copyOf(bytes.array(), width)));
   }
 
-  private void call(Command command, int size) {
-    Header.writeCommand(message, 1, command, size);
-    assertThat(socket.send(message, 0, size, new int[0], 0)).isEqualTo(size);
+  private void call(Command command, Payload payload) {
+    var bytes = payload.message(1, command.number(), Header.COMMAND);
+    MemorySegment.copy(bytes, 0, message, ValueLayout.JAVA_BYTE, 0, bytes.length);
+    assertThat(socket.send(message, 0, bytes.length, new int[0], 0)).isEqualTo(bytes.length);
     receive(command);
   }
 

@@ -72,7 +72,7 @@ class ClientTest extends ScriptedServerTest {
         (server.config.get(ValueLayout.JAVA_SHORT, 4) & 2) != 0
             && server.config.get(ValueLayout.JAVA_LONG_UNALIGNED, 0x10) >>> 4 != 0;
     return exchange.is(Command.REGION_READ)
-        && RegionAccess.region(exchange.message) == 0
+        && RegionAccess.REGION.get(exchange.message) == 0
         && !isDecoded
         && exchange.fail(Errno.EINVAL.number());
   }
@@ -294,7 +294,7 @@ class ClientTest extends ScriptedServerTest {
       for (int round = 0; round < 20; round++) {
         var read = server.dma(Command.DMA_READ, mapping.iova() + 4000, 8, new byte[0]);
         assertThat(Header.isError(read)).isFalse();
-        assertThat(read.get(ValueLayout.JAVA_LONG, DmaAccessMessage.SIZE))
+        assertThat(read.get(ValueLayout.JAVA_LONG, DmaAccessMessage.BYTES))
             .isEqualTo(0x1122_3344_5566_7788L);
         var write = server.dma(Command.DMA_WRITE, mapping.iova() + round, 1, new byte[] {5});
         assertThat(Header.isError(write)).isFalse();
@@ -318,14 +318,14 @@ class ClientTest extends ScriptedServerTest {
             if (!exchange.is(Command.REGION_WRITE)) {
               return false;
             }
-            var reply = exchange.reply(RegionAccess.SIZE);
+            var reply = exchange.reply(RegionAccess.BYTES);
             var data = new byte[] {1, 2, 3, 4};
             if (twin) {
               server.dma(Command.DMA_WRITE, mapping.iova() + 8, 4, data);
             } else {
               server.send(
                   ScriptedServer.dmaMessage(Command.DMA_WRITE, mapping.iova() + 8, 4, data));
-              assertThat(exchange.socket.receive(true)).isEqualTo(DmaAccessMessage.SIZE);
+              assertThat(exchange.socket.receive(true)).isEqualTo(DmaAccessMessage.BYTES);
             }
             return exchange.send(reply);
           };
@@ -432,7 +432,7 @@ class ClientTest extends ScriptedServerTest {
               return false;
             }
             var reply = exchange.reply(32 + 4);
-            reply.set(ValueLayout.JAVA_INT, 32, (int) RegionAccess.offset(exchange.message));
+            reply.set(ValueLayout.JAVA_INT, 32, (int) RegionAccess.OFFSET.get(exchange.message));
             held.add(reply);
             if (held.size() == 4) {
               held.reversed().forEach(exchange::send);
@@ -493,7 +493,7 @@ class ClientTest extends ScriptedServerTest {
     var begun = new CountDownLatch(3);
     server.script =
         exchange -> {
-          if (exchange.is(Command.REGION_READ) && RegionAccess.region(exchange.message) == 0) {
+          if (exchange.is(Command.REGION_READ) && RegionAccess.REGION.get(exchange.message) == 0) {
             begun.countDown();
             return true;
           }

@@ -72,10 +72,10 @@ class FailingModelTest {
   }
 
   private void send(RawClient client) {
-    RegionAccess.region(client.out, 0);
-    RegionAccess.offset(client.out, 0);
-    RegionAccess.count(client.out, 4);
-    client.call(Command.REGION_WRITE.number(), RegionAccess.SIZE + 4, Header.NO_REPLY);
+    RegionAccess.REGION.set(client.out, 0);
+    RegionAccess.OFFSET.set(client.out, 0);
+    RegionAccess.COUNT.set(client.out, 4);
+    client.call(Command.REGION_WRITE.number(), RegionAccess.BYTES + 4, Header.NO_REPLY);
   }
 
   @Test

@@ -144,10 +144,10 @@ final class HostileClient implements AutoCloseable {
   private void version() {
     var json = VERSIONS[random.nextInt(4) == 0 ? random.nextInt(VERSIONS.length) : 0] + "\0";
     var bytes = json.getBytes(StandardCharsets.UTF_8);
-    MemorySegment.copy(bytes, 0, out, ValueLayout.JAVA_BYTE, VersionMessage.SIZE, bytes.length);
-    VersionMessage.major(out, 0);
-    VersionMessage.minor(out, random.nextInt(3));
-    finish(Command.VERSION.number(), VersionMessage.SIZE + bytes.length, 30);
+    MemorySegment.copy(bytes, 0, out, ValueLayout.JAVA_BYTE, VersionMessage.BYTES, bytes.length);
+    VersionMessage.MAJOR.set(out, (short) 0);
+    VersionMessage.MINOR.set(out, (short) random.nextInt(3));
+    finish(Command.VERSION.number(), VersionMessage.BYTES + bytes.length, 30);
     var connected = socket;
     long limit = System.nanoTime() + LIMIT_MILLIS * 1_000_000L;
     while (connected != null && inEnd == 0 && !isOver && !lostFraming) {
@@ -299,22 +299,22 @@ final class HostileClient implements AutoCloseable {
   }
 
   private int ioFds() {
-    RegionIoFds.argsz(out, random.nextInt(3) == 0 ? 16 : 16 + random.nextInt(2000));
-    RegionIoFds.flags(out, 0);
-    RegionIoFds.index(out, random.nextInt(4));
-    RegionIoFds.count(out, 0);
-    return RegionIoFds.SIZE;
+    RegionIoFds.ARGSZ.set(out, random.nextInt(3) == 0 ? 16 : 16 + random.nextInt(2000));
+    RegionIoFds.FLAGS.set(out, 0);
+    RegionIoFds.INDEX.set(out, random.nextInt(4));
+    RegionIoFds.COUNT.set(out, 0);
+    return RegionIoFds.BYTES;
   }
 
   private int dmaMap() {
     long size = 4096L << random.nextInt(6);
     long iova = random.nextInt(24) * 0x8000L;
     boolean withFile = random.nextInt(3) != 0;
-    DmaMapMessage.argsz(out, 32);
-    DmaMapMessage.flags(out, random.nextInt(8) == 0 ? random.nextInt(16) : 3);
-    DmaMapMessage.offset(out, withFile && random.nextInt(4) == 0 ? 4096 : 0);
-    DmaMapMessage.address(out, iova);
-    DmaMapMessage.size(out, size);
+    DmaMapMessage.ARGSZ.set(out, 32);
+    DmaMapMessage.FLAGS.set(out, random.nextInt(8) == 0 ? random.nextInt(16) : 3);
+    DmaMapMessage.OFFSET.set(out, withFile && random.nextInt(4) == 0 ? 4096 : 0);
+    DmaMapMessage.ADDRESS.set(out, iova);
+    DmaMapMessage.SIZE.set(out, size);
     if (withFile) {
       fds =
           new int[] {
@@ -324,28 +324,28 @@ final class HostileClient implements AutoCloseable {
           };
     }
     maps.add(new long[] {iova, size});
-    return DmaMapMessage.SIZE;
+    return DmaMapMessage.BYTES;
   }
 
   private int dmaUnmap() {
     int kind = random.nextInt(12);
     var map = maps.isEmpty() ? new long[] {0, 4096} : maps.get(random.nextInt(maps.size()));
-    DmaUnmapMessage.argsz(out, 24);
-    DmaUnmapMessage.flags(out, 0);
-    DmaUnmapMessage.address(out, map[0]);
-    DmaUnmapMessage.size(out, map[1]);
+    DmaUnmapMessage.ARGSZ.set(out, 24);
+    DmaUnmapMessage.FLAGS.set(out, 0);
+    DmaUnmapMessage.ADDRESS.set(out, map[0]);
+    DmaUnmapMessage.SIZE.set(out, map[1]);
     if (kind == 0) {
-      DmaUnmapMessage.flags(out, DmaUnmapMessage.ALL);
-      DmaUnmapMessage.address(out, 0);
-      DmaUnmapMessage.size(out, 0);
+      DmaUnmapMessage.FLAGS.set(out, DmaUnmapMessage.ALL);
+      DmaUnmapMessage.ADDRESS.set(out, 0);
+      DmaUnmapMessage.SIZE.set(out, 0);
     } else if (kind < 4) {
-      DmaUnmapMessage.argsz(out, 24 + 16 + 64);
-      DmaUnmapMessage.flags(out, DmaUnmapMessage.GET_DIRTY_BITMAP);
-      DirtyBitmap.pageSize(out, 4096);
-      DirtyBitmap.byteSize(out, 64);
-      return DirtyBitmap.SIZE;
+      DmaUnmapMessage.ARGSZ.set(out, 24 + 16 + 64);
+      DmaUnmapMessage.FLAGS.set(out, DmaUnmapMessage.GET_DIRTY_BITMAP);
+      DirtyBitmap.PAGE_SIZE.set(out, 4096);
+      DirtyBitmap.BYTE_SIZE.set(out, 64);
+      return DirtyBitmap.BYTES;
     }
-    return DmaUnmapMessage.SIZE;
+    return DmaUnmapMessage.BYTES;
   }
 
   private int setIrqs() {
@@ -384,9 +384,9 @@ final class HostileClient implements AutoCloseable {
           case 2 -> 8L * random.nextInt(24);
           default -> 4L * random.nextInt(region == CONFIG ? 80 : 4096);
         };
-    RegionAccess.offset(out, offset);
-    RegionAccess.region(out, region);
-    RegionAccess.count(out, count);
+    RegionAccess.OFFSET.set(out, offset);
+    RegionAccess.REGION.set(out, region);
+    RegionAccess.COUNT.set(out, count);
   }
 
   private int count() {
@@ -395,16 +395,16 @@ final class HostileClient implements AutoCloseable {
 
   private int regionRead() {
     place(count());
-    return RegionAccess.SIZE;
+    return RegionAccess.BYTES;
   }
 
   private int regionWrite() {
     int count = count();
     place(count);
     for (int i = 0; i < count; i += 8) {
-      out.set(ValueLayout.JAVA_LONG_UNALIGNED, RegionAccess.SIZE + (long) i, register());
+      out.set(ValueLayout.JAVA_LONG_UNALIGNED, RegionAccess.BYTES + (long) i, register());
     }
-    return RegionAccess.SIZE + count;
+    return RegionAccess.BYTES + count;
   }
 
   /** What is written to registers: addresses of maps above all, and small numbers. */
@@ -421,22 +421,22 @@ final class HostileClient implements AutoCloseable {
 
   private int writeMulti() {
     int count = random.nextInt(6) == 0 ? random.nextInt(200) : random.nextInt(8);
-    WriteMulti.count(out, count);
+    WriteMulti.COUNT.set(out, count);
     for (int i = 0; i < count; i++) {
-      int at = WriteMulti.SIZE + i * WriteMulti.ENTRY_SIZE;
+      int at = WriteMulti.BYTES + i * WriteMulti.Entry.BYTES;
       at = long64(at, 4L * random.nextInt(64));
       at = int32(at, random.nextInt(4) == 0 ? CONFIG : 0);
       at = int32(at, 1 << random.nextInt(4));
       long64(at, register());
     }
-    return WriteMulti.SIZE + count * WriteMulti.ENTRY_SIZE;
+    return WriteMulti.BYTES + count * WriteMulti.Entry.BYTES;
   }
 
   private int dmaAccess(boolean write) {
     int count = random.nextInt(256);
-    DmaAccessMessage.address(out, 0);
-    DmaAccessMessage.count(out, count);
-    return DmaAccessMessage.SIZE + (write ? count : 0);
+    DmaAccessMessage.ADDRESS.set(out, 0);
+    DmaAccessMessage.COUNT.set(out, count);
+    return DmaAccessMessage.BYTES + (write ? count : 0);
   }
 
   private int feature() {
@@ -466,19 +466,19 @@ final class HostileClient implements AutoCloseable {
 
   private int migrationRead() {
     int size = random.nextInt(2) == 0 ? 4096 : random.nextInt(100_000);
-    MigrationData.argsz(out, size + 8);
-    MigrationData.size(out, size);
-    return MigrationData.SIZE;
+    MigrationData.ARGSZ.set(out, size + 8);
+    MigrationData.SIZE.set(out, size);
+    return MigrationData.BYTES;
   }
 
   private int migrationWrite() {
     int count = random.nextInt(2000);
-    MigrationData.argsz(out, count + 8);
-    MigrationData.size(out, count);
+    MigrationData.ARGSZ.set(out, count + 8);
+    MigrationData.SIZE.set(out, count);
     for (int i = 0; i < count; i += 8) {
-      long64(MigrationData.SIZE + i, random.nextLong());
+      long64(MigrationData.BYTES + i, random.nextLong());
     }
-    return MigrationData.SIZE + count;
+    return MigrationData.BYTES + count;
   }
 
   private int garbage() {
@@ -566,9 +566,9 @@ final class HostileClient implements AutoCloseable {
       return; // never
     }
     boolean isRead = command == Command.DMA_READ.number();
-    int size = DmaAccessMessage.SIZE + (isRead ? (int) Math.min(count, 100_000) : 0);
-    DmaAccessMessage.address(out, address);
-    DmaAccessMessage.count(out, count);
+    int size = DmaAccessMessage.BYTES + (isRead ? (int) Math.min(count, 100_000) : 0);
+    DmaAccessMessage.ADDRESS.set(out, address);
+    DmaAccessMessage.COUNT.set(out, count);
     Header.writeReply(out, id, command, size);
     if (random.nextInt(20) == 0) {
       Header.writeError(out, id, command, random.nextInt(40));
@@ -586,7 +586,7 @@ final class HostileClient implements AutoCloseable {
 
   private void answerTwin(UnixSocket second) {
     long result = second.receive(asked, 0, asked.byteSize(), received, 0, false);
-    while (result >= DmaAccessMessage.SIZE && !isOver) {
+    while (result >= DmaAccessMessage.BYTES && !isOver) {
       answer(
           second,
           asked,

@@ -62,9 +62,9 @@ class HostilePeersTest {
 
   private static void write(RawClient client, long offset, int value, int flags) {
     client.out.set(ValueLayout.JAVA_INT, 32, value);
-    RegionAccess.region(client.out, 0);
-    RegionAccess.offset(client.out, offset);
-    RegionAccess.count(client.out, 4);
+    RegionAccess.REGION.set(client.out, 0);
+    RegionAccess.OFFSET.set(client.out, offset);
+    RegionAccess.COUNT.set(client.out, 4);
     assertThat(client.call(Command.REGION_WRITE.number(), 36, flags)).isZero();
   }
 

@@ -270,7 +270,7 @@ final class HostileServer implements AutoCloseable {
         }
       }
       if (command == Command.DMA_MAP && maps.size() < 1000) {
-        maps.add(new long[] {DmaMapMessage.address(message), DmaMapMessage.size(message)});
+        maps.add(new long[] {DmaMapMessage.ADDRESS.get(message), DmaMapMessage.SIZE.get(message)});
       }
       if (!interrupts.isEmpty() && random.nextInt(4) == 0) {
         int fd = interrupts.get(random.nextInt(interrupts.size()));
@@ -286,10 +286,10 @@ final class HostileServer implements AutoCloseable {
         var map = maps.isEmpty() ? new long[] {0, 4096} : maps.get(random.nextInt(maps.size()));
         int bytes = 1 + random.nextInt(random.nextInt(8) == 0 ? 9000 : 64);
         var command = isRead ? Command.DMA_READ : Command.DMA_WRITE;
-        int size = DmaAccessMessage.SIZE + (isRead ? 0 : bytes);
+        int size = DmaAccessMessage.BYTES + (isRead ? 0 : bytes);
         Header.writeCommand(out, random.nextInt(1 << 16), command, size);
-        DmaAccessMessage.address(out, map[0] + random.nextInt(4096));
-        DmaAccessMessage.count(out, bytes);
+        DmaAccessMessage.ADDRESS.set(out, map[0] + random.nextInt(4096));
+        DmaAccessMessage.COUNT.set(out, bytes);
         if (honest == 0 && random.nextInt(3) == 0) {
           size = mutator.spoil(out, size);
         }
@@ -342,24 +342,24 @@ final class HostileServer implements AutoCloseable {
         }
         case REGION_READ -> regionRead(message);
         case REGION_WRITE -> {
-          if (RegionAccess.region(message) == CONFIG) {
-            long offset = RegionAccess.offset(message);
-            int count = Math.min(RegionAccess.count(message), size - RegionAccess.SIZE);
+          if (RegionAccess.REGION.get(message) == CONFIG) {
+            long offset = RegionAccess.OFFSET.get(message);
+            int count = Math.min(RegionAccess.COUNT.get(message), size - RegionAccess.BYTES);
             if (offset >= 4 && offset + count <= CONFIG_BYTES && count > 0) {
-              MemorySegment.copy(message, RegionAccess.SIZE, config, offset, count);
+              MemorySegment.copy(message, RegionAccess.BYTES, config, offset, count);
             }
           }
-          yield RegionAccess.SIZE;
+          yield RegionAccess.BYTES;
         }
-        case REGION_WRITE_MULTI -> WriteMulti.SIZE;
+        case REGION_WRITE_MULTI -> WriteMulti.BYTES;
         case DMA_UNMAP -> Header.SIZE + 24;
         case DMA_MAP, DEVICE_SET_IRQS, DEVICE_RESET, MIG_DATA_WRITE -> Header.SIZE;
         case DEVICE_FEATURE -> feature(message, size);
         case MIG_DATA_READ -> {
-          int count = Math.min(MigrationData.size(message), random.nextInt(3000));
-          MigrationData.argsz(out, count + 8);
-          MigrationData.size(out, count);
-          yield MigrationData.SIZE + count;
+          int count = Math.min(MigrationData.SIZE.get(message), random.nextInt(3000));
+          MigrationData.ARGSZ.set(out, count + 8);
+          MigrationData.SIZE.set(out, count);
+          yield MigrationData.BYTES + count;
         }
         case DMA_READ, DMA_WRITE -> -95;
       };
@@ -379,8 +379,8 @@ final class HostileServer implements AutoCloseable {
         }
       }
       var bytes = (text.isEmpty() ? text : text + "\0").getBytes(StandardCharsets.UTF_8);
-      MemorySegment.copy(bytes, 0, out, ValueLayout.JAVA_BYTE, VersionMessage.SIZE, bytes.length);
-      return VersionMessage.SIZE + bytes.length;
+      MemorySegment.copy(bytes, 0, out, ValueLayout.JAVA_BYTE, VersionMessage.BYTES, bytes.length);
+      return VersionMessage.BYTES + bytes.length;
     }
 
     private int regionInfo(int index) {
@@ -410,29 +410,30 @@ final class HostileServer implements AutoCloseable {
 
     private int ioFds() {
       int count = random.nextInt(4);
-      int entry = random.nextBoolean() ? SubRegion.SIZE : SubRegion.SHADOW_SIZE;
-      RegionIoFds.argsz(out, 16 + count * entry);
-      RegionIoFds.flags(out, 0);
-      RegionIoFds.count(out, count);
+      int entry = random.nextBoolean() ? SubRegion.BYTES : SubRegion.SHADOW_BYTES;
+      RegionIoFds.ARGSZ.set(out, 16 + count * entry);
+      RegionIoFds.FLAGS.set(out, 0);
+      RegionIoFds.COUNT.set(out, count);
       fds = new int[count];
       for (int i = 0; i < count; i++) {
         fds[i] = random.nextInt(8) == 0 ? files.anything() : files.eventFd();
         SubRegion.write(out, i, entry, 8L * i, 4, i, SubRegion.IOEVENTFD, 0, 0);
       }
-      return RegionIoFds.SIZE + count * entry;
+      return RegionIoFds.BYTES + count * entry;
     }
 
     private int regionRead(MemorySegment message) {
-      int count = RegionAccess.count(message);
-      long offset = RegionAccess.offset(message);
-      if (RegionAccess.region(message) == CONFIG && offset + count <= CONFIG_BYTES) {
-        MemorySegment.copy(config, offset, out, RegionAccess.SIZE, count);
+      int count = RegionAccess.COUNT.get(message);
+      long offset = RegionAccess.OFFSET.get(message);
+      if (RegionAccess.REGION.get(message) == CONFIG && offset + count <= CONFIG_BYTES) {
+        MemorySegment.copy(config, offset, out, RegionAccess.BYTES, count);
       } else {
         for (int i = 0; i < count; i += 8) {
-          out.set(ValueLayout.JAVA_LONG_UNALIGNED, RegionAccess.SIZE + (long) i, random.nextLong());
+          out.set(
+              ValueLayout.JAVA_LONG_UNALIGNED, RegionAccess.BYTES + (long) i, random.nextLong());
         }
       }
-      return RegionAccess.SIZE + count;
+      return RegionAccess.BYTES + count;
     }
 
     private int feature(MemorySegment message, int size) {

@@ -283,16 +283,20 @@ class HostileServerTest extends ScriptedServerTest {
         new Misdeed("no data", reads(32, _ -> {}), "data of another length"),
         new Misdeed(
             "too many data",
-            reads(40, reply -> RegionAccess.count(reply, 8)),
+            reads(40, reply -> RegionAccess.COUNT.set(reply, 8)),
             "40 bytes, not 32 to 36"),
         new Misdeed(
             "data of another length than it says",
-            reads(36, reply -> RegionAccess.count(reply, 2)),
+            reads(36, reply -> RegionAccess.COUNT.set(reply, 2)),
             "data of another length"),
         new Misdeed(
-            "another region", reads(36, reply -> RegionAccess.region(reply, 1)), "another place"),
+            "another region",
+            reads(36, reply -> RegionAccess.REGION.set(reply, 1)),
+            "another place"),
         new Misdeed(
-            "another offset", reads(36, reply -> RegionAccess.offset(reply, 4)), "another place"),
+            "another offset",
+            reads(36, reply -> RegionAccess.OFFSET.set(reply, 4)),
+            "another place"),
         new Misdeed(
             "the end in the middle of a message",
             exchange -> {
@@ -355,8 +359,8 @@ class HostileServerTest extends ScriptedServerTest {
             if (!exchange.is(Command.REGION_READ)) {
               return false;
             }
-            var reply = exchange.reply(RegionAccess.SIZE + 4L + 1);
-            reply.set(Layouts.U32, 4, RegionAccess.SIZE + 4);
+            var reply = exchange.reply(RegionAccess.BYTES + 4L + 1);
+            reply.set(Layouts.U32, 4, RegionAccess.BYTES + 4);
             return exchange.send(reply);
           };
       long begin = System.nanoTime();
@@ -377,11 +381,11 @@ class HostileServerTest extends ScriptedServerTest {
   void mayRefuseAWriteInPart() {
     try (var device = VfioUser.open(path, OPTIONS)) {
       var registers = device.region(0).registers();
-      server.script = changed(Command.REGION_WRITE, 32, reply -> RegionAccess.count(reply, 2));
+      server.script = changed(Command.REGION_WRITE, 32, reply -> RegionAccess.COUNT.set(reply, 2));
       assertThatExceptionOfType(VfioException.class)
           .isThrownBy(() -> registers.write32(0, 1))
           .withMessageContaining("Only 2 of 4 bytes");
-      server.script = changed(Command.REGION_WRITE, 32, reply -> RegionAccess.count(reply, 5));
+      server.script = changed(Command.REGION_WRITE, 32, reply -> RegionAccess.COUNT.set(reply, 5));
       assertThatExceptionOfType(VfioException.class)
           .isThrownBy(() -> registers.write32(0, 1))
           .withMessageContaining("more data than were sent");
@@ -393,7 +397,10 @@ class HostileServerTest extends ScriptedServerTest {
     try (var device = VfioUser.open(path, OPTIONS)) {
       var buffer = device.dmaSpace().allocate(4096);
       server.script =
-          changed(Command.DMA_UNMAP, DmaUnmapMessage.SIZE, reply -> DmaUnmapMessage.size(reply, 1));
+          changed(
+              Command.DMA_UNMAP,
+              DmaUnmapMessage.BYTES,
+              reply -> DmaUnmapMessage.SIZE.set(reply, 1));
       // The connection is given up, and with it all that the server could reach.
       buffer.close();
       assertThatExceptionOfType(VfioException.class)
@@ -497,14 +504,15 @@ class HostileServerTest extends ScriptedServerTest {
                 72,
                 reply -> {
                   part(reply, 0, 4, 0);
-                  RegionIoFds.count(reply, 1 << 30);
+                  RegionIoFds.COUNT.set(reply, 1 << 30);
                 }),
             "1073741824 parts in 40 bytes"));
   }
 
   private static void part(MemorySegment reply, long offset, long byteSize, int fdIndex) {
-    RegionIoFds.count(reply, 1);
-    SubRegion.write(reply, 0, SubRegion.SIZE, offset, byteSize, fdIndex, SubRegion.IOEVENTFD, 0, 0);
+    RegionIoFds.COUNT.set(reply, 1);
+    SubRegion.write(
+        reply, 0, SubRegion.BYTES, offset, byteSize, fdIndex, SubRegion.IOEVENTFD, 0, 0);
   }
 
   @ParameterizedTest
@@ -525,7 +533,7 @@ class HostileServerTest extends ScriptedServerTest {
           if (!exchange.is(Command.DEVICE_GET_REGION_IO_FDS)) {
             return false;
           }
-          var reply = exchange.reply(RegionIoFds.SIZE + (long) SubRegion.SIZE);
+          var reply = exchange.reply(RegionIoFds.BYTES + (long) SubRegion.BYTES);
           part(reply, 8, 4, 0);
           return exchange.send(reply, fd);
         };
@@ -584,20 +592,20 @@ class HostileServerTest extends ScriptedServerTest {
             if (!exchange.is(Command.DEVICE_GET_REGION_IO_FDS)) {
               return false;
             }
-            var reply = exchange.reply(RegionIoFds.SIZE + 2L * SubRegion.SHADOW_SIZE);
-            RegionIoFds.count(reply, 2);
+            var reply = exchange.reply(RegionIoFds.BYTES + 2L * SubRegion.SHADOW_BYTES);
+            RegionIoFds.COUNT.set(reply, 2);
             SubRegion.write(
                 reply,
                 0,
-                SubRegion.SHADOW_SIZE,
+                SubRegion.SHADOW_BYTES,
                 8,
                 4,
                 0,
                 SubRegion.IOEVENTFD,
-                SubRegion.DATAMATCH,
+                SubRegion.IS_MATCHED,
                 3);
             SubRegion.write(
-                reply, 1, SubRegion.SHADOW_SIZE, 16, 8, 0, SubRegion.IOEVENTFD_SHADOW, 0, 0);
+                reply, 1, SubRegion.SHADOW_BYTES, 16, 8, 0, SubRegion.IOEVENTFD_SHADOW, 0, 0);
             SubRegion.writeShadow(reply, 1, 1, 64);
             return exchange.send(reply, event, memory);
           };

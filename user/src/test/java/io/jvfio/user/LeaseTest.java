@@ -204,14 +204,14 @@ class LeaseTest {
   void whoWantsToKnowIsToldOfWhatMayYetBeWritten() throws Exception {
     try (var client = withLease()) {
       startLog(client);
-      DirtyBitmap.pageSize(client.out, 4096);
-      DirtyBitmap.byteSize(client.out, 8);
-      DmaUnmapMessage.argsz(client.out, DirtyBitmap.SIZE - Header.SIZE + 8);
-      DmaUnmapMessage.flags(client.out, DmaUnmapMessage.GET_DIRTY_BITMAP);
-      DmaUnmapMessage.address(client.out, 0x10000);
-      DmaUnmapMessage.size(client.out, BYTES);
-      assertThat(client.call(Command.DMA_UNMAP, DirtyBitmap.SIZE)).isZero();
-      assertThat(client.in().get(ValueLayout.JAVA_LONG, DirtyBitmap.SIZE)).isEqualTo(0xffff);
+      DirtyBitmap.PAGE_SIZE.set(client.out, 4096);
+      DirtyBitmap.BYTE_SIZE.set(client.out, 8);
+      DmaUnmapMessage.ARGSZ.set(client.out, DirtyBitmap.BYTES - Header.SIZE + 8);
+      DmaUnmapMessage.FLAGS.set(client.out, DmaUnmapMessage.GET_DIRTY_BITMAP);
+      DmaUnmapMessage.ADDRESS.set(client.out, 0x10000);
+      DmaUnmapMessage.SIZE.set(client.out, BYTES);
+      assertThat(client.call(Command.DMA_UNMAP, DirtyBitmap.BYTES)).isZero();
+      assertThat(client.in().get(ValueLayout.JAVA_LONG, DirtyBitmap.BYTES)).isEqualTo(0xffff);
       assertThat(device.journal).containsOnlyOnce("await 1000000000");
       device.end();
     }

@@ -48,10 +48,10 @@ public final class RawClient implements AutoCloseable {
 
   public int version(String json) {
     var bytes = (json + "\0").getBytes(StandardCharsets.UTF_8);
-    MemorySegment.copy(bytes, 0, out, ValueLayout.JAVA_BYTE, VersionMessage.SIZE, bytes.length);
-    VersionMessage.major(out, 0);
-    VersionMessage.minor(out, 1);
-    return call(Command.VERSION, VersionMessage.SIZE + bytes.length);
+    MemorySegment.copy(bytes, 0, out, ValueLayout.JAVA_BYTE, VersionMessage.BYTES, bytes.length);
+    VersionMessage.MAJOR.set(out, (short) 0);
+    VersionMessage.MINOR.set(out, (short) 1);
+    return call(Command.VERSION, VersionMessage.BYTES + bytes.length);
   }
 
   /** Sends a command whose payload is in {@link #out}; 0, or the errno of the answer. */
@@ -99,14 +99,14 @@ public final class RawClient implements AutoCloseable {
   }
 
   public int access(Command command, int region, long offset, int count, int size) {
-    RegionAccess.region(out, region);
-    RegionAccess.offset(out, offset);
-    RegionAccess.count(out, count);
+    RegionAccess.REGION.set(out, region);
+    RegionAccess.OFFSET.set(out, offset);
+    RegionAccess.COUNT.set(out, count);
     return call(command, size);
   }
 
   public int read(int region, long offset, int count) {
-    return access(Command.REGION_READ, region, offset, count, RegionAccess.SIZE);
+    return access(Command.REGION_READ, region, offset, count, RegionAccess.BYTES);
   }
 
   /** Reads a register that must be there. */
@@ -116,16 +116,16 @@ public final class RawClient implements AutoCloseable {
     for (int i = width - 1; i >= 0; i--) {
       value =
           value << 8
-              | Byte.toUnsignedLong(in().get(ValueLayout.JAVA_BYTE, RegionAccess.SIZE + (long) i));
+              | Byte.toUnsignedLong(in().get(ValueLayout.JAVA_BYTE, RegionAccess.BYTES + (long) i));
     }
     return value;
   }
 
   public int write(int region, long offset, int width, long value) {
     for (int i = 0; i < width; i++) {
-      out.set(ValueLayout.JAVA_BYTE, RegionAccess.SIZE + (long) i, (byte) (value >>> (8 * i)));
+      out.set(ValueLayout.JAVA_BYTE, RegionAccess.BYTES + (long) i, (byte) (value >>> (8 * i)));
     }
-    return access(Command.REGION_WRITE, region, offset, width, RegionAccess.SIZE + width);
+    return access(Command.REGION_WRITE, region, offset, width, RegionAccess.BYTES + width);
   }
 
   public int irqs(int flags, int index, int start, int count, int... fds) {
@@ -143,20 +143,20 @@ public final class RawClient implements AutoCloseable {
   }
 
   public int map(long iova, long byteSize, int flags, int... fds) {
-    DmaMapMessage.argsz(out, DmaMapMessage.SIZE - Header.SIZE);
-    DmaMapMessage.flags(out, flags);
-    DmaMapMessage.offset(out, 0);
-    DmaMapMessage.address(out, iova);
-    DmaMapMessage.size(out, byteSize);
-    return call(Command.DMA_MAP, DmaMapMessage.SIZE, fds);
+    DmaMapMessage.ARGSZ.set(out, DmaMapMessage.BYTES - Header.SIZE);
+    DmaMapMessage.FLAGS.set(out, flags);
+    DmaMapMessage.OFFSET.set(out, 0);
+    DmaMapMessage.ADDRESS.set(out, iova);
+    DmaMapMessage.SIZE.set(out, byteSize);
+    return call(Command.DMA_MAP, DmaMapMessage.BYTES, fds);
   }
 
   public int unmap(long iova, long byteSize, int flags) {
-    DmaUnmapMessage.argsz(out, DmaUnmapMessage.SIZE - Header.SIZE);
-    DmaUnmapMessage.flags(out, flags);
-    DmaUnmapMessage.address(out, iova);
-    DmaUnmapMessage.size(out, byteSize);
-    return call(Command.DMA_UNMAP, DmaUnmapMessage.SIZE);
+    DmaUnmapMessage.ARGSZ.set(out, DmaUnmapMessage.BYTES - Header.SIZE);
+    DmaUnmapMessage.FLAGS.set(out, flags);
+    DmaUnmapMessage.ADDRESS.set(out, iova);
+    DmaUnmapMessage.SIZE.set(out, byteSize);
+    return call(Command.DMA_UNMAP, DmaUnmapMessage.BYTES);
   }
 
   @Override

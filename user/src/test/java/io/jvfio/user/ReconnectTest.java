@@ -36,7 +36,7 @@ class ReconnectTest extends ScriptedServerTest {
     var times = new AtomicInteger();
     return exchange ->
         exchange.is(command)
-            && (region < 0 || RegionAccess.region(exchange.message) == region)
+            && (region < 0 || RegionAccess.REGION.get(exchange.message) == region)
             && times.getAndIncrement() == 0
             && exchange.hangUp();
   }
@@ -220,7 +220,7 @@ class ReconnectTest extends ScriptedServerTest {
       server.script =
           exchange ->
               exchange.is(Command.REGION_READ)
-                  && RegionAccess.region(exchange.message) == 0
+                  && RegionAccess.REGION.get(exchange.message) == 0
                   && times.getAndIncrement() == 0;
       var registers = device.region(0).registers();
       assertThatExceptionOfType(VfioException.class)

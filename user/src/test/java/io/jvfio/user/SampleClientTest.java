@@ -242,13 +242,13 @@ class SampleClientTest {
   /** Pages from the first one on; that of an even number comes without a descriptor. */
   private static void mapFrom(RawClient client, int first, int fd) {
     for (int i = first; i < MAPS; i++) {
-      DmaMapMessage.argsz(client.out, DmaMapMessage.SIZE - HEAD);
-      DmaMapMessage.flags(client.out, READ_WRITE);
-      DmaMapMessage.offset(client.out, (long) i * PAGE);
-      DmaMapMessage.address(client.out, (long) i * PAGE);
-      DmaMapMessage.size(client.out, PAGE);
+      DmaMapMessage.ARGSZ.set(client.out, DmaMapMessage.BYTES - HEAD);
+      DmaMapMessage.FLAGS.set(client.out, READ_WRITE);
+      DmaMapMessage.OFFSET.set(client.out, (long) i * PAGE);
+      DmaMapMessage.ADDRESS.set(client.out, (long) i * PAGE);
+      DmaMapMessage.SIZE.set(client.out, PAGE);
       int[] fds = i % 2 == 0 ? new int[0] : new int[] {fd};
-      assertThat(client.call(Command.DMA_MAP, DmaMapMessage.SIZE, fds)).isZero();
+      assertThat(client.call(Command.DMA_MAP, DmaMapMessage.BYTES, fds)).isZero();
     }
   }
 
@@ -281,18 +281,18 @@ class SampleClientTest {
       client.receive();
       var in = client.in();
       assertThat(Header.command(in)).isEqualTo(command.number());
-      assertThat(DmaAccessMessage.address(in)).isEqualTo(iova + done);
-      assertThat(DmaAccessMessage.count(in)).isEqualTo(TRANSFER);
-      int size = DmaAccessMessage.SIZE + (isRead ? TRANSFER : 0);
+      assertThat(DmaAccessMessage.ADDRESS.get(in)).isEqualTo(iova + done);
+      assertThat(DmaAccessMessage.COUNT.get(in)).isEqualTo(TRANSFER);
+      int size = DmaAccessMessage.BYTES + (isRead ? TRANSFER : 0);
       if (isRead) {
         MemorySegment.copy(
-            page, done, client.out, ValueLayout.JAVA_BYTE, DmaAccessMessage.SIZE, TRANSFER);
+            page, done, client.out, ValueLayout.JAVA_BYTE, DmaAccessMessage.BYTES, TRANSFER);
       } else {
-        MemorySegment.copy(in, ValueLayout.JAVA_BYTE, DmaAccessMessage.SIZE, page, done, TRANSFER);
+        MemorySegment.copy(in, ValueLayout.JAVA_BYTE, DmaAccessMessage.BYTES, page, done, TRANSFER);
       }
       Header.writeReply(client.out, Header.id(in), command.number(), size);
-      DmaAccessMessage.address(client.out, iova + done);
-      DmaAccessMessage.count(client.out, TRANSFER);
+      DmaAccessMessage.ADDRESS.set(client.out, iova + done);
+      DmaAccessMessage.COUNT.set(client.out, TRANSFER);
       assertThat(client.socket.send(client.out, size)).isZero();
     }
     assertThat(page).containsOnly(0x41);
@@ -318,10 +318,12 @@ class SampleClientTest {
 
   private static void writeBar1(RawClient client, byte[] bytes) {
     for (int at = 0; at < bytes.length; at += TRANSFER) {
-      MemorySegment.copy(bytes, at, client.out, ValueLayout.JAVA_BYTE, RegionAccess.SIZE, TRANSFER);
-      assertThat(client.access(Command.REGION_WRITE, 1, at, TRANSFER, RegionAccess.SIZE + TRANSFER))
+      MemorySegment.copy(
+          bytes, at, client.out, ValueLayout.JAVA_BYTE, RegionAccess.BYTES, TRANSFER);
+      assertThat(
+              client.access(Command.REGION_WRITE, 1, at, TRANSFER, RegionAccess.BYTES + TRANSFER))
           .isZero();
-      assertThat(RegionAccess.count(client.in())).isEqualTo(TRANSFER);
+      assertThat(RegionAccess.COUNT.get(client.in())).isEqualTo(TRANSFER);
     }
   }
 
@@ -330,7 +332,7 @@ class SampleClientTest {
     for (int at = 0; at < bytes.length; at += TRANSFER) {
       assertThat(client.read(1, at, TRANSFER)).isZero();
       MemorySegment.copy(
-          client.in(), ValueLayout.JAVA_BYTE, RegionAccess.SIZE, bytes, at, TRANSFER);
+          client.in(), ValueLayout.JAVA_BYTE, RegionAccess.BYTES, bytes, at, TRANSFER);
     }
     return bytes;
   }
@@ -340,12 +342,12 @@ class SampleClientTest {
     var state = new ByteArrayOutputStream();
     int size;
     do {
-      MigrationData.argsz(client.out, 8 + TRANSFER);
-      MigrationData.size(client.out, TRANSFER);
-      assertThat(client.call(Command.MIG_DATA_READ, MigrationData.SIZE)).isZero();
-      size = MigrationData.size(client.in());
+      MigrationData.ARGSZ.set(client.out, 8 + TRANSFER);
+      MigrationData.SIZE.set(client.out, TRANSFER);
+      assertThat(client.call(Command.MIG_DATA_READ, MigrationData.BYTES)).isZero();
+      size = MigrationData.SIZE.get(client.in());
       state.writeBytes(
-          client.in().asSlice(MigrationData.SIZE, size).toArray(ValueLayout.JAVA_BYTE));
+          client.in().asSlice(MigrationData.BYTES, size).toArray(ValueLayout.JAVA_BYTE));
     } while (size == TRANSFER);
     return state.toByteArray();
   }
@@ -353,11 +355,11 @@ class SampleClientTest {
   private static void writeState(RawClient client, byte[] state) {
     for (int at = 0; at < state.length; at += TRANSFER) {
       var piece = Arrays.copyOfRange(state, at, Math.min(state.length, at + TRANSFER));
-      MigrationData.argsz(client.out, 8 + piece.length);
-      MigrationData.size(client.out, piece.length);
+      MigrationData.ARGSZ.set(client.out, 8 + piece.length);
+      MigrationData.SIZE.set(client.out, piece.length);
       MemorySegment.copy(
-          piece, 0, client.out, ValueLayout.JAVA_BYTE, MigrationData.SIZE, piece.length);
-      assertThat(client.call(Command.MIG_DATA_WRITE, MigrationData.SIZE + piece.length)).isZero();
+          piece, 0, client.out, ValueLayout.JAVA_BYTE, MigrationData.BYTES, piece.length);
+      assertThat(client.call(Command.MIG_DATA_WRITE, MigrationData.BYTES + piece.length)).isZero();
     }
   }
 

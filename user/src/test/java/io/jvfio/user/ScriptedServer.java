@@ -254,50 +254,50 @@ public final class ScriptedServer implements AutoCloseable {
       }
       case DEVICE_SET_IRQS -> setIrqs(exchange);
       case REGION_READ -> {
-        int count = RegionAccess.count(message);
+        int count = RegionAccess.COUNT.get(message);
         told.add("read %d bytes".formatted(count));
-        var reply = exchange.reply(RegionAccess.SIZE + (long) count);
+        var reply = exchange.reply(RegionAccess.BYTES + (long) count);
         MemorySegment.copy(
-            region(message), RegionAccess.offset(message), reply, RegionAccess.SIZE, count);
+            region(message), RegionAccess.OFFSET.get(message), reply, RegionAccess.BYTES, count);
         exchange.send(reply);
       }
       case REGION_WRITE -> {
-        int count = RegionAccess.count(message);
+        int count = RegionAccess.COUNT.get(message);
         told.add(
-            (RegionAccess.region(message) == CONFIG ? "config " : "write ")
+            (RegionAccess.REGION.get(message) == CONFIG ? "config " : "write ")
                 + count
                 + " bytes"
                 + (Header.wantsNoReply(message) ? ", no reply" : ""));
         MemorySegment.copy(
-            message, RegionAccess.SIZE, region(message), RegionAccess.offset(message), count);
+            message, RegionAccess.BYTES, region(message), RegionAccess.OFFSET.get(message), count);
         if (!Header.wantsNoReply(message)) {
-          exchange.send(exchange.reply(RegionAccess.SIZE));
+          exchange.send(exchange.reply(RegionAccess.BYTES));
         }
       }
       case REGION_WRITE_MULTI -> {
-        int count = (int) WriteMulti.count(message);
+        int count = (int) WriteMulti.COUNT.get(message);
         told.add("%d writes".formatted(count));
         for (int i = 0; i < count; i++) {
           MemorySegment.copy(
               message,
-              WriteMulti.dataOffset(i),
+              WriteMulti.Entry.data(i),
               bar,
-              WriteMulti.offset(message, i),
-              WriteMulti.byteCount(message, i));
+              WriteMulti.Entry.OFFSET.get(message, WriteMulti.Entry.at(i)),
+              WriteMulti.Entry.COUNT.get(message, WriteMulti.Entry.at(i)));
         }
-        exchange.send(exchange.reply(WriteMulti.SIZE));
+        exchange.send(exchange.reply(WriteMulti.BYTES));
       }
       case DMA_MAP -> {
         told.add(
             "map 0x%x %s"
                 .formatted(
-                    DmaMapMessage.address(message),
+                    DmaMapMessage.ADDRESS.get(message),
                     exchange.socket.fdCount() > 0 ? "file" : "memory"));
         exchange.succeed();
       }
       case DMA_UNMAP -> {
-        told.add("unmap 0x%x".formatted(DmaUnmapMessage.address(message)));
-        exchange.send(exchange.reply(DmaUnmapMessage.SIZE));
+        told.add("unmap 0x%x".formatted(DmaUnmapMessage.ADDRESS.get(message)));
+        exchange.send(exchange.reply(DmaUnmapMessage.BYTES));
       }
       case DEVICE_RESET -> {
         told.add("reset");
@@ -308,7 +308,7 @@ public final class ScriptedServer implements AutoCloseable {
   }
 
   private MemorySegment region(MemorySegment message) {
-    return RegionAccess.region(message) == CONFIG ? config : bar;
+    return RegionAccess.REGION.get(message) == CONFIG ? config : bar;
   }
 
   /** The reply to VERSION. */
@@ -334,11 +334,11 @@ public final class ScriptedServer implements AutoCloseable {
   /** A reply to VERSION that says so. */
   static MemorySegment version(Exchange exchange, int major, int minor, String json) {
     var text = json.getBytes(StandardCharsets.UTF_8);
-    var reply = exchange.reply(VersionMessage.SIZE + text.length + 1L);
-    VersionMessage.major(reply, major);
-    VersionMessage.minor(reply, minor);
-    MemorySegment.copy(text, 0, reply, ValueLayout.JAVA_BYTE, VersionMessage.SIZE, text.length);
-    reply.set(ValueLayout.JAVA_BYTE, VersionMessage.SIZE + text.length, (byte) 0);
+    var reply = exchange.reply(VersionMessage.BYTES + text.length + 1L);
+    VersionMessage.MAJOR.set(reply, (short) major);
+    VersionMessage.MINOR.set(reply, (short) minor);
+    MemorySegment.copy(text, 0, reply, ValueLayout.JAVA_BYTE, VersionMessage.BYTES, text.length);
+    reply.set(ValueLayout.JAVA_BYTE, VersionMessage.BYTES + text.length, (byte) 0);
     return reply;
   }
 
@@ -411,12 +411,13 @@ public final class ScriptedServer implements AutoCloseable {
   }
 
   static MemorySegment dmaMessage(Command command, long address, long count, byte[] data) {
-    long size = (long) DmaAccessMessage.SIZE + data.length;
+    long size = (long) DmaAccessMessage.BYTES + data.length;
     var message = Arena.ofAuto().allocate(size, Long.BYTES);
     Header.writeCommand(message, 77, command, size);
-    DmaAccessMessage.address(message, address);
-    DmaAccessMessage.count(message, count);
-    MemorySegment.copy(data, 0, message, ValueLayout.JAVA_BYTE, DmaAccessMessage.SIZE, data.length);
+    DmaAccessMessage.ADDRESS.set(message, address);
+    DmaAccessMessage.COUNT.set(message, count);
+    MemorySegment.copy(
+        data, 0, message, ValueLayout.JAVA_BYTE, DmaAccessMessage.BYTES, data.length);
     return message;
   }
 

@@ -26,7 +26,7 @@ import io.jvfio.user.wire.DmaMapMessage;
 import io.jvfio.user.wire.DmaUnmapMessage;
 import io.jvfio.user.wire.Header;
 import io.jvfio.user.wire.MessageSocket;
-import io.jvfio.user.wire.PayloadWriter;
+import io.jvfio.user.wire.Payload;
 import io.jvfio.user.wire.RegionAccess;
 import io.jvfio.user.wire.RegionIoFds;
 import io.jvfio.user.wire.SubRegion;
@@ -34,6 +34,8 @@ import io.jvfio.user.wire.WriteMulti;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -392,23 +394,23 @@ class ServerTest {
     device.ioEvents = List.of(IoEventRegister.shadowed(0, 8, 8), IoEventRegister.of(0, 0x18, 4));
     try (var client = start();
         var arena = Arena.ofConfined()) {
-      client.out.asSlice(Header.SIZE, RegionIoFds.SIZE - Header.SIZE).fill((byte) 0);
-      RegionIoFds.argsz(client.out, 16);
-      assertThat(client.call(Command.DEVICE_GET_REGION_IO_FDS, RegionIoFds.SIZE)).isZero();
+      client.out.asSlice(Header.SIZE, RegionIoFds.BYTES - Header.SIZE).fill((byte) 0);
+      RegionIoFds.ARGSZ.set(client.out, 16);
+      assertThat(client.call(Command.DEVICE_GET_REGION_IO_FDS, RegionIoFds.BYTES)).isZero();
       assertThat(client.socket.fdCount()).isZero();
-      int needed = RegionIoFds.argsz(client.in());
-      assertThat(needed).isEqualTo(16 + 2 * SubRegion.SHADOW_SIZE);
-      RegionIoFds.argsz(client.out, needed);
-      assertThat(client.call(Command.DEVICE_GET_REGION_IO_FDS, RegionIoFds.SIZE)).isZero();
+      int needed = RegionIoFds.ARGSZ.get(client.in());
+      assertThat(needed).isEqualTo(16 + 2 * SubRegion.SHADOW_BYTES);
+      RegionIoFds.ARGSZ.set(client.out, needed);
+      assertThat(client.call(Command.DEVICE_GET_REGION_IO_FDS, RegionIoFds.BYTES)).isZero();
       var reply = client.in();
-      assertThat(RegionIoFds.count(reply)).isEqualTo(2);
+      assertThat(RegionIoFds.COUNT.get(reply)).isEqualTo(2);
       assertThat(client.socket.fdCount()).isEqualTo(3);
-      assertThat(SubRegion.type(reply, 0, SubRegion.SHADOW_SIZE))
+      assertThat(SubRegion.TYPE.get(reply, SubRegion.at(0, SubRegion.SHADOW_BYTES)))
           .isEqualTo(SubRegion.IOEVENTFD_SHADOW);
-      long place = SubRegion.shadowOffset(reply, 0);
-      int first = SubRegion.fdIndex(reply, 0, SubRegion.SHADOW_SIZE);
-      int shadow = SubRegion.shadowFdIndex(reply, 0);
-      int second = SubRegion.fdIndex(reply, 1, SubRegion.SHADOW_SIZE);
+      long place = SubRegion.SHADOW_OFFSET.get(reply, SubRegion.at(0, SubRegion.SHADOW_BYTES));
+      int first = SubRegion.FD_INDEX.get(reply, SubRegion.at(0, SubRegion.SHADOW_BYTES));
+      int shadow = SubRegion.SHADOW_FD_INDEX.get(reply, SubRegion.at(0, SubRegion.SHADOW_BYTES));
+      int second = SubRegion.FD_INDEX.get(reply, SubRegion.at(1, SubRegion.SHADOW_BYTES));
       int[] fds = {client.socket.takeFd(0), client.socket.takeFd(1), client.socket.takeFd(2)};
       var value = arena.allocateFrom(ValueLayout.JAVA_LONG, 0xdead_beefL);
       assertThat(KERNEL.pwrite(fds[shadow], value, place)).isEqualTo(8);
@@ -421,13 +423,13 @@ class ServerTest {
         KERNEL.close(fd);
       }
       // A region without any has an answer of its own; a region that there is not has none.
-      RegionIoFds.index(client.out, 2);
-      assertThat(client.call(Command.DEVICE_GET_REGION_IO_FDS, RegionIoFds.SIZE)).isZero();
-      assertThat(RegionIoFds.argsz(client.in())).isEqualTo(16);
-      assertThat(RegionIoFds.index(client.in())).isEqualTo(2);
-      assertThat(RegionIoFds.count(client.in())).isZero();
-      RegionIoFds.index(client.out, 3);
-      assertThat(client.call(Command.DEVICE_GET_REGION_IO_FDS, RegionIoFds.SIZE))
+      RegionIoFds.INDEX.set(client.out, 2);
+      assertThat(client.call(Command.DEVICE_GET_REGION_IO_FDS, RegionIoFds.BYTES)).isZero();
+      assertThat(RegionIoFds.ARGSZ.get(client.in())).isEqualTo(16);
+      assertThat(RegionIoFds.INDEX.get(client.in())).isEqualTo(2);
+      assertThat(RegionIoFds.COUNT.get(client.in())).isZero();
+      RegionIoFds.INDEX.set(client.out, 3);
+      assertThat(client.call(Command.DEVICE_GET_REGION_IO_FDS, RegionIoFds.BYTES))
           .isEqualTo(Errno.EINVAL.number());
     }
   }
@@ -667,7 +669,7 @@ class ServerTest {
       assertThat(client.unmap(0x10_0000, 4096, 0)).isEqualTo(Errno.ENOENT.number());
       device.journal.clear();
       assertThat(client.unmap(0x10_0000, 16 << 10, 0)).isZero();
-      assertThat(DmaUnmapMessage.address(client.in())).isEqualTo(0x10_0000);
+      assertThat(DmaUnmapMessage.ADDRESS.get(client.in())).isEqualTo(0x10_0000);
       assertThat(device.journal).containsExactly("quiesce", "resume");
       assertThat(client.map(0, 4096, READ_WRITE)).isZero();
       assertThat(client.map(4096, 4096, READ_WRITE)).isZero();
@@ -686,9 +688,10 @@ class ServerTest {
     try (var client = start()) {
       assertThat(client.map(0x10_0000, 16 << 10, READ_WRITE, fd)).isZero();
       assertThat(client.write(7, COMMAND, 2, BUS_MASTER)).isZero();
-      var log = new PayloadWriter().u64(4096).u32(0).u32(0).toBytes();
+      var log = new byte[16];
+      ByteBuffer.wrap(log).order(ByteOrder.nativeOrder()).putLong(4096);
       int start = Vfio.VFIO_DEVICE_FEATURE_SET | Vfio.VFIO_DEVICE_FEATURE_DMA_LOGGING_START;
-      assertThat(send(client, Command.DEVICE_FEATURE, PayloadWriter.feature(24, start, log)))
+      assertThat(send(client, Command.DEVICE_FEATURE, Payload.feature(24, start).bytes(log)))
           .isZero();
       assertThat(client.write(0, 0x108, 8, 0x10_1000)).isZero(); // 6000 bytes: pages 1 and 2
 
@@ -696,24 +699,17 @@ class ServerTest {
           .as("a map only in part")
           .isEqualTo(Errno.ENOENT.number());
       assertThat(send(client, Command.DMA_UNMAP, dirtyUnmap(0x10_0000, 16 << 10))).isZero();
-      assertThat(client.in().get(ValueLayout.JAVA_LONG, DirtyBitmap.SIZE)).isEqualTo(0b0110);
+      assertThat(client.in().get(ValueLayout.JAVA_LONG, DirtyBitmap.BYTES)).isEqualTo(0b0110);
     }
     KERNEL.close(fd);
   }
 
-  private static byte[] dirtyUnmap(long iova, long byteSize) {
-    return new PayloadWriter()
-        .u32(24 + 16 + 8)
-        .u32(DmaUnmapMessage.GET_DIRTY_BITMAP)
-        .u64(iova)
-        .u64(byteSize)
-        .u64(4096)
-        .u64(8)
-        .zeros(8)
-        .toBytes();
+  private static Payload dirtyUnmap(long iova, long byteSize) {
+    return Payload.dirtyUnmap(0, iova, byteSize, 4096, 8);
   }
 
-  private static int send(RawClient client, Command command, byte[] payload) {
+  private static int send(RawClient client, Command command, Payload data) {
+    var payload = data.toBytes();
     MemorySegment.copy(payload, 0, client.out, ValueLayout.JAVA_BYTE, Header.SIZE, payload.length);
     return client.call(command, Header.SIZE + payload.length);
   }
@@ -722,11 +718,11 @@ class ServerTest {
   void givesNothingBackIfThereIsNoRoomForTheAnswer() throws Exception {
     try (var client = start()) {
       assertThat(client.map(0x1000, 4096, READ_WRITE)).isZero();
-      DmaUnmapMessage.argsz(client.out, 23);
-      DmaUnmapMessage.flags(client.out, 0);
-      DmaUnmapMessage.address(client.out, 0x1000);
-      DmaUnmapMessage.size(client.out, 4096);
-      assertThat(client.call(Command.DMA_UNMAP, DmaUnmapMessage.SIZE))
+      DmaUnmapMessage.ARGSZ.set(client.out, 23);
+      DmaUnmapMessage.FLAGS.set(client.out, 0);
+      DmaUnmapMessage.ADDRESS.set(client.out, 0x1000);
+      DmaUnmapMessage.SIZE.set(client.out, 4096);
+      assertThat(client.call(Command.DMA_UNMAP, DmaUnmapMessage.BYTES))
           .isEqualTo(Errno.EINVAL.number());
       assertThat(client.map(0x1000, 4096, READ_WRITE)).isEqualTo(Errno.EEXIST.number());
       assertThat(client.unmap(0x1000, 4096, DmaUnmapMessage.ALL)).isEqualTo(Errno.EINVAL.number());
@@ -750,23 +746,23 @@ class ServerTest {
   private void answerDma(RawClient client, byte value) {
     var in = client.in();
     var out = client.out;
-    int count = (int) DmaAccessMessage.count(in);
+    int count = (int) DmaAccessMessage.COUNT.get(in);
     boolean isRead = Header.command(in) == Command.DMA_READ.number();
-    int size = DmaAccessMessage.SIZE + (isRead ? count : 0);
+    int size = DmaAccessMessage.BYTES + (isRead ? count : 0);
     Header.writeReply(out, Header.id(in), Header.command(in), size);
-    DmaAccessMessage.address(out, DmaAccessMessage.address(in));
-    DmaAccessMessage.count(out, count);
-    out.asSlice(DmaAccessMessage.SIZE, count).fill(value);
+    DmaAccessMessage.ADDRESS.set(out, DmaAccessMessage.ADDRESS.get(in));
+    DmaAccessMessage.COUNT.set(out, count);
+    out.asSlice(DmaAccessMessage.BYTES, count).fill(value);
     assertThat(client.socket.send(out, size)).isZero();
   }
 
   private void sendWrite(RawClient client, long offset, long value) {
-    Header.writeCommand(client.out, 77, Command.REGION_WRITE, RegionAccess.SIZE + 8);
-    RegionAccess.offset(client.out, offset);
-    RegionAccess.region(client.out, 0);
-    RegionAccess.count(client.out, 8);
-    client.out.set(ValueLayout.JAVA_LONG, RegionAccess.SIZE, value);
-    assertThat(client.socket.send(client.out, RegionAccess.SIZE + 8)).isZero();
+    Header.writeCommand(client.out, 77, Command.REGION_WRITE, RegionAccess.BYTES + 8);
+    RegionAccess.OFFSET.set(client.out, offset);
+    RegionAccess.REGION.set(client.out, 0);
+    RegionAccess.COUNT.set(client.out, 8);
+    client.out.set(ValueLayout.JAVA_LONG, RegionAccess.BYTES, value);
+    assertThat(client.socket.send(client.out, RegionAccess.BYTES + 8)).isZero();
   }
 
   @Test
@@ -776,40 +772,40 @@ class ServerTest {
       assertThat(client.map(0x1000, 0x4000, READ_WRITE)).isZero();
       device.journal.clear();
       sendWrite(client, 0x100, 0x1800);
-      assertThat(client.receive()).isEqualTo(DmaAccessMessage.SIZE);
+      assertThat(client.receive()).isEqualTo(DmaAccessMessage.BYTES);
       assertThat(Header.command(client.in())).isEqualTo(Command.DMA_READ.number());
-      assertThat(DmaAccessMessage.address(client.in())).isEqualTo(0x1800);
-      assertThat(DmaAccessMessage.count(client.in())).isEqualTo(6000);
+      assertThat(DmaAccessMessage.ADDRESS.get(client.in())).isEqualTo(0x1800);
+      assertThat(DmaAccessMessage.COUNT.get(client.in())).isEqualTo(6000);
       int id = Header.id(client.in());
 
       // Commands that come before the answer are carried out after it, in their order.
       sendWrite(client, 0x10, 0xaa);
       sendWrite(client, 0x18, 0xbb);
-      Header.writeReply(client.out, id, Command.DMA_READ.number(), DmaAccessMessage.SIZE + 6000);
-      DmaAccessMessage.address(client.out, 0x1800);
-      DmaAccessMessage.count(client.out, 6000);
-      client.out.asSlice(DmaAccessMessage.SIZE, 6000).fill((byte) 0x77);
-      assertThat(client.socket.send(client.out, DmaAccessMessage.SIZE + 6000)).isZero();
+      Header.writeReply(client.out, id, Command.DMA_READ.number(), DmaAccessMessage.BYTES + 6000);
+      DmaAccessMessage.ADDRESS.set(client.out, 0x1800);
+      DmaAccessMessage.COUNT.set(client.out, 6000);
+      client.out.asSlice(DmaAccessMessage.BYTES, 6000).fill((byte) 0x77);
+      assertThat(client.socket.send(client.out, DmaAccessMessage.BYTES + 6000)).isZero();
       for (int i = 0; i < 3; i++) {
-        assertThat(client.receive()).isEqualTo(RegionAccess.SIZE);
+        assertThat(client.receive()).isEqualTo(RegionAccess.BYTES);
       }
       assertThat(device.journal)
           .containsExactly("write 0 256+8 1800", "done", "write 0 16+8 aa", "write 0 24+8 bb");
       assertThat(device.buffer.get(ValueLayout.JAVA_BYTE, 5999)).isEqualTo((byte) 0x77);
 
       sendWrite(client, 0x108, 0x2000);
-      assertThat(client.receive()).isEqualTo(DmaAccessMessage.SIZE + 6000);
-      assertThat(client.in().get(ValueLayout.JAVA_BYTE, DmaAccessMessage.SIZE + 5999L))
+      assertThat(client.receive()).isEqualTo(DmaAccessMessage.BYTES + 6000);
+      assertThat(client.in().get(ValueLayout.JAVA_BYTE, DmaAccessMessage.BYTES + 5999L))
           .isEqualTo((byte) 0x77);
       answerDma(client, (byte) 0);
-      assertThat(client.receive()).isEqualTo(RegionAccess.SIZE);
+      assertThat(client.receive()).isEqualTo(RegionAccess.BYTES);
 
       sendWrite(client, 0x100, 0x1000);
       assertThat(client.receive()).isPositive();
       Header.writeError(
           client.out, Header.id(client.in()), Command.DMA_READ.number(), Errno.EFAULT.number());
       assertThat(client.socket.send(client.out, Header.SIZE)).isZero();
-      assertThat(client.receive()).isEqualTo(RegionAccess.SIZE);
+      assertThat(client.receive()).isEqualTo(RegionAccess.BYTES);
       assertThat(device.journal).contains("fault");
     }
   }
@@ -828,17 +824,17 @@ class ServerTest {
         assertThat(client.write(7, COMMAND, 2, BUS_MASTER)).isZero();
         assertThat(client.map(0, 0x4000, READ_WRITE)).isZero();
         sendWrite(client, 0x100, 0);
-        assertThat(twin.receive(true)).isEqualTo(DmaAccessMessage.SIZE);
+        assertThat(twin.receive(true)).isEqualTo(DmaAccessMessage.BYTES);
         var out = client.out;
         Header.writeReply(
             out,
             Header.id(twin.message()),
             Command.DMA_READ.number(),
-            DmaAccessMessage.SIZE + 6000);
-        DmaAccessMessage.address(out, 0);
-        DmaAccessMessage.count(out, 6000);
-        assertThat(twin.send(out, DmaAccessMessage.SIZE + 6000)).isZero();
-        assertThat(client.receive()).isEqualTo(RegionAccess.SIZE);
+            DmaAccessMessage.BYTES + 6000);
+        DmaAccessMessage.ADDRESS.set(out, 0);
+        DmaAccessMessage.COUNT.set(out, 6000);
+        assertThat(twin.send(out, DmaAccessMessage.BYTES + 6000)).isZero();
+        assertThat(client.receive()).isEqualTo(RegionAccess.BYTES);
         assertThat(device.journal).contains("done");
       }
     }
@@ -856,16 +852,16 @@ class ServerTest {
         for (int done = 0; done < 6000; done += 1024) {
           int piece = Math.min(1024, 6000 - done);
           boolean isRead = register == 0x100;
-          assertThat(client.receive()).isEqualTo(DmaAccessMessage.SIZE + (isRead ? 0 : piece));
-          assertThat(DmaAccessMessage.address(client.in())).isEqualTo(0x1800 + done);
-          assertThat(DmaAccessMessage.count(client.in())).isEqualTo(piece);
+          assertThat(client.receive()).isEqualTo(DmaAccessMessage.BYTES + (isRead ? 0 : piece));
+          assertThat(DmaAccessMessage.ADDRESS.get(client.in())).isEqualTo(0x1800 + done);
+          assertThat(DmaAccessMessage.COUNT.get(client.in())).isEqualTo(piece);
           if (!isRead) {
-            assertThat(client.in().get(ValueLayout.JAVA_BYTE, DmaAccessMessage.SIZE))
+            assertThat(client.in().get(ValueLayout.JAVA_BYTE, DmaAccessMessage.BYTES))
                 .isEqualTo((byte) (done / 1024 + 1));
           }
           answerDma(client, (byte) (done / 1024 + 1));
         }
-        assertThat(client.receive()).isEqualTo(RegionAccess.SIZE);
+        assertThat(client.receive()).isEqualTo(RegionAccess.BYTES);
       }
       assertThat(device.journal).endsWith("write 0 264+8 1800", "done");
       assertThat(client.read(7, 0, 1025)).isEqualTo(Errno.EINVAL.number());
@@ -879,7 +875,7 @@ class ServerTest {
       assertThat(client.write(7, COMMAND, 2, BUS_MASTER)).isZero();
       assertThat(client.map(0, 0x4000, READ_WRITE)).isZero();
       sendWrite(client, 0x100, 0);
-      assertThat(client.receive()).isEqualTo(DmaAccessMessage.SIZE);
+      assertThat(client.receive()).isEqualTo(DmaAccessMessage.BYTES);
       awaitLeft(1);
     }
     RawClient.agreed(path()).close();
@@ -889,11 +885,11 @@ class ServerTest {
   void obeysNoReplyAndKeepsTheOrder() throws Exception {
     try (var client = start()) {
       for (int i = 0; i < 100; i++) {
-        RegionAccess.offset(client.out, 0);
-        RegionAccess.region(client.out, 0);
-        RegionAccess.count(client.out, 8);
-        client.out.set(ValueLayout.JAVA_LONG, RegionAccess.SIZE, i);
-        client.call(Command.REGION_WRITE.number(), RegionAccess.SIZE + 8, Header.NO_REPLY);
+        RegionAccess.OFFSET.set(client.out, 0);
+        RegionAccess.REGION.set(client.out, 0);
+        RegionAccess.COUNT.set(client.out, 8);
+        client.out.set(ValueLayout.JAVA_LONG, RegionAccess.BYTES, i);
+        client.call(Command.REGION_WRITE.number(), RegionAccess.BYTES + 8, Header.NO_REPLY);
       }
       client.call(99, Header.SIZE, Header.NO_REPLY);
       assertThat(client.value(0, 0, 8)).isEqualTo(99);
@@ -903,23 +899,23 @@ class ServerTest {
   @Test
   void writesManyAtOnce() throws Exception {
     try (var client = start()) {
-      WriteMulti.count(client.out, 3);
+      WriteMulti.COUNT.set(client.out, 3);
       for (int i = 0; i < 3; i++) {
-        WriteMulti.entry(client.out, i, 8L * i, 0, 4);
-        client.out.set(ValueLayout.JAVA_INT, WriteMulti.dataOffset(i), 0x10 + i);
+        WriteMulti.Entry.write(client.out, i, 8L * i, 0, 4);
+        client.out.set(ValueLayout.JAVA_INT, WriteMulti.Entry.data(i), 0x10 + i);
       }
       device.journal.clear();
-      int size = WriteMulti.SIZE + 3 * WriteMulti.ENTRY_SIZE;
+      int size = WriteMulti.BYTES + 3 * WriteMulti.Entry.BYTES;
       assertThat(client.call(Command.REGION_WRITE_MULTI, size)).isZero();
-      assertThat(WriteMulti.count(client.in())).isEqualTo(3);
+      assertThat(WriteMulti.COUNT.get(client.in())).isEqualTo(3);
       assertThat(device.journal)
           .containsExactly("write 0 0+4 10", "write 0 8+4 11", "write 0 16+4 12");
-      WriteMulti.count(client.out, 4);
+      WriteMulti.COUNT.set(client.out, 4);
       assertThat(client.call(Command.REGION_WRITE_MULTI, size)).isEqualTo(Errno.EINVAL.number());
-      WriteMulti.count(client.out, Long.MAX_VALUE);
+      WriteMulti.COUNT.set(client.out, Long.MAX_VALUE);
       assertThat(client.call(Command.REGION_WRITE_MULTI, size)).isEqualTo(Errno.EINVAL.number());
-      WriteMulti.count(client.out, 3);
-      WriteMulti.entry(client.out, 1, 0, 0, 9);
+      WriteMulti.COUNT.set(client.out, 3);
+      WriteMulti.Entry.write(client.out, 1, 0, 0, 9);
       assertThat(client.call(Command.REGION_WRITE_MULTI, size)).isEqualTo(Errno.EINVAL.number());
     }
   }

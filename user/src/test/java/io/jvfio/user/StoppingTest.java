@@ -58,11 +58,11 @@ class StoppingTest {
   }
 
   private static void send(RawClient client, long value) {
-    RegionAccess.region(client.out, 0);
-    RegionAccess.offset(client.out, 0);
-    RegionAccess.count(client.out, 4);
-    client.out.set(ValueLayout.JAVA_INT, RegionAccess.SIZE, (int) value);
-    client.call(Command.REGION_WRITE.number(), RegionAccess.SIZE + 4, Header.NO_REPLY);
+    RegionAccess.REGION.set(client.out, 0);
+    RegionAccess.OFFSET.set(client.out, 0);
+    RegionAccess.COUNT.set(client.out, 4);
+    client.out.set(ValueLayout.JAVA_INT, RegionAccess.BYTES, (int) value);
+    client.call(Command.REGION_WRITE.number(), RegionAccess.BYTES + 4, Header.NO_REPLY);
   }
 
   @Test
@@ -70,12 +70,13 @@ class StoppingTest {
     var of = serve();
     try (var client = of.client()) {
       for (int i = 0; i < 4000; i++) {
-        Header.write(client.out, i & 0xffff, Command.REGION_READ.number(), RegionAccess.SIZE, 0, 0);
-        RegionAccess.region(client.out, RawClient.CONFIG);
-        RegionAccess.offset(client.out, 0);
-        RegionAccess.count(client.out, 256);
+        Header.write(
+            client.out, i & 0xffff, Command.REGION_READ.number(), RegionAccess.BYTES, 0, 0);
+        RegionAccess.REGION.set(client.out, RawClient.CONFIG);
+        RegionAccess.OFFSET.set(client.out, 0);
+        RegionAccess.COUNT.set(client.out, 256);
         if (KERNEL.isWritable(client.socket.fd())) {
-          client.socket.send(client.out, RegionAccess.SIZE);
+          client.socket.send(client.out, RegionAccess.BYTES);
         }
       }
       Served.await(() -> !KERNEL.isWritable(client.socket.fd()));
@@ -90,7 +91,7 @@ class StoppingTest {
     try (var client = of.master()) {
       assertThat(client.map(0, 1 << 20, READ_WRITE)).isZero();
       send(client, 1);
-      assertThat(client.receive()).isEqualTo(DmaAccessMessage.SIZE);
+      assertThat(client.receive()).isEqualTo(DmaAccessMessage.BYTES);
       of.stop();
     }
   }
@@ -103,7 +104,7 @@ class StoppingTest {
         var twin = new MessageSocket(UnixSocket.adopt(client.socket.takeFd(0)), 1 << 21, 0)) {
       prepare(client);
       send(client, 1);
-      assertThat(twin.receive(true)).isEqualTo(DmaAccessMessage.SIZE);
+      assertThat(twin.receive(true)).isEqualTo(DmaAccessMessage.BYTES);
       of.stop();
     }
   }
@@ -134,7 +135,7 @@ class StoppingTest {
     try (var client = of.master()) {
       assertThat(client.map(0, 1 << 20, READ_WRITE)).isZero();
       model.requestPoll();
-      assertThat(client.receive()).isEqualTo(DmaAccessMessage.SIZE);
+      assertThat(client.receive()).isEqualTo(DmaAccessMessage.BYTES);
       of.stop();
     }
   }
@@ -252,13 +253,13 @@ class StoppingTest {
         };
     try (var client = of.client()) {
       int writes = 1000;
-      WriteMulti.count(client.out, writes);
+      WriteMulti.COUNT.set(client.out, writes);
       for (int i = 0; i < writes; i++) {
-        WriteMulti.entry(client.out, i, 0, 0, 4);
+        WriteMulti.Entry.write(client.out, i, 0, 0, 4);
       }
       client.call(
           Command.REGION_WRITE_MULTI.number(),
-          WriteMulti.SIZE + writes * WriteMulti.ENTRY_SIZE,
+          WriteMulti.BYTES + writes * WriteMulti.Entry.BYTES,
           Header.NO_REPLY);
       assertThat(begun.await(20, TimeUnit.SECONDS)).isTrue();
       of.stop();

@@ -1,6 +1,7 @@
 package io.jvfio.linux.uapi;
 
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
 
 /**
  * A field of a struct, which reads and writes it in memory. It is declared once, with {@link
@@ -16,8 +17,14 @@ public sealed interface Field {
   /** Size in bytes: 1, 2, 4 or 8. */
   int byteSize();
 
-  /** The value as an unsigned number, of a struct that begins {@code at} bytes into a segment. */
-  long unsigned(MemorySegment segment, long at);
+  /** The same field of a struct that stands so many bytes further behind. */
+  Field behind(long bytes);
+
+  /** The value as an unsigned number, of a struct that begins at a place in a buffer. */
+  long get(ByteBuffer bytes, int at);
+
+  /** Writes the lowest bytes of a value into a struct that begins at a place in a buffer. */
+  void put(ByteBuffer bytes, int at, long value);
 
   /** {@code __u8}. */
   record U8(String name, long offset) implements Field {
@@ -37,8 +44,18 @@ public sealed interface Field {
     }
 
     @Override
-    public long unsigned(MemorySegment segment, long at) {
-      return Byte.toUnsignedLong(segment.get(Layouts.U8, at + offset));
+    public U8 behind(long bytes) {
+      return new U8(name, offset + bytes);
+    }
+
+    @Override
+    public long get(ByteBuffer bytes, int at) {
+      return Byte.toUnsignedLong(bytes.get(at + (int) offset));
+    }
+
+    @Override
+    public void put(ByteBuffer bytes, int at, long value) {
+      bytes.put(at + (int) offset, (byte) value);
     }
   }
 
@@ -60,8 +77,18 @@ public sealed interface Field {
     }
 
     @Override
-    public long unsigned(MemorySegment segment, long at) {
-      return Short.toUnsignedLong(segment.get(Layouts.U16, at + offset));
+    public U16 behind(long bytes) {
+      return new U16(name, offset + bytes);
+    }
+
+    @Override
+    public long get(ByteBuffer bytes, int at) {
+      return Short.toUnsignedLong(bytes.getShort(at + (int) offset));
+    }
+
+    @Override
+    public void put(ByteBuffer bytes, int at, long value) {
+      bytes.putShort(at + (int) offset, (short) value);
     }
   }
 
@@ -93,8 +120,18 @@ public sealed interface Field {
     }
 
     @Override
-    public long unsigned(MemorySegment segment, long at) {
-      return Integer.toUnsignedLong(get(segment, at));
+    public U32 behind(long bytes) {
+      return new U32(name, offset + bytes);
+    }
+
+    @Override
+    public long get(ByteBuffer bytes, int at) {
+      return Integer.toUnsignedLong(bytes.getInt(at + (int) offset));
+    }
+
+    @Override
+    public void put(ByteBuffer bytes, int at, long value) {
+      bytes.putInt(at + (int) offset, (int) value);
     }
   }
 
@@ -126,8 +163,18 @@ public sealed interface Field {
     }
 
     @Override
-    public long unsigned(MemorySegment segment, long at) {
-      return get(segment, at);
+    public U64 behind(long bytes) {
+      return new U64(name, offset + bytes);
+    }
+
+    @Override
+    public long get(ByteBuffer bytes, int at) {
+      return bytes.getLong(at + (int) offset);
+    }
+
+    @Override
+    public void put(ByteBuffer bytes, int at, long value) {
+      bytes.putLong(at + (int) offset, value);
     }
   }
 }

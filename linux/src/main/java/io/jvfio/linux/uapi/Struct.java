@@ -13,10 +13,13 @@ import java.util.Optional;
  * A struct of the kernel or of a protocol.
  *
  * @param layout the struct as the C compiler lays it out, with the names that its members have in C
+ * @param start where its first member is in the memory that its fields are read from, in bytes: 0,
+ *     or behind what stands before it, as the payload of a message does
  * @param fields those that jvfio reads or writes, in the order of C
  * @param sized the field that holds the size of the struct, if there is one
  */
-public record Struct(StructLayout layout, List<Field> fields, Optional<Field.U32> sized) {
+public record Struct(
+    StructLayout layout, long start, List<Field> fields, Optional<Field.U32> sized) {
   /** Copies the fields. */
   public Struct {
     fields = List.copyOf(fields);
@@ -34,15 +37,21 @@ public record Struct(StructLayout layout, List<Field> fields, Optional<Field.U32
     return struct;
   }
 
+  /** The same struct so many bytes further behind. */
+  public Struct behind(long bytes) {
+    return new Struct(
+        layout,
+        start + bytes,
+        fields.stream().map(field -> field.behind(bytes)).toList(),
+        sized.map(field -> field.behind(bytes)));
+  }
+
   /** Begins the declaration of a struct that has this name in C. */
   public static Builder named(String name) {
     return new Builder(name, 0);
   }
 
-  /**
-   * Begins the declaration of a struct that stands so many bytes behind the beginning of the memory
-   * that its fields are read from, as the payload of a message does.
-   */
+  /** The same for a struct that starts elsewhere than at 0, in bytes. */
   public static Builder named(String name, long start) {
     return new Builder(name, start);
   }
@@ -53,6 +62,7 @@ public record Struct(StructLayout layout, List<Field> fields, Optional<Field.U32
    */
   public static final class Builder {
     private final String name;
+    private final long start;
     private final List<Field> fields = new ArrayList<>();
     private final List<MemoryLayout> outer = new ArrayList<>();
     private List<MemoryLayout> members = outer;
@@ -62,6 +72,7 @@ public record Struct(StructLayout layout, List<Field> fields, Optional<Field.U32
 
     private Builder(String name, long start) {
       this.name = name;
+      this.start = start;
       this.offset = start;
     }
 
@@ -161,7 +172,7 @@ public record Struct(StructLayout layout, List<Field> fields, Optional<Field.U32
     /** The struct. */
     public Struct build() {
       var layout = MemoryLayout.structLayout(outer.toArray(MemoryLayout[]::new)).withName(name);
-      return new Struct(layout, fields, sized);
+      return new Struct(layout, start, fields, sized);
     }
   }
 }

@@ -17,8 +17,11 @@ public final class VfioDeviceFeatureDmaLoggingControl {
   /** Number of ranges. */
   public static final U32 NUM_RANGES = FIELDS.u32("num_ranges");
 
+  /** Zero. */
+  public static final U32 RESERVED = FIELDS.u32("__reserved");
+
   /** Process address of an array of vfio_device_feature_dma_logging_range. */
-  public static final U64 RANGES = FIELDS.unused32("__reserved").u64("ranges");
+  public static final U64 RANGES = FIELDS.u64("ranges");
 
   /** The struct as the C compiler lays it out. */
   public static final Struct STRUCT = FIELDS.build();

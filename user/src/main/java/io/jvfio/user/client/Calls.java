@@ -2,15 +2,15 @@ package io.jvfio.user.client;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.uapi.Layouts;
-import io.jvfio.linux.uapi.VfioDeviceFeature;
-import io.jvfio.linux.uapi.VfioIrqSet;
 import io.jvfio.user.client.DmaMaps.Entry;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.DmaMapMessage;
 import io.jvfio.user.wire.DmaUnmapMessage;
+import io.jvfio.user.wire.FeatureMessage;
 import io.jvfio.user.wire.Header;
 import io.jvfio.user.wire.MigrationData;
 import io.jvfio.user.wire.RegionAccess;
+import io.jvfio.user.wire.SetIrqsMessage;
 import io.jvfio.user.wire.WriteMulti;
 import java.lang.foreign.MemorySegment;
 
@@ -85,22 +85,22 @@ public final class Calls {
           call(
               link,
               request,
-              RegionAccess.SIZE,
+              RegionAccess.BYTES,
               0,
-              RegionAccess.SIZE,
-              RegionAccess.SIZE + (long) count);
+              RegionAccess.BYTES,
+              RegionAccess.BYTES + (long) count);
       if (result < 0) {
         return result;
       }
       var reply = request.reply();
-      int told = RegionAccess.count(reply);
-      if (told != request.replySize() - RegionAccess.SIZE) {
+      int told = RegionAccess.COUNT.get(reply);
+      if (told != request.replySize() - RegionAccess.BYTES) {
         return senseless(link, request, "data of another length than it says");
       }
       if (isOther(reply, region, offset)) {
         return senseless(link, request, "another place than was asked for");
       }
-      MemorySegment.copy(reply, RegionAccess.SIZE, target, at, told);
+      MemorySegment.copy(reply, RegionAccess.BYTES, target, at, told);
       return told;
     } finally {
       link.end(request);
@@ -108,13 +108,13 @@ public final class Calls {
   }
 
   private static void writeAccess(MemorySegment message, int region, long offset, int count) {
-    RegionAccess.offset(message, offset);
-    RegionAccess.region(message, region);
-    RegionAccess.count(message, count);
+    RegionAccess.OFFSET.set(message, offset);
+    RegionAccess.REGION.set(message, region);
+    RegionAccess.COUNT.set(message, count);
   }
 
   private static boolean isOther(MemorySegment reply, int region, long offset) {
-    return RegionAccess.offset(reply) != offset || RegionAccess.region(reply) != region;
+    return RegionAccess.OFFSET.get(reply) != offset || RegionAccess.REGION.get(reply) != region;
   }
 
   /**
@@ -134,18 +134,18 @@ public final class Calls {
       boolean posted) {
     var request = link.begin(Command.REGION_WRITE);
     try {
-      long size = RegionAccess.SIZE + (long) count;
+      long size = RegionAccess.BYTES + (long) count;
       var message = request.message(size);
       writeAccess(message, region, offset, count);
-      MemorySegment.copy(source, at, message, RegionAccess.SIZE, count);
+      MemorySegment.copy(source, at, message, RegionAccess.BYTES, count);
       if (posted) {
         return link.post(request, size) == 0 ? count : LOST_UNSENT;
       }
-      int result = call(link, request, size, 0, RegionAccess.SIZE, RegionAccess.SIZE);
+      int result = call(link, request, size, 0, RegionAccess.BYTES, RegionAccess.BYTES);
       if (result < 0) {
         return result;
       }
-      int told = RegionAccess.count(request.reply());
+      int told = RegionAccess.COUNT.get(request.reply());
       if (Integer.compareUnsigned(told, count) > 0) {
         return senseless(link, request, "more data than were sent");
       }
@@ -176,23 +176,23 @@ public final class Calls {
       boolean posted) {
     var request = link.begin(Command.REGION_WRITE_MULTI);
     try {
-      long size = WriteMulti.SIZE + (long) count * WriteMulti.ENTRY_SIZE;
+      long size = WriteMulti.BYTES + (long) count * WriteMulti.Entry.BYTES;
       var message = request.message(size);
       message.asSlice(0, size).fill((byte) 0); // what is not a register's bytes
-      WriteMulti.count(message, count);
+      WriteMulti.COUNT.set(message, count);
       for (int i = 0; i < count; i++) {
         long place = (long) i * width;
-        WriteMulti.entry(message, i, offset + place, region, width);
-        MemorySegment.copy(source, at + place, message, WriteMulti.dataOffset(i), width);
+        WriteMulti.Entry.write(message, i, offset + place, region, width);
+        MemorySegment.copy(source, at + place, message, WriteMulti.Entry.data(i), width);
       }
       if (posted) {
         return link.post(request, size) == 0 ? count : LOST_UNSENT;
       }
-      int result = call(link, request, size, 0, WriteMulti.SIZE, WriteMulti.SIZE);
+      int result = call(link, request, size, 0, WriteMulti.BYTES, WriteMulti.BYTES);
       if (result < 0) {
         return result;
       }
-      long told = WriteMulti.count(request.reply());
+      long told = WriteMulti.COUNT.get(request.reply());
       return told < 0 || told > count
           ? senseless(link, request, "more writes than were sent")
           : (int) told;
@@ -205,19 +205,17 @@ public final class Calls {
   static int map(Link link, Peer peer, Entry entry) {
     var request = link.begin(Command.DMA_MAP);
     try {
-      var message = request.message();
-      DmaMapMessage.argsz(message, DmaMapMessage.SIZE - Header.SIZE);
-      DmaMapMessage.flags(
+      var message = request.message(DmaMapMessage.STRUCT);
+      DmaMapMessage.FLAGS.set(
           message,
           (entry.access().isReadable() ? DmaMapMessage.READABLE : 0)
               | (entry.access().isWritable() ? DmaMapMessage.WRITABLE : 0));
-      DmaMapMessage.offset(message, 0);
-      DmaMapMessage.address(message, entry.iova());
-      DmaMapMessage.size(message, entry.byteSize());
+      DmaMapMessage.ADDRESS.set(message, entry.iova());
+      DmaMapMessage.SIZE.set(message, entry.byteSize());
       // A server that takes no descriptors reaches the memory by messages.
       int fds = entry.fd() >= 0 && peer.maxFds() > 0 ? 1 : 0;
       request.sent[0] = entry.fd();
-      return call(link, request, DmaMapMessage.SIZE, fds, Header.SIZE, Header.SIZE);
+      return call(link, request, DmaMapMessage.BYTES, fds, Header.SIZE, Header.SIZE);
     } finally {
       link.end(request);
     }
@@ -227,16 +225,20 @@ public final class Calls {
   static int unmap(Link link, long iova, long byteSize) {
     var request = link.begin(Command.DMA_UNMAP);
     try {
-      var message = request.message();
-      DmaUnmapMessage.argsz(message, DmaUnmapMessage.SIZE - Header.SIZE);
-      DmaUnmapMessage.flags(message, 0);
-      DmaUnmapMessage.address(message, iova);
-      DmaUnmapMessage.size(message, byteSize);
+      var message = request.message(DmaUnmapMessage.STRUCT);
+      DmaUnmapMessage.ADDRESS.set(message, iova);
+      DmaUnmapMessage.SIZE.set(message, byteSize);
       int result =
-          call(link, request, DmaUnmapMessage.SIZE, 0, DmaUnmapMessage.SIZE, DmaUnmapMessage.SIZE);
+          call(
+              link,
+              request,
+              DmaUnmapMessage.BYTES,
+              0,
+              DmaUnmapMessage.BYTES,
+              DmaUnmapMessage.BYTES);
       if (result == 0
-          && (DmaUnmapMessage.address(request.reply()) != iova
-              || DmaUnmapMessage.size(request.reply()) != byteSize)) {
+          && (DmaUnmapMessage.ADDRESS.get(request.reply()) != iova
+              || DmaUnmapMessage.SIZE.get(request.reply()) != byteSize)) {
         return senseless(link, request, "other memory than was to be unmapped");
       }
       return result;
@@ -266,19 +268,18 @@ public final class Calls {
       int bools) {
     var request = link.begin(Command.DEVICE_SET_IRQS);
     try {
-      long payload = VfioIrqSet.BYTES + bools;
-      var message = request.message(Header.SIZE + payload);
-      var set = message.asSlice(Header.SIZE, payload);
-      VfioIrqSet.ARGSZ.set(set, (int) payload);
-      VfioIrqSet.FLAGS.set(set, flags);
-      VfioIrqSet.INDEX.set(set, index);
-      VfioIrqSet.START.set(set, start);
-      VfioIrqSet.COUNT.set(set, count);
+      long size = SetIrqsMessage.BYTES + (long) bools;
+      var message = request.message(size);
+      SetIrqsMessage.ARGSZ.set(message, (int) size - Header.SIZE);
+      SetIrqsMessage.FLAGS.set(message, flags);
+      SetIrqsMessage.INDEX.set(message, index);
+      SetIrqsMessage.START.set(message, start);
+      SetIrqsMessage.COUNT.set(message, count);
       for (int i = 0; i < bools; i++) {
-        set.set(Layouts.U8, VfioIrqSet.BYTES + i, (byte) data[first + i]);
+        message.set(Layouts.U8, SetIrqsMessage.BYTES + i, (byte) data[first + i]);
       }
       System.arraycopy(data, first, request.sent, 0, fds);
-      return call(link, request, Header.SIZE + payload, fds, Header.SIZE, Header.SIZE);
+      return call(link, request, size, fds, Header.SIZE, Header.SIZE);
     } finally {
       link.end(request);
     }
@@ -304,14 +305,12 @@ public final class Calls {
   static int feature(Link link, int flags, MemorySegment data, MemorySegment answer) {
     var request = link.begin(Command.DEVICE_FEATURE);
     try {
-      long head = Header.SIZE + VfioDeviceFeature.BYTES;
+      long head = FeatureMessage.BYTES;
       long size = head + data.byteSize();
       long replySize = head + answer.byteSize();
       var message = request.message(Math.max(size, replySize));
-      var struct = message.asSlice(Header.SIZE, size - Header.SIZE);
-      VfioDeviceFeature.ARGSZ.set(
-          struct, (int) (VfioDeviceFeature.BYTES + Math.max(data.byteSize(), answer.byteSize())));
-      VfioDeviceFeature.FLAGS.set(struct, flags);
+      FeatureMessage.ARGSZ.set(message, (int) Math.max(size, replySize) - Header.SIZE);
+      FeatureMessage.FLAGS.set(message, flags);
       MemorySegment.copy(data, 0, message, head, data.byteSize());
       int result = call(link, request, size, 0, replySize, replySize);
       if (result == 0) {
@@ -334,25 +333,25 @@ public final class Calls {
     try {
       int count = (int) target.byteSize();
       var message = request.message();
-      MigrationData.argsz(message, MigrationData.SIZE - Header.SIZE + count);
-      MigrationData.size(message, count);
+      MigrationData.ARGSZ.set(message, MigrationData.BYTES - Header.SIZE + count);
+      MigrationData.SIZE.set(message, count);
       int result =
           call(
               link,
               request,
-              MigrationData.SIZE,
+              MigrationData.BYTES,
               0,
-              MigrationData.SIZE,
-              MigrationData.SIZE + (long) count);
+              MigrationData.BYTES,
+              MigrationData.BYTES + (long) count);
       if (result < 0) {
         return result;
       }
-      int told = MigrationData.size(request.reply());
+      int told = MigrationData.SIZE.get(request.reply());
       // A reply may be longer than its data: libvfio-user sends as much as was asked for.
-      if (told < 0 || told > request.replySize() - MigrationData.SIZE) {
+      if (told < 0 || told > request.replySize() - MigrationData.BYTES) {
         return senseless(link, request, "less data than it says");
       }
-      MemorySegment.copy(request.reply(), MigrationData.SIZE, target, 0, told);
+      MemorySegment.copy(request.reply(), MigrationData.BYTES, target, 0, told);
       return told;
     } finally {
       link.end(request);
@@ -369,11 +368,11 @@ public final class Calls {
     var request = link.begin(Command.MIG_DATA_WRITE);
     try {
       int count = (int) source.byteSize();
-      long size = MigrationData.SIZE + (long) count;
+      long size = MigrationData.BYTES + (long) count;
       var message = request.message(size);
-      MigrationData.argsz(message, (int) size - Header.SIZE);
-      MigrationData.size(message, count);
-      MemorySegment.copy(source, 0, message, MigrationData.SIZE, count);
+      MigrationData.ARGSZ.set(message, (int) size - Header.SIZE);
+      MigrationData.SIZE.set(message, count);
+      MemorySegment.copy(source, 0, message, MigrationData.BYTES, count);
       int result = call(link, request, size, 0, Header.SIZE, Header.SIZE);
       return result < 0 ? result : count;
     } finally {

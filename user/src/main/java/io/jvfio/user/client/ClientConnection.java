@@ -752,7 +752,7 @@ public final class ClientConnection implements DeviceConnection {
         done += width;
         continue;
       }
-      long most = Math.max(1, current.peer().transfer() / WriteMulti.ENTRY_SIZE);
+      long most = Math.max(1, current.peer().transfer() / WriteMulti.Entry.BYTES);
       int count = (int) Math.min(Math.min(most, MOST_WRITES), (total - done) / width);
       int result =
           Calls.writeMany(

@@ -23,10 +23,10 @@ final class ClientFeatures {
   private static final int MOST_RANGES = 1 << 16;
 
   /** {@code page_size}, {@code num_ranges}, reserved: as the kernel's up to the pointer. */
-  private static final long CONTROL_HEAD = 16;
+  private static final long CONTROL_HEAD = VfioDeviceFeatureDmaLoggingControl.RANGES.offset();
 
   /** {@code iova}, {@code length}, {@code page_size}: as the kernel's up to the pointer. */
-  private static final long REPORT_HEAD = 24;
+  private static final long REPORT_HEAD = VfioDeviceFeatureDmaLoggingReport.BITMAP.offset();
 
   private final ClientConnection connection;
   private final MigrationPipes pipes;

@@ -5,10 +5,12 @@ import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.uapi.Layouts;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.linux.uapi.VfioDeviceInfo;
-import io.jvfio.linux.uapi.VfioIrqInfo;
 import io.jvfio.linux.uapi.VfioRegionInfo;
 import io.jvfio.user.wire.Command;
+import io.jvfio.user.wire.DeviceInfoMessage;
 import io.jvfio.user.wire.Header;
+import io.jvfio.user.wire.IrqInfoMessage;
+import io.jvfio.user.wire.RegionInfoMessage;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -117,10 +119,8 @@ final class Description implements AutoCloseable {
   private static void askDevice(Link link, MemorySegment info) throws LinkException {
     var request = link.begin(Command.DEVICE_GET_INFO);
     try {
-      long size = Header.SIZE + 4L * Integer.BYTES;
-      var message = request.message();
-      message.asSlice(Header.SIZE, size - Header.SIZE).fill((byte) 0);
-      VfioDeviceInfo.ARGSZ.set(message.asSlice(Header.SIZE), (int) (size - Header.SIZE));
+      int size = DeviceInfoMessage.BYTES;
+      request.message(DeviceInfoMessage.STRUCT);
       check(link, request, Calls.call(link, request, size, 0, size, Header.SIZE + FIRST_ROOM));
       MemorySegment.copy(request.reply(), Header.SIZE, info, 0, size - Header.SIZE);
     } finally {
@@ -142,11 +142,10 @@ final class Description implements AutoCloseable {
     while (true) {
       var request = link.begin(Command.DEVICE_GET_REGION_INFO);
       try {
-        long size = Header.SIZE + VfioRegionInfo.BYTES;
-        var message = request.message();
-        var ask = message.asSlice(Header.SIZE, VfioRegionInfo.BYTES).fill((byte) 0);
-        VfioRegionInfo.ARGSZ.set(ask, room);
-        VfioRegionInfo.INDEX.set(ask, index);
+        int size = RegionInfoMessage.BYTES;
+        var message = request.message(RegionInfoMessage.STRUCT);
+        RegionInfoMessage.ARGSZ.set(message, room);
+        RegionInfoMessage.INDEX.set(message, index);
         int result = Calls.call(link, request, size, 0, size, Header.SIZE + (long) room);
         if (Calls.isLost(result)) {
           throw LinkException.of(link);
@@ -206,10 +205,8 @@ final class Description implements AutoCloseable {
   private static Irqs askIrqs(Link link, int index) throws LinkException {
     var request = link.begin(Command.DEVICE_GET_IRQ_INFO);
     try {
-      long size = Header.SIZE + VfioIrqInfo.BYTES;
-      var ask = request.message().asSlice(Header.SIZE, VfioIrqInfo.BYTES).fill((byte) 0);
-      VfioIrqInfo.ARGSZ.set(ask, (int) VfioIrqInfo.BYTES);
-      VfioIrqInfo.INDEX.set(ask, index);
+      int size = IrqInfoMessage.BYTES;
+      IrqInfoMessage.INDEX.set(request.message(IrqInfoMessage.STRUCT), index);
       int result = Calls.call(link, request, size, 0, size, size);
       if (Calls.isLost(result)) {
         throw LinkException.of(link);
@@ -217,17 +214,17 @@ final class Description implements AutoCloseable {
       if (result < 0) {
         return new Irqs(result, 0, 0);
       }
-      var info = request.reply().asSlice(Header.SIZE, VfioIrqInfo.BYTES);
-      int count = VfioIrqInfo.COUNT.get(info);
-      if (VfioIrqInfo.INDEX.get(info) != index || count < 0 || count > MOST_INDEXES) {
+      var reply = request.reply();
+      int count = IrqInfoMessage.COUNT.get(reply);
+      if (IrqInfoMessage.INDEX.get(reply) != index || count < 0 || count > MOST_INDEXES) {
         Calls.senseless(
             link,
             request,
             "index %d and %s interrupts"
-                .formatted(VfioIrqInfo.INDEX.get(info), Integer.toUnsignedString(count)));
+                .formatted(IrqInfoMessage.INDEX.get(reply), Integer.toUnsignedString(count)));
         throw LinkException.of(link);
       }
-      return new Irqs(0, VfioIrqInfo.FLAGS.get(info), count);
+      return new Irqs(0, IrqInfoMessage.FLAGS.get(reply), count);
     } finally {
       link.end(request);
     }

@@ -155,12 +155,12 @@ final class DmaMaps {
     if (!isRead && number != Command.DMA_WRITE.number()) {
       return refuse(command, reply, Errno.EOPNOTSUPP);
     }
-    if (size < DmaAccessMessage.SIZE) {
+    if (size < DmaAccessMessage.BYTES) {
       return refuse(command, reply, Errno.EINVAL);
     }
-    long address = DmaAccessMessage.address(command);
-    long byteCount = DmaAccessMessage.count(command);
-    int data = size - DmaAccessMessage.SIZE;
+    long address = DmaAccessMessage.ADDRESS.get(command);
+    long byteCount = DmaAccessMessage.COUNT.get(command);
+    int data = size - DmaAccessMessage.BYTES;
     boolean fits = isRead ? data == 0 && byteCount <= mostRead : data == byteCount;
     if (!fits || byteCount <= 0) {
       return refuse(command, reply, Errno.EINVAL);
@@ -169,10 +169,10 @@ final class DmaMaps {
     if (errno != null) {
       return refuse(command, reply, errno);
     }
-    long replySize = DmaAccessMessage.SIZE + (isRead ? byteCount : 0);
+    long replySize = DmaAccessMessage.BYTES + (isRead ? byteCount : 0);
     Header.writeReply(reply, Header.id(command), number, replySize);
-    DmaAccessMessage.address(reply, address);
-    DmaAccessMessage.count(reply, byteCount);
+    DmaAccessMessage.ADDRESS.set(reply, address);
+    DmaAccessMessage.COUNT.set(reply, byteCount);
     return (int) replySize;
   }
 
@@ -199,7 +199,7 @@ final class DmaMaps {
         var entry = requireEntry(i);
         long offset = address + done - entry.iova;
         long part = Math.min(entry.byteSize() - offset, byteCount - done);
-        long at = DmaAccessMessage.SIZE + done;
+        long at = DmaAccessMessage.BYTES + done;
         if (isRead) {
           MemorySegment.copy(entry.accessible(), offset, message, at, part);
         } else {

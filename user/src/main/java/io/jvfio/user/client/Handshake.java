@@ -72,7 +72,7 @@ public final class Handshake {
   static Link link(UnixSocket socket, DmaMaps memory, VfioUserOptions options)
       throws LinkException {
     limitWaits(socket, options);
-    int longest = DmaAccessMessage.SIZE + options.maxDataTransfer();
+    int longest = DmaAccessMessage.BYTES + options.maxDataTransfer();
     return new Link(new MessageSocket(socket, longest, MAX_FDS), memory, options);
   }
 
@@ -98,11 +98,12 @@ public final class Handshake {
     var text = own.toJson().getBytes(StandardCharsets.UTF_8);
     var request = link.begin(Command.VERSION);
     try {
-      long size = VersionMessage.SIZE + text.length + 1L;
+      long size = VersionMessage.BYTES + text.length + 1L;
       var message = request.message(size);
-      VersionMessage.major(message, VersionMessage.MAJOR);
-      VersionMessage.minor(message, VersionMessage.MINOR);
-      MemorySegment.copy(text, 0, message, ValueLayout.JAVA_BYTE, VersionMessage.SIZE, text.length);
+      VersionMessage.MAJOR.set(message, (short) VersionMessage.KNOWN_MAJOR);
+      VersionMessage.MINOR.set(message, (short) VersionMessage.KNOWN_MINOR);
+      MemorySegment.copy(
+          text, 0, message, ValueLayout.JAVA_BYTE, VersionMessage.BYTES, text.length);
       message.set(ValueLayout.JAVA_BYTE, size - 1, (byte) 0);
       int result =
           Calls.call(
@@ -110,8 +111,8 @@ public final class Handshake {
               request,
               size,
               0,
-              VersionMessage.SIZE,
-              VersionMessage.SIZE + Capabilities.MAX_BYTES);
+              VersionMessage.BYTES,
+              VersionMessage.BYTES + Capabilities.MAX_BYTES);
       if (Calls.isLost(result)) {
         throw lostEarly(link);
       }
@@ -146,9 +147,9 @@ public final class Handshake {
   private static Peer agree(Link link, Request request, String name, VfioUserOptions options)
       throws LinkException {
     var reply = request.reply();
-    int major = VersionMessage.major(reply);
-    int minor = VersionMessage.minor(reply);
-    if (major != VersionMessage.MAJOR || minor > VersionMessage.MINOR) {
+    int major = Short.toUnsignedInt(VersionMessage.MAJOR.get(reply));
+    int minor = Short.toUnsignedInt(VersionMessage.MINOR.get(reply));
+    if (major != VersionMessage.KNOWN_MAJOR || minor > VersionMessage.KNOWN_MINOR) {
       throw senseless(link, request, "version %d.%d".formatted(major, minor));
     }
     Capabilities capabilities;
@@ -170,14 +171,14 @@ public final class Handshake {
   private static Capabilities capabilities(MemorySegment reply, int size)
       throws MalformedMessageException {
     int end = size;
-    if (end > VersionMessage.SIZE && reply.get(ValueLayout.JAVA_BYTE, end - 1) == 0) {
+    if (end > VersionMessage.BYTES && reply.get(ValueLayout.JAVA_BYTE, end - 1) == 0) {
       end--;
     }
-    return end == VersionMessage.SIZE
+    return end == VersionMessage.BYTES
         ? Capabilities.DEFAULTS
         : Capabilities.parse(
             reply
-                .asSlice(VersionMessage.SIZE, end - VersionMessage.SIZE)
+                .asSlice(VersionMessage.BYTES, end - VersionMessage.BYTES)
                 .toArray(ValueLayout.JAVA_BYTE));
   }
 
@@ -195,7 +196,7 @@ public final class Handshake {
     }
     var socket = UnixSocket.adopt(request.take(index));
     limitWaits(socket, options);
-    return new MessageSocket(socket, DmaAccessMessage.SIZE + options.maxDataTransfer(), 0);
+    return new MessageSocket(socket, DmaAccessMessage.BYTES + options.maxDataTransfer(), 0);
   }
 
   private static LinkException senseless(Link link, Request request, String what) {

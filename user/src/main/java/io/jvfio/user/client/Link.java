@@ -118,7 +118,7 @@ public final class Link implements AutoCloseable {
     this.memory = memory;
     this.limitNanos = options.requestTimeout().toNanos();
     this.spinNanos = options.busyPolling().toNanos();
-    this.longestAnswer = DmaAccessMessage.SIZE + options.maxDataTransfer();
+    this.longestAnswer = DmaAccessMessage.BYTES + options.maxDataTransfer();
     this.answer = arena.allocate(longestAnswer, Long.BYTES);
     for (int i = 0; i < PLACES; i++) {
       requests[i] = new Request(i, arena);
@@ -416,7 +416,7 @@ public final class Link implements AutoCloseable {
             command,
             size,
             answer,
-            Math.min(peerTransfer, longestAnswer - (long) DmaAccessMessage.SIZE));
+            Math.min(peerTransfer, longestAnswer - (long) DmaAccessMessage.BYTES));
     if (!Header.wantsNoReply(command)) {
       send(answer, replySize, NO_DESCRIPTORS, 0);
     }
@@ -520,7 +520,7 @@ public final class Link implements AutoCloseable {
                 other.message(),
                 size,
                 buffer,
-                Math.min(peerTransfer, longestAnswer - (long) DmaAccessMessage.SIZE));
+                Math.min(peerTransfer, longestAnswer - (long) DmaAccessMessage.BYTES));
         if (!Header.wantsNoReply(other.message())) {
           int result = other.send(buffer, replySize);
           if (result != 0) {

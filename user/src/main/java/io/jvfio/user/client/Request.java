@@ -2,6 +2,7 @@ package io.jvfio.user.client;
 
 import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
+import io.jvfio.linux.uapi.Struct;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.MessageSocket;
 import java.lang.foreign.Arena;
@@ -98,6 +99,14 @@ public final class Request {
   /** The command as it is to be sent. */
   public MemorySegment message() {
     return message(SMALL);
+  }
+
+  /** Memory for a command whose payload is this struct: zeros, and its size where it tells it. */
+  MemorySegment message(Struct struct) {
+    var memory = message();
+    memory.asSlice(struct.start(), struct.byteSize()).fill((byte) 0);
+    struct.sized().ifPresent(field -> field.set(memory, (int) struct.byteSize()));
+    return memory;
   }
 
   /** By the thread that reads, which is another one: keeps what will not stay where it is. */

@@ -68,27 +68,25 @@ final class ServerEventFds implements RegionEvents {
       Link link, int region, long regionSize, String subject, @Nullable ServerEventFds[] answer) {
     var request = link.begin(Command.DEVICE_GET_REGION_IO_FDS);
     try {
-      var message = request.message();
-      RegionIoFds.argsz(message, ROOM);
-      RegionIoFds.flags(message, 0);
-      RegionIoFds.index(message, region);
-      RegionIoFds.count(message, 0);
+      var message = request.message(RegionIoFds.STRUCT);
+      RegionIoFds.ARGSZ.set(message, ROOM);
+      RegionIoFds.INDEX.set(message, region);
       int result =
           Calls.call(
-              link, request, RegionIoFds.SIZE, 0, RegionIoFds.SIZE, Header.SIZE + (long) ROOM);
+              link, request, RegionIoFds.BYTES, 0, RegionIoFds.BYTES, Header.SIZE + (long) ROOM);
       if (result < 0) {
         return result;
       }
       var reply = request.reply();
-      int count = RegionIoFds.count(reply);
-      long bytes = request.replySize() - (long) RegionIoFds.SIZE;
+      int count = RegionIoFds.COUNT.get(reply);
+      long bytes = request.replySize() - (long) RegionIoFds.BYTES;
       int entry = entrySize(count, bytes);
-      if (RegionIoFds.index(reply) != region || entry < 0) {
+      if (RegionIoFds.INDEX.get(reply) != region || entry < 0) {
         return Calls.senseless(
             link,
             request,
             "region %d and %s parts in %,d bytes"
-                .formatted(RegionIoFds.index(reply), Integer.toUnsignedString(count), bytes));
+                .formatted(RegionIoFds.INDEX.get(reply), Integer.toUnsignedString(count), bytes));
       }
       var events = new ServerEventFds(subject, taken(request));
       var wrong = events.read(reply, count, entry, regionSize);
@@ -106,12 +104,12 @@ final class ServerEventFds implements RegionEvents {
   /** The size of each entry, which the reply tells by its length; -1 if it makes no sense. */
   private static int entrySize(int count, long bytes) {
     if (count == 0) {
-      return bytes == 0 ? SubRegion.SIZE : -1;
+      return bytes == 0 ? SubRegion.BYTES : -1;
     }
     boolean isKnown =
         count > 0
-            && (bytes == (long) count * SubRegion.SIZE
-                || bytes == (long) count * SubRegion.SHADOW_SIZE);
+            && (bytes == (long) count * SubRegion.BYTES
+                || bytes == (long) count * SubRegion.SHADOW_BYTES);
     return isKnown ? (int) (bytes / count) : -1;
   }
 
@@ -130,14 +128,14 @@ final class ServerEventFds implements RegionEvents {
    */
   private @Nullable String read(MemorySegment reply, int count, int entry, long regionSize) {
     for (int i = 0; i < count; i++) {
-      int type = SubRegion.type(reply, i, entry);
-      boolean hasShadow = type == SubRegion.IOEVENTFD_SHADOW && entry == SubRegion.SHADOW_SIZE;
+      int type = SubRegion.TYPE.get(reply, SubRegion.at(i, entry));
+      boolean hasShadow = type == SubRegion.IOEVENTFD_SHADOW && entry == SubRegion.SHADOW_BYTES;
       if (type != SubRegion.IOEVENTFD && !hasShadow) {
         continue;
       }
-      long offset = SubRegion.offset(reply, i, entry);
-      long byteSize = SubRegion.byteSize(reply, i, entry);
-      int fd = fd(SubRegion.fdIndex(reply, i, entry));
+      long offset = SubRegion.OFFSET.get(reply, SubRegion.at(i, entry));
+      long byteSize = SubRegion.SIZE.get(reply, SubRegion.at(i, entry));
+      int fd = fd(SubRegion.FD_INDEX.get(reply, SubRegion.at(i, entry)));
       if (fd == NO_FD
           || offset < 0
           || byteSize < 0
@@ -153,14 +151,15 @@ final class ServerEventFds implements RegionEvents {
       if (hasShadow) {
         shadow =
             shadow(
-                fd(SubRegion.shadowFdIndex(reply, i)),
-                SubRegion.shadowOffset(reply, i),
+                fd(SubRegion.SHADOW_FD_INDEX.get(reply, SubRegion.at(i, SubRegion.SHADOW_BYTES))),
+                SubRegion.SHADOW_OFFSET.get(reply, SubRegion.at(i, SubRegion.SHADOW_BYTES)),
                 byteSize == Long.BYTES ? Long.BYTES : Integer.BYTES);
         if (shadow == null) {
           return "a shadow that cannot be mapped";
         }
       }
-      boolean matches = (SubRegion.flags(reply, i, entry) & SubRegion.DATAMATCH) != 0;
+      boolean matches =
+          (SubRegion.FLAGS.get(reply, SubRegion.at(i, entry)) & SubRegion.IS_MATCHED) != 0;
       all.add(
           new ServerEventFd(
               this,
@@ -169,7 +168,7 @@ final class ServerEventFds implements RegionEvents {
               fd,
               (flags & Kernel.EFD_NONBLOCK) == 0,
               matches
-                  ? OptionalLong.of(SubRegion.datamatch(reply, i, entry))
+                  ? OptionalLong.of(SubRegion.datamatch(entry).get(reply, SubRegion.at(i, entry)))
                   : OptionalLong.empty(),
               shadow));
     }

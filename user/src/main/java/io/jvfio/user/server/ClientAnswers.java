@@ -96,11 +96,11 @@ final class ClientAnswers implements ClientMemory.DmaMessages, AutoCloseable {
     try {
       for (long done = 0; done < byteSize; ) {
         int piece = piece(byteSize - done);
-        int result = ask(Command.DMA_READ, iova + done, piece, DmaAccessMessage.SIZE);
+        int result = ask(Command.DMA_READ, iova + done, piece, DmaAccessMessage.BYTES);
         if (result < 0) {
           return result;
         }
-        MemorySegment.copy(room(), DmaAccessMessage.SIZE, target, offset + done, piece);
+        MemorySegment.copy(room(), DmaAccessMessage.BYTES, target, offset + done, piece);
         done += piece;
       }
       return 0;
@@ -115,8 +115,8 @@ final class ClientAnswers implements ClientMemory.DmaMessages, AutoCloseable {
     try {
       for (long done = 0; done < byteSize; ) {
         int piece = piece(byteSize - done);
-        MemorySegment.copy(source, offset + done, room(), DmaAccessMessage.SIZE, piece);
-        int result = ask(Command.DMA_WRITE, iova + done, piece, DmaAccessMessage.SIZE + piece);
+        MemorySegment.copy(source, offset + done, room(), DmaAccessMessage.BYTES, piece);
+        int result = ask(Command.DMA_WRITE, iova + done, piece, DmaAccessMessage.BYTES + piece);
         if (result < 0) {
           return result;
         }
@@ -135,7 +135,7 @@ final class ClientAnswers implements ClientMemory.DmaMessages, AutoCloseable {
   private MemorySegment room() {
     var room = buffer;
     if (room == null) {
-      room = arena.allocate(DmaAccessMessage.SIZE + (long) options.maxDataTransfer(), Long.BYTES);
+      room = arena.allocate(DmaAccessMessage.BYTES + (long) options.maxDataTransfer(), Long.BYTES);
       buffer = room;
     }
     return room;
@@ -149,8 +149,8 @@ final class ClientAnswers implements ClientMemory.DmaMessages, AutoCloseable {
     var room = room();
     lastId = (lastId + 1) & 0xffff;
     Header.writeCommand(room, lastId, command, size);
-    DmaAccessMessage.address(room, iova);
-    DmaAccessMessage.count(room, count);
+    DmaAccessMessage.ADDRESS.set(room, iova);
+    DmaAccessMessage.COUNT.set(room, count);
     int result = exchange(command, size);
     if (result < 0) {
       return result;
@@ -258,13 +258,14 @@ final class ClientAnswers implements ClientMemory.DmaMessages, AutoCloseable {
     }
     boolean isRead = command == Command.DMA_READ;
     // The specification has a shorter count in the reply to a write; libvfio-user has not.
-    if (size < DmaAccessMessage.SIZE - Integer.BYTES || DmaAccessMessage.address(room) != iova) {
+    if (size < DmaAccessMessage.BYTES - Integer.BYTES
+        || DmaAccessMessage.ADDRESS.get(room) != iova) {
       return failed("its answer to " + command + " is malformed");
     }
-    int answered = (int) DmaAccessMessage.count(room);
+    int answered = (int) DmaAccessMessage.COUNT.get(room);
     if (answered < 0
         || answered > count
-        || (isRead ? size != DmaAccessMessage.SIZE + answered : size > DmaAccessMessage.SIZE)) {
+        || (isRead ? size != DmaAccessMessage.BYTES + answered : size > DmaAccessMessage.BYTES)) {
       return failed("its answer to " + command + " is malformed");
     }
     // Less than was asked for is a fault of this access.

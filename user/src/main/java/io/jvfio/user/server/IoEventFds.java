@@ -126,29 +126,29 @@ final class IoEventFds implements AutoCloseable {
    */
   int answer(MemorySegment message, int size, MemorySegment reply) {
     fdCount = 0;
-    if (size < RegionIoFds.SIZE) {
+    if (size < RegionIoFds.BYTES) {
       return Errno.EINVAL.result();
     }
-    long argsz = Integer.toUnsignedLong(RegionIoFds.argsz(message));
-    int index = RegionIoFds.index(message);
-    int head = RegionIoFds.SIZE - Header.SIZE;
+    long argsz = Integer.toUnsignedLong(RegionIoFds.ARGSZ.get(message));
+    int index = RegionIoFds.INDEX.get(message);
+    int head = RegionIoFds.BYTES - Header.SIZE;
     if (argsz < head
-        || RegionIoFds.flags(message) != 0
-        || RegionIoFds.count(message) != 0
+        || RegionIoFds.FLAGS.get(message) != 0
+        || RegionIoFds.COUNT.get(message) != 0
         || index < 0
         || index >= REGIONS
         || (index < 6 && barSize(index) < 0)) {
       return Errno.EINVAL.result();
     }
-    long room = Math.min(argsz - head, reply.byteSize() - RegionIoFds.SIZE);
-    int entrySize = SubRegion.SHADOW_SIZE;
+    long room = Math.min(argsz - head, reply.byteSize() - RegionIoFds.BYTES);
+    int entrySize = SubRegion.SHADOW_BYTES;
     int count = entries(index, true);
     if (room < (long) count * entrySize) {
       int plain = entries(index, false);
-      if (plain == 0 || room < (long) plain * SubRegion.SIZE) {
+      if (plain == 0 || room < (long) plain * SubRegion.BYTES) {
         return head(reply, index, count, head + count * entrySize, head);
       }
-      entrySize = SubRegion.SIZE;
+      entrySize = SubRegion.BYTES;
       count = plain;
     }
     int result = open(index);
@@ -161,10 +161,10 @@ final class IoEventFds implements AutoCloseable {
   }
 
   private static int head(MemorySegment reply, int index, int count, int needed, int payload) {
-    RegionIoFds.argsz(reply, needed);
-    RegionIoFds.flags(reply, 0);
-    RegionIoFds.index(reply, index);
-    RegionIoFds.count(reply, count);
+    RegionIoFds.ARGSZ.set(reply, needed);
+    RegionIoFds.FLAGS.set(reply, 0);
+    RegionIoFds.INDEX.set(reply, index);
+    RegionIoFds.COUNT.set(reply, count);
     return payload;
   }
 
@@ -252,7 +252,7 @@ final class IoEventFds implements AutoCloseable {
   }
 
   private void write(MemorySegment reply, int bar, int entrySize) {
-    boolean withShadows = entrySize == SubRegion.SHADOW_SIZE;
+    boolean withShadows = entrySize == SubRegion.SHADOW_BYTES;
     int most = entries(bar, withShadows);
     int shadowIndex = -1;
     int entry = 0;
@@ -263,7 +263,7 @@ final class IoEventFds implements AutoCloseable {
         continue;
       }
       boolean matches = register.kind() == IoEventRegister.Kind.ONE_VALUE;
-      int flags = (matches ? SubRegion.DATAMATCH : 0) | (hasPorts(bar) ? PORTS : 0);
+      int flags = (matches ? SubRegion.IS_MATCHED : 0) | (hasPorts(bar) ? PORTS : 0);
       SubRegion.write(
           reply,
           entry,

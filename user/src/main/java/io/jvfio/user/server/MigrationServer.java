@@ -16,13 +16,17 @@ import static io.jvfio.linux.uapi.Vfio.VFIO_DEVICE_STATE_STOP_COPY;
 import static io.jvfio.linux.uapi.Vfio.VFIO_MIGRATION_STOP_COPY;
 
 import io.jvfio.linux.Errno;
-import io.jvfio.linux.uapi.Layouts;
-import io.jvfio.linux.uapi.VfioDeviceFeature;
+import io.jvfio.linux.uapi.VfioDeviceFeatureDmaLoggingControl;
+import io.jvfio.linux.uapi.VfioDeviceFeatureDmaLoggingRange;
+import io.jvfio.linux.uapi.VfioDeviceFeatureDmaLoggingReport;
+import io.jvfio.linux.uapi.VfioDeviceFeatureMigState;
+import io.jvfio.linux.uapi.VfioDeviceFeatureMigration;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.MigratableModel;
 import io.jvfio.model.ResetReason;
 import io.jvfio.model.host.MigrationPath;
 import io.jvfio.model.host.Snapshot;
+import io.jvfio.user.wire.FeatureMessage;
 import io.jvfio.user.wire.Header;
 import io.jvfio.user.wire.MigrationData;
 import java.lang.foreign.MemorySegment;
@@ -51,16 +55,11 @@ final class MigrationServer {
   private static final int HEAD = Header.SIZE;
 
   /** Where the data of a feature begin. */
-  private static final long DATA = HEAD + VfioDeviceFeature.BYTES;
-
-  private static final long MIGRATION_SIZE = 8;
-  private static final long STATE_SIZE = 8;
+  private static final long DATA = FeatureMessage.BYTES;
 
   // The kernel's structs of these two end with a pointer; here what it points to follows.
-  private static final long CONTROL_SIZE = 16;
-  private static final long RANGE_COUNT_OFFSET = DATA + 8;
-  private static final long RANGE_SIZE = 16;
-  private static final long REPORT_SIZE = 24;
+  private static final long CONTROL_SIZE = VfioDeviceFeatureDmaLoggingControl.RANGES.offset();
+  private static final long REPORT_SIZE = VfioDeviceFeatureDmaLoggingReport.BITMAP.offset();
 
   private final DeviceModel model;
   private final @Nullable MigratableModel migratable;
@@ -147,8 +146,8 @@ final class MigrationServer {
     if (size < DATA) {
       return Errno.EINVAL.result();
     }
-    long argsz = Integer.toUnsignedLong(message.get(Layouts.U32, HEAD));
-    int flags = message.get(Layouts.U32, HEAD + 4);
+    long argsz = Integer.toUnsignedLong(FeatureMessage.ARGSZ.get(message));
+    int flags = FeatureMessage.FLAGS.get(message);
     int feature = flags & VFIO_DEVICE_FEATURE_MASK;
     int operations = flags & ~VFIO_DEVICE_FEATURE_MASK;
     int supported = supported(feature);
@@ -192,24 +191,24 @@ final class MigrationServer {
       return Errno.EINVAL.result();
     }
     MemorySegment.copy(message, HEAD, reply, HEAD, payload);
-    reply.set(Layouts.U32, HEAD, payload);
+    FeatureMessage.ARGSZ.set(reply, payload);
     return payload;
   }
 
   private int get(int feature, MemorySegment message, int size, long argsz, MemorySegment reply) {
     return switch (feature) {
       case VFIO_DEVICE_FEATURE_MIGRATION -> {
-        int payload = begin(message, argsz, MIGRATION_SIZE, reply);
+        int payload = begin(message, argsz, VfioDeviceFeatureMigration.BYTES, reply);
         if (payload > 0) {
-          reply.set(Layouts.U64, DATA, VFIO_MIGRATION_STOP_COPY);
+          VfioDeviceFeatureMigration.FLAGS.set(reply, DATA, VFIO_MIGRATION_STOP_COPY);
         }
         yield payload;
       }
       case VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE -> {
-        int payload = begin(message, argsz, STATE_SIZE, reply);
+        int payload = begin(message, argsz, VfioDeviceFeatureMigState.BYTES, reply);
         if (payload > 0) {
-          reply.set(Layouts.U32, DATA, state);
-          reply.set(Layouts.U32, DATA + 4, 0);
+          VfioDeviceFeatureMigState.DEVICE_STATE.set(reply, DATA, state);
+          VfioDeviceFeatureMigState.DATA_FD.set(reply, DATA, 0);
         }
         yield payload;
       }
@@ -219,12 +218,12 @@ final class MigrationServer {
 
   /** Begins an answer with data of a fixed size. */
   private static int begin(MemorySegment message, long argsz, long dataSize, MemorySegment reply) {
-    int payload = (int) (VfioDeviceFeature.BYTES + dataSize);
+    int payload = (int) (FeatureMessage.STRUCT.byteSize() + dataSize);
     if (argsz < payload || reply.byteSize() < HEAD + payload) {
       return Errno.EINVAL.result();
     }
-    reply.set(Layouts.U32, HEAD, payload);
-    reply.set(Layouts.U32, HEAD + 4, message.get(Layouts.U32, HEAD + 4));
+    FeatureMessage.ARGSZ.set(reply, payload);
+    FeatureMessage.FLAGS.set(reply, FeatureMessage.FLAGS.get(message));
     return payload;
   }
 
@@ -236,9 +235,9 @@ final class MigrationServer {
     if (payload < 0) {
       return payload;
     }
-    long iova = message.get(Layouts.U64, DATA);
-    long length = message.get(Layouts.U64, DATA + 8);
-    long pageSize = message.get(Layouts.U64, DATA + 16);
+    long iova = VfioDeviceFeatureDmaLoggingReport.IOVA.get(message, DATA);
+    long length = VfioDeviceFeatureDmaLoggingReport.LENGTH.get(message, DATA);
+    long pageSize = VfioDeviceFeatureDmaLoggingReport.PAGE_SIZE.get(message, DATA);
     if (Long.bitCount(pageSize) != 1) {
       return Errno.EINVAL.result();
     }
@@ -249,11 +248,11 @@ final class MigrationServer {
     MemorySegment.copy(message, DATA, reply, DATA, REPORT_SIZE);
     long needed = payload + bitmapSize;
     if (needed > argsz) {
-      reply.set(Layouts.U32, HEAD, (int) needed); // the client asks again, and nothing is lost
+      FeatureMessage.ARGSZ.set(reply, (int) needed); // the client asks again, and nothing is lost
       return log.isRunning() ? payload : Errno.EINVAL.result();
     }
     int result = log.report(iova, length, pageSize, reply, HEAD + (long) payload);
-    reply.set(Layouts.U32, HEAD, (int) needed);
+    FeatureMessage.ARGSZ.set(reply, (int) needed);
     return result < 0 ? result : (int) needed;
   }
 
@@ -261,7 +260,9 @@ final class MigrationServer {
   private int set(int feature, MemorySegment reply, int size) {
     return switch (feature) {
       case VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE ->
-          size < DATA + STATE_SIZE ? Errno.EINVAL.result() : enter(reply.get(Layouts.U32, DATA));
+          size < DATA + VfioDeviceFeatureMigState.BYTES
+              ? Errno.EINVAL.result()
+              : enter(VfioDeviceFeatureMigState.DEVICE_STATE.get(reply, DATA));
       case VFIO_DEVICE_FEATURE_DMA_LOGGING_START -> startLog(reply, size);
       default -> {
         log.stop();
@@ -275,14 +276,15 @@ final class MigrationServer {
     if (size < DATA + CONTROL_SIZE) {
       return Errno.EINVAL.result();
     }
-    long count = Integer.toUnsignedLong(reply.get(Layouts.U32, RANGE_COUNT_OFFSET));
-    if (count > (size - DATA - CONTROL_SIZE) / RANGE_SIZE) {
+    long count =
+        Integer.toUnsignedLong(VfioDeviceFeatureDmaLoggingControl.NUM_RANGES.get(reply, DATA));
+    if (count > (size - DATA - CONTROL_SIZE) / VfioDeviceFeatureDmaLoggingRange.BYTES) {
       return Errno.EINVAL.result();
     }
     for (long i = 0; i < count; i++) {
-      long at = DATA + CONTROL_SIZE + i * RANGE_SIZE;
-      long iova = reply.get(Layouts.U64, at);
-      long length = reply.get(Layouts.U64, at + 8);
+      long at = DATA + CONTROL_SIZE + i * VfioDeviceFeatureDmaLoggingRange.BYTES;
+      long iova = VfioDeviceFeatureDmaLoggingRange.IOVA.get(reply, at);
+      long length = VfioDeviceFeatureDmaLoggingRange.LENGTH.get(reply, at);
       if (length == 0) {
         return Errno.EINVAL.result();
       }
@@ -290,11 +292,11 @@ final class MigrationServer {
         return Errno.EOVERFLOW.result();
       }
     }
-    long pageSize = log.start(reply.get(Layouts.U64, DATA));
+    long pageSize = log.start(VfioDeviceFeatureDmaLoggingControl.PAGE_SIZE.get(reply, DATA));
     if (pageSize < 0) {
       return (int) pageSize;
     }
-    reply.set(Layouts.U64, DATA, pageSize);
+    VfioDeviceFeatureDmaLoggingControl.PAGE_SIZE.set(reply, DATA, pageSize);
     return 0;
   }
 
@@ -378,31 +380,31 @@ final class MigrationServer {
    * is the end of the data.
    */
   int readData(MemorySegment message, int size, MemorySegment reply) {
-    if (size < MigrationData.SIZE || state != VFIO_DEVICE_STATE_STOP_COPY) {
+    if (size < MigrationData.BYTES || state != VFIO_DEVICE_STATE_STOP_COPY) {
       return Errno.EINVAL.result();
     }
-    long wanted = Integer.toUnsignedLong(MigrationData.size(message));
-    long argsz = Integer.toUnsignedLong(MigrationData.argsz(message));
-    long payload = MigrationData.SIZE - HEAD + wanted;
+    long wanted = Integer.toUnsignedLong(MigrationData.SIZE.get(message));
+    long argsz = Integer.toUnsignedLong(MigrationData.ARGSZ.get(message));
+    long payload = MigrationData.BYTES - HEAD + wanted;
     if (wanted > maxAnswer || argsz < payload || reply.byteSize() < HEAD + payload) {
       return Errno.EINVAL.result();
     }
     int count = (int) Math.min(wanted, data.length - read);
-    MemorySegment.copy(data, read, reply, ValueLayout.JAVA_BYTE, MigrationData.SIZE, count);
+    MemorySegment.copy(data, read, reply, ValueLayout.JAVA_BYTE, MigrationData.BYTES, count);
     read += count;
-    int sent = MigrationData.SIZE - HEAD + count;
-    MigrationData.argsz(reply, sent);
-    MigrationData.size(reply, count);
+    int sent = MigrationData.BYTES - HEAD + count;
+    MigrationData.ARGSZ.set(reply, sent);
+    MigrationData.SIZE.set(reply, count);
     return sent;
   }
 
   /** Answers MIG_DATA_WRITE: 0, which is a reply without payload, or a negated errno. */
   int writeData(MemorySegment message, int size) {
-    if (size < MigrationData.SIZE || state != VFIO_DEVICE_STATE_RESUMING) {
+    if (size < MigrationData.BYTES || state != VFIO_DEVICE_STATE_RESUMING) {
       return Errno.EINVAL.result();
     }
-    long count = Integer.toUnsignedLong(MigrationData.size(message));
-    if (count > maxTransfer || count > size - MigrationData.SIZE) {
+    long count = Integer.toUnsignedLong(MigrationData.SIZE.get(message));
+    if (count > maxTransfer || count > size - MigrationData.BYTES) {
       return Errno.EINVAL.result();
     }
     if (count > maxState - written) {
@@ -413,7 +415,7 @@ final class MigrationServer {
       data = Arrays.copyOf(data, (int) Math.min(maxState, Math.max(end, data.length * 2L)));
     }
     MemorySegment.copy(
-        message, ValueLayout.JAVA_BYTE, MigrationData.SIZE, data, written, (int) count);
+        message, ValueLayout.JAVA_BYTE, MigrationData.BYTES, data, written, (int) count);
     written = end;
     return 0;
   }

@@ -3,23 +3,13 @@ package io.jvfio.user.server;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.UnixSocket;
-import io.jvfio.linux.uapi.Vfio;
-import io.jvfio.linux.uapi.VfioDeviceInfo;
-import io.jvfio.linux.uapi.VfioIrqInfo;
-import io.jvfio.linux.uapi.VfioIrqSet;
-import io.jvfio.linux.uapi.VfioRegionInfo;
 import io.jvfio.user.VfioUserServerOptions;
 import io.jvfio.user.wire.Capabilities;
 import io.jvfio.user.wire.Command;
-import io.jvfio.user.wire.DirtyBitmap;
-import io.jvfio.user.wire.DmaMapMessage;
-import io.jvfio.user.wire.DmaUnmapMessage;
 import io.jvfio.user.wire.Header;
 import io.jvfio.user.wire.MalformedMessageException;
 import io.jvfio.user.wire.MessageSocket;
-import io.jvfio.user.wire.RegionAccess;
 import io.jvfio.user.wire.VersionMessage;
-import io.jvfio.user.wire.WriteMulti;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -59,7 +49,6 @@ public final class ServerSession {
   /** After a message the socket is looked at every time, so often in vain. */
   private static final int EAGER_LOOKS = 1000;
 
-  private static final int MOST_WRITES = 1 << 16;
   private static final int MOST_FDS = UnixSocket.MAX_DESCRIPTORS;
 
   private static final String STOPPED = "The server was closed.";
@@ -77,9 +66,7 @@ public final class ServerSession {
   private final BooleanSupplier hasToGive;
 
   private final MigrationServer migration;
-
-  /** Null until it is known how many descriptors the client takes. */
-  private @Nullable IoEventFds ioEvents;
+  private final ServedCommands commands;
 
   private final Incoming incoming;
   private final Arena arena = Arena.ofShared();
@@ -138,6 +125,8 @@ public final class ServerSession {
             new Migrated(),
             options.maxDataTransfer(),
             MigrationServer.MOST_STATE_BYTES);
+    commands =
+        new ServedCommands(device, memory, migration, options, reply, () -> endReason != null);
   }
 
   /** What a migration changes for the device's host. */
@@ -219,9 +208,7 @@ public final class ServerSession {
     if (isConnected) {
       device.disconnect(options.retainsState() && !hasFailed);
     }
-    if (ioEvents != null) {
-      ioEvents.close();
-    }
+    commands.close();
     var second = twin;
     if (second != null) {
       second.close();
@@ -248,7 +235,7 @@ public final class ServerSession {
     device.acquireFirst();
     try {
       var events = new IoEventFds(device.model(), Math.min(client.maxMessageFds(), MOST_FDS));
-      ioEvents = events;
+      commands.begin(client.maxDataTransfer(), events);
       isConnected = true;
       device.connect(memory, events, migration, this::end);
     } finally {
@@ -418,7 +405,7 @@ public final class ServerSession {
     boolean isSilent = Header.wantsNoReply(command);
     int result;
     try {
-      result = dispatch(number, current.fdCount());
+      result = commands.execute(current);
     } catch (RuntimeException e) {
       device.failed(name(number), e);
       result = Errno.EIO.result();
@@ -437,8 +424,8 @@ public final class ServerSession {
     }
     Header.writeReply(reply, id, number, result);
     return sent(
-        number == Command.DEVICE_GET_REGION_IO_FDS.number() && ioEvents != null
-            ? socket.send(reply, result, ioEvents.fds(), ioEvents.fdCount())
+        number == Command.DEVICE_GET_REGION_IO_FDS.number()
+            ? socket.send(reply, result, commands.events().fds(), commands.events().fdCount())
             : socket.send(reply, result));
   }
 
@@ -457,64 +444,19 @@ public final class ServerSession {
     socket.send(reply, Header.SIZE);
   }
 
-  /** The size of the reply with its header, or a negated errno. */
-  private int dispatch(int number, int fds) {
-    var known = Command.of(number);
-    if (known == null || known.isFromServer()) {
-      return Errno.EOPNOTSUPP.result();
-    }
-    boolean takesFds = known == Command.DMA_MAP || known == Command.DEVICE_SET_IRQS;
-    if (fds > 0 && !takesFds) {
-      return Errno.EINVAL.result();
-    }
-    return switch (known) {
-      case REGION_READ -> regionRead();
-      case REGION_WRITE -> regionWrite();
-      case REGION_WRITE_MULTI -> regionWriteMulti();
-      case DMA_MAP -> dmaMap(fds);
-      case DMA_UNMAP -> dmaUnmap();
-      case DEVICE_GET_INFO -> deviceInfo();
-      case DEVICE_GET_REGION_INFO -> regionInfo();
-      case DEVICE_GET_IRQ_INFO -> irqInfo();
-      case DEVICE_SET_IRQS -> setIrqs();
-      case DEVICE_RESET -> deviceReset();
-      // It is the first message, and no other.
-      case VERSION -> Errno.EINVAL.result();
-      case DEVICE_GET_REGION_IO_FDS -> regionIoFds();
-      case DEVICE_FEATURE -> withHeader(migration.feature(command, commandSize, reply));
-      case MIG_DATA_READ -> withHeader(migration.readData(command, commandSize, reply));
-      case MIG_DATA_WRITE -> withHeader(migration.writeData(command, commandSize));
-      case DMA_READ, DMA_WRITE -> Errno.EOPNOTSUPP.result();
-    };
-  }
-
-  private int regionIoFds() {
-    var events = ioEvents;
-    if (events == null) {
-      return Errno.EOPNOTSUPP.result();
-    }
-    int payload = events.answer(command, commandSize, reply);
-    device.watchIoEvents();
-    return withHeader(payload);
-  }
-
-  private static int withHeader(int payload) {
-    return payload < 0 ? payload : Header.SIZE + payload;
-  }
-
   private int negotiate() {
     if (!Header.isCommand(command)
         || Header.command(command) != Command.VERSION.number()
-        || commandSize < VersionMessage.SIZE
+        || commandSize < VersionMessage.BYTES
         || socket.fdCount() > 0
-        || VersionMessage.major(command) != VersionMessage.MAJOR) {
+        || Short.toUnsignedInt(VersionMessage.MAJOR.get(command)) != VersionMessage.KNOWN_MAJOR) {
       return Errno.EINVAL.result();
     }
-    if (commandSize > VersionMessage.SIZE) {
+    if (commandSize > VersionMessage.BYTES) {
       try {
         var json =
             command
-                .asSlice(VersionMessage.SIZE, commandSize - VersionMessage.SIZE)
+                .asSlice(VersionMessage.BYTES, commandSize - VersionMessage.BYTES)
                 .toArray(ValueLayout.JAVA_BYTE);
         if (json[json.length - 1] != 0) {
           return Errno.EINVAL.result();
@@ -561,303 +503,17 @@ public final class ServerSession {
             twinFd,
             client.writeMultiple());
     var json = ours.toJson().getBytes(StandardCharsets.UTF_8);
-    int size = VersionMessage.SIZE + json.length + 1;
+    int size = VersionMessage.BYTES + json.length + 1;
     Header.writeReply(reply, Header.id(command), Header.command(command), size);
-    VersionMessage.major(reply, VersionMessage.MAJOR);
-    VersionMessage.minor(reply, Math.min(VersionMessage.minor(command), VersionMessage.MINOR));
-    MemorySegment.copy(json, 0, reply, ValueLayout.JAVA_BYTE, VersionMessage.SIZE, json.length);
+    VersionMessage.MAJOR.set(reply, (short) VersionMessage.KNOWN_MAJOR);
+    VersionMessage.MINOR.set(
+        reply,
+        (short)
+            Math.min(
+                Short.toUnsignedInt(VersionMessage.MINOR.get(command)),
+                VersionMessage.KNOWN_MINOR));
+    MemorySegment.copy(json, 0, reply, ValueLayout.JAVA_BYTE, VersionMessage.BYTES, json.length);
     reply.set(ValueLayout.JAVA_BYTE, size - 1L, (byte) 0);
     return Header.wantsNoReply(command) ? 0 : socket.send(reply, size, fds, fds.length);
-  }
-
-  private int regionRead() {
-    if (commandSize != RegionAccess.SIZE) {
-      return Errno.EINVAL.result();
-    }
-    long offset = RegionAccess.offset(command);
-    int region = RegionAccess.region(command);
-    int count = RegionAccess.count(command);
-    if (count < 0 || count > options.maxDataTransfer() || count > client.maxDataTransfer()) {
-      return Errno.EINVAL.result();
-    }
-    int result = device.read(region, offset, count, reply, RegionAccess.SIZE);
-    if (result < 0) {
-      return result;
-    }
-    RegionAccess.offset(reply, offset);
-    RegionAccess.region(reply, region);
-    RegionAccess.count(reply, count);
-    return RegionAccess.SIZE + count;
-  }
-
-  private int regionWrite() {
-    if (commandSize < RegionAccess.SIZE) {
-      return Errno.EINVAL.result();
-    }
-    long offset = RegionAccess.offset(command);
-    int region = RegionAccess.region(command);
-    int count = RegionAccess.count(command);
-    if (count < 0
-        || count > options.maxDataTransfer()
-        || commandSize != RegionAccess.SIZE + count) {
-      return Errno.EINVAL.result();
-    }
-    int result =
-        device.write(region, offset, count, data(RegionAccess.SIZE, count), RegionAccess.SIZE);
-    if (result < 0) {
-      return result;
-    }
-    RegionAccess.offset(reply, offset);
-    RegionAccess.region(reply, region);
-    RegionAccess.count(reply, count);
-    return RegionAccess.SIZE;
-  }
-
-  /**
-   * Where data of the command are safe while the device works. A single access has read them before
-   * the device can want memory; others are copied, since an answer of the client's would come to
-   * the same place.
-   */
-  private MemorySegment data(int offset, int byteSize) {
-    if (byteSize <= 1) {
-      return command;
-    }
-    MemorySegment.copy(command, offset, reply, offset, byteSize);
-    return reply;
-  }
-
-  private int regionWriteMulti() {
-    if (commandSize < WriteMulti.SIZE) {
-      return Errno.EINVAL.result();
-    }
-    long count = WriteMulti.count(command);
-    if (count < 0
-        || count > MOST_WRITES
-        || commandSize != WriteMulti.SIZE + count * WriteMulti.ENTRY_SIZE) {
-      return Errno.EINVAL.result();
-    }
-    var entries = data(WriteMulti.SIZE, commandSize - WriteMulti.SIZE);
-    for (int i = 0; i < count; i++) {
-      int bytes = WriteMulti.byteCount(entries, i);
-      if (endReason != null) {
-        return Errno.EIO.result(); // each of them may be much work
-      }
-      if (bytes < 1 || bytes > WriteMulti.MAX_COUNT) {
-        return Errno.EINVAL.result();
-      }
-      int result =
-          device.write(
-              WriteMulti.region(entries, i),
-              WriteMulti.offset(entries, i),
-              bytes,
-              entries,
-              WriteMulti.dataOffset(i));
-      if (result < 0) {
-        return result;
-      }
-    }
-    WriteMulti.count(reply, count);
-    return WriteMulti.SIZE;
-  }
-
-  private int dmaMap(int fds) {
-    if (commandSize < DmaMapMessage.SIZE
-        || Integer.compareUnsigned(DmaMapMessage.argsz(command), DmaMapMessage.SIZE - Header.SIZE)
-            < 0
-        || fds > 1) {
-      return Errno.EINVAL.result();
-    }
-    int flags = DmaMapMessage.flags(command);
-    boolean needsDescriptor = (flags & (DmaMapMessage.MMAP | DmaMapMessage.FILE_IO)) != 0;
-    if ((flags & ~0xf) != 0 || (needsDescriptor && fds == 0)) {
-      return Errno.EINVAL.result();
-    }
-    var model = device.model();
-    model.quiesce();
-    try {
-      int result =
-          memory.map(
-              fds > 0 ? current.takeFd(0) : -1,
-              DmaMapMessage.offset(command),
-              DmaMapMessage.address(command),
-              DmaMapMessage.size(command),
-              (flags & DmaMapMessage.READABLE) != 0,
-              (flags & DmaMapMessage.WRITABLE) != 0);
-      return result < 0 ? result : Header.SIZE;
-    } finally {
-      device.resume();
-    }
-  }
-
-  private int dmaUnmap() {
-    if (commandSize < DmaUnmapMessage.SIZE) {
-      return Errno.EINVAL.result();
-    }
-    int flags = DmaUnmapMessage.flags(command);
-    boolean wantsBitmap = (flags & DmaUnmapMessage.GET_DIRTY_BITMAP) != 0;
-    boolean isAll = (flags & DmaUnmapMessage.ALL) != 0;
-    if ((flags & ~(DmaUnmapMessage.GET_DIRTY_BITMAP | DmaUnmapMessage.ALL)) != 0
-        || (wantsBitmap && isAll)
-        || commandSize < (wantsBitmap ? DirtyBitmap.SIZE : DmaUnmapMessage.SIZE)) {
-      return Errno.EINVAL.result();
-    }
-    long address = DmaUnmapMessage.address(command);
-    long size = DmaUnmapMessage.size(command);
-    int replySize = wantsBitmap ? DirtyBitmap.SIZE : DmaUnmapMessage.SIZE;
-    // Nothing is given back if the reply would not be taken.
-    if ((isAll && (address != 0 || size != 0))
-        || Integer.compareUnsigned(DmaUnmapMessage.argsz(command), replySize - Header.SIZE) < 0) {
-      return Errno.EINVAL.result();
-    }
-    var model = device.model();
-    model.quiesce();
-    try {
-      if (isAll) {
-        device.awaitLeases(memory, 0, -1);
-        memory.unmapAll();
-      } else {
-        if (!memory.canUnmap(address, size)) {
-          return Errno.ENOENT.result();
-        }
-        device.awaitLeases(memory, address, size);
-        if (wantsBitmap) {
-          // What is told of is forgotten.
-          memory.markLeased(address, size);
-          int bits = dirtyBits(address, size);
-          if (bits < 0) {
-            return bits;
-          }
-          replySize += bits;
-        }
-        int result = memory.unmap(address, size);
-        if (result < 0) {
-          return result;
-        }
-      }
-    } finally {
-      device.resume();
-    }
-    DmaUnmapMessage.argsz(reply, replySize - Header.SIZE);
-    DmaUnmapMessage.flags(reply, flags);
-    DmaUnmapMessage.address(reply, address);
-    DmaUnmapMessage.size(reply, size);
-    return replySize;
-  }
-
-  /** Writes which pages were written into the reply; the size of the bits, or a negated errno. */
-  private int dirtyBits(long address, long size) {
-    long pageSize = DirtyBitmap.pageSize(command);
-    if (Long.bitCount(pageSize) != 1 || pageSize < ClientMemory.PAGE_SIZE || size <= 0) {
-      return Errno.EINVAL.result();
-    }
-    long pages = (size - 1) / pageSize + 1;
-    long bytes = (pages + Long.SIZE - 1) / Long.SIZE * Long.BYTES;
-    if (bytes > options.maxDataTransfer()
-        || bytes > client.maxDataTransfer()
-        || bytes > DirtyBitmap.byteSize(command)
-        || Integer.toUnsignedLong(DmaUnmapMessage.argsz(command))
-            < DirtyBitmap.SIZE - Header.SIZE + bytes) {
-      return Errno.EINVAL.result();
-    }
-    DirtyBitmap.pageSize(reply, pageSize);
-    DirtyBitmap.byteSize(reply, bytes);
-    reply.asSlice(DirtyBitmap.SIZE, bytes).fill((byte) 0);
-    int result = memory.log().report(address, size, pageSize, reply, DirtyBitmap.SIZE);
-    return result < 0 ? result : (int) bytes;
-  }
-
-  private int deviceInfo() {
-    if (commandSize < Header.SIZE + VfioDeviceInfo.BYTES - Long.BYTES) {
-      return Errno.EINVAL.result();
-    }
-    // The kernel's struct has grown a field that the protocol does not have.
-    int size = Integer.BYTES * 4;
-    if (Integer.compareUnsigned(command.get(ValueLayout.JAVA_INT, Header.SIZE), size) < 0) {
-      return Errno.EINVAL.result();
-    }
-    reply.set(ValueLayout.JAVA_INT, Header.SIZE, size);
-    reply.set(
-        ValueLayout.JAVA_INT,
-        Header.SIZE + 4L,
-        Vfio.VFIO_DEVICE_FLAGS_RESET | Vfio.VFIO_DEVICE_FLAGS_PCI);
-    reply.set(ValueLayout.JAVA_INT, Header.SIZE + 8L, ServedDevice.REGIONS);
-    reply.set(ValueLayout.JAVA_INT, Header.SIZE + 12L, ServedInterrupts.INDEXES);
-    return Header.SIZE + size;
-  }
-
-  private int regionInfo() {
-    int size = (int) VfioRegionInfo.BYTES;
-    if (commandSize < Header.SIZE + size) {
-      return Errno.EINVAL.result();
-    }
-    var asked = command.asSlice(Header.SIZE, size);
-    int index = VfioRegionInfo.INDEX.get(asked);
-    if (Integer.compareUnsigned(VfioRegionInfo.ARGSZ.get(asked), size) < 0
-        || index < 0
-        || index >= ServedDevice.REGIONS) {
-      return Errno.EINVAL.result();
-    }
-    long bytes = device.regionSize(index);
-    var info = reply.asSlice(Header.SIZE, size);
-    info.fill((byte) 0);
-    VfioRegionInfo.ARGSZ.set(info, size);
-    VfioRegionInfo.INDEX.set(info, index);
-    VfioRegionInfo.SIZE.set(info, bytes);
-    if (bytes > 0) {
-      VfioRegionInfo.FLAGS.set(
-          info, Vfio.VFIO_REGION_INFO_FLAG_READ | Vfio.VFIO_REGION_INFO_FLAG_WRITE);
-    }
-    return Header.SIZE + size;
-  }
-
-  private int irqInfo() {
-    int size = (int) VfioIrqInfo.BYTES;
-    if (commandSize < Header.SIZE + size) {
-      return Errno.EINVAL.result();
-    }
-    var asked = command.asSlice(Header.SIZE, size);
-    int index = VfioIrqInfo.INDEX.get(asked);
-    if (Integer.compareUnsigned(VfioIrqInfo.ARGSZ.get(asked), size) < 0
-        || index < 0
-        || index >= ServedInterrupts.INDEXES) {
-      return Errno.EINVAL.result();
-    }
-    var info = reply.asSlice(Header.SIZE, size);
-    VfioIrqInfo.ARGSZ.set(info, size);
-    VfioIrqInfo.FLAGS.set(info, ServedInterrupts.flags(index));
-    VfioIrqInfo.INDEX.set(info, index);
-    VfioIrqInfo.COUNT.set(info, device.interrupts().count(index));
-    return Header.SIZE + size;
-  }
-
-  private int setIrqs() {
-    int head = Header.SIZE + (int) VfioIrqSet.BYTES;
-    if (commandSize < head) {
-      return Errno.EINVAL.result();
-    }
-    var set = command.asSlice(Header.SIZE, VfioIrqSet.BYTES);
-    if (Integer.compareUnsigned(VfioIrqSet.ARGSZ.get(set), (int) VfioIrqSet.BYTES) < 0) {
-      return Errno.EINVAL.result();
-    }
-    int result =
-        device
-            .interrupts()
-            .set(
-                current,
-                VfioIrqSet.FLAGS.get(set),
-                VfioIrqSet.INDEX.get(set),
-                VfioIrqSet.START.get(set),
-                VfioIrqSet.COUNT.get(set),
-                head,
-                commandSize - head);
-    return result < 0 ? result : Header.SIZE;
-  }
-
-  private int deviceReset() {
-    if (commandSize != Header.SIZE) {
-      return Errno.EINVAL.result();
-    }
-    device.reset();
-    return Header.SIZE;
   }
 }

@@ -1,7 +1,7 @@
 package io.jvfio.user.wire;
 
-import io.jvfio.linux.uapi.Layouts;
-import java.lang.foreign.MemorySegment;
+import io.jvfio.linux.uapi.Field.U64;
+import io.jvfio.linux.uapi.Struct;
 
 /**
  * {@code struct vfio_user_bitmap}, which follows {@link DmaUnmapMessage} where a bitmap is asked
@@ -9,31 +9,20 @@ import java.lang.foreign.MemorySegment;
  * servers of before have.
  */
 public final class DirtyBitmap {
-  /** Size of the message up to the bits, in bytes. */
-  public static final int SIZE = DmaUnmapMessage.SIZE + 16;
-
-  private static final long PAGE_SIZE_OFFSET = DmaUnmapMessage.SIZE;
-  private static final long BYTE_SIZE_OFFSET = DmaUnmapMessage.SIZE + 8;
-
-  private DirtyBitmap() {}
+  private static final Struct.Builder FIELDS =
+      Struct.named("vfio_user_bitmap", DmaUnmapMessage.BYTES);
 
   /** How many bytes of memory one bit stands for. */
-  public static long pageSize(MemorySegment message) {
-    return message.get(Layouts.U64, PAGE_SIZE_OFFSET);
-  }
-
-  /** Writes {@code pageSize}. */
-  public static void pageSize(MemorySegment message, long value) {
-    message.set(Layouts.U64, PAGE_SIZE_OFFSET, value);
-  }
+  public static final U64 PAGE_SIZE = FIELDS.u64("bitmap_pgsize");
 
   /** How many bytes the bits take, a multiple of 8. */
-  public static long byteSize(MemorySegment message) {
-    return message.get(Layouts.U64, BYTE_SIZE_OFFSET);
-  }
+  public static final U64 BYTE_SIZE = FIELDS.u64("bitmap_size");
 
-  /** Writes {@code byteSize}. */
-  public static void byteSize(MemorySegment message, long value) {
-    message.set(Layouts.U64, BYTE_SIZE_OFFSET, value);
-  }
+  /** The struct. */
+  public static final Struct STRUCT = FIELDS.build();
+
+  /** Size of the message up to the bits, in bytes. */
+  public static final int BYTES = DmaUnmapMessage.BYTES + (int) STRUCT.byteSize();
+
+  private DirtyBitmap() {}
 }

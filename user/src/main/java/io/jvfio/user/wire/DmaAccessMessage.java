@@ -1,38 +1,27 @@
 package io.jvfio.user.wire;
 
-import io.jvfio.linux.uapi.Layouts;
-import java.lang.foreign.MemorySegment;
+import io.jvfio.linux.uapi.Field.U64;
+import io.jvfio.linux.uapi.Struct;
 
 /**
  * {@code VFIO_USER_DMA_READ} and {@code VFIO_USER_DMA_WRITE}, commands and replies: the data follow
  * in the reply to a read and in the command to write.
  */
 public final class DmaAccessMessage {
-  /** Size of the message without what follows, in bytes. */
-  public static final int SIZE = Header.SIZE + 16;
-
-  private static final long ADDRESS_OFFSET = Header.SIZE + 0;
-  private static final long COUNT_OFFSET = Header.SIZE + 8;
-
-  private DmaAccessMessage() {}
+  private static final Struct.Builder FIELDS =
+      Struct.named("vfio_user_dma_region_access", Header.SIZE);
 
   /** The IO virtual address of the first byte. */
-  public static long address(MemorySegment message) {
-    return message.get(Layouts.U64, ADDRESS_OFFSET);
-  }
-
-  /** Writes {@code address}. */
-  public static void address(MemorySegment message, long value) {
-    message.set(Layouts.U64, ADDRESS_OFFSET, value);
-  }
+  public static final U64 ADDRESS = FIELDS.u64("address");
 
   /** How many bytes. */
-  public static long count(MemorySegment message) {
-    return message.get(Layouts.U64, COUNT_OFFSET);
-  }
+  public static final U64 COUNT = FIELDS.u64("count");
 
-  /** Writes {@code count}. */
-  public static void count(MemorySegment message, long value) {
-    message.set(Layouts.U64, COUNT_OFFSET, value);
-  }
+  /** The payload without what follows. */
+  public static final Struct STRUCT = FIELDS.build();
+
+  /** Size of the message without what follows, in bytes. */
+  public static final int BYTES = Header.SIZE + (int) STRUCT.byteSize();
+
+  private DmaAccessMessage() {}
 }

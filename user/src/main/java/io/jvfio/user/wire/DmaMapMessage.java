@@ -1,16 +1,14 @@
 package io.jvfio.user.wire;
 
-import io.jvfio.linux.uapi.Layouts;
-import java.lang.foreign.MemorySegment;
+import io.jvfio.linux.uapi.Field.U32;
+import io.jvfio.linux.uapi.Field.U64;
+import io.jvfio.linux.uapi.Struct;
 
 /**
  * The command {@code VFIO_USER_DMA_MAP}. A descriptor that comes with it lets the server map the
  * memory.
  */
 public final class DmaMapMessage {
-  /** Size of the message without what follows, in bytes. */
-  public static final int SIZE = Header.SIZE + 32;
-
   /** Flag: the server may read the memory. */
   public static final int READABLE = 1;
 
@@ -23,61 +21,28 @@ public final class DmaMapMessage {
   /** Flag: the server is to read and write the descriptor, which must come with it. */
   public static final int FILE_IO = 8;
 
-  private static final long ARGSZ_OFFSET = Header.SIZE + 0;
-  private static final long FLAGS_OFFSET = Header.SIZE + 4;
-  private static final long OFFSET_OFFSET = Header.SIZE + 8;
-  private static final long ADDRESS_OFFSET = Header.SIZE + 16;
-  private static final long SIZE_OFFSET = Header.SIZE + 24;
-
-  private DmaMapMessage() {}
+  private static final Struct.Builder FIELDS = Struct.named("vfio_user_dma_map", Header.SIZE);
 
   /** Size of the struct, in bytes. */
-  public static int argsz(MemorySegment message) {
-    return message.get(Layouts.U32, ARGSZ_OFFSET);
-  }
-
-  /** Writes {@code argsz}. */
-  public static void argsz(MemorySegment message, int value) {
-    message.set(Layouts.U32, ARGSZ_OFFSET, value);
-  }
+  public static final U32 ARGSZ = FIELDS.byteSize("argsz");
 
   /** {@link #READABLE} and {@link #WRITABLE}; {@link #MMAP} or {@link #FILE_IO}. */
-  public static int flags(MemorySegment message) {
-    return message.get(Layouts.U32, FLAGS_OFFSET);
-  }
-
-  /** Writes {@code flags}. */
-  public static void flags(MemorySegment message, int value) {
-    message.set(Layouts.U32, FLAGS_OFFSET, value);
-  }
+  public static final U32 FLAGS = FIELDS.u32("flags");
 
   /** Where in the file the memory begins, in bytes; 0 without a descriptor. */
-  public static long offset(MemorySegment message) {
-    return message.get(Layouts.U64, OFFSET_OFFSET);
-  }
-
-  /** Writes {@code offset}. */
-  public static void offset(MemorySegment message, long value) {
-    message.set(Layouts.U64, OFFSET_OFFSET, value);
-  }
+  public static final U64 OFFSET = FIELDS.u64("offset");
 
   /** The IO virtual address of the first byte. */
-  public static long address(MemorySegment message) {
-    return message.get(Layouts.U64, ADDRESS_OFFSET);
-  }
-
-  /** Writes {@code address}. */
-  public static void address(MemorySegment message, long value) {
-    message.set(Layouts.U64, ADDRESS_OFFSET, value);
-  }
+  public static final U64 ADDRESS = FIELDS.u64("address");
 
   /** In bytes. */
-  public static long size(MemorySegment message) {
-    return message.get(Layouts.U64, SIZE_OFFSET);
-  }
+  public static final U64 SIZE = FIELDS.u64("size");
 
-  /** Writes {@code size}. */
-  public static void size(MemorySegment message, long value) {
-    message.set(Layouts.U64, SIZE_OFFSET, value);
-  }
+  /** The payload without what follows. */
+  public static final Struct STRUCT = FIELDS.build();
+
+  /** Size of the message without what follows, in bytes. */
+  public static final int BYTES = Header.SIZE + (int) STRUCT.byteSize();
+
+  private DmaMapMessage() {}
 }

@@ -1,14 +1,14 @@
 package io.jvfio.user.wire;
 
+import io.jvfio.linux.uapi.Field.U16;
+import io.jvfio.linux.uapi.Field.U32;
 import io.jvfio.linux.uapi.Layouts;
+import io.jvfio.linux.uapi.Struct;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /** What every message begins with. Source: "Header". */
 public final class Header {
-  /** Size in bytes. */
-  public static final int SIZE = 16;
-
   /** Type: a command. */
   public static final int COMMAND = 0;
 
@@ -24,25 +24,42 @@ public final class Header {
   /** Flag of a reply: the command failed. */
   public static final int ERROR = 0x20;
 
-  /** A layout made for each access would be garbage of each message. */
-  private static final ValueLayout.OfInt SIZE_ANYWHERE = Layouts.U32.withByteAlignment(1);
+  private static final Struct.Builder FIELDS = Struct.named("vfio_user_header");
 
-  private static final long ID_OFFSET = 0;
-  private static final long COMMAND_OFFSET = 2;
-  private static final long SIZE_OFFSET = 4;
-  private static final long FLAGS_OFFSET = 8;
-  private static final long ERROR_OFFSET = 12;
+  /** What the sender calls the message. */
+  public static final U16 ID = FIELDS.u16("msg_id");
+
+  /** The number of the command. */
+  public static final U16 NUMBER = FIELDS.u16("cmd");
+
+  /** The size of the message with its header, in bytes. */
+  public static final U32 MESSAGE_SIZE = FIELDS.u32("msg_size");
+
+  /** The type and the flags. */
+  public static final U32 FLAGS = FIELDS.u32("flags");
+
+  /** The errno of a reply to a command that failed. */
+  public static final U32 ERRNO = FIELDS.u32("error_no");
+
+  /** The header. */
+  public static final Struct STRUCT = FIELDS.build();
+
+  /** Size in bytes. */
+  public static final int SIZE = (int) STRUCT.byteSize();
+
+  /** A layout made for each access would be garbage of each message. */
+  private static final ValueLayout.OfInt ANYWHERE = Layouts.U32.withByteAlignment(1);
 
   private Header() {}
 
   /** What the sender calls the message: 0 to 65535. */
   public static int id(MemorySegment message) {
-    return Short.toUnsignedInt(message.get(Layouts.U16, ID_OFFSET));
+    return Short.toUnsignedInt(ID.get(message));
   }
 
   /** The number of the command: 0 to 65535. */
   public static int command(MemorySegment message) {
-    return Short.toUnsignedInt(message.get(Layouts.U16, COMMAND_OFFSET));
+    return Short.toUnsignedInt(NUMBER.get(message));
   }
 
   /** The size of the message with its header, in bytes; the sender's word only. */
@@ -52,12 +69,12 @@ public final class Header {
 
   /** The same of a message that begins at {@code offset}, a multiple of 4 or not. */
   public static long size(MemorySegment messages, long offset) {
-    return Integer.toUnsignedLong(messages.get(SIZE_ANYWHERE, offset + SIZE_OFFSET));
+    return Integer.toUnsignedLong(messages.get(ANYWHERE, offset + MESSAGE_SIZE.offset()));
   }
 
   /** The type and the flags. */
   public static int flags(MemorySegment message) {
-    return message.get(Layouts.U32, FLAGS_OFFSET);
+    return FLAGS.get(message);
   }
 
   /** Whether it is a command. */
@@ -82,17 +99,17 @@ public final class Header {
 
   /** The errno of a reply to a command that failed; 0 where the server gave none. */
   public static int error(MemorySegment message) {
-    return message.get(Layouts.U32, ERROR_OFFSET);
+    return ERRNO.get(message);
   }
 
   /** Writes a whole header. */
   public static void write(
       MemorySegment message, int id, int command, long size, int flags, int error) {
-    message.set(Layouts.U16, ID_OFFSET, (short) id);
-    message.set(Layouts.U16, COMMAND_OFFSET, (short) command);
-    message.set(Layouts.U32, SIZE_OFFSET, (int) size);
-    message.set(Layouts.U32, FLAGS_OFFSET, flags);
-    message.set(Layouts.U32, ERROR_OFFSET, error);
+    ID.set(message, (short) id);
+    NUMBER.set(message, (short) command);
+    MESSAGE_SIZE.set(message, (int) size);
+    FLAGS.set(message, flags);
+    ERRNO.set(message, error);
   }
 
   /** Writes the header of a command. */

@@ -1,40 +1,28 @@
 package io.jvfio.user.wire;
 
-import io.jvfio.linux.uapi.Layouts;
-import java.lang.foreign.MemorySegment;
+import io.jvfio.linux.uapi.Field.U32;
+import io.jvfio.linux.uapi.Struct;
 
 /**
  * {@code VFIO_USER_MIG_DATA_READ} and {@code VFIO_USER_MIG_DATA_WRITE}, commands and replies: the
  * data follow in the reply to a read and in the command to write.
  */
 public final class MigrationData {
-  /** Size of the message without what follows, in bytes. */
-  public static final int SIZE = Header.SIZE + 8;
-
-  private static final long ARGSZ_OFFSET = Header.SIZE + 0;
-  private static final long SIZE_OFFSET = Header.SIZE + 4;
-
-  private MigrationData() {}
+  private static final Struct.Builder FIELDS = Struct.named("vfio_user_mig_data", Header.SIZE);
 
   /**
    * The most bytes of payload that the sender takes as a reply; elsewhere the size of the payload.
    */
-  public static int argsz(MemorySegment message) {
-    return message.get(Layouts.U32, ARGSZ_OFFSET);
-  }
-
-  /** Writes {@code argsz}. */
-  public static void argsz(MemorySegment message, int value) {
-    message.set(Layouts.U32, ARGSZ_OFFSET, value);
-  }
+  public static final U32 ARGSZ = FIELDS.byteSize("argsz");
 
   /** How many bytes of data, as an unsigned number. */
-  public static int size(MemorySegment message) {
-    return message.get(Layouts.U32, SIZE_OFFSET);
-  }
+  public static final U32 SIZE = FIELDS.u32("size");
 
-  /** Writes {@code size}. */
-  public static void size(MemorySegment message, int value) {
-    message.set(Layouts.U32, SIZE_OFFSET, value);
-  }
+  /** The payload without what follows. */
+  public static final Struct STRUCT = FIELDS.build();
+
+  /** Size of the message without what follows, in bytes. */
+  public static final int BYTES = Header.SIZE + (int) STRUCT.byteSize();
+
+  private MigrationData() {}
 }

@@ -1,49 +1,30 @@
 package io.jvfio.user.wire;
 
-import io.jvfio.linux.uapi.Layouts;
-import java.lang.foreign.MemorySegment;
+import io.jvfio.linux.uapi.Field.U32;
+import io.jvfio.linux.uapi.Field.U64;
+import io.jvfio.linux.uapi.Struct;
 
 /**
  * {@code VFIO_USER_REGION_READ} and {@code VFIO_USER_REGION_WRITE}, commands and replies: the data
  * follow in the reply to a read and in the command to write.
  */
 public final class RegionAccess {
-  /** Size of the message without what follows, in bytes. */
-  public static final int SIZE = Header.SIZE + 16;
-
-  private static final long OFFSET_OFFSET = Header.SIZE + 0;
-  private static final long REGION_OFFSET = Header.SIZE + 8;
-  private static final long COUNT_OFFSET = Header.SIZE + 12;
-
-  private RegionAccess() {}
+  private static final Struct.Builder FIELDS = Struct.named("vfio_user_region_access", Header.SIZE);
 
   /** Where in the region, in bytes. */
-  public static long offset(MemorySegment message) {
-    return message.get(Layouts.U64, OFFSET_OFFSET);
-  }
-
-  /** Writes {@code offset}. */
-  public static void offset(MemorySegment message, long value) {
-    message.set(Layouts.U64, OFFSET_OFFSET, value);
-  }
+  public static final U64 OFFSET = FIELDS.u64("offset");
 
   /** The index of the region. */
-  public static int region(MemorySegment message) {
-    return message.get(Layouts.U32, REGION_OFFSET);
-  }
-
-  /** Writes {@code region}. */
-  public static void region(MemorySegment message, int value) {
-    message.set(Layouts.U32, REGION_OFFSET, value);
-  }
+  public static final U32 REGION = FIELDS.u32("region");
 
   /** How many bytes, as an unsigned number. */
-  public static int count(MemorySegment message) {
-    return message.get(Layouts.U32, COUNT_OFFSET);
-  }
+  public static final U32 COUNT = FIELDS.u32("count");
 
-  /** Writes {@code count}. */
-  public static void count(MemorySegment message, int value) {
-    message.set(Layouts.U32, COUNT_OFFSET, value);
-  }
+  /** The payload without what follows. */
+  public static final Struct STRUCT = FIELDS.build();
+
+  /** Size of the message without what follows, in bytes. */
+  public static final int BYTES = Header.SIZE + (int) STRUCT.byteSize();
+
+  private RegionAccess() {}
 }

@@ -1,44 +1,32 @@
 package io.jvfio.user.wire;
 
-import io.jvfio.linux.uapi.Layouts;
-import java.lang.foreign.MemorySegment;
+import io.jvfio.linux.uapi.Field.U16;
+import io.jvfio.linux.uapi.Struct;
 
 /**
  * {@code VFIO_USER_VERSION}, command and reply: JSON may follow, with a final NUL; see {@link
  * Capabilities}.
  */
 public final class VersionMessage {
-  /** Size of the message without what follows, in bytes. */
-  public static final int SIZE = Header.SIZE + 4;
-
   /** The major version that jvfio knows. */
-  public static final int MAJOR = 0;
+  public static final int KNOWN_MAJOR = 0;
 
   /** The latest minor version that jvfio knows. */
-  public static final int MINOR = 1;
+  public static final int KNOWN_MINOR = 1;
 
-  private static final long MAJOR_OFFSET = Header.SIZE + 0;
-  private static final long MINOR_OFFSET = Header.SIZE + 2;
-
-  private VersionMessage() {}
+  private static final Struct.Builder FIELDS = Struct.named("vfio_user_version", Header.SIZE);
 
   /** Versions of different majors do not understand each other. */
-  public static int major(MemorySegment message) {
-    return Short.toUnsignedInt(message.get(Layouts.U16, MAJOR_OFFSET));
-  }
-
-  /** Writes {@code major}. */
-  public static void major(MemorySegment message, int value) {
-    message.set(Layouts.U16, MAJOR_OFFSET, (short) value);
-  }
+  public static final U16 MAJOR = FIELDS.u16("major");
 
   /** Versions of one major are compatible. */
-  public static int minor(MemorySegment message) {
-    return Short.toUnsignedInt(message.get(Layouts.U16, MINOR_OFFSET));
-  }
+  public static final U16 MINOR = FIELDS.u16("minor");
 
-  /** Writes {@code minor}. */
-  public static void minor(MemorySegment message, int value) {
-    message.set(Layouts.U16, MINOR_OFFSET, (short) value);
-  }
+  /** The payload without what follows. */
+  public static final Struct STRUCT = FIELDS.build();
+
+  /** Size of the message without what follows, in bytes. */
+  public static final int BYTES = Header.SIZE + (int) STRUCT.byteSize();
+
+  private VersionMessage() {}
 }

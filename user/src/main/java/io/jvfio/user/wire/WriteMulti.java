@@ -1,69 +1,72 @@
 package io.jvfio.user.wire;
 
-import io.jvfio.linux.uapi.Layouts;
+import io.jvfio.linux.uapi.Field.U32;
+import io.jvfio.linux.uapi.Field.U64;
+import io.jvfio.linux.uapi.Struct;
 import java.lang.foreign.MemorySegment;
 
 /**
- * {@code VFIO_USER_REGION_WRITE_MULTI}, command and reply: in the command entries follow, each a
- * write of at most 8 bytes.
+ * {@code VFIO_USER_REGION_WRITE_MULTI}, command and reply: in the command {@link Entry entries}
+ * follow, each a write of at most 8 bytes.
  */
 public final class WriteMulti {
-  /** Size of the message without entries, in bytes. */
-  public static final int SIZE = Header.SIZE + 8;
-
-  /** Size of an entry, in bytes. */
-  public static final int ENTRY_SIZE = 24;
-
   /** The most bytes that an entry writes. */
   public static final int MAX_COUNT = 8;
 
-  private static final long COUNT_OFFSET = Header.SIZE;
-  private static final long REGION_OFFSET = 8;
-  private static final long BYTES_OFFSET = 12;
-  private static final long DATA_OFFSET = 16;
+  private static final Struct.Builder FIELDS =
+      Struct.named("vfio_user_region_write_multi", Header.SIZE);
+
+  /** How many entries follow, or were carried out. */
+  public static final U64 COUNT = FIELDS.u64("wr_cnt");
+
+  /** The payload without entries. */
+  public static final Struct STRUCT = FIELDS.build();
+
+  /** Size of the message without entries, in bytes. */
+  public static final int BYTES = Header.SIZE + (int) STRUCT.byteSize();
 
   private WriteMulti() {}
 
-  /** How many entries follow, or were carried out. */
-  public static long count(MemorySegment message) {
-    return message.get(Layouts.U64, COUNT_OFFSET);
-  }
+  /** A write; its fields are read at {@link #at} of the message. */
+  public static final class Entry {
+    private static final Struct.Builder FIELDS = Struct.named("vfio_user_region_write_multi_entry");
 
-  /** Writes {@code count}. */
-  public static void count(MemorySegment message, long value) {
-    message.set(Layouts.U64, COUNT_OFFSET, value);
-  }
+    /** Where in the region, in bytes. */
+    public static final U64 OFFSET = FIELDS.u64("offset");
 
-  private static long entry(int index) {
-    return SIZE + (long) index * ENTRY_SIZE;
-  }
+    /** The index of the region. */
+    public static final U32 REGION = FIELDS.u32("region");
 
-  /** Where in the region entry {@code index} writes, in bytes. */
-  public static long offset(MemorySegment message, int index) {
-    return message.get(Layouts.U64, entry(index));
-  }
+    /** How many bytes of {@link #DATA} are written, as an unsigned number. */
+    public static final U32 COUNT = FIELDS.u32("count");
 
-  /** The index of the region that entry {@code index} writes. */
-  public static int region(MemorySegment message, int index) {
-    return message.get(Layouts.U32, entry(index) + REGION_OFFSET);
-  }
+    /** The bytes, from the first of the field on. */
+    public static final U64 DATA = FIELDS.u64("data");
 
-  /** How many bytes entry {@code index} writes, as an unsigned number. */
-  public static int byteCount(MemorySegment message, int index) {
-    return message.get(Layouts.U32, entry(index) + BYTES_OFFSET);
-  }
+    /** The struct. */
+    public static final Struct STRUCT = FIELDS.build();
 
-  /** Where in the message the bytes of entry {@code index} are. */
-  public static long dataOffset(int index) {
-    return entry(index) + DATA_OFFSET;
-  }
+    /** Size of an entry, in bytes. */
+    public static final int BYTES = (int) STRUCT.byteSize();
 
-  /** Writes entry {@code index}, without its bytes. */
-  public static void entry(
-      MemorySegment message, int index, long offset, int region, int byteCount) {
-    long at = entry(index);
-    message.set(Layouts.U64, at, offset);
-    message.set(Layouts.U32, at + REGION_OFFSET, region);
-    message.set(Layouts.U32, at + BYTES_OFFSET, byteCount);
+    private Entry() {}
+
+    /** Where in the message the entry of this index is. */
+    public static long at(int index) {
+      return WriteMulti.BYTES + (long) index * BYTES;
+    }
+
+    /** Where in the message the bytes of the entry of this index are. */
+    public static long data(int index) {
+      return at(index) + DATA.offset();
+    }
+
+    /** Writes the entry of this index, without its bytes. */
+    public static void write(
+        MemorySegment message, int index, long offset, int region, int byteCount) {
+      OFFSET.set(message, at(index), offset);
+      REGION.set(message, at(index), region);
+      COUNT.set(message, at(index), byteCount);
+    }
   }
 }

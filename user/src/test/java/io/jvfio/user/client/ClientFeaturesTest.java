@@ -18,6 +18,7 @@ import io.jvfio.user.ScriptedServer.Exchange;
 import io.jvfio.user.VfioUser;
 import io.jvfio.user.VfioUserDevice;
 import io.jvfio.user.VfioUserOptions;
+import io.jvfio.user.wire.FeatureMessage;
 import io.jvfio.user.wire.Header;
 import io.jvfio.user.wire.MigrationData;
 import java.io.ByteArrayOutputStream;
@@ -41,7 +42,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Features of a device over a socket: migration by messages, logs of writes without pointers. */
 @Timeout(120)
 class ClientFeaturesTest {
-  private static final long HEAD = Header.SIZE + 8;
+  private static final long HEAD = FeatureMessage.BYTES;
   private static final int TRANSFER = 1 << 20;
 
   @TempDir Path directory;
@@ -81,19 +82,19 @@ class ClientFeaturesTest {
       return switch (exchange.command()) {
         case DEVICE_FEATURE -> feature(exchange);
         case MIG_DATA_READ -> {
-          int asked = MigrationData.size(exchange.message);
+          int asked = MigrationData.SIZE.get(exchange.message);
           int count = Math.min(asked, data.length - read);
-          var reply = exchange.reply(MigrationData.SIZE + (long) count);
-          MigrationData.argsz(reply, count + 8);
-          MigrationData.size(reply, count);
-          MemorySegment.copy(data, read, reply, ValueLayout.JAVA_BYTE, MigrationData.SIZE, count);
+          var reply = exchange.reply(MigrationData.BYTES + (long) count);
+          MigrationData.ARGSZ.set(reply, count + 8);
+          MigrationData.SIZE.set(reply, count);
+          MemorySegment.copy(data, read, reply, ValueLayout.JAVA_BYTE, MigrationData.BYTES, count);
           read += count;
           yield exchange.send(reply);
         }
         case MIG_DATA_WRITE -> {
-          int count = MigrationData.size(exchange.message);
+          int count = MigrationData.SIZE.get(exchange.message);
           written.writeBytes(
-              exchange.message.asSlice(MigrationData.SIZE, count).toArray(ValueLayout.JAVA_BYTE));
+              exchange.message.asSlice(MigrationData.BYTES, count).toArray(ValueLayout.JAVA_BYTE));
           yield hangsUp ? exchange.hangUp() : exchange.succeed();
         }
         default -> false;

@@ -81,12 +81,12 @@ class IoEventFdsTest {
   }
 
   private int ask(IoEventFds events, int index, int argsz) {
-    var message = arena.allocate(RegionIoFds.SIZE, 8);
-    Header.writeCommand(message, 1, Command.DEVICE_GET_REGION_IO_FDS, RegionIoFds.SIZE);
-    RegionIoFds.argsz(message, argsz);
-    RegionIoFds.index(message, index);
+    var message = arena.allocate(RegionIoFds.BYTES, 8);
+    Header.writeCommand(message, 1, Command.DEVICE_GET_REGION_IO_FDS, RegionIoFds.BYTES);
+    RegionIoFds.ARGSZ.set(message, argsz);
+    RegionIoFds.INDEX.set(message, index);
     reply.fill((byte) 0x5a);
-    return events.answer(message, RegionIoFds.SIZE, reply);
+    return events.answer(message, RegionIoFds.BYTES, reply);
   }
 
   private void signal(int fd) {
@@ -105,29 +105,31 @@ class IoEventFdsTest {
       assertThat(events.fd()).isEqualTo(-1);
       assertThat(events.poll()).isFalse();
       assertThat(ask(events, 0, 4096)).isEqualTo(HEAD + 2 * 48);
-      assertThat(RegionIoFds.argsz(reply)).isEqualTo(HEAD + 2 * 48);
-      assertThat(RegionIoFds.flags(reply)).isZero();
-      assertThat(RegionIoFds.index(reply)).isZero();
-      assertThat(RegionIoFds.count(reply)).isEqualTo(2);
+      assertThat(RegionIoFds.ARGSZ.get(reply)).isEqualTo(HEAD + 2 * 48);
+      assertThat(RegionIoFds.FLAGS.get(reply)).isZero();
+      assertThat(RegionIoFds.INDEX.get(reply)).isZero();
+      assertThat(RegionIoFds.COUNT.get(reply)).isEqualTo(2);
       assertThat(events.fdCount()).isEqualTo(2);
       int first = events.fds()[0];
       int second = events.fds()[1];
-      assertThat(SubRegion.offset(reply, 0, 48)).isEqualTo(0x10);
-      assertThat(SubRegion.byteSize(reply, 0, 48)).isEqualTo(4);
-      assertThat(SubRegion.fdIndex(reply, 0, 48)).isZero();
-      assertThat(SubRegion.flags(reply, 0, 48)).isZero();
-      assertThat(SubRegion.offset(reply, 1, 48)).isEqualTo(0x20);
-      assertThat(SubRegion.fdIndex(reply, 1, 48)).isEqualTo(1);
-      assertThat(SubRegion.type(reply, 1, 48)).isEqualTo(SubRegion.IOEVENTFD);
-      assertThat(SubRegion.flags(reply, 1, 48)).isEqualTo(SubRegion.DATAMATCH);
-      assertThat(SubRegion.datamatch(reply, 1, 48)).isEqualTo(-1);
+      assertThat(SubRegion.OFFSET.get(reply, SubRegion.at(0, 48))).isEqualTo(0x10);
+      assertThat(SubRegion.SIZE.get(reply, SubRegion.at(0, 48))).isEqualTo(4);
+      assertThat(SubRegion.FD_INDEX.get(reply, SubRegion.at(0, 48))).isZero();
+      assertThat(SubRegion.FLAGS.get(reply, SubRegion.at(0, 48))).isZero();
+      assertThat(SubRegion.OFFSET.get(reply, SubRegion.at(1, 48))).isEqualTo(0x20);
+      assertThat(SubRegion.FD_INDEX.get(reply, SubRegion.at(1, 48))).isEqualTo(1);
+      assertThat(SubRegion.TYPE.get(reply, SubRegion.at(1, 48))).isEqualTo(SubRegion.IOEVENTFD);
+      assertThat(SubRegion.FLAGS.get(reply, SubRegion.at(1, 48))).isEqualTo(SubRegion.IS_MATCHED);
+      assertThat(SubRegion.datamatch(48).get(reply, SubRegion.at(1, 48))).isEqualTo(-1);
       // Where the specification has it in its shorter entries.
-      assertThat(SubRegion.shadowOffset(reply, 1)).isEqualTo(-1);
+      assertThat(SubRegion.SHADOW_OFFSET.get(reply, SubRegion.at(1, SubRegion.SHADOW_BYTES)))
+          .isEqualTo(-1);
 
       assertThat(ask(events, 2, HEAD + 40)).isEqualTo(HEAD + 40);
       assertThat(events.fdCount()).isEqualTo(1);
-      assertThat(SubRegion.datamatch(reply, 0, 40)).isEqualTo(0x42);
-      assertThat(SubRegion.flags(reply, 0, 40)).isEqualTo(SubRegion.DATAMATCH | 2);
+      assertThat(SubRegion.datamatch(40).get(reply, SubRegion.at(0, 40))).isEqualTo(0x42);
+      assertThat(SubRegion.FLAGS.get(reply, SubRegion.at(0, 40)))
+          .isEqualTo(SubRegion.IS_MATCHED | 2);
 
       assertThat(events.poll()).isFalse();
       signal(second);
@@ -167,19 +169,30 @@ class IoEventFdsTest {
     try (var events = new IoEventFds(model, 8)) {
       assertThat(ask(events, 0, 4096)).isEqualTo(HEAD + 3 * 48);
       assertThat(events.fdCount()).isEqualTo(4);
-      assertThat(SubRegion.type(reply, 0, 48)).isEqualTo(SubRegion.IOEVENTFD_SHADOW);
-      assertThat(SubRegion.type(reply, 1, 48)).isEqualTo(SubRegion.IOEVENTFD);
-      assertThat(SubRegion.type(reply, 2, 48)).isEqualTo(SubRegion.IOEVENTFD_SHADOW);
-      assertThat(SubRegion.shadowFdIndex(reply, 2)).isEqualTo(SubRegion.shadowFdIndex(reply, 0));
-      int shadow = events.fds()[SubRegion.shadowFdIndex(reply, 0)];
-      long offset = SubRegion.shadowOffset(reply, 0);
-      assertThat(SubRegion.shadowOffset(reply, 2)).isNotEqualTo(offset);
+      assertThat(SubRegion.TYPE.get(reply, SubRegion.at(0, 48)))
+          .isEqualTo(SubRegion.IOEVENTFD_SHADOW);
+      assertThat(SubRegion.TYPE.get(reply, SubRegion.at(1, 48))).isEqualTo(SubRegion.IOEVENTFD);
+      assertThat(SubRegion.TYPE.get(reply, SubRegion.at(2, 48)))
+          .isEqualTo(SubRegion.IOEVENTFD_SHADOW);
+      assertThat(SubRegion.SHADOW_FD_INDEX.get(reply, SubRegion.at(2, SubRegion.SHADOW_BYTES)))
+          .isEqualTo(SubRegion.SHADOW_FD_INDEX.get(reply, SubRegion.at(0, SubRegion.SHADOW_BYTES)));
+      int shadow =
+          events
+              .fds()[SubRegion.SHADOW_FD_INDEX.get(reply, SubRegion.at(0, SubRegion.SHADOW_BYTES))];
+      long offset = SubRegion.SHADOW_OFFSET.get(reply, SubRegion.at(0, SubRegion.SHADOW_BYTES));
+      assertThat(SubRegion.SHADOW_OFFSET.get(reply, SubRegion.at(2, SubRegion.SHADOW_BYTES)))
+          .isNotEqualTo(offset);
       var value = arena.allocateFrom(ValueLayout.JAVA_INT, 0x89abcdef);
       assertThat(KERNEL.pwrite(shadow, value, offset)).isEqualTo(4);
-      signal(events.fds()[SubRegion.fdIndex(reply, 0, 48)]);
+      signal(events.fds()[SubRegion.FD_INDEX.get(reply, SubRegion.at(0, 48))]);
       assertThat(events.poll()).isTrue();
-      assertThat(KERNEL.pwrite(shadow, value, SubRegion.shadowOffset(reply, 2))).isEqualTo(4);
-      signal(events.fds()[SubRegion.fdIndex(reply, 2, 48)]);
+      assertThat(
+              KERNEL.pwrite(
+                  shadow,
+                  value,
+                  SubRegion.SHADOW_OFFSET.get(reply, SubRegion.at(2, SubRegion.SHADOW_BYTES))))
+          .isEqualTo(4);
+      signal(events.fds()[SubRegion.FD_INDEX.get(reply, SubRegion.at(2, 48))]);
       assertThat(events.poll()).isTrue();
       assertThat(model.writes).containsExactly("0 ffc 4 89abcdef", "0 18 1 ef");
     }
@@ -190,9 +203,9 @@ class IoEventFdsTest {
     model.events = List.of(IoEventRegister.shadowed(0, 0x10, 4), IoEventRegister.of(0, 0x20, 2));
     try (var events = new IoEventFds(model, 8)) {
       assertThat(ask(events, 0, HEAD + 48)).isEqualTo(HEAD + 40);
-      assertThat(RegionIoFds.count(reply)).isEqualTo(1);
+      assertThat(RegionIoFds.COUNT.get(reply)).isEqualTo(1);
       assertThat(events.fdCount()).isEqualTo(1);
-      assertThat(SubRegion.offset(reply, 0, 40)).isEqualTo(0x20);
+      assertThat(SubRegion.OFFSET.get(reply, SubRegion.at(0, 40))).isEqualTo(0x20);
     }
   }
 
@@ -202,8 +215,8 @@ class IoEventFdsTest {
     try (var events = new IoEventFds(model, 8)) {
       for (int argsz : new int[] {HEAD, HEAD + 40, HEAD + 79}) {
         assertThat(ask(events, 0, argsz)).isEqualTo(HEAD);
-        assertThat(RegionIoFds.argsz(reply)).isEqualTo(HEAD + 96);
-        assertThat(RegionIoFds.count(reply)).isEqualTo(2);
+        assertThat(RegionIoFds.ARGSZ.get(reply)).isEqualTo(HEAD + 96);
+        assertThat(RegionIoFds.COUNT.get(reply)).isEqualTo(2);
         assertThat(events.fdCount()).isZero();
       }
       assertThat(events.fd()).isEqualTo(-1);
@@ -240,16 +253,16 @@ class IoEventFdsTest {
       assertThat(ask(events, -1, 4096)).isEqualTo(invalid);
       assertThat(ask(events, 1, 4096)).isEqualTo(invalid);
       assertThat(ask(events, 0, 4096)).isEqualTo(HEAD);
-      assertThat(RegionIoFds.count(reply)).isZero();
+      assertThat(RegionIoFds.COUNT.get(reply)).isZero();
       assertThat(ask(events, 7, HEAD)).isEqualTo(HEAD);
-      var message = arena.allocate(RegionIoFds.SIZE, 8);
-      RegionIoFds.argsz(message, 4096);
-      assertThat(events.answer(message, RegionIoFds.SIZE - 1, reply)).isEqualTo(invalid);
-      RegionIoFds.count(message, 1);
-      assertThat(events.answer(message, RegionIoFds.SIZE, reply)).isEqualTo(invalid);
-      RegionIoFds.count(message, 0);
-      RegionIoFds.flags(message, 1);
-      assertThat(events.answer(message, RegionIoFds.SIZE, reply)).isEqualTo(invalid);
+      var message = arena.allocate(RegionIoFds.BYTES, 8);
+      RegionIoFds.ARGSZ.set(message, 4096);
+      assertThat(events.answer(message, RegionIoFds.BYTES - 1, reply)).isEqualTo(invalid);
+      RegionIoFds.COUNT.set(message, 1);
+      assertThat(events.answer(message, RegionIoFds.BYTES, reply)).isEqualTo(invalid);
+      RegionIoFds.COUNT.set(message, 0);
+      RegionIoFds.FLAGS.set(message, 1);
+      assertThat(events.answer(message, RegionIoFds.BYTES, reply)).isEqualTo(invalid);
     }
   }
 
@@ -268,17 +281,24 @@ class IoEventFdsTest {
     model.events = List.of(IoEventRegister.shadowed(0, 0x10, 4), IoEventRegister.of(0, 8, 4));
     try (var events = new IoEventFds(model, 4)) {
       assertThat(ask(events, 0, 4096)).isEqualTo(HEAD + 96);
-      int shadow = events.fds()[SubRegion.shadowFdIndex(reply, 0)];
+      int shadow =
+          events
+              .fds()[SubRegion.SHADOW_FD_INDEX.get(reply, SubRegion.at(0, SubRegion.SHADOW_BYTES))];
       try (var file = new RandomAccessFile("/proc/self/fd/" + shadow, "rw")) {
         file.setLength(0);
       }
-      signal(events.fds()[SubRegion.fdIndex(reply, 0, 48)]);
-      signal(events.fds()[SubRegion.fdIndex(reply, 1, 48)]); // of which the model refuses writes
+      signal(events.fds()[SubRegion.FD_INDEX.get(reply, SubRegion.at(0, 48))]);
+      signal(
+          events
+              .fds()[
+              SubRegion.FD_INDEX.get(
+                  reply, SubRegion.at(1, 48))]); // of which the model refuses writes
       assertThat(events.poll()).isTrue();
       assertThat(model.writes).containsExactly("0 10 4 0");
       // Whether somebody reads the count in between, or lets a read wait, does not matter.
       var count = arena.allocate(8);
-      assertThat(KERNEL.read(events.fds()[SubRegion.fdIndex(reply, 1, 48)], count))
+      assertThat(
+              KERNEL.read(events.fds()[SubRegion.FD_INDEX.get(reply, SubRegion.at(1, 48))], count))
           .isIn(8L, (long) Errno.EAGAIN.result());
       assertThat(events.poll()).isFalse();
     }

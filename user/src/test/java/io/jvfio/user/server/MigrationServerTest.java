@@ -136,20 +136,20 @@ class MigrationServerTest {
     }
 
     int read(int size, int argsz) {
-      var message = arena.allocate(MigrationData.SIZE, 8);
-      Header.writeCommand(message, 1, Command.MIG_DATA_READ, MigrationData.SIZE);
-      MigrationData.argsz(message, argsz);
-      MigrationData.size(message, size);
-      return migration.readData(message, MigrationData.SIZE, reply);
+      var message = arena.allocate(MigrationData.BYTES, 8);
+      Header.writeCommand(message, 1, Command.MIG_DATA_READ, MigrationData.BYTES);
+      MigrationData.ARGSZ.set(message, argsz);
+      MigrationData.SIZE.set(message, size);
+      return migration.readData(message, MigrationData.BYTES, reply);
     }
 
     int write(byte[] bytes, int from, int count) {
-      int size = MigrationData.SIZE + count;
+      int size = MigrationData.BYTES + count;
       var message = arena.allocate(size, 8);
       Header.writeCommand(message, 1, Command.MIG_DATA_WRITE, size);
-      MigrationData.argsz(message, size - HEAD);
-      MigrationData.size(message, count);
-      MemorySegment.copy(bytes, from, message, ValueLayout.JAVA_BYTE, MigrationData.SIZE, count);
+      MigrationData.ARGSZ.set(message, size - HEAD);
+      MigrationData.SIZE.set(message, count);
+      MemorySegment.copy(bytes, from, message, ValueLayout.JAVA_BYTE, MigrationData.BYTES, count);
       return migration.writeData(message, size);
     }
 
@@ -159,11 +159,11 @@ class MigrationServerTest {
       int count;
       do {
         int payload = read(piece, piece + 8);
-        count = MigrationData.size(reply);
+        count = MigrationData.SIZE.get(reply);
         assertThat(payload).isEqualTo(count + 8);
-        assertThat(MigrationData.argsz(reply)).isEqualTo(payload);
+        assertThat(MigrationData.ARGSZ.get(reply)).isEqualTo(payload);
         for (int i = 0; i < count; i++) {
-          all.add(reply.get(ValueLayout.JAVA_BYTE, MigrationData.SIZE + (long) i));
+          all.add(reply.get(ValueLayout.JAVA_BYTE, MigrationData.BYTES + (long) i));
         }
       } while (count == piece);
       var bytes = new byte[all.size()];
@@ -346,13 +346,13 @@ class MigrationServerTest {
     assertThat(source.migration.feature(message, DATA + 15, reply)).isEqualTo(INVALID);
     message.set(Layouts.U32, HEAD + 4, VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT | get);
     assertThat(source.migration.feature(message, DATA + 23, reply)).isEqualTo(INVALID);
-    assertThat(source.migration.readData(message, MigrationData.SIZE - 1, reply))
+    assertThat(source.migration.readData(message, MigrationData.BYTES - 1, reply))
         .isEqualTo(INVALID);
-    assertThat(source.migration.writeData(message, MigrationData.SIZE - 1)).isEqualTo(INVALID);
+    assertThat(source.migration.writeData(message, MigrationData.BYTES - 1)).isEqualTo(INVALID);
     assertThat(source.enter(VFIO_DEVICE_STATE_RESUMING)).isZero();
-    MigrationData.size(message, 41);
+    MigrationData.SIZE.set(message, 41);
     assertThat(source.migration.writeData(message, 64)).isEqualTo(INVALID);
-    MigrationData.size(message, -1);
+    MigrationData.SIZE.set(message, -1);
     assertThat(source.migration.writeData(message, 64)).isEqualTo(INVALID);
   }
 

@@ -115,11 +115,11 @@ class ReceptionTest {
   /** Says which version it speaks: 0, or the errno of the answer. */
   private static int version(MessageSocket client) {
     try (var arena = Arena.ofConfined()) {
-      var message = arena.allocate(VersionMessage.SIZE, 8);
-      Header.writeCommand(message, 1, Command.VERSION, VersionMessage.SIZE);
-      VersionMessage.major(message, 0);
-      VersionMessage.minor(message, 1);
-      assertThat(client.send(message, VersionMessage.SIZE)).isZero();
+      var message = arena.allocate(VersionMessage.BYTES, 8);
+      Header.writeCommand(message, 1, Command.VERSION, VersionMessage.BYTES);
+      VersionMessage.MAJOR.set(message, (short) 0);
+      VersionMessage.MINOR.set(message, (short) 1);
+      assertThat(client.send(message, VersionMessage.BYTES)).isZero();
       assertThat(client.receiveInTime()).isPositive();
       assertThat(Header.isReply(client.message())).isTrue();
       return Header.isError(client.message()) ? Header.error(client.message()) : 0;

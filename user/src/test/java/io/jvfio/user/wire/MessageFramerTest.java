@@ -17,11 +17,11 @@ class MessageFramerTest {
   private final MessageFramer framer = new MessageFramer();
 
   private static byte[] message(int id, int size) {
-    var message = PayloadWriter.header(id, 10, size, 0);
+    var message = Payload.empty();
     for (int i = 16; i < size; i++) {
       message.bytes((byte) (id + i));
     }
-    return message.toBytes();
+    return message.message(id, 10, 0);
   }
 
   private static byte[] together(byte[]... parts) {

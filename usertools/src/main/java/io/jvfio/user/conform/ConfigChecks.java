@@ -4,7 +4,7 @@ import io.jvfio.linux.uapi.PciRegs;
 import io.jvfio.user.peer.WirePeer;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.MessageText;
-import io.jvfio.user.wire.PayloadWriter;
+import io.jvfio.user.wire.Payload;
 import io.jvfio.user.wire.WriteMulti;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -400,7 +400,7 @@ final class ConfigChecks {
   private static void tryWrite(ConformanceRun run, WirePeer peer, int offset, byte... bytes) {
     peer.call(
         Command.REGION_WRITE,
-        PayloadWriter.access(offset, run.config().index(), bytes.length).bytes(bytes).toBytes());
+        Payload.access(offset, run.config().index(), bytes.length).bytes(bytes));
   }
 
   private static int control(ConformanceRun run, WirePeer peer, int at) {
@@ -477,9 +477,8 @@ final class ConfigChecks {
             ConformanceRun.quiet(
                 i,
                 Command.REGION_WRITE,
-                PayloadWriter.access(PciRegs.PCI_INTERRUPT_LINE, run.config().index(), 1)
-                    .bytes((byte) i)
-                    .toBytes()));
+                Payload.access(PciRegs.PCI_INTERRUPT_LINE, run.config().index(), 1)
+                    .bytes((byte) i)));
       }
       int after = read(run, peer, PciRegs.PCI_INTERRUPT_LINE, 1)[0];
       if (after != 32) {
@@ -499,17 +498,17 @@ final class ConfigChecks {
     var before = read(run, peer, PciRegs.PCI_INTERRUPT_LINE, 1);
     int region = run.config().index();
     try {
-      var payload = new PayloadWriter().u64(2);
+      var payload = Payload.of(WriteMulti.STRUCT).with(WriteMulti.COUNT, 2);
       for (int value : new int[] {0x21, 0x43}) {
         payload
-            .u64(PciRegs.PCI_INTERRUPT_LINE)
-            .u32(region)
-            .u32(1)
-            .bytes((byte) value)
-            .zeros(WriteMulti.MAX_COUNT - 1);
+            .then(WriteMulti.Entry.STRUCT)
+            .with(WriteMulti.Entry.OFFSET, PciRegs.PCI_INTERRUPT_LINE)
+            .with(WriteMulti.Entry.REGION, region)
+            .with(WriteMulti.Entry.COUNT, 1)
+            .with(WriteMulti.Entry.DATA, value);
       }
-      var reply = run.succeeds(peer, 8, Command.REGION_WRITE_MULTI, payload.toBytes());
-      long count = reply.payload().getLong(0);
+      var reply = run.succeeds(peer, 8, Command.REGION_WRITE_MULTI, payload);
+      long count = reply.get(WriteMulti.COUNT);
       int after = read(run, peer, PciRegs.PCI_INTERRUPT_LINE, 1)[0];
       if (count != 2 || after != 0x43) {
         throw Verdict.failed("%d writes, and 0x%02x".formatted(count, after));

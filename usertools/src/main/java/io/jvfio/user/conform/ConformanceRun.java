@@ -8,10 +8,15 @@ import io.jvfio.user.peer.WirePeer;
 import io.jvfio.user.tools.MessageDecoder;
 import io.jvfio.user.wire.Capabilities;
 import io.jvfio.user.wire.Command;
+import io.jvfio.user.wire.DeviceInfoMessage;
 import io.jvfio.user.wire.Header;
+import io.jvfio.user.wire.IrqInfoMessage;
 import io.jvfio.user.wire.MalformedMessageException;
 import io.jvfio.user.wire.MessageText;
-import io.jvfio.user.wire.PayloadWriter;
+import io.jvfio.user.wire.Payload;
+import io.jvfio.user.wire.RegionAccess;
+import io.jvfio.user.wire.RegionInfoMessage;
+import io.jvfio.user.wire.VersionMessage;
 import java.io.Serial;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -130,23 +135,21 @@ final class ConformanceRun {
     return peer;
   }
 
-  static byte[] version(int major, int minor, String json) {
-    return PayloadWriter.version(major, minor, (json + "\0").getBytes(StandardCharsets.UTF_8));
+  static Payload version(int major, int minor, String json) {
+    return Payload.version(major, minor, (json + "\0").getBytes(StandardCharsets.UTF_8));
   }
 
   /** What a reply to VERSION says. */
   static Hello hello(WirePeer.Message reply) {
-    var payload = reply.payload();
-    if (payload.remaining() < 4) {
-      throw Verdict.failed("a VERSION of " + MessageText.bytes(payload.remaining()));
+    if (reply.bytes().length < VersionMessage.BYTES) {
+      throw Verdict.failed("a VERSION of " + MessageText.bytes(reply.payloadSize()));
     }
-    int major = Short.toUnsignedInt(payload.getShort());
-    int minor = Short.toUnsignedInt(payload.getShort());
-    if (!payload.hasRemaining()) {
+    int major = reply.get(VersionMessage.MAJOR);
+    int minor = reply.get(VersionMessage.MINOR);
+    var bytes = reply.from(VersionMessage.BYTES);
+    if (bytes.length == 0) {
       return new Hello(major, minor, "", Capabilities.DEFAULTS);
     }
-    var bytes = new byte[payload.remaining()];
-    payload.get(bytes);
     if (bytes[bytes.length - 1] != 0) {
       throw Verdict.failed("capabilities without a NUL at their end");
     }
@@ -237,28 +240,32 @@ final class ConformanceRun {
   }
 
   private static DeviceFacts describe(WirePeer peer) {
-    var info = peer.call(Command.DEVICE_GET_INFO, PayloadWriter.deviceInfo(DEVICE_INFO_SIZE));
+    var info = peer.call(Command.DEVICE_GET_INFO, Payload.deviceInfo(DEVICE_INFO_SIZE));
     if (info.isError() || info.payloadSize() < DEVICE_INFO_SIZE) {
       throw Verdict.skipped("the device cannot be described: " + info.outcome());
     }
-    int flags = info.payload().getInt(4);
-    int regionCount = info.payload().getInt(8);
-    int irqCount = info.payload().getInt(12);
+    int flags = info.get(DeviceInfoMessage.FLAGS);
+    int regionCount = info.get(DeviceInfoMessage.NUM_REGIONS);
+    int irqCount = info.get(DeviceInfoMessage.NUM_IRQS);
     var regions = new ArrayList<DeviceFacts.Region>();
     for (int i = 0; i < Math.clamp(regionCount, 0, MANY_REGIONS); i++) {
       var region =
-          peer.call(Command.DEVICE_GET_REGION_INFO, PayloadWriter.regionInfo(REGION_INFO_SIZE, i));
+          peer.call(Command.DEVICE_GET_REGION_INFO, Payload.regionInfo(REGION_INFO_SIZE, i));
       if (!region.isError() && region.payloadSize() >= REGION_INFO_SIZE) {
-        var payload = region.payload();
         regions.add(
-            new DeviceFacts.Region(i, payload.getInt(4), payload.getLong(16), payload.getInt(0)));
+            new DeviceFacts.Region(
+                i,
+                region.get(RegionInfoMessage.FLAGS),
+                region.get(RegionInfoMessage.SIZE),
+                region.get(RegionInfoMessage.ARGSZ)));
       }
     }
     var irqs = new ArrayList<DeviceFacts.Irq>();
     for (int i = 0; i < Math.clamp(irqCount, 0, MANY_IRQS); i++) {
-      var irq = peer.call(Command.DEVICE_GET_IRQ_INFO, PayloadWriter.irqInfo(16, i));
+      var irq = peer.call(Command.DEVICE_GET_IRQ_INFO, Payload.irqInfo(16, i));
       if (!irq.isError() && irq.payloadSize() >= 16) {
-        irqs.add(new DeviceFacts.Irq(i, irq.payload().getInt(4), irq.payload().getInt(12)));
+        irqs.add(
+            new DeviceFacts.Irq(i, irq.get(IrqInfoMessage.FLAGS), irq.get(IrqInfoMessage.COUNT)));
       }
     }
     return new DeviceFacts(flags, regionCount, irqCount, regions, irqs);
@@ -273,7 +280,7 @@ final class ConformanceRun {
   }
 
   /** The reply to a command that has to succeed. */
-  WirePeer.Message succeeds(WirePeer peer, Command command, byte[] payload, int... descriptors) {
+  WirePeer.Message succeeds(WirePeer peer, Command command, Payload payload, int... descriptors) {
     var reply = peer.call(command, payload, descriptors);
     if (reply.isError()) {
       throw Verdict.failed(command + ": " + reply.outcome());
@@ -283,7 +290,7 @@ final class ConformanceRun {
 
   /** The reply to a command that has to succeed with a payload of at least so many bytes. */
   WirePeer.Message succeeds(
-      WirePeer peer, int least, Command command, byte[] payload, int... descriptors) {
+      WirePeer peer, int least, Command command, Payload payload, int... descriptors) {
     var reply = succeeds(peer, command, payload, descriptors);
     if (reply.payloadSize() < least) {
       throw Verdict.failed(
@@ -294,7 +301,7 @@ final class ConformanceRun {
   }
 
   /** How a command was refused that has to be. */
-  String refused(WirePeer peer, int command, byte[] payload, int... descriptors) {
+  String refused(WirePeer peer, int command, Payload payload, int... descriptors) {
     WirePeer.Message reply;
     try {
       reply = peer.call(command, payload, descriptors);
@@ -311,12 +318,12 @@ final class ConformanceRun {
   }
 
   /** How a command was refused that has to be. */
-  String refused(WirePeer peer, Command command, byte[] payload, int... descriptors) {
+  String refused(WirePeer peer, Command command, Payload payload, int... descriptors) {
     return refused(peer, command.number(), payload, descriptors);
   }
 
   /** How a command was refused that others refuse, though the specification is silent. */
-  String usuallyRefused(WirePeer peer, Command command, byte[] payload, int... descriptors) {
+  String usuallyRefused(WirePeer peer, Command command, Payload payload, int... descriptors) {
     try {
       return refused(peer, command, payload, descriptors);
     } catch (Verdict verdict) {
@@ -345,7 +352,7 @@ final class ConformanceRun {
   void isOfUse(WirePeer peer, String afterWhat) {
     WirePeer.Message reply;
     try {
-      reply = peer.call(Command.DEVICE_GET_INFO, PayloadWriter.deviceInfo(DEVICE_INFO_SIZE));
+      reply = peer.call(Command.DEVICE_GET_INFO, Payload.deviceInfo(DEVICE_INFO_SIZE));
     } catch (PeerException e) {
       throw Verdict.failed(afterWhat + ", and then it " + e.getMessage());
     }
@@ -357,27 +364,24 @@ final class ConformanceRun {
   /** The bytes that were read of a region, all of them. */
   byte[] read(WirePeer peer, int region, long offset, int count) {
     var reply =
-        succeeds(
-            peer,
-            16 + count,
-            Command.REGION_READ,
-            PayloadWriter.access(offset, region, count).toBytes());
-    var payload = reply.payload();
-    if (payload.getLong(0) != offset
-        || payload.getInt(8) != region
-        || payload.getInt(12) != count
-        || payload.remaining() != 16 + count) {
+        succeeds(peer, 16 + count, Command.REGION_READ, Payload.access(offset, region, count));
+    long toldOffset = reply.get(RegionAccess.OFFSET);
+    int toldRegion = reply.get(RegionAccess.REGION);
+    int toldCount = reply.get(RegionAccess.COUNT);
+    var bytes = reply.from(RegionAccess.BYTES);
+    if (toldOffset != offset
+        || toldRegion != region
+        || toldCount != count
+        || bytes.length != count) {
       throw Verdict.failed(
           "%s answered as offset %s of %s, %s, %s"
               .formatted(
                   "a read of %d bytes at %s".formatted(count, MessageText.hex(offset)),
-                  MessageText.hex(payload.getLong(0)),
-                  MessageDecoder.regionName(Integer.toUnsignedLong(payload.getInt(8))),
-                  MessageText.bytes(Integer.toUnsignedLong(payload.getInt(12))),
-                  MessageText.bytes(payload.remaining() - 16L)));
+                  MessageText.hex(toldOffset),
+                  MessageDecoder.regionName(Integer.toUnsignedLong(toldRegion)),
+                  MessageText.bytes(Integer.toUnsignedLong(toldCount)),
+                  MessageText.bytes(bytes.length)));
     }
-    var bytes = new byte[count];
-    payload.get(16, bytes);
     return bytes;
   }
 
@@ -388,23 +392,23 @@ final class ConformanceRun {
             peer,
             16,
             Command.REGION_WRITE,
-            PayloadWriter.access(offset, region, bytes.length).bytes(bytes).toBytes());
-    if (reply.payload().getInt(12) != bytes.length) {
+            Payload.access(offset, region, bytes.length).bytes(bytes));
+    if (reply.get(RegionAccess.COUNT) != bytes.length) {
       throw Verdict.failed(
           "a write of %s answered as one of %s"
               .formatted(
                   MessageText.bytes(bytes.length),
-                  MessageText.bytes(Integer.toUnsignedLong(reply.payload().getInt(12)))));
+                  MessageText.bytes(Integer.toUnsignedLong(reply.get(RegionAccess.COUNT)))));
     }
   }
 
   /** An id in the middle of all, for messages that are put together by hand. */
-  static byte[] message(int id, Command command, int flags, byte[] payload) {
-    return PayloadWriter.message(id, command.number(), flags, payload);
+  static byte[] message(int id, Command command, int flags, Payload payload) {
+    return payload.message(id, command.number(), flags);
   }
 
   /** A command that wants no reply. */
-  static byte[] quiet(int id, Command command, byte[] payload) {
+  static byte[] quiet(int id, Command command, Payload payload) {
     return message(id, command, Header.NO_REPLY, payload);
   }
 

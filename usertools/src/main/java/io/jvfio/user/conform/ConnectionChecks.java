@@ -8,7 +8,7 @@ import io.jvfio.user.peer.WirePeer;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.DmaMapMessage;
 import io.jvfio.user.wire.Header;
-import io.jvfio.user.wire.PayloadWriter;
+import io.jvfio.user.wire.Payload;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -87,8 +87,7 @@ final class ConnectionChecks {
   private static String cut(ConformanceRun run, int length) {
     var peer = run.open();
     var message =
-        ConformanceRun.message(
-            1, Command.DEVICE_GET_INFO, Header.COMMAND, PayloadWriter.deviceInfo(16));
+        ConformanceRun.message(1, Command.DEVICE_GET_INFO, Header.COMMAND, Payload.deviceInfo(16));
     peer.send(Arrays.copyOf(message, length));
     peer.close();
     run.isOfUse(run.open(), "a client that ended after %d bytes".formatted(length));
@@ -98,7 +97,7 @@ final class ConnectionChecks {
   private static String unheard(ConformanceRun run) {
     var peer = run.open();
     for (int i = 0; i < MANY; i++) {
-      peer.command(Command.DEVICE_GET_INFO.number(), PayloadWriter.deviceInfo(16));
+      peer.command(Command.DEVICE_GET_INFO.number(), Payload.deviceInfo(16));
     }
     peer.close();
     run.isOfUse(run.open(), "a client that did not wait");
@@ -113,7 +112,7 @@ final class ConnectionChecks {
   }
 
   private static String mapsForgotten(ConformanceRun run) {
-    var payload = PayloadWriter.map(DmaMapMessage.READABLE | DmaMapMessage.WRITABLE, 0, BASE, SIZE);
+    var payload = Payload.map(DmaMapMessage.READABLE | DmaMapMessage.WRITABLE, 0, BASE, SIZE);
     for (int i = 0; i < 2; i++) {
       var peer = run.open();
       var reply = peer.call(Command.DMA_MAP, payload, peer.memory(SIZE));
@@ -135,14 +134,14 @@ final class ConnectionChecks {
       run.succeeds(
           first,
           Command.DEVICE_SET_IRQS,
-          PayloadWriter.setIrqs(
+          Payload.setIrqs(
               Vfio.VFIO_IRQ_SET_DATA_EVENTFD | Vfio.VFIO_IRQ_SET_ACTION_TRIGGER, irq.index(), 0, 1),
           eventFd);
       first.close();
       var second = run.open();
       second.call(
           Command.DEVICE_SET_IRQS,
-          PayloadWriter.setIrqs(
+          Payload.setIrqs(
               Vfio.VFIO_IRQ_SET_DATA_NONE | Vfio.VFIO_IRQ_SET_ACTION_TRIGGER, irq.index(), 0, 1));
       if (WirePeer.signals(eventFd, Duration.ZERO) > 0) {
         throw Verdict.failed("a signal to the first client's eventfd");

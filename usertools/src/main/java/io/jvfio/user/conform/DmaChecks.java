@@ -6,7 +6,7 @@ import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.DmaMapMessage;
 import io.jvfio.user.wire.DmaUnmapMessage;
 import io.jvfio.user.wire.MessageText;
-import io.jvfio.user.wire.PayloadWriter;
+import io.jvfio.user.wire.Payload;
 import java.util.List;
 
 /** Checks of what a server does with memory that it is given and that is taken away. */
@@ -181,7 +181,7 @@ final class DmaChecks {
             "refuses to give back everything and a range at once",
             UNMAP,
             "an error, and the range as before",
-            run -> usuallyRefusedUnmap(run, PayloadWriter.unmap(DmaUnmapMessage.ALL, BASE, SIZE))),
+            run -> usuallyRefusedUnmap(run, Payload.unmap(DmaUnmapMessage.ALL, BASE, SIZE))),
         new ConformanceCheck(
             "dma-unmap-all-dirty",
             "refuses to give back everything with a bitmap of it",
@@ -205,7 +205,7 @@ final class DmaChecks {
             "refuses flags that there are not when memory is given back",
             UNMAP,
             "an error, and the range as before",
-            run -> usuallyRefusedUnmap(run, PayloadWriter.unmap(0x100, BASE, SIZE))),
+            run -> usuallyRefusedUnmap(run, Payload.unmap(0x100, BASE, SIZE))),
         new ConformanceCheck(
             "dma-unmap-argsz-small",
             "does not send more of a range that is given back than there is room for",
@@ -222,7 +222,7 @@ final class DmaChecks {
 
   private static WirePeer.Message map(
       WirePeer peer, int flags, long offset, long address, long size, int... fds) {
-    return peer.call(Command.DMA_MAP, PayloadWriter.map(flags, offset, address, size), fds);
+    return peer.call(Command.DMA_MAP, Payload.map(flags, offset, address, size), fds);
   }
 
   private static void maps(
@@ -233,15 +233,14 @@ final class DmaChecks {
       long address,
       long size,
       int... fds) {
-    var reply =
-        run.succeeds(peer, Command.DMA_MAP, PayloadWriter.map(flags, offset, address, size), fds);
+    var reply = run.succeeds(peer, Command.DMA_MAP, Payload.map(flags, offset, address, size), fds);
     if (reply.payloadSize() > 0) {
       throw Verdict.failed(reply.outcome());
     }
   }
 
   private static WirePeer.Message unmap(WirePeer peer, int flags, long address, long size) {
-    return peer.call(Command.DMA_UNMAP, PayloadWriter.unmap(flags, address, size));
+    return peer.call(Command.DMA_UNMAP, Payload.unmap(flags, address, size));
   }
 
   private static String mapped(ConformanceRun run, boolean hasFile) {
@@ -292,7 +291,7 @@ final class DmaChecks {
       maps(run, peer, BOTH, 0, BASE + 2 * i * PAGE, PAGE);
     }
     return run.usuallyRefused(
-        peer, Command.DMA_MAP, PayloadWriter.map(BOTH, 0, BASE + 2 * limit * PAGE, PAGE));
+        peer, Command.DMA_MAP, Payload.map(BOTH, 0, BASE + 2 * limit * PAGE, PAGE));
   }
 
   private static String huge(ConformanceRun run) {
@@ -304,7 +303,7 @@ final class DmaChecks {
 
   private static String withoutFile(ConformanceRun run, int mode) {
     var peer = run.open();
-    var came = run.refused(peer, Command.DMA_MAP, PayloadWriter.map(BOTH | mode, 0, BASE, SIZE));
+    var came = run.refused(peer, Command.DMA_MAP, Payload.map(BOTH | mode, 0, BASE, SIZE));
     ConformanceRun.hasErrno(came, Errno.EINVAL);
     return came;
   }
@@ -313,7 +312,7 @@ final class DmaChecks {
     var peer = run.open();
     int file = peer.memory(2 * SIZE);
     maps(run, peer, BOTH, 0, BASE, SIZE, file);
-    var came = run.refused(peer, Command.DMA_MAP, PayloadWriter.map(BOTH, 0, address, size), file);
+    var came = run.refused(peer, Command.DMA_MAP, Payload.map(BOTH, 0, address, size), file);
     ConformanceRun.hasErrno(came, Errno.EEXIST);
     return came;
   }
@@ -322,13 +321,13 @@ final class DmaChecks {
     var peer = run.open();
     var came =
         run.usuallyRefused(
-            peer, Command.DMA_MAP, PayloadWriter.map(flags, 0, address, size), peer.memory(SIZE));
+            peer, Command.DMA_MAP, Payload.map(flags, 0, address, size), peer.memory(SIZE));
     run.isOfUse(peer, came);
     return came;
   }
 
   private static String mapArgsz(ConformanceRun run) {
-    var payload = new PayloadWriter().u32(8).u32(BOTH).u64(0).u64(BASE).u64(SIZE).toBytes();
+    var payload = Payload.map(BOTH, 0, BASE, SIZE).with(DmaMapMessage.ARGSZ, 8);
     return run.usuallyRefused(run.open(), Command.DMA_MAP, payload);
   }
 
@@ -352,9 +351,9 @@ final class DmaChecks {
     var peer = run.open();
     int file = peer.memory(SIZE);
     maps(run, peer, BOTH, 0, BASE, SIZE, file);
-    var reply = run.succeeds(peer, 24, Command.DMA_UNMAP, PayloadWriter.unmap(0, BASE, SIZE));
-    long address = reply.payload().getLong(8);
-    long size = reply.payload().getLong(16);
+    var reply = run.succeeds(peer, 24, Command.DMA_UNMAP, Payload.unmap(0, BASE, SIZE));
+    long address = reply.get(DmaUnmapMessage.ADDRESS);
+    long size = reply.get(DmaUnmapMessage.SIZE);
     if (address != BASE || size != SIZE || reply.payloadSize() != 24) {
       throw Verdict.failed(
           "%s of %s at %s"
@@ -367,41 +366,33 @@ final class DmaChecks {
   private static String refusedUnmap(ConformanceRun run, long address, long size) {
     var peer = run.open();
     maps(run, peer, BOTH, 0, BASE, SIZE, peer.memory(SIZE));
-    var came = run.refused(peer, Command.DMA_UNMAP, PayloadWriter.unmap(0, address, size));
+    var came = run.refused(peer, Command.DMA_UNMAP, Payload.unmap(0, address, size));
     // What was there is there still.
-    run.succeeds(peer, Command.DMA_UNMAP, PayloadWriter.unmap(0, BASE, SIZE));
+    run.succeeds(peer, Command.DMA_UNMAP, Payload.unmap(0, BASE, SIZE));
     return came;
   }
 
   /** Refused by others, though the specification is silent; what was there is there still. */
-  private static String usuallyRefusedUnmap(ConformanceRun run, byte[] payload) {
+  private static String usuallyRefusedUnmap(ConformanceRun run, Payload payload) {
     var peer = run.open();
     maps(run, peer, BOTH, 0, BASE, SIZE, peer.memory(SIZE));
     var came = run.usuallyRefused(peer, Command.DMA_UNMAP, payload);
-    run.succeeds(peer, Command.DMA_UNMAP, PayloadWriter.unmap(0, BASE, SIZE));
+    run.succeeds(peer, Command.DMA_UNMAP, Payload.unmap(0, BASE, SIZE));
     return came;
   }
 
   /** Memory is given back, and a bitmap of the pages that were written is wanted. */
-  private static byte[] dirty(int flags, long address, long size, long bitmap) {
-    return new PayloadWriter()
-        .u32(24 + 16 + 8)
-        .u32(DmaUnmapMessage.GET_DIRTY_BITMAP | flags)
-        .u64(address)
-        .u64(size)
-        .u64(PAGE)
-        .u64(bitmap)
-        .zeros(8)
-        .toBytes();
+  private static Payload dirty(int flags, long address, long size, long bitmap) {
+    return Payload.dirtyUnmap(flags, address, size, PAGE, bitmap);
   }
 
   private static WirePeer.Message unmapFor(ConformanceRun run, WirePeer peer, int argsz) {
     maps(run, peer, BOTH, 0, BASE, SIZE, peer.memory(SIZE));
     var reply =
         peer.call(
-            Command.DMA_UNMAP, new PayloadWriter().u32(argsz).u32(0).u64(BASE).u64(SIZE).toBytes());
+            Command.DMA_UNMAP, Payload.unmap(0, BASE, SIZE).with(DmaUnmapMessage.ARGSZ, argsz));
     if (reply.isError()) {
-      run.succeeds(peer, Command.DMA_UNMAP, PayloadWriter.unmap(0, BASE, SIZE));
+      run.succeeds(peer, Command.DMA_UNMAP, Payload.unmap(0, BASE, SIZE));
     }
     return reply;
   }
@@ -428,7 +419,7 @@ final class DmaChecks {
     maps(run, peer, BOTH, 0, BASE, SIZE, file);
     var reply = unmap(peer, 0, BASE, 2 * SIZE);
     if (reply.isError()) {
-      run.succeeds(peer, Command.DMA_UNMAP, PayloadWriter.unmap(0, BASE, SIZE));
+      run.succeeds(peer, Command.DMA_UNMAP, Payload.unmap(0, BASE, SIZE));
       return reply.outcome();
     }
     maps(run, peer, BOTH, 0, BASE, SIZE, file);

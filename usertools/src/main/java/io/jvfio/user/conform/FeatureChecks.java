@@ -1,17 +1,24 @@
 package io.jvfio.user.conform;
 
 import io.jvfio.linux.uapi.Vfio;
+import io.jvfio.linux.uapi.VfioDeviceFeatureDmaLoggingControl;
+import io.jvfio.linux.uapi.VfioDeviceFeatureDmaLoggingReport;
+import io.jvfio.linux.uapi.VfioDeviceFeatureMigState;
+import io.jvfio.linux.uapi.VfioDeviceFeatureMigration;
 import io.jvfio.user.peer.PeerException;
 import io.jvfio.user.peer.WirePeer;
 import io.jvfio.user.tools.MessageDecoder;
 import io.jvfio.user.tools.MessageValue;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.DmaMapMessage;
+import io.jvfio.user.wire.FeatureMessage;
+import io.jvfio.user.wire.Header;
 import io.jvfio.user.wire.MessageText;
-import io.jvfio.user.wire.PayloadWriter;
-import java.nio.ByteOrder;
+import io.jvfio.user.wire.MigrationData;
+import io.jvfio.user.wire.Payload;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 
 /** Checks of features, of the migration and the logs that are among them, and of resets. */
@@ -37,7 +44,12 @@ final class FeatureChecks {
   private static final int PRE_COPY = Vfio.VFIO_DEVICE_STATE_PRE_COPY;
 
   private static final int HEADER = 8;
-  private static final int STATE_SIZE = HEADER + 8;
+  private static final int STATE_SIZE = HEADER + (int) VfioDeviceFeatureMigState.BYTES;
+
+  // The kernel's structs of these two end with a pointer; here what it points to follows.
+  private static final int REPORT_SIZE = (int) VfioDeviceFeatureDmaLoggingReport.BITMAP.offset();
+  private static final int CONTROL_SIZE = (int) VfioDeviceFeatureDmaLoggingControl.RANGES.offset();
+
   private static final int PIECE = 64 << 10;
   private static final long MOST = 256 << 20;
   private static final long MOST_SENT = 16 << 20;
@@ -175,11 +187,7 @@ final class FeatureChecks {
             "gives no migration data while its device runs",
             "VFIO_USER_MIG_DATA_READ",
             "an error",
-            run ->
-                run.refused(
-                    run.open(),
-                    Command.MIG_DATA_READ,
-                    new PayloadWriter().u32(64).u32(16).toBytes())),
+            run -> run.refused(run.open(), Command.MIG_DATA_READ, Payload.migrationData(64, 16))),
         new ConformanceCheck(
             "migration-write-outside",
             "takes no migration data while its device runs",
@@ -187,9 +195,7 @@ final class FeatureChecks {
             "an error",
             run ->
                 run.refused(
-                    run.open(),
-                    Command.MIG_DATA_WRITE,
-                    new PayloadWriter().u32(24).u32(16).zeros(16).toBytes())),
+                    run.open(), Command.MIG_DATA_WRITE, Payload.migrationData(24, 16).zeros(16))),
         new ConformanceCheck(
             "migration-read-states",
             "gives no migration data in STOP and RESUMING",
@@ -264,8 +270,8 @@ final class FeatureChecks {
             FeatureChecks::loggingForgotten));
   }
 
-  private static byte[] feature(int flags, byte... data) {
-    return PayloadWriter.feature(HEADER + data.length, flags, data);
+  private static Payload feature(int flags, byte... data) {
+    return Payload.feature(HEADER + data.length, flags).bytes(data);
   }
 
   /** Whether a feature is there, as the server says when it is probed. */
@@ -276,10 +282,10 @@ final class FeatureChecks {
   private static String reset(ConformanceRun run) {
     var peer = run.open();
     if (!run.device().canReset()) {
-      var reply = peer.call(Command.DEVICE_RESET, new byte[0]);
+      var reply = peer.call(Command.DEVICE_RESET, Payload.empty());
       throw Verdict.skipped("the server says that it cannot, and answers " + reply.outcome());
     }
-    var reply = run.succeeds(peer, Command.DEVICE_RESET, new byte[0]);
+    var reply = run.succeeds(peer, Command.DEVICE_RESET, Payload.empty());
     if (reply.payloadSize() > 0) {
       throw Verdict.failed(reply.outcome());
     }
@@ -295,14 +301,14 @@ final class FeatureChecks {
     run.succeeds(
         peer,
         Command.DMA_MAP,
-        PayloadWriter.map(DmaMapMessage.READABLE | DmaMapMessage.WRITABLE, 0, BASE, LENGTH),
+        Payload.map(DmaMapMessage.READABLE | DmaMapMessage.WRITABLE, 0, BASE, LENGTH),
         peer.memory(LENGTH));
-    run.succeeds(peer, Command.DEVICE_RESET, new byte[0]);
+    run.succeeds(peer, Command.DEVICE_RESET, Payload.empty());
     var after = run.read(peer, run.config().index(), 0, 4);
     if (!Arrays.equals(before, after)) {
       throw Verdict.failed("another vendor and device");
     }
-    run.succeeds(peer, Command.DMA_UNMAP, PayloadWriter.unmap(0, BASE, LENGTH));
+    run.succeeds(peer, Command.DMA_UNMAP, Payload.unmap(0, BASE, LENGTH));
     return "so";
   }
 
@@ -316,9 +322,8 @@ final class FeatureChecks {
         if (reply.isError()) {
           continue;
         }
-        var answered = new byte[reply.payloadSize()];
-        reply.payload().get(answered);
-        if (!Arrays.equals(answered, payload)) {
+        var answered = reply.from(Header.SIZE);
+        if (!Arrays.equals(answered, payload.toBytes())) {
           throw Verdict.failed(
               "%s: [%s]"
                   .formatted(
@@ -346,7 +351,7 @@ final class FeatureChecks {
     var reply =
         peer.call(
             Command.DEVICE_FEATURE,
-            PayloadWriter.feature(HEADER, GET | Vfio.VFIO_DEVICE_FEATURE_MIGRATION));
+            Payload.feature(HEADER, GET | Vfio.VFIO_DEVICE_FEATURE_MIGRATION));
     if (!reply.isError() && reply.payloadSize() > HEADER) {
       throw Verdict.failed(
           "%s for an argsz of %d".formatted(MessageText.bytes(reply.payloadSize()), HEADER));
@@ -367,7 +372,7 @@ final class FeatureChecks {
   private static String probeArgsz(ConformanceRun run) {
     var peer = run.open();
     return run.usuallyRefused(
-        peer, Command.DEVICE_FEATURE, PayloadWriter.feature(2, someFeature(peer) | PROBE));
+        peer, Command.DEVICE_FEATURE, Payload.feature(2, someFeature(peer) | PROBE));
   }
 
   private static String unsupported(ConformanceRun run) {
@@ -387,14 +392,7 @@ final class FeatureChecks {
     var peer = run.open();
     needsMigration(peer);
     try {
-      var came =
-          run.usuallyRefused(
-              peer,
-              Command.DEVICE_FEATURE,
-              PayloadWriter.feature(
-                  HEADER,
-                  SET | Vfio.VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
-                  new PayloadWriter().u32(STOP).u32(-1).toBytes()));
+      var came = run.usuallyRefused(peer, Command.DEVICE_FEATURE, stateRequest(STOP, HEADER));
       int state = state(run, peer);
       if (state != RUNNING) {
         throw Verdict.failed(came + ", and " + MessageDecoder.stateName(state));
@@ -418,8 +416,8 @@ final class FeatureChecks {
             peer,
             STATE_SIZE,
             Command.DEVICE_FEATURE,
-            PayloadWriter.feature(STATE_SIZE, GET | Vfio.VFIO_DEVICE_FEATURE_MIGRATION));
-    long flags = reply.payload().getLong(HEADER);
+            Payload.feature(STATE_SIZE, GET | Vfio.VFIO_DEVICE_FEATURE_MIGRATION));
+    long flags = reply.get(VfioDeviceFeatureMigration.FLAGS, FeatureMessage.BYTES);
     if ((flags & Vfio.VFIO_MIGRATION_STOP_COPY) == 0) {
       throw Verdict.failed("flags 0x%x".formatted(flags));
     }
@@ -432,8 +430,8 @@ final class FeatureChecks {
             peer,
             HEADER + Integer.BYTES,
             Command.DEVICE_FEATURE,
-            PayloadWriter.feature(STATE_SIZE, GET | Vfio.VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE));
-    return reply.payload().getInt(HEADER);
+            Payload.feature(STATE_SIZE, GET | Vfio.VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE));
+    return reply.get(VfioDeviceFeatureMigState.DEVICE_STATE, FeatureMessage.BYTES);
   }
 
   private static String state(ConformanceRun run) {
@@ -446,10 +444,15 @@ final class FeatureChecks {
     return "RUNNING";
   }
 
-  private static byte[] stateRequest(int state) {
-    return feature(
-        SET | Vfio.VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
-        new PayloadWriter().u32(state).u32(-1).toBytes());
+  private static Payload stateRequest(int state) {
+    return stateRequest(state, STATE_SIZE);
+  }
+
+  private static Payload stateRequest(int state, int argsz) {
+    return Payload.feature(argsz, SET | Vfio.VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE)
+        .then(VfioDeviceFeatureMigState.STRUCT)
+        .with(VfioDeviceFeatureMigState.DEVICE_STATE, state)
+        .with(VfioDeviceFeatureMigState.DATA_FD, -1);
   }
 
   private static void enter(ConformanceRun run, WirePeer peer, int state) {
@@ -470,7 +473,7 @@ final class FeatureChecks {
   private static void restore(WirePeer peer) {
     try {
       if (peer.call(Command.DEVICE_FEATURE, stateRequest(RUNNING)).isError()) {
-        peer.call(Command.DEVICE_RESET, new byte[0]);
+        peer.call(Command.DEVICE_RESET, Payload.empty());
       }
     } catch (PeerException e) {
       // The check tells what became of the server.
@@ -497,18 +500,12 @@ final class FeatureChecks {
     var pieces = new ArrayList<byte[]>();
     long total = 0;
     while (total < MOST) {
-      var reply =
-          run.succeeds(
-              peer,
-              HEADER,
-              Command.MIG_DATA_READ,
-              new PayloadWriter().u32(HEADER + piece).u32(piece).toBytes());
-      int size = reply.payload().getInt(4);
+      var reply = run.succeeds(peer, HEADER, Command.MIG_DATA_READ, readRequest(piece));
+      int size = reply.get(MigrationData.SIZE);
       if (size < 0 || size > piece || reply.payloadSize() != HEADER + size) {
         throw Verdict.failed("size %d in %s".formatted(size, reply.outcome()));
       }
-      var data = new byte[size];
-      reply.payload().get(HEADER, data);
+      var data = reply.from(MigrationData.BYTES);
       if (size > 0) {
         pieces.add(data);
         total += size;
@@ -529,14 +526,7 @@ final class FeatureChecks {
       enter(run, peer, STOP);
       enter(run, peer, RESUMING);
       for (var piece : pieces) {
-        run.succeeds(
-            peer,
-            Command.MIG_DATA_WRITE,
-            new PayloadWriter()
-                .u32(HEADER + piece.length)
-                .u32(piece.length)
-                .bytes(piece)
-                .toBytes());
+        run.succeeds(peer, Command.MIG_DATA_WRITE, readRequest(piece.length).bytes(piece));
       }
       enter(run, peer, STOP);
       enter(run, peer, RUNNING);
@@ -581,12 +571,12 @@ final class FeatureChecks {
     }
   }
 
-  private static byte[] readRequest(int size) {
-    return new PayloadWriter().u32(HEADER + size).u32(size).toBytes();
+  private static Payload readRequest(int size) {
+    return Payload.migrationData(HEADER + size, size);
   }
 
-  private static byte[] writeRequest(int size, int there) {
-    return new PayloadWriter().u32(HEADER + size).u32(size).zeros(there).toBytes();
+  private static Payload writeRequest(int size, int there) {
+    return readRequest(size).zeros(there);
   }
 
   private static String readStates(ConformanceRun run) {
@@ -641,9 +631,9 @@ final class FeatureChecks {
     needsMigration(peer);
     try {
       enter(run, peer, STOP_COPY);
-      run.refused(peer, Command.MIG_DATA_READ, Arrays.copyOf(readRequest(16), HEADER - 1));
+      run.refused(peer, Command.MIG_DATA_READ, readRequest(16).cutTo(HEADER - 1));
       enter(run, peer, RESUMING);
-      run.refused(peer, Command.MIG_DATA_WRITE, Arrays.copyOf(writeRequest(0, 0), HEADER - 1));
+      run.refused(peer, Command.MIG_DATA_WRITE, writeRequest(0, 0).cutTo(HEADER - 1));
       run.refused(peer, Command.MIG_DATA_WRITE, writeRequest(16, 0));
       return run.refused(peer, Command.MIG_DATA_WRITE, writeRequest(16, 15));
     } finally {
@@ -659,28 +649,34 @@ final class FeatureChecks {
     run.succeeds(
         peer,
         Command.DMA_MAP,
-        PayloadWriter.map(DmaMapMessage.READABLE | DmaMapMessage.WRITABLE, 0, BASE, LENGTH),
+        Payload.map(DmaMapMessage.READABLE | DmaMapMessage.WRITABLE, 0, BASE, LENGTH),
         peer.memory(LENGTH));
     return peer;
   }
 
-  private static byte[] report(int bitmap) {
+  private static Payload report(int bitmap) {
     return report(BASE, bitmap);
   }
 
-  private static byte[] report(long address, int bitmap) {
-    return PayloadWriter.feature(
-        HEADER + 24 + bitmap,
-        GET | Vfio.VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT,
-        new PayloadWriter().u64(address).u64(LENGTH).u64(PAGE).toBytes());
+  private static Payload report(long address, int bitmap) {
+    return Payload.feature(
+            HEADER + REPORT_SIZE + bitmap, GET | Vfio.VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT)
+        .then(VfioDeviceFeatureDmaLoggingReport.STRUCT)
+        .with(VfioDeviceFeatureDmaLoggingReport.IOVA, address)
+        .with(VfioDeviceFeatureDmaLoggingReport.LENGTH, LENGTH)
+        .with(VfioDeviceFeatureDmaLoggingReport.PAGE_SIZE, PAGE)
+        .cutTo(HEADER + REPORT_SIZE);
   }
 
-  private static byte[] control(int feature) {
+  private static Payload control(int feature) {
     return control(feature, PAGE);
   }
 
-  private static byte[] control(int feature, long pageSize) {
-    return feature(SET | feature, new PayloadWriter().u64(pageSize).u32(0).u32(0).toBytes());
+  private static Payload control(int feature, long pageSize) {
+    return Payload.feature(HEADER + CONTROL_SIZE, SET | feature)
+        .then(VfioDeviceFeatureDmaLoggingControl.STRUCT)
+        .with(VfioDeviceFeatureDmaLoggingControl.PAGE_SIZE, pageSize)
+        .cutTo(HEADER + CONTROL_SIZE);
   }
 
   private static void start(ConformanceRun run, WirePeer peer) {
@@ -697,18 +693,12 @@ final class FeatureChecks {
 
   /** How many pages a report tells of. */
   private static int dirty(WirePeer.Message report) {
-    var payload = report.payload();
-    if (payload.remaining() != HEADER + 24 + BITMAP) {
+    if (report.payloadSize() != HEADER + REPORT_SIZE + BITMAP) {
       throw Verdict.failed(
           "a report of %s where the bitmap alone has %s"
-              .formatted(MessageText.bytes(payload.remaining()), MessageText.bytes(BITMAP)));
+              .formatted(MessageText.bytes(report.payloadSize()), MessageText.bytes(BITMAP)));
     }
-    var bits = payload.slice(HEADER + 24, BITMAP).order(ByteOrder.nativeOrder());
-    int dirty = 0;
-    while (bits.hasRemaining()) {
-      dirty += Long.bitCount(bits.getLong());
-    }
-    return dirty;
+    return BitSet.valueOf(report.from(FeatureMessage.BYTES + REPORT_SIZE)).cardinality();
   }
 
   private static String pageSizes(ConformanceRun run) {
@@ -760,7 +750,7 @@ final class FeatureChecks {
     var peer = withLog(run);
     start(run, peer);
     try {
-      int argsz = HEADER + 24 + BITMAP - 1;
+      int argsz = HEADER + REPORT_SIZE + BITMAP - 1;
       var reply = peer.call(Command.DEVICE_FEATURE, report(BITMAP - 1));
       if (!reply.isError() && reply.payloadSize() > argsz) {
         throw Verdict.failed("%s for an argsz of %d".formatted(reply.outcome(), argsz));
@@ -777,11 +767,11 @@ final class FeatureChecks {
     run.succeeds(
         peer,
         Command.DMA_MAP,
-        PayloadWriter.map(DmaMapMessage.READABLE | DmaMapMessage.WRITABLE, 0, other, LENGTH),
+        Payload.map(DmaMapMessage.READABLE | DmaMapMessage.WRITABLE, 0, other, LENGTH),
         peer.memory(LENGTH));
     start(run, peer);
     try {
-      run.succeeds(peer, Command.DMA_UNMAP, PayloadWriter.unmap(0, BASE, LENGTH));
+      run.succeeds(peer, Command.DMA_UNMAP, Payload.unmap(0, BASE, LENGTH));
       var gone = peer.call(Command.DEVICE_FEATURE, report(BITMAP));
       dirty(run.succeeds(peer, Command.DEVICE_FEATURE, report(other, BITMAP)));
       return "a bitmap, and %s for what was given back".formatted(gone.outcome());

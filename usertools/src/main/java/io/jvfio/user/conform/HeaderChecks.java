@@ -7,7 +7,7 @@ import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.DmaMapMessage;
 import io.jvfio.user.wire.Header;
 import io.jvfio.user.wire.MessageText;
-import io.jvfio.user.wire.PayloadWriter;
+import io.jvfio.user.wire.Payload;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -69,13 +69,13 @@ final class HeaderChecks {
             "is silent where no reply is wanted",
             HEADER,
             "no reply, and the next one in its place",
-            run -> quiet(run, PayloadWriter.deviceInfo(16))),
+            run -> quiet(run, Payload.deviceInfo(16))),
         new ConformanceCheck(
             "header-no-reply-error",
             "is silent about errors where no reply is wanted",
             HEADER,
             "no reply, and the next one in its place",
-            run -> quiet(run, PayloadWriter.deviceInfo(0))),
+            run -> quiet(run, Payload.deviceInfo(0))),
         new ConformanceCheck(
             "header-error-size",
             "sends nothing but a header as an error",
@@ -152,7 +152,7 @@ final class HeaderChecks {
     for (int id : new int[] {0, 1, 0x7fff, 0x8000, 0xffff}) {
       peer.send(
           ConformanceRun.message(
-              id, Command.DEVICE_GET_INFO, Header.COMMAND, PayloadWriter.deviceInfo(16)));
+              id, Command.DEVICE_GET_INFO, Header.COMMAND, Payload.deviceInfo(16)));
       var reply = peer.reply(id);
       boolean isPlain =
           reply.command() == Command.DEVICE_GET_INFO.number()
@@ -173,9 +173,9 @@ final class HeaderChecks {
     for (int i = 0; i < MANY; i++) {
       asked.add(
           i % 2 == 0
-              ? peer.command(Command.DEVICE_GET_INFO.number(), PayloadWriter.deviceInfo(16))
+              ? peer.command(Command.DEVICE_GET_INFO.number(), Payload.deviceInfo(16))
               : peer.command(
-                  Command.DEVICE_GET_REGION_INFO.number(), PayloadWriter.regionInfo(32, i / 2)));
+                  Command.DEVICE_GET_REGION_INFO.number(), Payload.regionInfo(32, i / 2)));
     }
     List<Integer> answered = new ArrayList<>();
     while (answered.size() < MANY) {
@@ -193,11 +193,10 @@ final class HeaderChecks {
   private static String sameId(ConformanceRun run) {
     var peer = run.open();
     peer.send(
-        ConformanceRun.message(
-            5, Command.DEVICE_GET_INFO, Header.COMMAND, PayloadWriter.deviceInfo(16)));
+        ConformanceRun.message(5, Command.DEVICE_GET_INFO, Header.COMMAND, Payload.deviceInfo(16)));
     peer.send(
         ConformanceRun.message(
-            5, Command.DEVICE_GET_IRQ_INFO, Header.COMMAND, PayloadWriter.irqInfo(16, 0)));
+            5, Command.DEVICE_GET_IRQ_INFO, Header.COMMAND, Payload.irqInfo(16, 0)));
     var first = peer.reply(5);
     var second = peer.reply(5);
     if (first.command() != Command.DEVICE_GET_INFO.number()
@@ -211,8 +210,7 @@ final class HeaderChecks {
   private static String pieces(ConformanceRun run, int first) {
     var peer = run.open();
     var message =
-        ConformanceRun.message(
-            9, Command.DEVICE_GET_INFO, Header.COMMAND, PayloadWriter.deviceInfo(16));
+        ConformanceRun.message(9, Command.DEVICE_GET_INFO, Header.COMMAND, Payload.deviceInfo(16));
     WirePeer.Message reply;
     try {
       peer.send(Arrays.copyOf(message, first));
@@ -235,8 +233,8 @@ final class HeaderChecks {
 
   private static String together(ConformanceRun run) {
     var peer = run.open();
-    var info = PayloadWriter.deviceInfo(16);
-    var messages = new PayloadWriter();
+    var info = Payload.deviceInfo(16);
+    var messages = Payload.empty();
     for (int id = 1; id <= MANY; id++) {
       messages.bytes(ConformanceRun.message(id, Command.DEVICE_GET_INFO, Header.COMMAND, info));
     }
@@ -252,7 +250,7 @@ final class HeaderChecks {
 
   private static String unknownCommand(ConformanceRun run, int number) {
     var peer = run.open();
-    int id = peer.command(number, new byte[16]);
+    int id = peer.command(number, Payload.empty().zeros(16));
     WirePeer.Message reply;
     try {
       reply = peer.reply(id);
@@ -269,7 +267,7 @@ final class HeaderChecks {
     return reply.outcome();
   }
 
-  private static String quiet(ConformanceRun run, byte[] payload) {
+  private static String quiet(ConformanceRun run, Payload payload) {
     var peer = run.open();
     peer.send(ConformanceRun.quiet(77, Command.DEVICE_GET_INFO, payload));
     run.isOfUse(peer, "silence");
@@ -278,7 +276,7 @@ final class HeaderChecks {
 
   private static String errorSize(ConformanceRun run) {
     var peer = run.open();
-    var reply = peer.call(Command.DEVICE_GET_REGION_INFO, PayloadWriter.regionInfo(32, 9999));
+    var reply = peer.call(Command.DEVICE_GET_REGION_INFO, Payload.regionInfo(32, 9999));
     if (!reply.isError()) {
       throw Verdict.skipped("region 9999 is described");
     }
@@ -298,11 +296,10 @@ final class HeaderChecks {
    */
   private static String unsolicited(ConformanceRun run, int type) {
     var peer = run.open();
-    peer.send(
-        ConformanceRun.message(77, Command.DEVICE_GET_INFO, type, PayloadWriter.deviceInfo(16)));
+    peer.send(ConformanceRun.message(77, Command.DEVICE_GET_INFO, type, Payload.deviceInfo(16)));
     String came;
     try {
-      int id = peer.command(Command.DEVICE_GET_INFO.number(), PayloadWriter.deviceInfo(16));
+      int id = peer.command(Command.DEVICE_GET_INFO.number(), Payload.deviceInfo(16));
       var reply = peer.receive();
       if (reply.id() == id) {
         came = "nothing";
@@ -331,8 +328,7 @@ final class HeaderChecks {
     var came = new ArrayList<String>();
     for (int size : new int[] {0, 1, Header.SIZE - 1}) {
       var peer = run.open();
-      peer.send(
-          PayloadWriter.header(3, Command.DEVICE_RESET.number(), size, Header.COMMAND).toBytes());
+      peer.send(Payload.empty().message(3, Command.DEVICE_RESET.number(), Header.COMMAND, size));
       came.add("%d: %s".formatted(size, run.refusedOrClosed(peer, 3)));
     }
     return String.join(", ", came);
@@ -341,8 +337,7 @@ final class HeaderChecks {
   private static String sizeHuge(ConformanceRun run) {
     var peer = run.open();
     peer.send(
-        PayloadWriter.header(3, Command.REGION_WRITE.number(), 0xffff_ffffL, Header.COMMAND)
-            .toBytes());
+        Payload.empty().message(3, Command.REGION_WRITE.number(), Header.COMMAND, 0xffff_ffffL));
     return run.refusedOrClosed(peer, 3);
   }
 
@@ -375,7 +370,7 @@ final class HeaderChecks {
         _ -> {
           var payload = new byte[size];
           Arrays.fill(payload, (byte) 1);
-          return payload;
+          return Payload.of(payload);
         });
   }
 
@@ -384,32 +379,29 @@ final class HeaderChecks {
         run,
         command -> {
           var whole = wholePayload(command);
-          return Arrays.copyOf(whole, whole.length - 1);
+          return whole.cutTo(whole.size() - 1);
         });
   }
 
   /** What a command has at least, and what could be meant. */
-  private static byte[] wholePayload(Command command) {
+  private static Payload wholePayload(Command command) {
     return switch (command) {
-      case DMA_MAP -> PayloadWriter.map(DmaMapMessage.READABLE, 0, 0x4000_0000L, 4096);
-      case DMA_UNMAP -> PayloadWriter.unmap(0, 0x4000_0000L, 4096);
-      case DEVICE_GET_INFO -> PayloadWriter.deviceInfo(16);
-      case DEVICE_GET_REGION_INFO -> PayloadWriter.regionInfo(32, DeviceFacts.CONFIG);
-      case DEVICE_GET_REGION_IO_FDS -> new PayloadWriter().u32(16).zeros(12).toBytes();
-      case DEVICE_GET_IRQ_INFO -> PayloadWriter.irqInfo(16, 0);
+      case DMA_MAP -> Payload.map(DmaMapMessage.READABLE, 0, 0x4000_0000L, 4096);
+      case DMA_UNMAP -> Payload.unmap(0, 0x4000_0000L, 4096);
+      case DEVICE_GET_INFO -> Payload.deviceInfo(16);
+      case DEVICE_GET_REGION_INFO -> Payload.regionInfo(32, DeviceFacts.CONFIG);
+      case DEVICE_GET_IRQ_INFO -> Payload.irqInfo(16, 0);
       case DEVICE_SET_IRQS ->
-          PayloadWriter.setIrqs(
-              Vfio.VFIO_IRQ_SET_DATA_NONE | Vfio.VFIO_IRQ_SET_ACTION_TRIGGER, 0, 0, 0);
-      case REGION_READ -> PayloadWriter.access(0, DeviceFacts.CONFIG, 4).toBytes();
-      case REGION_WRITE -> PayloadWriter.access(0x3c, DeviceFacts.CONFIG, 0).toBytes();
+          Payload.setIrqs(Vfio.VFIO_IRQ_SET_DATA_NONE | Vfio.VFIO_IRQ_SET_ACTION_TRIGGER, 0, 0, 0);
+      case REGION_READ -> Payload.access(0, DeviceFacts.CONFIG, 4);
+      case REGION_WRITE -> Payload.access(0x3c, DeviceFacts.CONFIG, 0);
       case DEVICE_FEATURE ->
-          PayloadWriter.feature(
-              8, Vfio.VFIO_DEVICE_FEATURE_PROBE | Vfio.VFIO_DEVICE_FEATURE_MIGRATION);
-      default -> new PayloadWriter().u32(8).u32(0).toBytes();
+          Payload.feature(8, Vfio.VFIO_DEVICE_FEATURE_PROBE | Vfio.VFIO_DEVICE_FEATURE_MIGRATION);
+      default -> Payload.of(command.struct());
     };
   }
 
-  private static String refusedEach(ConformanceRun run, Function<Command, byte[]> payloads) {
+  private static String refusedEach(ConformanceRun run, Function<Command, Payload> payloads) {
     var peer = run.open();
     var taken = new ArrayList<String>();
     var errors = new ArrayList<String>();
@@ -430,7 +422,7 @@ final class HeaderChecks {
 
   private static String longPayload(ConformanceRun run) {
     var peer = run.open();
-    var payload = Arrays.copyOf(PayloadWriter.deviceInfo(16), 80);
+    var payload = Payload.deviceInfo(16).zeros(64);
     var reply = peer.call(Command.DEVICE_GET_INFO, payload);
     run.isOfUse(peer, reply.outcome());
     return reply.outcome();
@@ -438,7 +430,7 @@ final class HeaderChecks {
 
   private static String strayDescriptors(ConformanceRun run) {
     var peer = run.open();
-    var reply = peer.call(Command.DEVICE_GET_INFO, PayloadWriter.deviceInfo(16), peer.eventFd());
+    var reply = peer.call(Command.DEVICE_GET_INFO, Payload.deviceInfo(16), peer.eventFd());
     run.isOfUse(peer, reply.outcome());
     return reply.outcome();
   }

@@ -3,13 +3,21 @@ package io.jvfio.user.conform;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.uapi.Vfio;
+import io.jvfio.linux.uapi.VfioInfoCapHeader;
+import io.jvfio.linux.uapi.VfioRegionInfoCapSparseMmap;
+import io.jvfio.linux.uapi.VfioRegionSparseMmapArea;
 import io.jvfio.user.peer.WirePeer;
 import io.jvfio.user.tools.MessageDecoder;
 import io.jvfio.user.tools.MessageValue;
 import io.jvfio.user.wire.Command;
+import io.jvfio.user.wire.DeviceInfoMessage;
+import io.jvfio.user.wire.Header;
+import io.jvfio.user.wire.IrqInfoMessage;
 import io.jvfio.user.wire.MessageDescriptor;
 import io.jvfio.user.wire.MessageText;
-import io.jvfio.user.wire.PayloadWriter;
+import io.jvfio.user.wire.Payload;
+import io.jvfio.user.wire.RegionInfoMessage;
+import io.jvfio.user.wire.RegionIoFds;
 import io.jvfio.user.wire.SubRegion;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,9 +36,6 @@ final class InfoChecks {
   private static final int LARGE = 4096;
   private static final int PCI_REGIONS = 9;
   private static final int PCI_IRQS = 5;
-  private static final int CAP_HEADER = 8;
-  private static final int SPARSE_HEADER = 16;
-  private static final int AREA = 16;
   private static final int KNOWN_REGION_FLAGS = 0xf;
   private static final int KNOWN_IRQ_FLAGS = 0xf;
 
@@ -49,13 +54,13 @@ final class InfoChecks {
             "takes more room than the description of a device needs",
             SIZES,
             "the description, and argsz as it needs",
-            run -> exact(run, Command.DEVICE_GET_INFO, PayloadWriter.deviceInfo(LARGE), 16)),
+            run -> exact(run, Command.DEVICE_GET_INFO, Payload.deviceInfo(LARGE), 16)),
         new ConformanceCheck(
             "device-info-argsz-small",
             "does not send more than there is room for",
             SIZES,
             "an error, or no more bytes than argsz",
-            run -> bounded(run, Command.DEVICE_GET_INFO, PayloadWriter.deviceInfo(8), 8)),
+            run -> bounded(run, Command.DEVICE_GET_INFO, Payload.deviceInfo(8), 8)),
         new ConformanceCheck(
             "region-info-all",
             "describes all of its regions",
@@ -89,7 +94,7 @@ final class InfoChecks {
                 exact(
                     run,
                     Command.DEVICE_GET_REGION_INFO,
-                    PayloadWriter.regionInfo(LARGE, DeviceFacts.CONFIG),
+                    Payload.regionInfo(LARGE, DeviceFacts.CONFIG),
                     REGION_SIZE)),
         new ConformanceCheck(
             "region-info-argsz-small",
@@ -100,7 +105,7 @@ final class InfoChecks {
                 bounded(
                     run,
                     Command.DEVICE_GET_REGION_INFO,
-                    PayloadWriter.regionInfo(16, DeviceFacts.CONFIG),
+                    Payload.regionInfo(16, DeviceFacts.CONFIG),
                     16)),
         new ConformanceCheck(
             "region-info-argsz-retry",
@@ -184,21 +189,21 @@ final class InfoChecks {
             "takes more room than the description of an interrupt index needs",
             SIZES,
             "the description, and argsz as it needs",
-            run -> exact(run, Command.DEVICE_GET_IRQ_INFO, PayloadWriter.irqInfo(LARGE, 0), 16)),
+            run -> exact(run, Command.DEVICE_GET_IRQ_INFO, Payload.irqInfo(LARGE, 0), 16)),
         new ConformanceCheck(
             "irq-info-argsz-small",
             "does not send more of an interrupt index than there is room for",
             SIZES,
             "an error, or no more bytes than argsz",
-            run -> bounded(run, Command.DEVICE_GET_IRQ_INFO, PayloadWriter.irqInfo(8, 0), 8)));
+            run -> bounded(run, Command.DEVICE_GET_IRQ_INFO, Payload.irqInfo(8, 0), 8)));
   }
 
   private static String deviceInfo(ConformanceRun run) {
-    var reply = run.succeeds(run.open(), 16, Command.DEVICE_GET_INFO, PayloadWriter.deviceInfo(16));
-    int argsz = reply.payload().getInt(0);
-    int flags = reply.payload().getInt(4);
-    int regions = reply.payload().getInt(8);
-    int irqs = reply.payload().getInt(12);
+    var reply = run.succeeds(run.open(), 16, Command.DEVICE_GET_INFO, Payload.deviceInfo(16));
+    int argsz = reply.get(DeviceInfoMessage.ARGSZ);
+    int flags = reply.get(DeviceInfoMessage.FLAGS);
+    int regions = reply.get(DeviceInfoMessage.NUM_REGIONS);
+    int irqs = reply.get(DeviceInfoMessage.NUM_IRQS);
     var came =
         "argsz %d, flags %s, %d regions, %d indexes"
             .formatted(
@@ -216,9 +221,9 @@ final class InfoChecks {
     return came;
   }
 
-  private static String exact(ConformanceRun run, Command command, byte[] payload, int least) {
+  private static String exact(ConformanceRun run, Command command, Payload payload, int least) {
     var reply = run.succeeds(run.open(), least, command, payload);
-    int argsz = reply.payload().getInt(0);
+    int argsz = reply.get(DeviceInfoMessage.ARGSZ); // where every such message has it
     if (argsz != reply.payloadSize()) {
       throw Verdict.failed(
           "argsz %d with %s".formatted(argsz, MessageText.bytes(reply.payloadSize())));
@@ -226,7 +231,7 @@ final class InfoChecks {
     return "argsz " + argsz;
   }
 
-  private static String bounded(ConformanceRun run, Command command, byte[] payload, int argsz) {
+  private static String bounded(ConformanceRun run, Command command, Payload payload, int argsz) {
     var peer = run.open();
     var reply = peer.call(command, payload);
     if (!reply.isError() && reply.payloadSize() > argsz) {
@@ -246,12 +251,11 @@ final class InfoChecks {
               peer,
               REGION_SIZE,
               Command.DEVICE_GET_REGION_INFO,
-              PayloadWriter.regionInfo(REGION_SIZE, i));
-      var payload = reply.payload();
-      int argsz = payload.getInt(0);
-      int flags = payload.getInt(4);
-      int index = payload.getInt(8);
-      long size = payload.getLong(16);
+              Payload.regionInfo(REGION_SIZE, i));
+      int argsz = reply.get(RegionInfoMessage.ARGSZ);
+      int flags = reply.get(RegionInfoMessage.FLAGS);
+      int index = reply.get(RegionInfoMessage.INDEX);
+      long size = reply.get(RegionInfoMessage.SIZE);
       var name = MessageDecoder.regionName(i);
       if (index != i
           || argsz < REGION_SIZE
@@ -291,8 +295,8 @@ final class InfoChecks {
         run.refused(
             peer,
             Command.DEVICE_GET_REGION_INFO,
-            PayloadWriter.regionInfo(REGION_SIZE, run.device().regionCount()));
-    run.refused(peer, Command.DEVICE_GET_REGION_INFO, PayloadWriter.regionInfo(REGION_SIZE, -1));
+            Payload.regionInfo(REGION_SIZE, run.device().regionCount()));
+    run.refused(peer, Command.DEVICE_GET_REGION_INFO, Payload.regionInfo(REGION_SIZE, -1));
     return first;
   }
 
@@ -321,7 +325,7 @@ final class InfoChecks {
         peer,
         REGION_SIZE,
         Command.DEVICE_GET_REGION_INFO,
-        PayloadWriter.regionInfo(Math.max(REGION_SIZE, region.argsz()), region.index()));
+        Payload.regionInfo(Math.max(REGION_SIZE, region.argsz()), region.index()));
   }
 
   private static String argszRetry(ConformanceRun run) {
@@ -337,18 +341,18 @@ final class InfoChecks {
               peer,
               REGION_SIZE,
               Command.DEVICE_GET_REGION_INFO,
-              PayloadWriter.regionInfo(REGION_SIZE, region.index()));
-      if (head.payload().getInt(12) != 0) {
+              Payload.regionInfo(REGION_SIZE, region.index()));
+      if (head.get(RegionInfoMessage.CAP_OFFSET) != 0) {
         throw Verdict.failed(
             "%s: a capability at offset %d of %s"
                 .formatted(
                     region.name(),
-                    head.payload().getInt(12),
+                    head.get(RegionInfoMessage.CAP_OFFSET),
                     MessageText.bytes(head.payloadSize())));
       }
       var reply = whole(run, peer, region);
-      boolean hasCaps = (reply.payload().getInt(4) & Vfio.VFIO_REGION_INFO_FLAG_CAPS) != 0;
-      if (reply.payload().getInt(0) != region.argsz()
+      boolean hasCaps = (reply.get(RegionInfoMessage.FLAGS) & Vfio.VFIO_REGION_INFO_FLAG_CAPS) != 0;
+      if (reply.get(RegionInfoMessage.ARGSZ) != region.argsz()
           || reply.payloadSize() != region.argsz()
           || !hasCaps) {
         throw Verdict.failed(
@@ -356,7 +360,7 @@ final class InfoChecks {
                 .formatted(
                     region.name(),
                     region.argsz(),
-                    reply.payload().getInt(0),
+                    reply.get(RegionInfoMessage.ARGSZ),
                     MessageText.bytes(reply.payloadSize()),
                     hasCaps ? "" : " no"));
       }
@@ -371,37 +375,39 @@ final class InfoChecks {
 
   /** The parts that can be mapped; all of it where no capability says which. */
   private static List<Area> areas(DeviceFacts.Region region, WirePeer.Message reply) {
-    var payload = reply.payload();
     var areas = new ArrayList<Area>();
     boolean isSparse = false;
-    if ((payload.getInt(4) & Vfio.VFIO_REGION_INFO_FLAG_CAPS) != 0) {
-      int at = payload.getInt(12);
+    if ((reply.get(RegionInfoMessage.FLAGS) & Vfio.VFIO_REGION_INFO_FLAG_CAPS) != 0) {
+      int size = reply.payloadSize();
+      int at = reply.get(RegionInfoMessage.CAP_OFFSET);
       int last = REGION_SIZE - 1;
       while (at != 0) {
-        if (at <= last || at > payload.remaining() - CAP_HEADER || at % Integer.BYTES != 0) {
+        if (at <= last || at > size - VfioInfoCapHeader.BYTES || at % Integer.BYTES != 0) {
           throw Verdict.failed(
               "%s: a capability at offset %d of %s"
-                  .formatted(region.name(), at, MessageText.bytes(payload.remaining())));
+                  .formatted(region.name(), at, MessageText.bytes(size)));
         }
         last = at;
-        int id = Short.toUnsignedInt(payload.getShort(at));
-        if (id == Vfio.VFIO_REGION_INFO_CAP_SPARSE_MMAP) {
+        int cap = Header.SIZE + at;
+        if (reply.get(VfioInfoCapHeader.ID, cap) == Vfio.VFIO_REGION_INFO_CAP_SPARSE_MMAP) {
           isSparse = true;
-          if (at > payload.remaining() - SPARSE_HEADER) {
+          long room = size - at - VfioRegionInfoCapSparseMmap.BYTES;
+          if (room < 0) {
             throw Verdict.failed(region.name() + ": a sparse mmap capability that is cut off");
           }
-          long count = Integer.toUnsignedLong(payload.getInt(at + CAP_HEADER));
-          if (count > (payload.remaining() - at - SPARSE_HEADER) / AREA) {
+          long count = Integer.toUnsignedLong(reply.get(VfioRegionInfoCapSparseMmap.NR_AREAS, cap));
+          if (count > room / VfioRegionSparseMmapArea.BYTES) {
             throw Verdict.failed("%s: %d areas".formatted(region.name(), count));
           }
-          for (int i = 0; i < count; i++) {
+          int area = cap + (int) VfioRegionInfoCapSparseMmap.BYTES;
+          for (int i = 0; i < count; i++, area += (int) VfioRegionSparseMmapArea.BYTES) {
             areas.add(
                 new Area(
-                    payload.getLong(at + SPARSE_HEADER + i * AREA),
-                    payload.getLong(at + SPARSE_HEADER + i * AREA + Long.BYTES)));
+                    reply.get(VfioRegionSparseMmapArea.OFFSET, area),
+                    reply.get(VfioRegionSparseMmapArea.SIZE, area)));
           }
         }
-        at = payload.getInt(at + Integer.BYTES);
+        at = reply.get(VfioInfoCapHeader.NEXT, cap);
       }
     }
     return isSparse ? areas : List.of(new Area(0, region.size()));
@@ -412,7 +418,7 @@ final class InfoChecks {
     var seen = new ArrayList<String>();
     for (var region : run.device().regions()) {
       var reply = whole(run, peer, region);
-      if ((reply.payload().getInt(4) & Vfio.VFIO_REGION_INFO_FLAG_CAPS) == 0) {
+      if ((reply.get(RegionInfoMessage.FLAGS) & Vfio.VFIO_REGION_INFO_FLAG_CAPS) == 0) {
         continue;
       }
       for (var area : areas(region, reply)) {
@@ -447,7 +453,7 @@ final class InfoChecks {
       if (reply.fds().isEmpty()) {
         throw Verdict.failed(region.name() + ": no descriptor");
       }
-      long offset = reply.payload().getLong(24);
+      long offset = reply.get(RegionInfoMessage.OFFSET);
       for (var area : areas(region, reply)) {
         map(region, reply.fds().getFirst(), offset, area);
       }
@@ -486,8 +492,12 @@ final class InfoChecks {
     }
   }
 
-  private static byte[] ioFdsRequest(int argsz, int flags, int index, int count) {
-    return new PayloadWriter().u32(argsz).u32(flags).u32(index).u32(count).toBytes();
+  private static Payload ioFdsRequest(int argsz, int flags, int index, int count) {
+    return Payload.of(RegionIoFds.STRUCT)
+        .with(RegionIoFds.ARGSZ, argsz)
+        .with(RegionIoFds.FLAGS, flags)
+        .with(RegionIoFds.INDEX, index)
+        .with(RegionIoFds.COUNT, count);
   }
 
   private static String ioFds(ConformanceRun run) {
@@ -513,16 +523,15 @@ final class InfoChecks {
   }
 
   private static List<String> parts(DeviceFacts.Region region, WirePeer.Message reply) {
-    var payload = reply.payload();
-    if (payload.remaining() < 16) {
+    if (reply.payloadSize() < 16) {
       throw Verdict.failed(region.name() + ": " + reply.outcome());
     }
-    int argsz = payload.getInt(0);
-    int count = payload.getInt(12);
-    if (payload.getInt(4) != 0 || payload.getInt(8) != region.index()) {
-      throw Verdict.failed(
-          "%s: flags 0x%x, index %d"
-              .formatted(region.name(), payload.getInt(4), payload.getInt(8)));
+    int argsz = reply.get(RegionIoFds.ARGSZ);
+    int count = reply.get(RegionIoFds.COUNT);
+    int flags = reply.get(RegionIoFds.FLAGS);
+    int index = reply.get(RegionIoFds.INDEX);
+    if (flags != 0 || index != region.index()) {
+      throw Verdict.failed("%s: flags 0x%x, index %d".formatted(region.name(), flags, index));
     }
     if (count == 0) {
       if (argsz != 16) {
@@ -531,19 +540,19 @@ final class InfoChecks {
       return List.of();
     }
     int size = count > 0 ? (argsz - 16) / count : 0;
-    boolean isKnown = size == SubRegion.SIZE || size == SubRegion.SHADOW_SIZE;
-    if (!isKnown || payload.remaining() < 16 + (long) count * size) {
+    boolean isKnown = size == SubRegion.BYTES || size == SubRegion.SHADOW_BYTES;
+    if (!isKnown || reply.payloadSize() < 16 + (long) count * size) {
       throw Verdict.failed(
           "%s: argsz %d, count %d, %s"
-              .formatted(region.name(), argsz, count, MessageText.bytes(payload.remaining())));
+              .formatted(region.name(), argsz, count, MessageText.bytes(reply.payloadSize())));
     }
     var parts = new ArrayList<String>();
     for (int i = 0; i < count; i++) {
-      int at = 16 + i * size;
-      long offset = payload.getLong(at);
-      long length = payload.getLong(at + 8);
-      int fd = payload.getInt(at + 16);
-      int type = payload.getInt(at + 20);
+      int at = (int) SubRegion.at(i, size);
+      long offset = reply.get(SubRegion.OFFSET, at);
+      long length = reply.get(SubRegion.SIZE, at);
+      int fd = reply.get(SubRegion.FD_INDEX, at);
+      int type = reply.get(SubRegion.TYPE, at);
       boolean isWithin =
           offset >= 0 && length >= 0 && offset < region.size() && length <= region.size() - offset;
       if (!isWithin || fd < 0 || fd >= reply.fds().size() || type < 0 || type > 2) {
@@ -559,7 +568,7 @@ final class InfoChecks {
       }
       parts.add("%s+%s".formatted(region.name(), MessageText.hex(offset)));
     }
-    if (size == SubRegion.SHADOW_SIZE) {
+    if (size == SubRegion.SHADOW_BYTES) {
       throw Verdict.differs("entries of 48 bytes: " + String.join(", ", parts));
     }
     return parts;
@@ -604,7 +613,7 @@ final class InfoChecks {
       if (head.isError() || head.payloadSize() < 16) {
         continue;
       }
-      int told = head.payload().getInt(0);
+      int told = head.get(RegionIoFds.ARGSZ);
       if (head.payloadSize() > 16 || !head.fds().isEmpty()) {
         throw Verdict.failed(
             "%s: %s and %d descriptors for an argsz of 16"
@@ -616,7 +625,7 @@ final class InfoChecks {
       var all =
           run.succeeds(
               peer, 16, Command.DEVICE_GET_REGION_IO_FDS, ioFdsRequest(told, 0, region.index(), 0));
-      int again = all.payload().getInt(0);
+      int again = all.get(RegionIoFds.ARGSZ);
       if (again != told || all.payloadSize() != told) {
         throw Verdict.failed(
             "%s: argsz %d, then %d with %s"
@@ -651,10 +660,11 @@ final class InfoChecks {
     var peer = run.open();
     var found = new ArrayList<String>();
     for (int i = 0; i < run.device().irqCount(); i++) {
-      var reply = run.succeeds(peer, 16, Command.DEVICE_GET_IRQ_INFO, PayloadWriter.irqInfo(16, i));
-      var payload = reply.payload();
-      int flags = payload.getInt(4);
-      int count = payload.getInt(12);
+      var reply = run.succeeds(peer, 16, Command.DEVICE_GET_IRQ_INFO, Payload.irqInfo(16, i));
+      int argsz = reply.get(IrqInfoMessage.ARGSZ);
+      int flags = reply.get(IrqInfoMessage.FLAGS);
+      int index = reply.get(IrqInfoMessage.INDEX);
+      int count = reply.get(IrqInfoMessage.COUNT);
       int most =
           switch (i) {
             case Vfio.VFIO_PCI_MSI_IRQ_INDEX -> 32;
@@ -662,14 +672,14 @@ final class InfoChecks {
             default -> i < PCI_IRQS ? 1 : Integer.MAX_VALUE;
           };
       var name = MessageDecoder.irqName(i);
-      if (payload.getInt(0) != 16
-          || payload.getInt(8) != i
+      if (argsz != 16
+          || index != i
           || (flags & ~KNOWN_IRQ_FLAGS) != 0
           || count < 0
           || count > most) {
         throw Verdict.failed(
             "%s: argsz %d, index %d, flags 0x%x, count %d"
-                .formatted(name, payload.getInt(0), payload.getInt(8), flags, count));
+                .formatted(name, argsz, index, flags, count));
       }
       if (count > 0) {
         found.add(name + " " + count);
@@ -682,8 +692,8 @@ final class InfoChecks {
     var peer = run.open();
     var first =
         run.refused(
-            peer, Command.DEVICE_GET_IRQ_INFO, PayloadWriter.irqInfo(16, run.device().irqCount()));
-    run.refused(peer, Command.DEVICE_GET_IRQ_INFO, PayloadWriter.irqInfo(16, -1));
+            peer, Command.DEVICE_GET_IRQ_INFO, Payload.irqInfo(16, run.device().irqCount()));
+    run.refused(peer, Command.DEVICE_GET_IRQ_INFO, Payload.irqInfo(16, -1));
     return first;
   }
 }

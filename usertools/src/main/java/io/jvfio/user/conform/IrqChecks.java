@@ -3,7 +3,8 @@ package io.jvfio.user.conform;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.user.peer.WirePeer;
 import io.jvfio.user.wire.Command;
-import io.jvfio.user.wire.PayloadWriter;
+import io.jvfio.user.wire.Payload;
+import io.jvfio.user.wire.SetIrqsMessage;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -204,8 +205,8 @@ final class IrqChecks {
   /** What a command sets. */
   @SuppressWarnings("ArrayRecordComponent") // made here, and read once
   private record Setting(int flags, int index, int start, int count, byte... data) {
-    byte[] payload() {
-      return PayloadWriter.setIrqs(flags, index, start, count, data);
+    Payload payload() {
+      return Payload.setIrqs(flags, index, start, count, data);
     }
   }
 
@@ -227,8 +228,7 @@ final class IrqChecks {
 
   private static void set(
       ConformanceRun run, WirePeer peer, int flags, int index, int start, int count, byte... data) {
-    run.succeeds(
-        peer, Command.DEVICE_SET_IRQS, PayloadWriter.setIrqs(flags, index, start, count, data));
+    run.succeeds(peer, Command.DEVICE_SET_IRQS, Payload.setIrqs(flags, index, start, count, data));
   }
 
   private static int[] eventFds(WirePeer peer, int count) {
@@ -245,7 +245,7 @@ final class IrqChecks {
       run.succeeds(
           peer,
           Command.DEVICE_SET_IRQS,
-          PayloadWriter.setIrqs(EVENTFD | TRIGGER, index, start + i, part.length),
+          Payload.setIrqs(EVENTFD | TRIGGER, index, start + i, part.length),
           part);
     }
   }
@@ -340,7 +340,7 @@ final class IrqChecks {
     set(run, peer, EVENTFD | TRIGGER, irq.index(), 2, 1);
     for (int i = 0; i < MANY; i++) {
       // A trigger of one that has no eventfd may be refused.
-      peer.call(Command.DEVICE_SET_IRQS, PayloadWriter.setIrqs(NONE | TRIGGER, irq.index(), i, 1));
+      peer.call(Command.DEVICE_SET_IRQS, Payload.setIrqs(NONE | TRIGGER, irq.index(), i, 1));
     }
     return signals(fds, 1, 1, 0, 1);
   }
@@ -353,7 +353,7 @@ final class IrqChecks {
     assign(run, peer, irq.index(), 0, fds);
     set(run, peer, NONE | TRIGGER, irq.index(), 0, 0);
     for (int i = 0; i < count; i++) {
-      peer.call(Command.DEVICE_SET_IRQS, PayloadWriter.setIrqs(NONE | TRIGGER, irq.index(), i, 1));
+      peer.call(Command.DEVICE_SET_IRQS, Payload.setIrqs(NONE | TRIGGER, irq.index(), i, 1));
     }
     return signals(fds, new int[count]);
   }
@@ -362,8 +362,7 @@ final class IrqChecks {
     var irq = irq(run, 1);
     var peer = run.open();
     var reply =
-        peer.call(
-            Command.DEVICE_SET_IRQS, PayloadWriter.setIrqs(NONE | TRIGGER, irq.index(), 0, 1));
+        peer.call(Command.DEVICE_SET_IRQS, Payload.setIrqs(NONE | TRIGGER, irq.index(), 0, 1));
     run.isOfUse(peer, reply.outcome());
     return reply.outcome();
   }
@@ -417,7 +416,7 @@ final class IrqChecks {
       if (!isOneOfThem || irq.count() == 0 || (isOnlyUsual && irq.isMaskable())) {
         continue;
       }
-      var payload = PayloadWriter.setIrqs(flags, irq.index(), 0, count);
+      var payload = Payload.setIrqs(flags, irq.index(), 0, count);
       came.add(
           irq.name()
               + ": "
@@ -436,13 +435,12 @@ final class IrqChecks {
     return run.usuallyRefused(
         run.open(),
         Command.DEVICE_SET_IRQS,
-        PayloadWriter.setIrqs(BOOL | TRIGGER, irq.index(), 0, 1, (byte) 0, (byte) 0));
+        Payload.setIrqs(BOOL | TRIGGER, irq.index(), 0, 1, (byte) 0, (byte) 0));
   }
 
   private static String argszSmall(ConformanceRun run) {
     var irq = irq(run, 1);
-    var payload =
-        new PayloadWriter().u32(8).u32(NONE | TRIGGER).u32(irq.index()).u32(0).u32(1).toBytes();
+    var payload = Payload.setIrqs(NONE | TRIGGER, irq.index(), 0, 1).with(SetIrqsMessage.ARGSZ, 8);
     return run.usuallyRefused(run.open(), Command.DEVICE_SET_IRQS, payload);
   }
 
@@ -456,7 +454,7 @@ final class IrqChecks {
         run.usuallyRefused(
             peer,
             Command.DEVICE_SET_IRQS,
-            PayloadWriter.setIrqs(EVENTFD | TRIGGER, irq.index(), 0, count),
+            Payload.setIrqs(EVENTFD | TRIGGER, irq.index(), 0, count),
             eventFds(peer, there));
     run.isOfUse(peer, came);
     return came;
@@ -468,13 +466,13 @@ final class IrqChecks {
     run.usuallyRefused(
         peer,
         Command.DEVICE_SET_IRQS,
-        PayloadWriter.setIrqs(NONE | TRIGGER, irq.index(), 0, 1),
+        Payload.setIrqs(NONE | TRIGGER, irq.index(), 0, 1),
         peer.eventFd());
     var came =
         run.usuallyRefused(
             peer,
             Command.DEVICE_SET_IRQS,
-            PayloadWriter.setIrqs(BOOL | TRIGGER, irq.index(), 0, 1, (byte) 0),
+            Payload.setIrqs(BOOL | TRIGGER, irq.index(), 0, 1, (byte) 0),
             peer.eventFd());
     run.isOfUse(peer, came);
     return came;
@@ -494,7 +492,7 @@ final class IrqChecks {
     int id =
         peer.command(
             Command.DEVICE_SET_IRQS.number(),
-            PayloadWriter.setIrqs(EVENTFD | TRIGGER, irq.index(), 0, count),
+            Payload.setIrqs(EVENTFD | TRIGGER, irq.index(), 0, count),
             fds);
     return run.refusedOrClosed(peer, id) + " for %d descriptors".formatted(count);
   }
@@ -505,14 +503,11 @@ final class IrqChecks {
     int memory = peer.memory(4096);
     var reply =
         peer.call(
-            Command.DEVICE_SET_IRQS,
-            PayloadWriter.setIrqs(EVENTFD | TRIGGER, irq.index(), 0, 1),
-            memory);
+            Command.DEVICE_SET_IRQS, Payload.setIrqs(EVENTFD | TRIGGER, irq.index(), 0, 1), memory);
     var came = reply.outcome();
     if (!reply.isError()) {
       var trigger =
-          peer.call(
-              Command.DEVICE_SET_IRQS, PayloadWriter.setIrqs(NONE | TRIGGER, irq.index(), 0, 1));
+          peer.call(Command.DEVICE_SET_IRQS, Payload.setIrqs(NONE | TRIGGER, irq.index(), 0, 1));
       came += ", and " + trigger.outcome() + " when it is triggered";
     }
     run.isOfUse(peer, came);

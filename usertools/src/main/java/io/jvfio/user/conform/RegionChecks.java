@@ -2,7 +2,9 @@ package io.jvfio.user.conform;
 
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.MessageText;
-import io.jvfio.user.wire.PayloadWriter;
+import io.jvfio.user.wire.Payload;
+import io.jvfio.user.wire.RegionAccess;
+import io.jvfio.user.wire.WriteMulti;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -159,9 +161,7 @@ final class RegionChecks {
     var all = run.read(peer, region, 0, 16);
     var errors = new ArrayList<String>();
     for (int[] access : new int[][] {{1, 2}, {1, 4}, {3, 4}, {3, 3}, {1, 8}}) {
-      var reply =
-          peer.call(
-              Command.REGION_READ, PayloadWriter.access(access[0], region, access[1]).toBytes());
+      var reply = peer.call(Command.REGION_READ, Payload.access(access[0], region, access[1]));
       if (reply.isError()) {
         errors.add("%d at %d: %s".formatted(access[1], access[0], reply.outcome()));
         continue;
@@ -188,9 +188,7 @@ final class RegionChecks {
         if (width > region.size()) {
           continue;
         }
-        var reply =
-            peer.call(
-                Command.REGION_READ, PayloadWriter.access(0, region.index(), width).toBytes());
+        var reply = peer.call(Command.REGION_READ, Payload.access(0, region.index(), width));
         if (reply.isError()) {
           widths.add(width + ": " + reply.outcome());
         } else {
@@ -208,13 +206,12 @@ final class RegionChecks {
 
   private static String zero(ConformanceRun run) {
     var peer = run.open();
-    var reply =
-        peer.call(Command.REGION_READ, PayloadWriter.access(0, run.config().index(), 0).toBytes());
+    var reply = peer.call(Command.REGION_READ, Payload.access(0, run.config().index(), 0));
     run.isOfUse(peer, reply.outcome());
     if (reply.isError()) {
       return reply.outcome();
     }
-    if (reply.payloadSize() != 16 || reply.payload().getInt(12) != 0) {
+    if (reply.payloadSize() != 16 || reply.get(RegionAccess.COUNT) != 0) {
       throw Verdict.differs("success with a payload of " + MessageText.bytes(reply.payloadSize()));
     }
     return "count 0";
@@ -223,10 +220,7 @@ final class RegionChecks {
   private static String beyond(ConformanceRun run, long offset, int count) {
     var peer = run.open();
     var came =
-        run.refused(
-            peer,
-            Command.REGION_READ,
-            PayloadWriter.access(offset, run.config().index(), count).toBytes());
+        run.refused(peer, Command.REGION_READ, Payload.access(offset, run.config().index(), count));
     run.isOfUse(peer, came);
     return came;
   }
@@ -245,10 +239,7 @@ final class RegionChecks {
             .findFirst()
             .orElse(run.config());
     var came =
-        run.refused(
-            peer,
-            Command.REGION_READ,
-            PayloadWriter.access(0, region.index(), (int) limit + 1).toBytes());
+        run.refused(peer, Command.REGION_READ, Payload.access(0, region.index(), (int) limit + 1));
     run.isOfUse(peer, came);
     return came;
   }
@@ -258,9 +249,7 @@ final class RegionChecks {
     int region = run.config().index();
     var peer = run.open("{\"capabilities\":{\"max_data_xfer_size\":%d}}".formatted(limit));
     run.read(peer, region, 0, limit);
-    var came =
-        run.usuallyRefused(
-            peer, Command.REGION_READ, PayloadWriter.access(0, region, limit + 1).toBytes());
+    var came = run.usuallyRefused(peer, Command.REGION_READ, Payload.access(0, region, limit + 1));
     run.isOfUse(peer, came);
     return came;
   }
@@ -269,8 +258,8 @@ final class RegionChecks {
     var peer = run.open();
     var came = "";
     for (int index : new int[] {run.device().regionCount(), 0xdeadbeef, -1}) {
-      came = run.refused(peer, Command.REGION_READ, PayloadWriter.access(0, index, 4).toBytes());
-      run.refused(peer, Command.REGION_WRITE, PayloadWriter.access(0, index, 4).zeros(4).toBytes());
+      came = run.refused(peer, Command.REGION_READ, Payload.access(0, index, 4));
+      run.refused(peer, Command.REGION_WRITE, Payload.access(0, index, 4).zeros(4));
     }
     return came;
   }
@@ -282,10 +271,8 @@ final class RegionChecks {
             .filter(each -> each.size() == 0)
             .findFirst()
             .orElseThrow(() -> Verdict.skipped("all regions have a size"));
-    run.refused(
-        peer, Command.REGION_WRITE, PayloadWriter.access(0, region.index(), 4).zeros(4).toBytes());
-    return run.refused(
-            peer, Command.REGION_READ, PayloadWriter.access(0, region.index(), 4).toBytes())
+    run.refused(peer, Command.REGION_WRITE, Payload.access(0, region.index(), 4).zeros(4));
+    return run.refused(peer, Command.REGION_READ, Payload.access(0, region.index(), 4))
         + " for "
         + region.name();
   }
@@ -297,15 +284,12 @@ final class RegionChecks {
             .findFirst()
             .orElseThrow(() -> Verdict.skipped("all regions may be written"));
     var peer = run.open();
-    return run.refused(
-        peer, Command.REGION_WRITE, PayloadWriter.access(0, region.index(), 4).zeros(4).toBytes());
+    return run.refused(peer, Command.REGION_WRITE, Payload.access(0, region.index(), 4).zeros(4));
   }
 
   private static String writeZero(ConformanceRun run) {
     var peer = run.open();
-    var reply =
-        peer.call(
-            Command.REGION_WRITE, PayloadWriter.access(0x3c, run.config().index(), 0).toBytes());
+    var reply = peer.call(Command.REGION_WRITE, Payload.access(0x3c, run.config().index(), 0));
     run.isOfUse(peer, reply.outcome());
     if (reply.isError()) {
       return reply.outcome();
@@ -313,7 +297,7 @@ final class RegionChecks {
     if (reply.payloadSize() != 16) {
       throw Verdict.differs("success with a payload of " + MessageText.bytes(reply.payloadSize()));
     }
-    int count = reply.payload().getInt(12);
+    int count = reply.get(RegionAccess.COUNT);
     if (count != 0) {
       throw Verdict.failed("count " + count);
     }
@@ -329,9 +313,7 @@ final class RegionChecks {
         run.refused(
             peer,
             Command.REGION_WRITE,
-            PayloadWriter.access(0x3c, region, count)
-                .bytes(java.util.Arrays.copyOf(before, there))
-                .toBytes());
+            Payload.access(0x3c, region, count).bytes(java.util.Arrays.copyOf(before, there)));
     run.isOfUse(peer, came);
     return came;
   }
@@ -340,9 +322,8 @@ final class RegionChecks {
     var peer = run.open();
     int region = run.config().index();
     long end = run.config().size();
-    run.refused(peer, Command.REGION_WRITE, PayloadWriter.access(-4, region, 8).zeros(8).toBytes());
-    return run.refused(
-        peer, Command.REGION_WRITE, PayloadWriter.access(end, region, 4).zeros(4).toBytes());
+    run.refused(peer, Command.REGION_WRITE, Payload.access(-4, region, 8).zeros(8));
+    return run.refused(peer, Command.REGION_WRITE, Payload.access(end, region, 4).zeros(4));
   }
 
   private static String writeBars(ConformanceRun run) {
@@ -356,18 +337,16 @@ final class RegionChecks {
         continue;
       }
       int width = (int) Math.min(4, region.size());
-      var read =
-          peer.call(Command.REGION_READ, PayloadWriter.access(0, region.index(), width).toBytes());
+      var read = peer.call(Command.REGION_READ, Payload.access(0, region.index(), width));
       if (read.isError()) {
         came.add(region.name() + ": " + read.outcome());
         continue;
       }
       var value = run.read(peer, region.index(), 0, width);
       var reply =
-          peer.call(
-              Command.REGION_WRITE,
-              PayloadWriter.access(0, region.index(), width).bytes(value).toBytes());
-      if (!reply.isError() && (reply.payloadSize() != 16 || reply.payload().getInt(12) != width)) {
+          peer.call(Command.REGION_WRITE, Payload.access(0, region.index(), width).bytes(value));
+      if (!reply.isError()
+          && (reply.payloadSize() != 16 || reply.get(RegionAccess.COUNT) != width)) {
         throw Verdict.failed(region.name() + ": " + reply.outcome());
       }
       came.add(region.name() + ": " + reply.outcome());
@@ -382,7 +361,6 @@ final class RegionChecks {
     if (run.hello().capabilities().writeMultiple()) {
       throw Verdict.skipped("the server tells that it takes them");
     }
-    return run.refused(
-        run.open(), Command.REGION_WRITE_MULTI, new PayloadWriter().u64(0).toBytes());
+    return run.refused(run.open(), Command.REGION_WRITE_MULTI, Payload.of(WriteMulti.STRUCT));
   }
 }

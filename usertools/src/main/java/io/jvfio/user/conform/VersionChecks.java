@@ -4,7 +4,7 @@ import io.jvfio.user.wire.Capabilities;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.MessageDescriptor;
 import io.jvfio.user.wire.MessageText;
-import io.jvfio.user.wire.PayloadWriter;
+import io.jvfio.user.wire.Payload;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 
@@ -184,7 +184,7 @@ final class VersionChecks {
 
   private static String noData(ConformanceRun run) {
     var peer = run.connect();
-    var reply = peer.call(Command.VERSION, PayloadWriter.version(0, 1));
+    var reply = peer.call(Command.VERSION, Payload.version(0, 1));
     if (reply.isError()) {
       throw Verdict.failed(reply.outcome());
     }
@@ -205,7 +205,7 @@ final class VersionChecks {
 
   private static String refused(ConformanceRun run, String data) {
     var peer = run.connect();
-    var payload = PayloadWriter.version(0, 1, data.getBytes(StandardCharsets.UTF_8));
+    var payload = Payload.version(0, 1, data.getBytes(StandardCharsets.UTF_8));
     try {
       return run.refusedOrClosed(peer, peer.command(Command.VERSION.number(), payload));
     } catch (Verdict taken) {
@@ -216,7 +216,7 @@ final class VersionChecks {
   private static String tooShort(ConformanceRun run) {
     var peer = run.connect();
     return run.refusedOrClosed(
-        peer, peer.command(Command.VERSION.number(), new PayloadWriter().u16(0).toBytes()));
+        peer, peer.command(Command.VERSION.number(), Payload.version(0, 0).cutTo(Short.BYTES)));
   }
 
   private static String capabilitiesValid(ConformanceRun run) {
@@ -277,7 +277,7 @@ final class VersionChecks {
 
   private static String commandFirst(ConformanceRun run, int command) {
     var peer = run.connect();
-    return run.refusedOrClosed(peer, peer.command(command, PayloadWriter.deviceInfo(16)));
+    return run.refusedOrClosed(peer, peer.command(command, Payload.deviceInfo(16)));
   }
 
   private static String twice(ConformanceRun run) {

@@ -5,12 +5,13 @@ import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
+import io.jvfio.linux.uapi.Field;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.Header;
 import io.jvfio.user.wire.MessageDescriptor;
 import io.jvfio.user.wire.MessageFramer;
 import io.jvfio.user.wire.MessageText;
-import io.jvfio.user.wire.PayloadWriter;
+import io.jvfio.user.wire.Payload;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -18,6 +19,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -76,24 +78,59 @@ public final class WirePeer implements AutoCloseable {
       fds = List.copyOf(fds);
     }
 
-    private ByteBuffer header() {
+    private ByteBuffer whole() {
       return ByteBuffer.wrap(bytes).order(ByteOrder.nativeOrder());
     }
 
+    /** A field of the message. */
+    public int get(Field.U32 field) {
+      return get(field, 0);
+    }
+
+    /** A field of a struct that begins at a place in the message. */
+    public int get(Field.U32 field, int at) {
+      return (int) field.get(whole(), at);
+    }
+
+    /** A field of the message. */
+    public long get(Field.U64 field) {
+      return get(field, 0);
+    }
+
+    /** A field of a struct that begins at a place in the message. */
+    public long get(Field.U64 field, int at) {
+      return field.get(whole(), at);
+    }
+
+    /** A field of the message, as an unsigned number. */
+    public int get(Field.U16 field) {
+      return get(field, 0);
+    }
+
+    /** A field of a struct that begins at a place in the message, as an unsigned number. */
+    public int get(Field.U16 field, int at) {
+      return (int) field.get(whole(), at);
+    }
+
+    /** What is behind a place in the message. */
+    public byte[] from(int at) {
+      return Arrays.copyOfRange(bytes, at, bytes.length);
+    }
+
     public int id() {
-      return Short.toUnsignedInt(header().getShort(0));
+      return get(Header.ID);
     }
 
     public int command() {
-      return Short.toUnsignedInt(header().getShort(2));
+      return get(Header.NUMBER);
     }
 
     public int flags() {
-      return header().getInt(8);
+      return get(Header.FLAGS);
     }
 
     public int errno() {
-      return header().getInt(12);
+      return get(Header.ERRNO);
     }
 
     public boolean isReply() {
@@ -102,11 +139,6 @@ public final class WirePeer implements AutoCloseable {
 
     public boolean isError() {
       return (flags() & Header.ERROR) != 0;
-    }
-
-    /** What is behind the header. */
-    public ByteBuffer payload() {
-      return header().slice(Header.SIZE, bytes.length - Header.SIZE).order(ByteOrder.nativeOrder());
     }
 
     public int payloadSize() {
@@ -148,10 +180,10 @@ public final class WirePeer implements AutoCloseable {
   }
 
   /** Sends a command; its id is answered. */
-  public int command(int command, byte[] payload, int... descriptors) {
+  public int command(int command, Payload payload, int... descriptors) {
     int id = nextId;
     nextId = (nextId + 1) % MAX_IDS;
-    send(PayloadWriter.message(id, command, Header.COMMAND, payload), descriptors);
+    send(payload.message(id, command, Header.COMMAND), descriptors);
     return id;
   }
 
@@ -275,17 +307,17 @@ public final class WirePeer implements AutoCloseable {
   /** A device may reach for memory at any time; here it finds none. */
   private void refuse(Message command) {
     if ((command.flags() & Header.NO_REPLY) == 0) {
-      send(PayloadWriter.error(command.id(), command.command(), Errno.EINVAL.number()));
+      send(Payload.error(command.id(), command.command(), Errno.EINVAL.number()));
     }
   }
 
   /** Sends a command and waits for its reply. */
-  public Message call(int command, byte[] payload, int... descriptors) {
+  public Message call(int command, Payload payload, int... descriptors) {
     return reply(command(command, payload, descriptors));
   }
 
   /** Sends a command and waits for its reply. */
-  public Message call(Command command, byte[] payload, int... descriptors) {
+  public Message call(Command command, Payload payload, int... descriptors) {
     return call(command.number(), payload, descriptors);
   }
 

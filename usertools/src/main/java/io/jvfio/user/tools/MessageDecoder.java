@@ -2,14 +2,36 @@ package io.jvfio.user.tools;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.uapi.Vfio;
+import io.jvfio.linux.uapi.VfioDeviceFeatureDmaLoggingControl;
+import io.jvfio.linux.uapi.VfioDeviceFeatureDmaLoggingRange;
+import io.jvfio.linux.uapi.VfioDeviceFeatureDmaLoggingReport;
+import io.jvfio.linux.uapi.VfioDeviceFeatureMigState;
+import io.jvfio.linux.uapi.VfioDeviceFeatureMigration;
+import io.jvfio.linux.uapi.VfioInfoCapHeader;
+import io.jvfio.linux.uapi.VfioRegionInfo;
+import io.jvfio.linux.uapi.VfioRegionInfoCapSparseMmap;
+import io.jvfio.linux.uapi.VfioRegionInfoCapType;
+import io.jvfio.linux.uapi.VfioRegionSparseMmapArea;
 import io.jvfio.user.wire.Capabilities;
 import io.jvfio.user.wire.Command;
+import io.jvfio.user.wire.DeviceInfoMessage;
+import io.jvfio.user.wire.DirtyBitmap;
+import io.jvfio.user.wire.DmaAccessMessage;
+import io.jvfio.user.wire.DmaMapMessage;
 import io.jvfio.user.wire.DmaUnmapMessage;
+import io.jvfio.user.wire.FeatureMessage;
 import io.jvfio.user.wire.Header;
+import io.jvfio.user.wire.IrqInfoMessage;
 import io.jvfio.user.wire.MalformedMessageException;
 import io.jvfio.user.wire.MessageDescriptor;
 import io.jvfio.user.wire.MessageText;
+import io.jvfio.user.wire.MigrationData;
+import io.jvfio.user.wire.RegionAccess;
+import io.jvfio.user.wire.RegionInfoMessage;
+import io.jvfio.user.wire.RegionIoFds;
+import io.jvfio.user.wire.SetIrqsMessage;
 import io.jvfio.user.wire.SubRegion;
+import io.jvfio.user.wire.VersionMessage;
 import io.jvfio.user.wire.WriteMulti;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -88,9 +110,6 @@ public final class MessageDecoder {
           | Vfio.VFIO_IRQ_SET_ACTION_UNMASK
           | Vfio.VFIO_IRQ_SET_ACTION_TRIGGER;
 
-  private static final int REGION_INFO_SIZE = 32;
-  private static final int IO_FDS_SIZE = 16;
-  private static final int CAP_HEADER_SIZE = 8;
   private static final int MAX_CAPS = 64;
 
   /** How many commands without a reply are remembered; then they are forgotten. */
@@ -170,11 +189,11 @@ public final class MessageDecoder {
           OptionalLong.empty());
     }
     var header = ByteBuffer.wrap(message).order(order);
-    int id = Short.toUnsignedInt(header.getShort(0));
-    int number = Short.toUnsignedInt(header.getShort(2));
-    long told = Integer.toUnsignedLong(header.getInt(4));
-    int flags = header.getInt(8);
-    int errno = header.getInt(12);
+    int id = (int) Header.ID.get(header, 0);
+    int number = (int) Header.NUMBER.get(header, 0);
+    long told = Header.MESSAGE_SIZE.get(header, 0);
+    int flags = (int) Header.FLAGS.get(header, 0);
+    int errno = (int) Header.ERRNO.get(header, 0);
     if (told != byteSize) {
       problems.add("tells of %s".formatted(MessageText.bytes(told)));
     }
@@ -352,18 +371,18 @@ public final class MessageDecoder {
       }
       case DMA_UNMAP -> dmaUnmap(isReply, in);
       case DEVICE_GET_INFO -> {
-        in.byteCount("argsz", 4);
-        in.bits("flags", 4, DEVICE_FLAGS);
-        in.count("num_regions", 4);
-        in.count("num_irqs", 4);
+        in.byteCount(DeviceInfoMessage.ARGSZ);
+        in.bits(DeviceInfoMessage.FLAGS, DEVICE_FLAGS);
+        in.count(DeviceInfoMessage.NUM_REGIONS);
+        in.count(DeviceInfoMessage.NUM_IRQS);
       }
       case DEVICE_GET_REGION_INFO -> regionInfo(isReply, in, descriptors);
       case DEVICE_GET_REGION_IO_FDS -> regionIoFds(isReply, in, descriptors);
       case DEVICE_GET_IRQ_INFO -> {
-        in.byteCount("argsz", 4);
-        in.bits("flags", 4, IRQ_FLAGS);
-        in.named("index", 4, MessageDecoder::irqName);
-        in.count("count", 4);
+        in.byteCount(IrqInfoMessage.ARGSZ);
+        in.bits(IrqInfoMessage.FLAGS, IRQ_FLAGS);
+        in.named(IrqInfoMessage.INDEX, MessageDecoder::irqName);
+        in.count(IrqInfoMessage.COUNT);
       }
       case DEVICE_SET_IRQS -> {
         if (!isReply) {
@@ -378,9 +397,9 @@ public final class MessageDecoder {
         // has no payload
       }
       case REGION_WRITE_MULTI -> {
-        long count = in.count("wr_cnt", 8);
+        long count = in.count(WriteMulti.COUNT);
         if (!isReply) {
-          in.entries("wrs", count, WriteMulti.ENTRY_SIZE, MessageDecoder::write);
+          in.entries("wrs", count, WriteMulti.Entry.BYTES, MessageDecoder::write);
         }
       }
       case DEVICE_FEATURE -> feature(isReply, in);
@@ -395,8 +414,8 @@ public final class MessageDecoder {
   }
 
   private static void version(PayloadReader in) {
-    in.count("major", 2);
-    in.count("minor", 2);
+    in.count(VersionMessage.MAJOR);
+    in.count(VersionMessage.MINOR);
     if (in.isCut() || in.left() == 0) {
       return;
     }
@@ -420,21 +439,21 @@ public final class MessageDecoder {
   }
 
   private static void dmaMap(PayloadReader in) {
-    in.byteCount("argsz", 4);
-    in.bits("flags", 4, DMA_FLAGS);
-    in.address("offset");
-    in.address("address");
-    in.byteCount("size", 8);
+    in.byteCount(DmaMapMessage.ARGSZ);
+    in.bits(DmaMapMessage.FLAGS, DMA_FLAGS);
+    in.address(DmaMapMessage.OFFSET);
+    in.address(DmaMapMessage.ADDRESS);
+    in.byteCount(DmaMapMessage.SIZE);
   }
 
   private static void dmaUnmap(boolean isReply, PayloadReader in) {
-    in.byteCount("argsz", 4);
-    long flags = in.bits("flags", 4, UNMAP_FLAGS);
-    in.address("address");
-    in.byteCount("size", 8);
+    in.byteCount(DmaUnmapMessage.ARGSZ);
+    long flags = in.bits(DmaUnmapMessage.FLAGS, UNMAP_FLAGS);
+    in.address(DmaUnmapMessage.ADDRESS);
+    in.byteCount(DmaUnmapMessage.SIZE);
     if ((flags & DmaUnmapMessage.GET_DIRTY_BITMAP) != 0) {
-      in.byteCount("bitmap_pgsize", 8);
-      long size = in.byteCount("bitmap_size", 8);
+      in.byteCount(DirtyBitmap.PAGE_SIZE);
+      long size = in.byteCount(DirtyBitmap.BYTE_SIZE);
       if (isReply) {
         in.data("bitmap", size);
       }
@@ -443,12 +462,12 @@ public final class MessageDecoder {
 
   private static void regionInfo(
       boolean isReply, PayloadReader in, List<MessageDescriptor> descriptors) {
-    in.byteCount("argsz", 4);
-    long flags = in.bits("flags", 4, REGION_FLAGS);
-    in.named("index", 4, MessageDecoder::regionName);
-    long capOffset = in.byteCount("cap_offset", 4);
-    in.byteCount("size", 8);
-    in.address("offset");
+    in.byteCount(RegionInfoMessage.ARGSZ);
+    long flags = in.bits(RegionInfoMessage.FLAGS, REGION_FLAGS);
+    in.named(RegionInfoMessage.INDEX, MessageDecoder::regionName);
+    long capOffset = in.byteCount(RegionInfoMessage.CAP_OFFSET);
+    in.byteCount(RegionInfoMessage.SIZE);
+    in.address(RegionInfoMessage.OFFSET);
     if (!isReply || in.isCut()) {
       return;
     }
@@ -464,11 +483,11 @@ public final class MessageDecoder {
   /** Each entry begins behind the one before it, so that there is an end. */
   private static void capabilities(PayloadReader in, long first) {
     var caps = new ArrayList<MessageValue.Group>();
-    int room = REGION_INFO_SIZE + in.left();
+    int room = (int) VfioRegionInfo.BYTES + in.left();
     long next = first;
-    long last = REGION_INFO_SIZE - 1;
+    long last = VfioRegionInfo.BYTES - 1;
     while (next != 0) {
-      if (next <= last || next > room - CAP_HEADER_SIZE || caps.size() == MAX_CAPS) {
+      if (next <= last || next > room - VfioInfoCapHeader.BYTES || caps.size() == MAX_CAPS) {
         in.problem("a capability at offset " + next);
         break;
       }
@@ -476,25 +495,24 @@ public final class MessageDecoder {
       var cap = in.from(Header.SIZE, (int) next);
       long id =
           cap.named(
-              "id",
-              2,
+              VfioInfoCapHeader.ID,
               number -> name(List.of("0", "SPARSE_MMAP", "TYPE", "MSIX_MAPPABLE"), number, ""));
-      cap.count("version", 2);
-      next = cap.byteCount("next", 4);
+      cap.count(VfioInfoCapHeader.VERSION);
+      next = cap.byteCount(VfioInfoCapHeader.NEXT);
       if (id == Vfio.VFIO_REGION_INFO_CAP_SPARSE_MMAP) {
-        long areas = cap.count("nr_areas", 4);
-        cap.reserved("reserved", 4);
+        long areas = cap.count(VfioRegionInfoCapSparseMmap.NR_AREAS);
+        cap.reserved(VfioRegionInfoCapSparseMmap.RESERVED);
         cap.entries(
             "areas",
             areas,
-            16,
+            VfioRegionSparseMmapArea.BYTES,
             area -> {
-              area.address("offset");
-              area.byteCount("size", 8);
+              area.address(VfioRegionSparseMmapArea.OFFSET);
+              area.byteCount(VfioRegionSparseMmapArea.SIZE);
             });
       } else if (id == Vfio.VFIO_REGION_INFO_CAP_TYPE) {
-        cap.count("type", 4);
-        cap.count("subtype", 4);
+        cap.count(VfioRegionInfoCapType.TYPE);
+        cap.count(VfioRegionInfoCapType.SUBTYPE);
       }
       caps.add(new MessageValue.Group(cap.fields()));
     }
@@ -504,51 +522,53 @@ public final class MessageDecoder {
 
   private static void regionIoFds(
       boolean isReply, PayloadReader in, List<MessageDescriptor> descriptors) {
-    long argsz = in.byteCount("argsz", 4);
-    in.bits("flags", 4, List.of());
-    in.named("index", 4, MessageDecoder::regionName);
-    long count = in.count("count", 4);
+    long argsz = in.byteCount(RegionIoFds.ARGSZ);
+    in.bits(RegionIoFds.FLAGS, List.of());
+    in.named(RegionIoFds.INDEX, MessageDecoder::regionName);
+    long count = in.count(RegionIoFds.COUNT);
     if (!isReply || in.isCut() || count == 0 || in.left() == 0) {
       return;
     }
-    long size = (argsz - IO_FDS_SIZE) / count;
-    if (size != SubRegion.SIZE && size != SubRegion.SHADOW_SIZE) {
+    long size = (argsz - RegionIoFds.STRUCT.byteSize()) / count;
+    if (size != SubRegion.BYTES && size != SubRegion.SHADOW_BYTES) {
       in.problem("entries of " + MessageText.bytes(size));
       in.data("sub_regions");
       return;
     }
-    boolean hasShadow = size == SubRegion.SHADOW_SIZE;
-    in.entries("sub_regions", count, (int) size, entry -> subRegion(entry, hasShadow, descriptors));
+    boolean hasShadow = size == SubRegion.SHADOW_BYTES;
+    in.entries("sub_regions", count, size, entry -> subRegion(entry, hasShadow, descriptors));
   }
 
   private static void subRegion(
       PayloadReader entry, boolean hasShadow, List<MessageDescriptor> descriptors) {
-    entry.address("offset");
-    entry.byteCount("size", 8);
-    long fd = entry.count("fd_index", 4);
+    entry.address(SubRegion.OFFSET);
+    entry.byteCount(SubRegion.SIZE);
+    long fd = entry.count(SubRegion.FD_INDEX);
     if (fd >= descriptors.size()) {
       entry.problem("descriptor %d of %d".formatted(fd, descriptors.size()));
     }
-    long type = entry.named("type", 4, number -> name(IO_TYPES, number, "type "));
-    entry.bits("flags", 4, IO_FLAGS);
+    long type = entry.named(SubRegion.TYPE, number -> name(IO_TYPES, number, "type "));
+    entry.bits(SubRegion.FLAGS, IO_FLAGS);
     if (hasShadow) {
-      long shadow = entry.count("shadow_mem_fd_index", 4);
+      long shadow = entry.count(SubRegion.SHADOW_FD_INDEX);
       if (type == SubRegion.IOEVENTFD_SHADOW && shadow >= descriptors.size()) {
         entry.problem("descriptor %d of %d".formatted(shadow, descriptors.size()));
       }
-      entry.address("shadow_offset");
+      entry.address(SubRegion.SHADOW_OFFSET);
     } else {
-      entry.reserved("padding", 4);
+      entry.reserved(SubRegion.SHADOW_FD_INDEX, "padding");
     }
-    entry.address(type == SubRegion.IOREGIONFD ? "user_data" : "datamatch");
+    entry.address(
+        SubRegion.datamatch(hasShadow ? SubRegion.SHADOW_BYTES : SubRegion.BYTES),
+        type == SubRegion.IOREGIONFD ? "user_data" : "datamatch");
   }
 
   private static void setIrqs(PayloadReader in, List<MessageDescriptor> descriptors) {
-    in.byteCount("argsz", 4);
-    long flags = in.bits("flags", 4, IRQ_SET_FLAGS);
-    in.named("index", 4, MessageDecoder::irqName);
-    in.count("start", 4);
-    long count = in.count("count", 4);
+    in.byteCount(SetIrqsMessage.ARGSZ);
+    long flags = in.bits(SetIrqsMessage.FLAGS, IRQ_SET_FLAGS);
+    in.named(SetIrqsMessage.INDEX, MessageDecoder::irqName);
+    in.count(SetIrqsMessage.START);
+    long count = in.count(SetIrqsMessage.COUNT);
     if (in.isCut()) {
       return;
     }
@@ -569,26 +589,26 @@ public final class MessageDecoder {
   }
 
   private static void regionAccess(boolean hasData, PayloadReader in) {
-    in.address("offset");
-    in.named("region", 4, MessageDecoder::regionName);
-    long count = in.byteCount("count", 4);
+    in.address(RegionAccess.OFFSET);
+    in.named(RegionAccess.REGION, MessageDecoder::regionName);
+    long count = in.byteCount(RegionAccess.COUNT);
     if (hasData) {
       in.data("data", count);
     }
   }
 
   private static void dmaAccess(boolean hasData, PayloadReader in) {
-    in.address("address");
-    long count = in.byteCount("count", 8);
+    in.address(DmaAccessMessage.ADDRESS);
+    long count = in.byteCount(DmaAccessMessage.COUNT);
     if (hasData) {
       in.data("data", count);
     }
   }
 
   private static void write(PayloadReader entry) {
-    entry.address("offset");
-    entry.named("region", 4, MessageDecoder::regionName);
-    long count = entry.byteCount("count", 4);
+    entry.address(WriteMulti.Entry.OFFSET);
+    entry.named(WriteMulti.Entry.REGION, MessageDecoder::regionName);
+    long count = entry.byteCount(WriteMulti.Entry.COUNT);
     if (count > WriteMulti.MAX_COUNT) {
       entry.problem("a write of " + MessageText.bytes(count));
     }
@@ -596,16 +616,16 @@ public final class MessageDecoder {
   }
 
   private static void migrationData(boolean isReply, boolean isRead, PayloadReader in) {
-    in.byteCount("argsz", 4);
-    long size = in.byteCount("size", 4);
+    in.byteCount(MigrationData.ARGSZ);
+    long size = in.byteCount(MigrationData.SIZE);
     if (isReply || !isRead) {
       in.data("data", size);
     }
   }
 
   private static void feature(boolean isReply, PayloadReader in) {
-    in.byteCount("argsz", 4);
-    long flags = in.count("flags", 4);
+    in.byteCount(FeatureMessage.ARGSZ);
+    long flags = in.count(FeatureMessage.FLAGS);
     if (in.isCut()) {
       return;
     }
@@ -627,32 +647,32 @@ public final class MessageDecoder {
     switch (feature) {
       case Vfio.VFIO_DEVICE_FEATURE_MIGRATION -> {
         if (isReply && isGet) {
-          in.bits("migration_flags", 8, MIGRATION_FLAGS);
+          in.bits(VfioDeviceFeatureMigration.FLAGS, "migration_flags", MIGRATION_FLAGS);
         }
       }
       case Vfio.VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE -> {
         if (isSet || isReply) {
-          in.named("device_state", 4, MessageDecoder::stateName);
-          in.count("data_fd", 4);
+          in.named(VfioDeviceFeatureMigState.DEVICE_STATE, MessageDecoder::stateName);
+          in.count(VfioDeviceFeatureMigState.DATA_FD);
         }
       }
       case Vfio.VFIO_DEVICE_FEATURE_DMA_LOGGING_START -> {
-        in.byteCount("page_size", 8);
-        long ranges = in.count("num_ranges", 4);
-        in.reserved("reserved", 4);
+        in.byteCount(VfioDeviceFeatureDmaLoggingControl.PAGE_SIZE);
+        long ranges = in.count(VfioDeviceFeatureDmaLoggingControl.NUM_RANGES);
+        in.reserved(VfioDeviceFeatureDmaLoggingControl.RESERVED, "reserved");
         in.entries(
             "ranges",
             ranges,
-            16,
+            VfioDeviceFeatureDmaLoggingRange.BYTES,
             range -> {
-              range.address("iova");
-              range.byteCount("length", 8);
+              range.address(VfioDeviceFeatureDmaLoggingRange.IOVA);
+              range.byteCount(VfioDeviceFeatureDmaLoggingRange.LENGTH);
             });
       }
       case Vfio.VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT -> {
-        in.address("iova");
-        in.byteCount("length", 8);
-        in.byteCount("page_size", 8);
+        in.address(VfioDeviceFeatureDmaLoggingReport.IOVA);
+        in.byteCount(VfioDeviceFeatureDmaLoggingReport.LENGTH);
+        in.byteCount(VfioDeviceFeatureDmaLoggingReport.PAGE_SIZE);
         if (isReply) {
           in.data("bitmap");
         }

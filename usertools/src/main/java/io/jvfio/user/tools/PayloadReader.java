@@ -1,5 +1,6 @@
 package io.jvfio.user.tools;
 
+import io.jvfio.linux.uapi.Field;
 import io.jvfio.user.wire.MessageText;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -60,7 +61,9 @@ final class PayloadReader {
     problems.add(what);
   }
 
-  private long number(String name, int width) {
+  private long number(Field field) {
+    var name = field.name();
+    int width = field.byteSize();
     if (isCut) {
       return 0;
     }
@@ -73,12 +76,7 @@ final class PayloadReader {
       isCut = true;
       return 0;
     }
-    long value =
-        switch (width) {
-          case Short.BYTES -> Short.toUnsignedLong(view.getShort(at));
-          case Integer.BYTES -> Integer.toUnsignedLong(view.getInt(at));
-          default -> view.getLong(at);
-        };
+    long value = field.get(view, at - (int) field.offset());
     at += width;
     return value;
   }
@@ -89,44 +87,59 @@ final class PayloadReader {
     }
   }
 
-  /** A number of {@code width} bytes. */
-  long count(String name, int width) {
-    long value = number(name, width);
-    add(name, new MessageValue.Count(value));
+  /** A number. */
+  long count(Field field) {
+    long value = number(field);
+    add(field.name(), new MessageValue.Count(value));
     return value;
   }
 
   /** A number of bytes. */
-  long byteCount(String name, int width) {
-    long value = number(name, width);
-    add(name, new MessageValue.ByteCount(value));
+  long byteCount(Field field) {
+    long value = number(field);
+    add(field.name(), new MessageValue.ByteCount(value));
     return value;
   }
 
-  /** An address or offset of 8 bytes. */
-  long address(String name) {
-    long value = number(name, Long.BYTES);
+  /** An address or offset. */
+  long address(Field field) {
+    return address(field, field.name());
+  }
+
+  /** The same of a field that goes by another name here. */
+  long address(Field field, String name) {
+    long value = number(field);
     add(name, new MessageValue.Address(value));
     return value;
   }
 
   /** A number that stands for something. */
-  long named(String name, int width, LongFunction<String> names) {
-    long value = number(name, width);
-    add(name, new MessageValue.Named(value, names.apply(value)));
+  long named(Field field, LongFunction<String> names) {
+    long value = number(field);
+    add(field.name(), new MessageValue.Named(value, names.apply(value)));
     return value;
   }
 
   /** Bits, of which the lowest have names. */
-  public long bits(String name, int width, List<String> names) {
-    long value = number(name, width);
+  long bits(Field field, List<String> names) {
+    return bits(field, field.name(), names);
+  }
+
+  /** The same of a field that goes by another name here. */
+  long bits(Field field, String name, List<String> names) {
+    long value = number(field);
     add(name, MessageValue.Bits.of(value, names));
     return value;
   }
 
   /** A field that must be zero and is told only where it is not. */
-  void reserved(String name, int width) {
-    long value = number(name, width);
+  void reserved(Field field) {
+    reserved(field, field.name());
+  }
+
+  /** The same of a field that goes by another name here. */
+  void reserved(Field field, String name) {
+    long value = number(field);
     if (value != 0) {
       add(name, new MessageValue.Address(value));
       problem("%s is %s and not 0".formatted(name, MessageText.hex(value)));
@@ -160,11 +173,12 @@ final class PayloadReader {
     data(name, left());
   }
 
-  /** An array of {@code count} structs of {@code byteSize} bytes. */
-  void entries(String name, long count, int byteSize, Consumer<PayloadReader> read) {
+  /** An array of {@code count} structs of so many bytes. */
+  void entries(String name, long count, long structSize, Consumer<PayloadReader> read) {
     if (isCut) {
       return;
     }
+    int byteSize = (int) structSize;
     long there = left() / byteSize;
     if (Long.compareUnsigned(count, there) > 0) {
       problem(

@@ -20,9 +20,9 @@ record ReplayMessage(int number, UserRecording.Entry entry, int id, int command,
     return new ReplayMessage(
         number,
         entry,
-        Short.toUnsignedInt(fields.getShort(0)),
-        Short.toUnsignedInt(fields.getShort(2)),
-        fields.getInt(8));
+        (int) Header.ID.get(fields, 0),
+        (int) Header.NUMBER.get(fields, 0),
+        (int) Header.FLAGS.get(fields, 0));
   }
 
   MessageDirection direction() {

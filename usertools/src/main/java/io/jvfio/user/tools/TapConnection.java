@@ -4,19 +4,11 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
-import io.jvfio.user.wire.Capabilities;
-import io.jvfio.user.wire.Command;
-import io.jvfio.user.wire.Header;
-import io.jvfio.user.wire.MalformedMessageException;
 import io.jvfio.user.wire.MessageDescriptor;
 import io.jvfio.user.wire.MessageFramer;
-import io.jvfio.user.wire.VersionMessage;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -35,9 +27,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class TapConnection {
   private static final int PIECE = 64 << 10;
-
-  /** Of the flags in the header. */
-  private static final int FLAGS_OFFSET = 8;
 
   private final int number;
   private final long start;
@@ -207,7 +196,8 @@ final class TapConnection {
           continue;
         }
         held = 0;
-        int twin = isFirst && !messages.isEmpty() ? twinIndex(messages.getFirst().bytes()) : -1;
+        int twin =
+            isFirst && !messages.isEmpty() ? TwinSocket.index(messages.getFirst().bytes()) : -1;
         isFirst = false;
         int failed =
             twin >= 0 && twin < fdCount
@@ -298,27 +288,6 @@ final class TapConnection {
         return send(piece, end, split);
       } finally {
         fds[index] = -1; // both are their sockets' own
-      }
-    }
-
-    private static int twinIndex(byte[] message) {
-      if (message.length <= VersionMessage.SIZE) {
-        return -1;
-      }
-      var header = ByteBuffer.wrap(message).order(ByteOrder.nativeOrder());
-      int flags = header.getInt(FLAGS_OFFSET);
-      if (header.getShort(Short.BYTES) != Command.VERSION.number()
-          || (flags & Header.TYPE_MASK) != Header.REPLY
-          || (flags & Header.ERROR) != 0) {
-        return -1;
-      }
-      int end = message[message.length - 1] == 0 ? message.length - 1 : message.length;
-      try {
-        var capabilities =
-            Capabilities.parse(Arrays.copyOfRange(message, VersionMessage.SIZE, end));
-        return capabilities.twinSocket() ? capabilities.twinSocketFd().orElse(-1) : -1;
-      } catch (MalformedMessageException e) {
-        return -1;
       }
     }
 

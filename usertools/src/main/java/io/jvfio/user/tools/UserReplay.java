@@ -8,14 +8,10 @@ import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.user.peer.PeerException;
 import io.jvfio.user.peer.WirePeer;
-import io.jvfio.user.wire.Capabilities;
-import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.Header;
-import io.jvfio.user.wire.MalformedMessageException;
 import io.jvfio.user.wire.MessageDescriptor;
 import io.jvfio.user.wire.MessageText;
-import io.jvfio.user.wire.PayloadWriter;
-import io.jvfio.user.wire.VersionMessage;
+import io.jvfio.user.wire.Payload;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -197,35 +193,10 @@ public final class UserReplay implements AutoCloseable {
     return new ReplayReport(connections, sent, compared, differences, left);
   }
 
-  private static ByteBuffer header(byte[] message) {
-    return ByteBuffer.wrap(message).order(ByteOrder.nativeOrder());
-  }
-
   private static byte[] withId(byte[] message, int id) {
     var copy = message.clone();
-    header(copy).putShort(0, (short) id);
+    Header.ID.put(ByteBuffer.wrap(copy).order(ByteOrder.nativeOrder()), 0, id);
     return copy;
-  }
-
-  /** Which descriptor of a reply to VERSION is the twin socket; -1 for none. */
-  private static int twinIndex(byte[] message) {
-    int command = Short.toUnsignedInt(header(message).getShort(2));
-    int flags = header(message).getInt(8);
-    boolean isTold =
-        message.length > VersionMessage.SIZE
-            && command == Command.VERSION.number()
-            && (flags & Header.TYPE_MASK) == Header.REPLY
-            && (flags & Header.ERROR) == 0;
-    if (!isTold) {
-      return -1;
-    }
-    int end = message[message.length - 1] == 0 ? message.length - 1 : message.length;
-    try {
-      var told = Capabilities.parse(Arrays.copyOfRange(message, VersionMessage.SIZE, end));
-      return told.twinSocket() ? told.twinSocketFd().orElse(-1) : -1;
-    } catch (MalformedMessageException e) {
-      return -1;
-    }
   }
 
   /** One of the two sides of a connection. */
@@ -694,7 +665,7 @@ public final class UserReplay implements AutoCloseable {
     }
 
     private void takeTwin(WirePeer.Message reply) {
-      int index = twinIndex(reply.bytes());
+      int index = TwinSocket.index(reply.bytes());
       if (twin == null && index >= 0 && index < reply.fds().size()) {
         twin(new WirePeer(UnixSocket.adopt(main.release(reply.fds().get(index))), patience));
       }
@@ -707,7 +678,7 @@ public final class UserReplay implements AutoCloseable {
       if (recorded == null) {
         unexpected(command, MessageDirection.TO_CLIENT, "command");
         if (!isQuiet) {
-          from.send(PayloadWriter.error(command.id(), command.command(), Errno.EINVAL.number()));
+          from.send(Payload.error(command.id(), command.command(), Errno.EINVAL.number()));
         }
         return;
       }
@@ -825,8 +796,7 @@ public final class UserReplay implements AutoCloseable {
       if (recorded == null) {
         unexpected(command, MessageDirection.TO_SERVER, "command");
         if ((command.flags() & Header.NO_REPLY) == 0) {
-          main.send(
-              PayloadWriter.error(command.id(), command.command(), Errno.EOPNOTSUPP.number()));
+          main.send(Payload.error(command.id(), command.command(), Errno.EOPNOTSUPP.number()));
         }
         return;
       }
@@ -867,7 +837,7 @@ public final class UserReplay implements AutoCloseable {
     }
 
     private void reply(UserRecording.Entry entry, byte[] message) {
-      int index = twinIndex(message);
+      int index = TwinSocket.index(message);
       if (index < 0 || index >= entry.descriptors().size() || twin != null) {
         send(entry, message);
         return;

@@ -18,8 +18,8 @@ import io.jvfio.user.conform.ConformanceResult.Outcome;
 import io.jvfio.user.peer.WirePeer;
 import io.jvfio.user.tools.LyingServer;
 import io.jvfio.user.wire.Command;
-import io.jvfio.user.wire.Header;
-import io.jvfio.user.wire.PayloadWriter;
+import io.jvfio.user.wire.Payload;
+import io.jvfio.user.wire.RegionAccess;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -188,10 +188,10 @@ class ConformanceTest {
   }
 
   private static byte[] config(WirePeer client) {
-    var access = PayloadWriter.access(0, Vfio.VFIO_PCI_CONFIG_REGION_INDEX, 256).toBytes();
+    var access = Payload.access(0, Vfio.VFIO_PCI_CONFIG_REGION_INDEX, 256);
     var reply = client.call(Command.REGION_READ, access);
     assertThat(reply.isError()).isFalse();
-    return Arrays.copyOfRange(reply.bytes(), Header.SIZE + access.length, reply.bytes().length);
+    return reply.from(RegionAccess.BYTES);
   }
 
   private static long openFiles() throws Exception {

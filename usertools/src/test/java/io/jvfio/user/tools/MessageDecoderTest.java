@@ -4,7 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import io.jvfio.linux.LinuxKernel;
+import io.jvfio.user.wire.Command;
+import io.jvfio.user.wire.Header;
 import io.jvfio.user.wire.MessageDescriptor;
+import io.jvfio.user.wire.Payload;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -50,6 +53,24 @@ class MessageDecoderTest {
     assertThat(text(toServer(Bytes.command(1).u16(0).u16(1).text(json).bytes(0))))
         .isEqualTo("-> #0001 VERSION major 0 minor 1 version_data " + json);
     assertThat(toServer(Bytes.command(1).u16(0).u16(1)).problems()).isEmpty();
+  }
+
+  /** Whoever adds a field to a message is told here that nobody would see it. */
+  @Test
+  void tellsEveryFieldThatACommandIsDeclaredWith() {
+    for (var command : Command.values()) {
+      var way = command.isFromServer() ? MessageDirection.TO_CLIENT : MessageDirection.TO_SERVER;
+      var message = Payload.of(command.struct()).message(1, command.number(), Header.COMMAND);
+      var told =
+          decoder.decode(way, message, List.of(), now++).fields().stream()
+              .map(MessageField::name)
+              .toList();
+      for (var field : command.struct().fields()) {
+        // The flags of a feature are told as what they have in them.
+        boolean isParted = command == Command.DEVICE_FEATURE && field.name().equals("flags");
+        assertThat(told).as("%s", command).contains(isParted ? "feature" : field.name());
+      }
+    }
   }
 
   @Test

@@ -12,9 +12,10 @@ import io.jvfio.testkit.LatchModel;
 import io.jvfio.user.VfioUserServer;
 import io.jvfio.user.peer.WirePeer;
 import io.jvfio.user.wire.Command;
+import io.jvfio.user.wire.DmaAccessMessage;
 import io.jvfio.user.wire.DmaMapMessage;
 import io.jvfio.user.wire.Header;
-import io.jvfio.user.wire.PayloadWriter;
+import io.jvfio.user.wire.Payload;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -68,61 +69,62 @@ class UserReplayTest {
       var reply =
           main.call(
               Command.VERSION,
-              PayloadWriter.version(0, 1, (json + "\0").getBytes(StandardCharsets.UTF_8)));
+              Payload.version(0, 1, (json + "\0").getBytes(StandardCharsets.UTF_8)));
       twin =
           wantsTwin
               ? new WirePeer(UnixSocket.adopt(main.release(reply.fds().getFirst())), PATIENCE)
               : null;
     }
 
-    void succeeds(Command command, byte[] payload, int... fds) {
+    void succeeds(Command command, Payload payload, int... fds) {
       assertThat(main.call(command, payload, fds).isError()).as(command.name()).isFalse();
     }
 
     void set(long offset, long value) {
-      succeeds(Command.REGION_WRITE, PayloadWriter.access(offset, 0, 8).u64(value).toBytes());
+      succeeds(Command.REGION_WRITE, Payload.access(offset, 0, 8).bytes(u64(value)));
+    }
+
+    private static byte[] u64(long value) {
+      return ByteBuffer.allocate(Long.BYTES).order(ByteOrder.nativeOrder()).putLong(value).array();
     }
 
     /** The device writes its value to memory that it reaches by messages only. */
     void store() {
       int id =
           main.command(
-              Command.REGION_WRITE.number(),
-              PayloadWriter.access(LatchModel.STORE, 0, 8).u64(1).toBytes());
+              Command.REGION_WRITE.number(), Payload.access(LatchModel.STORE, 0, 8).bytes(u64(1)));
       var asked = twin == null ? main : twin;
       var command = asked.receive();
       assertThat(command.command()).isEqualTo(Command.DMA_WRITE.number());
-      written.add(command.payload().getLong(16));
+      var data = ByteBuffer.wrap(command.from(DmaAccessMessage.BYTES));
+      written.add(data.order(ByteOrder.nativeOrder()).getLong());
       asked.send(
-          PayloadWriter.message(
-              command.id(),
-              command.command(),
-              Header.REPLY,
-              new PayloadWriter().u64(command.payload().getLong(0)).u64(8).toBytes()));
+          Payload.of(DmaAccessMessage.STRUCT)
+              .with(DmaAccessMessage.ADDRESS, command.get(DmaAccessMessage.ADDRESS))
+              .with(DmaAccessMessage.COUNT, 8)
+              .message(command.id(), command.command(), Header.REPLY));
       assertThat(main.reply(id).isError()).isFalse();
     }
 
     void run() {
-      succeeds(Command.DEVICE_GET_INFO, PayloadWriter.deviceInfo(16));
+      succeeds(Command.DEVICE_GET_INFO, Payload.deviceInfo(16));
       for (int i = 0; i < 9; i++) {
-        succeeds(Command.DEVICE_GET_REGION_INFO, PayloadWriter.regionInfo(4096, i));
+        succeeds(Command.DEVICE_GET_REGION_INFO, Payload.regionInfo(4096, i));
       }
-      succeeds(Command.DMA_MAP, PayloadWriter.map(BOTH, 0, FILE, 8192), main.memory(8192));
-      succeeds(Command.DMA_MAP, PayloadWriter.map(BOTH, 0, MESSAGES, 8192));
+      succeeds(Command.DMA_MAP, Payload.map(BOTH, 0, FILE, 8192), main.memory(8192));
+      succeeds(Command.DMA_MAP, Payload.map(BOTH, 0, MESSAGES, 8192));
       int event = main.eventFd();
-      succeeds(Command.DEVICE_SET_IRQS, PayloadWriter.setIrqs(0x24, 0, 0, 1), event);
-      succeeds(Command.DEVICE_SET_IRQS, PayloadWriter.setIrqs(0x21, 0, 0, 1));
+      succeeds(Command.DEVICE_SET_IRQS, Payload.setIrqs(0x24, 0, 0, 1), event);
+      succeeds(Command.DEVICE_SET_IRQS, Payload.setIrqs(0x21, 0, 0, 1));
       // Bus mastering on.
-      succeeds(
-          Command.REGION_WRITE, PayloadWriter.access(4, 7, 2).bytes((byte) 6, (byte) 0).toBytes());
+      succeeds(Command.REGION_WRITE, Payload.access(4, 7, 2).bytes((byte) 6, (byte) 0));
       set(LatchModel.VALUE, 0x1122334455667788L);
       set(LatchModel.IOVA, MESSAGES + 64);
       store();
       store();
-      assertThat(main.call(Command.REGION_READ, PayloadWriter.access(0, 5, 8).toBytes()).errno())
-          .isNotZero();
-      succeeds(Command.REGION_READ, PayloadWriter.access(LatchModel.VALUE, 0, 8).toBytes());
-      succeeds(Command.DMA_UNMAP, PayloadWriter.unmap(0, FILE, 8192));
+      assertThat(main.call(Command.REGION_READ, Payload.access(0, 5, 8)).errno()).isNotZero();
+      succeeds(Command.REGION_READ, Payload.access(LatchModel.VALUE, 0, 8));
+      succeeds(Command.DMA_UNMAP, Payload.unmap(0, FILE, 8192));
     }
 
     @Override
@@ -316,11 +318,11 @@ class UserReplayTest {
             path -> {
               try (var session = new Session(path, false)) {
                 // What was recorded, in another order.
-                session.succeeds(Command.DEVICE_GET_REGION_INFO, PayloadWriter.regionInfo(4096, 7));
-                session.succeeds(Command.DEVICE_GET_INFO, PayloadWriter.deviceInfo(16));
+                session.succeeds(Command.DEVICE_GET_REGION_INFO, Payload.regionInfo(4096, 7));
+                session.succeeds(Command.DEVICE_GET_INFO, Payload.deviceInfo(16));
                 // One of the kind that was recorded, and one that was not.
-                session.succeeds(Command.DMA_MAP, PayloadWriter.map(BOTH, 0, 0x5000, 4096));
-                assertThat(session.main.call(Command.DEVICE_RESET, new byte[0]).errno())
+                session.succeeds(Command.DMA_MAP, Payload.map(BOTH, 0, 0x5000, 4096));
+                assertThat(session.main.call(Command.DEVICE_RESET, Payload.empty()).errno())
                     .isEqualTo(Errno.EOPNOTSUPP.number());
               }
             });
