@@ -14,6 +14,7 @@ module io.jvfio.linux {
   exports io.jvfio.linux.uapi to
       io.jvfio,
       io.jvfio.model,
+      io.jvfio.nvme,
       io.jvfio.sim,
       io.jvfio.user,
       io.jvfio.user.tools,

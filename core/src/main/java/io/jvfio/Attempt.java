@@ -5,7 +5,7 @@ import java.util.Locale;
 import java.util.Optional;
 
 /**
- * One IOMMU type in a negotiation: how far it came and why it ended there.
+ * The attempt of a negotiation to use one IOMMU type: how far it came, and why it ended there.
  *
  * @param type the type
  * @param advertised whether CHECK_EXTENSION said that the kernel knows it
@@ -48,7 +48,7 @@ public record Attempt(
     }
   }
 
-  /** How an attempt ends. */
+  /** The end of an attempt. */
   public enum Outcome {
     /** It works. */
     USABLE,

@@ -1,7 +1,7 @@
 package io.jvfio;
 
 /**
- * What memory a buffer is made of, and how it is mapped.
+ * The options of a buffer: the memory that it is made of, and how that is mapped.
  *
  * @param map where and how it is mapped
  * @param pageSize the pages wished for, in bytes: 0 for the system's, or a size of huge pages such
@@ -13,7 +13,7 @@ public record BufferOptions(MapOptions map, long pageSize, boolean shared) {
   private static final BufferOptions ANONYMOUS = new BufferOptions(MapOptions.anywhere(), 0, false);
 
   /**
-   * Checked options.
+   * Checks the page size.
    *
    * @throws IllegalArgumentException if the page size is neither 0 nor a power of two
    */
@@ -24,12 +24,12 @@ public record BufferOptions(MapOptions map, long pageSize, boolean shared) {
     }
   }
 
-  /** Memory of the system's page size that no other process has, mapped anywhere. */
+  /** Options for memory of the system's page size that no other process has, mapped anywhere. */
   public static BufferOptions anonymous() {
     return ANONYMOUS;
   }
 
-  /** Memory of huge pages of {@code pageSize} bytes, mapped anywhere. */
+  /** Options for memory of huge pages of {@code pageSize} bytes, mapped anywhere. */
   public static BufferOptions hugePages(long pageSize) {
     return new BufferOptions(MapOptions.anywhere(), pageSize, false);
   }

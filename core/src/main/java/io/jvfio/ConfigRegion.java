@@ -1,19 +1,12 @@
 package io.jvfio;
 
 import io.jvfio.kernel.MessageCheck;
+import io.jvfio.linux.uapi.LittleEndian;
 import io.jvfio.linux.uapi.PciRegs;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 
 /** Configuration space as the region that VFIO makes of it. */
 final class ConfigRegion implements PciConfigSpace {
-  private static final ValueLayout.OfShort LE16 =
-      ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfInt LE32 =
-      ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
-
   private final Region region;
   private final MessageCheck messages;
 
@@ -34,59 +27,51 @@ final class ConfigRegion implements PciConfigSpace {
 
   @Override
   public int read8(int offset) {
-    try (var arena = Arena.ofConfined()) {
-      return Byte.toUnsignedInt(read(arena, offset, 1).get(ValueLayout.JAVA_BYTE, 0));
-    }
+    return read(offset, 1);
   }
 
   @Override
   public int read16(int offset) {
-    try (var arena = Arena.ofConfined()) {
-      return Short.toUnsignedInt(read(arena, offset, 2).get(LE16, 0));
-    }
+    return read(offset, 2);
   }
 
   @Override
   public int read32(int offset) {
-    try (var arena = Arena.ofConfined()) {
-      return read(arena, offset, 4).get(LE32, 0);
-    }
+    return read(offset, 4);
   }
 
   @Override
   public void write8(int offset, int value) {
-    try (var arena = Arena.ofConfined()) {
-      region.write(aligned(offset, 1), arena.allocateFrom(ValueLayout.JAVA_BYTE, (byte) value));
-    }
-    written(offset, value);
+    write(offset, 1, value);
   }
 
   @Override
   public void write16(int offset, int value) {
-    try (var arena = Arena.ofConfined()) {
-      region.write(aligned(offset, 2), arena.allocateFrom(LE16, (short) value));
-    }
-    written(offset, value);
+    write(offset, 2, value);
   }
 
   @Override
   public void write32(int offset, int value) {
-    try (var arena = Arena.ofConfined()) {
-      region.write(aligned(offset, 4), arena.allocateFrom(LE32, value));
-    }
-    written(offset, value);
+    write(offset, 4, value);
   }
 
-  private void written(int offset, int value) {
+  private int read(int offset, int width) {
+    try (var arena = Arena.ofConfined()) {
+      var bytes = arena.allocate(width, width);
+      region.read(aligned(offset, width), bytes);
+      return (int) LittleEndian.load(bytes, 0, width);
+    }
+  }
+
+  private void write(int offset, int width, int value) {
+    try (var arena = Arena.ofConfined()) {
+      var bytes = arena.allocate(width, width);
+      LittleEndian.store(bytes, 0, width, value);
+      region.write(aligned(offset, width), bytes);
+    }
     if (offset == PciRegs.PCI_COMMAND) {
       messages.commandWritten(value);
     }
-  }
-
-  private MemorySegment read(Arena arena, int offset, int width) {
-    var value = arena.allocate(width, width);
-    region.read(aligned(offset, width), value);
-    return value;
   }
 
   private static int aligned(int offset, int width) {

@@ -17,7 +17,7 @@ final class ConnectedDevice implements DeviceOwner {
   private final HostFacts facts;
   private final DeviceConnection connection;
   private final MappedSpace space;
-  private final LinuxDevice device;
+  private final FileDevice device;
 
   private ConnectedDevice(HostFacts facts, DeviceConnection connection, OpenFile file) {
     this.facts = facts;
@@ -28,7 +28,7 @@ final class ConnectedDevice implements DeviceOwner {
             connection.name(),
             List.of(new ConnectionDomain(connection, file, new Explanations(facts))),
             List.of());
-    this.device = LinuxDevice.alone(facts.kernel(), connection.name(), file, space, this);
+    this.device = FileDevice.alone(facts.kernel(), connection.name(), file, space, this);
   }
 
   static VfioDevice open(DeviceConnection connection) {
@@ -66,7 +66,7 @@ final class ConnectedDevice implements DeviceOwner {
   }
 
   @Override
-  public boolean forget(LinuxDevice device) {
+  public boolean forget(FileDevice device) {
     return false; // it is closed by close()
   }
 

@@ -25,7 +25,7 @@ import java.util.UUID;
 import java.util.function.Consumer;
 
 /**
- * What a device, its driver and this kernel can do beyond the rest. Source: {@code
+ * The optional features of a device, its driver and this kernel. Source: {@code
  * drivers/vfio/vfio_main.c}, {@code drivers/vfio/pci/vfio_pci_core.c}.
  *
  * <p>Low power and tokens are vfio-pci's; migration and logs of writes are those of a vendor's own
@@ -52,7 +52,7 @@ public final class DeviceFeatures {
     this.adopt = adopt;
   }
 
-  /** Those that there are: each is asked for. */
+  /** Returns the features that there are, each of which the kernel is asked for. */
   public Set<DeviceFeature> supported() {
     var found = EnumSet.noneOf(DeviceFeature.class);
     for (var feature : DeviceFeature.values()) {
@@ -106,8 +106,8 @@ public final class DeviceFeatures {
   }
 
   /**
-   * As {@link #enterLowPower()}, and the first use of the device, or an event of its own, ends low
-   * power and is told.
+   * Enters low power as {@link #enterLowPower()} does, until the first use of the device or an
+   * event of its own ends it, which is told.
    *
    * @return what tells it; to be closed by the caller, which leaves the device as it is
    * @throws VfioException as {@link #enterLowPower()}
@@ -119,8 +119,7 @@ public final class DeviceFeatures {
       int fd = facts.kernel().eventFd(0, Kernel.EFD_NONBLOCK);
       if (fd < 0) {
         var errno = Errno.ofResult(fd);
-        var why = Explanations.eventFd(errno);
-        throw new VfioException("eventfd", file.name(), errno, why.meaning(), why.nextStep());
+        throw Explanations.eventFd(errno).failure("eventfd", file.name(), errno);
       }
       var event = new OpenFile(facts.kernel(), "wake-up event of " + file.name(), fd);
       undo.add(event::close);

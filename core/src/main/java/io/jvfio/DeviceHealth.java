@@ -1,8 +1,8 @@
 package io.jvfio;
 
 import io.jvfio.kernel.DeviceAnswers;
-import io.jvfio.kernel.Explanation;
 import io.jvfio.linux.uapi.PciRegs;
+import io.jvfio.spi.Explanation;
 import java.util.Optional;
 
 /**

@@ -4,7 +4,7 @@ import io.jvfio.kernel.HostFacts;
 import io.jvfio.kernel.OpenFile;
 import java.lang.foreign.MemorySegment;
 
-/** Who has opened a device, and what the device needs of it. */
+/** The owner of an open device, as far as the device needs it. */
 interface DeviceOwner {
   /** What is known of the machine. */
   HostFacts facts();
@@ -33,7 +33,7 @@ interface DeviceOwner {
    *
    * @return whether it was there
    */
-  boolean forget(LinuxDevice device);
+  boolean forget(FileDevice device);
 
   /** Closes the device, and all that was opened for it alone. */
   void close();

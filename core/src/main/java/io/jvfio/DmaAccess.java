@@ -1,6 +1,6 @@
 package io.jvfio;
 
-/** What a device may do with mapped memory. */
+/** The accesses to mapped memory that a device is allowed. */
 public enum DmaAccess {
   /** The device may read. */
   READ(true, false),

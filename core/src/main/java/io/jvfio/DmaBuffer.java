@@ -14,7 +14,10 @@ public interface DmaBuffer extends DmaMapping {
   /** The size in bytes of the pages that the memory is made of. */
   long pageSize();
 
-  /** Why the pages are smaller than those asked for, and what to change; empty if they are not. */
+  /**
+   * The reason why the pages are smaller than those asked for, and what to change; empty if they
+   * are not.
+   */
   Optional<String> fallback();
 
   /**

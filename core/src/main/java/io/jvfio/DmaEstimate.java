@@ -4,7 +4,7 @@ import java.util.List;
 import java.util.OptionalLong;
 
 /**
- * What a map would take, without making it.
+ * The cost of a mapping, told without making it.
  *
  * @param fits whether it would succeed, as far as that can be known
  * @param iova the address it would get; empty where there is no room

@@ -23,12 +23,12 @@ public interface DmaMapping extends AutoCloseable {
    */
   long iova();
 
-  /** Length in bytes. */
+  /** The length in bytes. */
   default long byteSize() {
     return segment().byteSize();
   }
 
-  /** What the device may do. */
+  /** The accesses that the device is allowed. */
   DmaAccess access();
 
   /** Whether the device reaches the memory now. */

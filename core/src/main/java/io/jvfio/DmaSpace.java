@@ -21,7 +21,7 @@ public interface DmaSpace extends AutoCloseable {
   /** The valid address ranges, in ascending order; on sPAPR these are the DMA windows. */
   List<DmaWindow> windows();
 
-  /** All that is known of the space at this moment. */
+  /** Describes the space as it is at this moment. */
   DmaLayout layout();
 
   /** Whether {@code byteSize} bytes could be mapped at {@code iova}, why not, and where else. */
@@ -76,7 +76,7 @@ public interface DmaSpace extends AutoCloseable {
    */
   Optional<DynamicWindows> dynamicWindows();
 
-  /** What only an IOAS of iommufd has; empty elsewhere. */
+  /** The operations that only an IOAS of iommufd has; empty elsewhere. */
   Optional<Ioas> ioas();
 
   /**

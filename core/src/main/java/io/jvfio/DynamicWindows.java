@@ -9,13 +9,13 @@ import java.util.List;
  * boot, so what is known to fail is not asked. Safe for use by several threads.
  */
 public interface DynamicWindows {
-  /** How many windows there can be at once. */
+  /** The number of windows that there can be at once. */
   int limit();
 
   /** The IOMMU page sizes that a window can have, in bytes, ascending. */
   List<Long> pageSizes();
 
-  /** How many levels a window's table may have. */
+  /** The number of levels that a window's table may have. */
   int levels();
 
   /**

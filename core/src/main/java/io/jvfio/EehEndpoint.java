@@ -32,7 +32,7 @@ public final class EehEndpoint {
     this.config = config;
   }
 
-  /** In what state an endpoint can be. */
+  /** The states of an endpoint. */
   public enum State {
     /** It works. */
     NORMAL,
@@ -46,7 +46,7 @@ public final class EehEndpoint {
     UNAVAILABLE
   }
 
-  /** How an endpoint is reset. */
+  /** The kinds of reset that an endpoint has. */
   public enum Reset {
     /** A hot reset. */
     HOT,
@@ -80,7 +80,7 @@ public final class EehEndpoint {
     return result > Vfio.VFIO_EEH_PE_STATE_NORMAL;
   }
 
-  /** {@link #recover(Reset)} with a hot reset. */
+  /** Recovers with a hot reset, as {@link #recover(Reset)} does. */
   public EehRecovery recover() {
     return recover(Reset.HOT);
   }
@@ -253,11 +253,9 @@ public final class EehEndpoint {
   private VfioException failure(String name, int result) {
     var operation = Vfio.VFIO_EEH_PE_OP.name() + "(" + name + ")";
     if (result > 0) {
-      var why = Explanations.positiveResult(result);
-      return new VfioException(operation, subject, null, why.meaning(), why.nextStep());
+      return Explanations.positiveResult(result).failure(operation, subject, null);
     }
     var errno = Errno.ofResult(result);
-    var why = Explanations.eeh(errno);
-    return new VfioException(operation, subject, errno, why.meaning(), why.nextStep());
+    return Explanations.eeh(errno).failure(operation, subject, errno);
   }
 }

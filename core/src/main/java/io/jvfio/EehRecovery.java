@@ -3,7 +3,7 @@ package io.jvfio;
 import java.util.List;
 
 /**
- * What a recovery from an error did.
+ * The result of a recovery from an error.
  *
  * @param before the endpoint's state when it was asked first
  * @param after its state in the end

@@ -1,6 +1,5 @@
 package io.jvfio;
 
-import io.jvfio.kernel.Explanation;
 import io.jvfio.kernel.OpenFile;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
@@ -14,7 +13,7 @@ import java.util.Objects;
 /** A region behind a VFIO device descriptor. */
 final class FileRegion implements Region {
   private final Kernel kernel;
-  private final LinuxDevice device;
+  private final FileDevice device;
   private final OpenFile file;
   private final RegionInfo info;
   private final long fileOffset;
@@ -22,7 +21,7 @@ final class FileRegion implements Region {
 
   FileRegion(
       Kernel kernel,
-      LinuxDevice device,
+      FileDevice device,
       OpenFile file,
       RegionInfo info,
       long fileOffset,
@@ -83,14 +82,11 @@ final class FileRegion implements Region {
 
   private VfioException failure(String operation, long offset, Errno errno) {
     // What the rest rests on has no further place to look at.
-    if (info.index() == Vfio.VFIO_PCI_CONFIG_REGION_INDEX || !errno.equals(Errno.EIO)) {
-      return failure(operation, offset, errno, file.answers().device(errno));
-    }
-    return failure(operation, offset, errno, device.health().whyNoAnswer());
-  }
-
-  private VfioException failure(String operation, long offset, Errno errno, Explanation why) {
-    return new VfioException(operation, subject(offset), errno, why.meaning(), why.nextStep());
+    var why =
+        info.index() == Vfio.VFIO_PCI_CONFIG_REGION_INDEX || !errno.equals(Errno.EIO)
+            ? file.answers().device(errno)
+            : device.health().whyNoAnswer();
+    return why.failure(operation, subject(offset), errno);
   }
 
   private String subject(long offset) {
@@ -113,7 +109,7 @@ final class FileRegion implements Region {
     long address = file.map(area.byteSize(), protection, fileOffset + area.offset());
     if (address < 0) {
       var errno = Errno.ofResult(address);
-      throw failure("mmap", area.offset(), errno, file.answers().mapRegion(errno));
+      throw file.answers().mapRegion(errno).failure("mmap", subject(area.offset()), errno);
     }
     return device.adopt(
         new MappedRegion(

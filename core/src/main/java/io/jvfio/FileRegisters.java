@@ -1,10 +1,10 @@
 package io.jvfio;
 
+import static io.jvfio.linux.uapi.LittleEndian.LE64;
+
 import io.jvfio.linux.Registers;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -15,13 +15,6 @@ import java.util.concurrent.atomic.AtomicInteger;
  * under way at once, which may take long; nothing is allocated for an access unless there are more.
  */
 final class FileRegisters implements Registers {
-  private static final ValueLayout.OfShort LE16 =
-      ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfInt LE32 =
-      ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfLong LE64 =
-      ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
-
   private static final int PLACES = Integer.SIZE;
 
   private final FileRegion region;
@@ -34,16 +27,34 @@ final class FileRegisters implements Registers {
 
   private volatile boolean closed;
 
-  /** Room for a value, as memory of each width. */
+  /** Room for a value, whose lower bytes are all that a narrower access touches. */
   private static final class Value {
     final int bit;
-    final MemorySegment of64 = Arena.ofAuto().allocate(LE64);
-    final MemorySegment of32 = of64.asSlice(0, Integer.BYTES);
-    final MemorySegment of16 = of64.asSlice(0, Short.BYTES);
-    final MemorySegment of8 = of64.asSlice(0, 1);
+    private final MemorySegment of64 = Arena.ofAuto().allocate(LE64);
+    private final MemorySegment of32 = of64.asSlice(0, Integer.BYTES);
+    private final MemorySegment of16 = of64.asSlice(0, Short.BYTES);
+    private final MemorySegment of8 = of64.asSlice(0, Byte.BYTES);
 
     Value(int bit) {
       this.bit = bit;
+    }
+
+    MemorySegment bytes(int width) {
+      return switch (width) {
+        case Byte.BYTES -> of8;
+        case Short.BYTES -> of16;
+        case Integer.BYTES -> of32;
+        default -> of64;
+      };
+    }
+
+    /** The value; what is above the width of an access may be anything. */
+    long get() {
+      return of64.get(LE64, 0);
+    }
+
+    void set(long data) {
+      of64.set(LE64, 0, data);
     }
   }
 
@@ -88,38 +99,39 @@ final class FileRegisters implements Registers {
     }
   }
 
-  @Override
-  public byte read8(long offset) {
-    var value = take(offset, 1);
+  private long read(long offset, int width) {
+    var value = take(offset, width);
     try {
-      region.read(offset, value.of8);
-      return value.of8.get(ValueLayout.JAVA_BYTE, 0);
+      region.read(offset, value.bytes(width));
+      return value.get();
     } finally {
       give(value);
     }
+  }
+
+  private void write(long offset, int width, long data) {
+    var value = take(offset, width);
+    try {
+      value.set(data);
+      region.write(offset, value.bytes(width));
+    } finally {
+      give(value);
+    }
+  }
+
+  @Override
+  public byte read8(long offset) {
+    return (byte) read(offset, Byte.BYTES);
   }
 
   @Override
   public short read16(long offset) {
-    var value = take(offset, Short.BYTES);
-    try {
-      region.read(offset, value.of16);
-      return value.of16.get(LE16, 0);
-    } finally {
-      give(value);
-    }
+    return (short) read(offset, Short.BYTES);
   }
 
   @Override
   public int read32(long offset) {
-    int data;
-    var value = take(offset, Integer.BYTES);
-    try {
-      region.read(offset, value.of32);
-      data = value.of32.get(LE32, 0);
-    } finally {
-      give(value);
-    }
+    int data = (int) read(offset, Integer.BYTES);
     if (data == -1) {
       health.check(subject);
     }
@@ -128,14 +140,7 @@ final class FileRegisters implements Registers {
 
   @Override
   public long read64(long offset) {
-    long data;
-    var value = take(offset, Long.BYTES);
-    try {
-      region.read(offset, value.of64);
-      data = value.of64.get(LE64, 0);
-    } finally {
-      give(value);
-    }
+    long data = read(offset, Long.BYTES);
     if (data == -1) {
       health.check(subject);
     }
@@ -144,46 +149,22 @@ final class FileRegisters implements Registers {
 
   @Override
   public void write8(long offset, byte data) {
-    var value = take(offset, 1);
-    try {
-      value.of8.set(ValueLayout.JAVA_BYTE, 0, data);
-      region.write(offset, value.of8);
-    } finally {
-      give(value);
-    }
+    write(offset, Byte.BYTES, data);
   }
 
   @Override
   public void write16(long offset, short data) {
-    var value = take(offset, Short.BYTES);
-    try {
-      value.of16.set(LE16, 0, data);
-      region.write(offset, value.of16);
-    } finally {
-      give(value);
-    }
+    write(offset, Short.BYTES, data);
   }
 
   @Override
   public void write32(long offset, int data) {
-    var value = take(offset, Integer.BYTES);
-    try {
-      value.of32.set(LE32, 0, data);
-      region.write(offset, value.of32);
-    } finally {
-      give(value);
-    }
+    write(offset, Integer.BYTES, data);
   }
 
   @Override
   public void write64(long offset, long data) {
-    var value = take(offset, Long.BYTES);
-    try {
-      value.of64.set(LE64, 0, data);
-      region.write(offset, value.of64);
-    } finally {
-      give(value);
-    }
+    write(offset, Long.BYTES, data);
   }
 
   @Override

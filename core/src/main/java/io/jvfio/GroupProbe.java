@@ -1,7 +1,7 @@
 package io.jvfio;
 
 /**
- * What probing one group found.
+ * The result of probing one group.
  *
  * @param group the group
  * @param negotiation every candidate tried for real; without attempts where the group could not be

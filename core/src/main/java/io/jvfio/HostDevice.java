@@ -27,7 +27,7 @@ public record HostDevice(
     return classCode >>> 8 == PCI_BRIDGE;
   }
 
-  /** How messages name it together with its driver. */
+  /** Its name in messages, together with its driver. */
   public String label() {
     return "%s (%s)".formatted(address, driver.map(name -> "driver " + name).orElse("no driver"));
   }

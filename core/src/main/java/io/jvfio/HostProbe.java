@@ -3,7 +3,7 @@ package io.jvfio;
 import java.util.List;
 
 /**
- * What probing several groups found.
+ * The result of probing several groups.
  *
  * @param groups one entry for each group
  * @param common the IOMMU types that every one of them can take, in the order of the policy

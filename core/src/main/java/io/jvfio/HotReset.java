@@ -215,7 +215,6 @@ final class HotReset {
   }
 
   private VfioException refusal(String operation, Errno errno) {
-    var why = Explanations.hotReset(errno);
-    return new VfioException(operation, file.name(), errno, why.meaning(), why.nextStep());
+    return Explanations.hotReset(errno).failure(operation, file.name(), errno);
   }
 }

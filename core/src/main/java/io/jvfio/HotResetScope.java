@@ -5,7 +5,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
- * What a hot reset would hit, and whether it can be done now. Source: {@code
+ * The devices that a hot reset would hit, and whether it can be done now. Source: {@code
  * drivers/vfio/pci/vfio_pci_core.c}.
  *
  * @param devices all functions on the bus or in the slot, the asking one among them; empty where
@@ -37,7 +37,7 @@ public record HotResetScope(List<Affected> devices, List<Obstacle> obstacles) {
       boolean ours) {}
 
   /**
-   * Why it cannot be done.
+   * A reason why it cannot be done.
    *
    * @param device the function that stands in the way
    * @param meaning a sentence: why

@@ -1,11 +1,12 @@
 package io.jvfio;
 
-/** What is done when an interrupt was signalled. */
+/** A callback for an interrupt that was signalled. */
 @FunctionalInterface
 public interface InterruptHandler {
   /**
-   * Called on the device's interrupt thread, one handler at a time. An exception does not end the
-   * thread: it is told in the log, and the handler is called again at the next signal.
+   * Handles the signals; called on the device's interrupt thread, one handler at a time. An
+   * exception does not end the thread: it is told in the log, and the handler is called again at
+   * the next signal.
    *
    * @param count how often it was signalled since the last call, at least 1
    */

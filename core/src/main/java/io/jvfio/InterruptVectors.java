@@ -5,7 +5,7 @@ package io.jvfio;
  * for use by several threads.
  */
 public interface InterruptVectors extends AutoCloseable {
-  /** How many vectors are in use; it may be fewer than were asked for. */
+  /** The number of vectors in use, which may be fewer than were asked for. */
   int count();
 
   /**

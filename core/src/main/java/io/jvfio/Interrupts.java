@@ -23,7 +23,7 @@ public interface Interrupts {
    */
   InterruptVectors enableMsix(int count);
 
-  /** As {@link #enableMsix} for MSI. */
+  /** Enables MSI, as {@link #enableMsix} does MSI-X. */
   InterruptVectors enableMsi(int count);
 
   /**
@@ -35,15 +35,15 @@ public interface Interrupts {
   IntxLine enableIntx();
 
   /**
-   * Signalled when the device had an error that it cannot go on after.
+   * The interrupt that is signalled when the device had an error that it cannot go on after.
    *
    * @throws VfioException if the device cannot tell (it is not PCI Express)
    */
   Interrupt deviceError();
 
   /**
-   * Signalled when the host wants the device back, such as before it is unbound or removed: who
-   * uses it should close it soon.
+   * The interrupt that is signalled when the host wants the device back, such as before it is
+   * unbound or removed: whoever uses it should close it soon.
    *
    * @throws VfioException if the kernel cannot tell
    */

@@ -57,9 +57,9 @@ public final class IoEventFd implements AutoCloseable {
       int result = file.ioctl(Vfio.VFIO_DEVICE_IOEVENTFD, struct);
       if (result < 0) {
         var errno = Errno.ofResult(result);
-        var why = file.answers().ioEventFd(errno);
-        throw new VfioException(
-            Vfio.VFIO_DEVICE_IOEVENTFD.name(), subject, errno, why.meaning(), why.nextStep());
+        throw file.answers()
+            .ioEventFd(errno)
+            .failure(Vfio.VFIO_DEVICE_IOEVENTFD.name(), subject, errno);
       }
     }
   }

@@ -3,8 +3,8 @@ package io.jvfio;
 import java.util.List;
 
 /**
- * What an IO address space (IOAS) of iommufd has beyond other DMA spaces. Source: {@code
- * include/uapi/linux/iommufd.h}. Safe for use by several threads.
+ * The operations that an IO address space (IOAS) of iommufd has beyond other DMA spaces. Source:
+ * {@code include/uapi/linux/iommufd.h}. Safe for use by several threads.
  */
 public interface Ioas {
   /**

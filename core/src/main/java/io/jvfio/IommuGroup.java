@@ -40,7 +40,7 @@ public record IommuGroup(int id, boolean noIommu, List<HostDevice> devices) {
     return noIommu ? "/dev/vfio/noiommu-" + id : "/dev/vfio/" + id;
   }
 
-  /** How messages name it. */
+  /** Its name in messages. */
   public String label() {
     return "group "
         + id

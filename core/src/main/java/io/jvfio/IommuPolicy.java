@@ -9,7 +9,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * Which IOMMU types a negotiation may take, and in what order.
+ * A choice of the IOMMU types that a negotiation may take, and of their order.
  *
  * @param required the only type allowed; if it does not work the negotiation fails
  * @param preferred types to try first, in this order
@@ -59,22 +59,22 @@ public record IommuPolicy(
     }
   }
 
-  /** Every type in the default order, except those that must be named. */
+  /** A policy that takes every type in the default order, except those that must be named. */
   public static IommuPolicy automatic() {
     return AUTOMATIC;
   }
 
-  /** Only {@code type}. */
+  /** A policy that takes only {@code type}. */
   public static IommuPolicy require(IommuType type) {
     return new IommuPolicy(Optional.of(type), List.of(), Set.of());
   }
 
-  /** {@code types} first, in this order, then the default order. */
+  /** A policy that takes {@code types} first, in this order, then the default order. */
   public static IommuPolicy prefer(List<IommuType> types) {
     return new IommuPolicy(Optional.empty(), types, Set.of());
   }
 
-  /** The default order without {@code types}. */
+  /** A policy that takes the default order without {@code types}. */
   public static IommuPolicy forbid(Set<IommuType> types) {
     return new IommuPolicy(Optional.empty(), List.of(), types);
   }

@@ -11,7 +11,7 @@ import java.util.stream.Collectors;
  */
 public enum IommuType {
   /** iommufd: an address space of its own, outside of any container. */
-  IOMMUFD("iommufd", 0),
+  IOMMUFD("iommufd"),
   /** Type1, version 2: an unmap never removes more than was asked for. */
   TYPE1V2("type1v2", Vfio.VFIO_TYPE1v2_IOMMU),
   /** Type1. */
@@ -28,14 +28,19 @@ public enum IommuType {
    * No IOMMU of the machine's: the device is a program, which is told over a vfio-user socket what
    * it may reach. No group has this type, so no policy takes it.
    */
-  VFIO_USER("vfio-user", 0);
+  VFIO_USER("vfio-user");
 
   private final String id;
-  private final int extension;
+  private final OptionalInt extension;
+
+  IommuType(String id) {
+    this.id = id;
+    this.extension = OptionalInt.empty();
+  }
 
   IommuType(String id, int extension) {
     this.id = id;
-    this.extension = extension;
+    this.extension = OptionalInt.of(extension);
   }
 
   /** The name in text, JSON and on the command line. */
@@ -48,7 +53,7 @@ public enum IommuType {
    * #VFIO_USER}, which have no container.
    */
   public OptionalInt extension() {
-    return this == IOMMUFD || this == VFIO_USER ? OptionalInt.empty() : OptionalInt.of(extension);
+    return extension;
   }
 
   /**

@@ -1,7 +1,7 @@
 package io.jvfio;
 
 /**
- * What the kernel says of an interrupt index. Source: {@code struct vfio_irq_info}.
+ * The kernel's description of an interrupt index. Source: {@code struct vfio_irq_info}.
  *
  * @param index 0 INTx, 1 MSI, 2 MSI-X, 3 error, 4 request
  * @param count how many interrupts it has

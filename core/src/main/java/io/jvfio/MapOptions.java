@@ -3,7 +3,7 @@ package io.jvfio;
 import java.util.OptionalLong;
 
 /**
- * Where and how memory is mapped.
+ * The options of a mapping: its address, and the accesses that the device is allowed.
  *
  * @param access what the device may do
  * @param iova the address to map at; empty for a free one
@@ -16,7 +16,7 @@ public record MapOptions(DmaAccess access, OptionalLong iova, long alignment, lo
       new MapOptions(DmaAccess.READ_WRITE, OptionalLong.empty(), 1, -1);
 
   /**
-   * Checked options.
+   * Checks the alignment.
    *
    * @throws IllegalArgumentException if the alignment is no power of two
    */
@@ -27,12 +27,12 @@ public record MapOptions(DmaAccess access, OptionalLong iova, long alignment, lo
     }
   }
 
-  /** At any free address, for reading and writing. */
+  /** Options for any free address, for reading and writing. */
   public static MapOptions anywhere() {
     return ANYWHERE;
   }
 
-  /** At {@code iova}, for reading and writing. */
+  /** Options for the address {@code iova}, for reading and writing. */
   public static MapOptions at(long iova) {
     return new MapOptions(DmaAccess.READ_WRITE, OptionalLong.of(iova), 1, -1);
   }

@@ -44,9 +44,7 @@ final class MappedRegion implements Registers {
   }
 
   private VfioException gone(InternalError cause) {
-    var why = health.whyNoAnswer();
-    var failure =
-        new VfioException("register access", subject, null, why.meaning(), why.nextStep());
+    var failure = health.whyNoAnswer().failure("register access", subject, null);
     failure.initCause(cause);
     return failure;
   }

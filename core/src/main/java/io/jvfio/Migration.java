@@ -115,11 +115,11 @@ public final class Migration {
   private VfioException failure(MigrationState wanted, Errno errno) {
     String left;
     try {
-      var now = state();
+      var current = state();
       left =
-          now == MigrationState.ERROR
+          current == MigrationState.ERROR
               ? "The device is in state ERROR, which only a reset leaves."
-              : "The device is in state " + now + ".";
+              : "The device is in state " + current + ".";
     } catch (VfioException e) {
       left = "In what state it has left the device cannot be told: " + e.getMessage();
     }
@@ -127,7 +127,8 @@ public final class Migration {
   }
 
   /**
-   * How many bytes there would be to read if the device stopped now, as its driver guesses.
+   * The number of bytes that there would be to read if the device stopped now, as its driver
+   * guesses.
    *
    * @throws VfioException if this kernel does not tell (before 6.2), or the driver fails
    */

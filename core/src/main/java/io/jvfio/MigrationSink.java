@@ -10,7 +10,9 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.WritableByteChannel;
 
-/** Where the data of a device that was migrated are written. Safe for use by several threads. */
+/**
+ * The stream that the data of a migrated device are written to. Safe for use by several threads.
+ */
 public final class MigrationSink implements MigrationStream, WritableByteChannel {
   private static final int PIECE = 64 << 10;
 
@@ -51,8 +53,7 @@ public final class MigrationSink implements MigrationStream, WritableByteChannel
 
   private IOException failure(long result) {
     var errno = result == 0 ? Errno.EIO : Errno.ofResult(result);
-    var why = file.answers().migrationData(errno);
-    var failure = new VfioException("write", file.name(), errno, why.meaning(), why.nextStep());
+    var failure = file.answers().migrationData(errno).failure("write", file.name(), errno);
     return new IOException(failure.getMessage(), failure);
   }
 

@@ -12,7 +12,10 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ReadableByteChannel;
 
-/** What is to be read of a device that is migrated. Safe for use by several threads. */
+/**
+ * The stream that the data of a device to be migrated are read from. Safe for use by several
+ * threads.
+ */
 public final class MigrationSource implements MigrationStream, ReadableByteChannel {
   private static final int PIECE = 64 << 10;
 
@@ -58,7 +61,7 @@ public final class MigrationSource implements MigrationStream, ReadableByteChann
   }
 
   /**
-   * How far the copy of a running device is.
+   * Tells how far the copy of a running device is.
    *
    * @throws VfioException if the device is not in a state of {@link MigrationState#PRE_COPY}
    */
@@ -75,8 +78,7 @@ public final class MigrationSource implements MigrationStream, ReadableByteChann
   }
 
   private VfioException failure(String operation, Errno errno) {
-    var why = file.answers().migrationData(errno);
-    return new VfioException(operation, file.name(), errno, why.meaning(), why.nextStep());
+    return file.answers().migrationData(errno).failure(operation, file.name(), errno);
   }
 
   @Override

@@ -2,7 +2,7 @@ package io.jvfio;
 
 import io.jvfio.linux.uapi.Vfio;
 
-/** In what state of migration a device can be. Source: {@code enum vfio_device_mig_state}. */
+/** The states of a device in a migration. Source: {@code enum vfio_device_mig_state}. */
 public enum MigrationState {
   /** It has failed, and does nothing; only {@link VfioDevice#reset()} leaves it. */
   ERROR(Vfio.VFIO_DEVICE_STATE_ERROR),

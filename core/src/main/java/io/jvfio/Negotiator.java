@@ -15,15 +15,16 @@ import io.jvfio.iommu.SpaprV1Domain;
 import io.jvfio.iommu.SpaprV2Domain;
 import io.jvfio.iommu.Type1Domain;
 import io.jvfio.kernel.Cleanup;
-import io.jvfio.kernel.Explanation;
 import io.jvfio.kernel.Explanations;
 import io.jvfio.kernel.HostFacts;
 import io.jvfio.kernel.Refusal;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.uapi.Vfio;
+import io.jvfio.spi.Explanation;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -246,13 +247,24 @@ final class Negotiator implements AutoCloseable {
     }
   }
 
+  /** Tries one type; the only place that tells one from another by how it is reached. */
   private Tried attempt(IommuType type) {
-    var extension = type.extension();
-    if (extension.isEmpty()) {
-      return attemptIommufd();
-    }
+    return switch (type) {
+      case IOMMUFD -> attemptIommufd();
+      case TYPE1, TYPE1V2, TYPE1_NESTING ->
+          attemptInContainer(type, opened -> new Type1Domain(type, opened));
+      case SPAPR_TCE -> attemptInContainer(type, SpaprV1Domain::new);
+      case SPAPR_TCE_V2 -> attemptInContainer(type, opened -> new SpaprV2Domain(opened, facts));
+      case NOIOMMU -> attemptInContainer(type, NoIommuDomain::new);
+      case VFIO_USER -> throw new IllegalArgumentException("no group has IOMMU type " + type);
+    };
+  }
+
+  /** A container has a type once SET_IOMMU has accepted it. */
+  private Tried attemptInContainer(IommuType type, Function<OpenContainer, IommuDomain> newDomain) {
+    int extension = type.extension().orElseThrow();
     var file = container().containerFile();
-    int advertised = file.ioctl(Vfio.VFIO_CHECK_EXTENSION, extension.getAsInt());
+    int advertised = file.ioctl(Vfio.VFIO_CHECK_EXTENSION, extension);
     if (advertised <= 0) {
       return new Tried(
           notAdvertised(
@@ -269,7 +281,7 @@ final class Negotiator implements AutoCloseable {
               Optional.empty(),
               explanations.noDynamicWindows().text()));
     }
-    int accepted = file.ioctl(Vfio.VFIO_SET_IOMMU, extension.getAsInt());
+    int accepted = file.ioctl(Vfio.VFIO_SET_IOMMU, extension);
     if (accepted < 0) {
       return refusedType(
           type,
@@ -278,7 +290,7 @@ final class Negotiator implements AutoCloseable {
               accepted,
               explanations.setIommu(type, Errno.ofResult(accepted))));
     }
-    return describeAndTry(newDomain(type, container()));
+    return describeAndTry(newDomain.apply(container()));
   }
 
   /** iommufd has no types to set: it is accepted when a device is bound and attached. */
@@ -348,16 +360,6 @@ final class Negotiator implements AutoCloseable {
       }
       return new Tried(attempt, null, failure);
     }
-  }
-
-  private IommuDomain newDomain(IommuType type, OpenContainer container) {
-    return switch (type) {
-      case TYPE1, TYPE1V2, TYPE1_NESTING -> new Type1Domain(type, container);
-      case SPAPR_TCE -> new SpaprV1Domain(container);
-      case SPAPR_TCE_V2 -> new SpaprV2Domain(container, facts);
-      case NOIOMMU -> new NoIommuDomain(container);
-      case IOMMUFD, VFIO_USER -> throw new IllegalArgumentException(type + " has no container");
-    };
   }
 
   /**

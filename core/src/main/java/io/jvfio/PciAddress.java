@@ -4,7 +4,7 @@ import java.util.Comparator;
 import java.util.regex.Pattern;
 
 /**
- * Where a PCI function is on its host, written {@code 0000:01:00.0}.
+ * The address of a PCI function on its host, written {@code 0000:01:00.0}.
  *
  * @param domain 0 to 0xffffffff as an unsigned number; more than 16 bits behind some virtual
  *     bridges

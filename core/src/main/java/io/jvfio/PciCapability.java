@@ -11,18 +11,45 @@ import java.util.List;
  * space end there, and an entry that does not fit into what is left is {@link Unknown}.
  */
 public sealed interface PciCapability {
-  /** Where it starts in configuration space, in bytes. */
+  /** The offset of its start in configuration space, in bytes. */
   int offset();
 
-  /** Which capability; the two lists have numbers of their own. */
-  int id();
+  /** The number of the capability; each of the two lists has numbers of its own. */
+  default int id() {
+    return switch (this) {
+      case PowerManagement _ -> PciRegs.PCI_CAP_ID_PM;
+      case VitalProductData _ -> PciRegs.PCI_CAP_ID_VPD;
+      case Msi _ -> PciRegs.PCI_CAP_ID_MSI;
+      case VendorSpecific _ -> PciRegs.PCI_CAP_ID_VNDR;
+      case SubsystemIds _ -> PciRegs.PCI_CAP_ID_SSVID;
+      case PciExpress _ -> PciRegs.PCI_CAP_ID_EXP;
+      case MsiX _ -> PciRegs.PCI_CAP_ID_MSIX;
+      case Af _ -> PciRegs.PCI_CAP_ID_AF;
+      case AdvancedErrorReporting _ -> PciRegs.PCI_EXT_CAP_ID_ERR;
+      case DeviceSerialNumber _ -> PciRegs.PCI_EXT_CAP_ID_DSN;
+      case ExtendedVendorSpecific _ -> PciRegs.PCI_EXT_CAP_ID_VNDR;
+      case AccessControlServices _ -> PciRegs.PCI_EXT_CAP_ID_ACS;
+      case AlternativeRoutingId _ -> PciRegs.PCI_EXT_CAP_ID_ARI;
+      case AddressTranslation _ -> PciRegs.PCI_EXT_CAP_ID_ATS;
+      case SrIov _ -> PciRegs.PCI_EXT_CAP_ID_SRIOV;
+      case ResizableBar _ -> PciRegs.PCI_EXT_CAP_ID_REBAR;
+      case LatencyTolerance _ -> PciRegs.PCI_EXT_CAP_ID_LTR;
+      case SecondaryPciExpress _ -> PciRegs.PCI_EXT_CAP_ID_SECPCI;
+      case Pasid _ -> PciRegs.PCI_EXT_CAP_ID_PASID;
+      case L1PmSubstates _ -> PciRegs.PCI_EXT_CAP_ID_L1SS;
+      case Ptm _ -> PciRegs.PCI_EXT_CAP_ID_PTM;
+      case Dvsec _ -> PciRegs.PCI_EXT_CAP_ID_DVSEC;
+      case DataLinkFeature _ -> PciRegs.PCI_EXT_CAP_ID_DLF;
+      case Unknown unknown -> unknown.id();
+    };
+  }
 
   /** Whether it is in the extended list. */
   default boolean extended() {
     return offset() >= PciRegs.PCI_CFG_SPACE_SIZE;
   }
 
-  /** What PCI people call it. */
+  /** The name that the specifications give it. */
   default String name() {
     return CapabilityList.name(id(), extended());
   }
@@ -36,7 +63,7 @@ public sealed interface PciCapability {
     return new CapabilityList(config).read();
   }
 
-  /** What a device is in a PCI Express fabric. */
+  /** The roles of a device in a PCI Express fabric. */
   enum PortType {
     /** A device. */
     ENDPOINT,
@@ -54,7 +81,7 @@ public sealed interface PciCapability {
     REVERSE_BRIDGE,
     /** A device within the root complex. */
     INTEGRATED_ENDPOINT,
-    /** What collects events of devices within the root complex. */
+    /** A collector of the events of devices within the root complex. */
     EVENT_COLLECTOR,
     /** A number that no specification of this library's time has. */
     UNKNOWN
@@ -85,7 +112,7 @@ public sealed interface PciCapability {
   }
 
   /**
-   * How it sleeps.
+   * Power management: the states of a function between awake and asleep.
    *
    * @param offset where it starts
    * @param version of the specification, 1 to 3
@@ -103,24 +130,14 @@ public sealed interface PciCapability {
       boolean d2,
       boolean keepsState,
       int wakeStates)
-      implements PciCapability {
-    @Override
-    public int id() {
-      return PciRegs.PCI_CAP_ID_PM;
-    }
-  }
+      implements PciCapability {}
 
   /**
    * A small memory with part and serial numbers.
    *
    * @param offset where it starts
    */
-  record VitalProductData(int offset) implements PciCapability {
-    @Override
-    public int id() {
-      return PciRegs.PCI_CAP_ID_VPD;
-    }
-  }
+  record VitalProductData(int offset) implements PciCapability {}
 
   /**
    * Interrupts as messages, up to 32.
@@ -134,25 +151,15 @@ public sealed interface PciCapability {
    */
   record Msi(
       int offset, boolean enabled, int vectors, int enabledVectors, boolean wide, boolean maskable)
-      implements PciCapability {
-    @Override
-    public int id() {
-      return PciRegs.PCI_CAP_ID_MSI;
-    }
-  }
+      implements PciCapability {}
 
   /**
-   * What only its vendor knows.
+   * A capability that only its vendor can decode.
    *
    * @param offset where it starts
    * @param length in bytes, with the header
    */
-  record VendorSpecific(int offset, int length) implements PciCapability {
-    @Override
-    public int id() {
-      return PciRegs.PCI_CAP_ID_VNDR;
-    }
-  }
+  record VendorSpecific(int offset, int length) implements PciCapability {}
 
   /**
    * The ids of a bridge's subsystem.
@@ -161,12 +168,7 @@ public sealed interface PciCapability {
    * @param vendor vendor id
    * @param device device id
    */
-  record SubsystemIds(int offset, int vendor, int device) implements PciCapability {
-    @Override
-    public int id() {
-      return PciRegs.PCI_CAP_ID_SSVID;
-    }
-  }
+  record SubsystemIds(int offset, int vendor, int device) implements PciCapability {}
 
   /**
    * The device as a part of a PCI Express fabric.
@@ -195,12 +197,7 @@ public sealed interface PciCapability {
       boolean transactionsPending,
       Link maxLink,
       Link link)
-      implements PciCapability {
-    @Override
-    public int id() {
-      return PciRegs.PCI_CAP_ID_EXP;
-    }
-  }
+      implements PciCapability {}
 
   /**
    * Interrupts as messages from a table in a BAR, up to 2048.
@@ -227,12 +224,7 @@ public sealed interface PciCapability {
       int pendingBar,
       long pendingOffset,
       int pendingSize)
-      implements PciCapability {
-    @Override
-    public int id() {
-      return PciRegs.PCI_CAP_ID_MSIX;
-    }
-  }
+      implements PciCapability {}
 
   /**
    * Advanced features of a conventional PCI function.
@@ -242,12 +234,7 @@ public sealed interface PciCapability {
    * @param transactionsPending whether it tells of requests under way
    */
   record Af(int offset, boolean functionReset, boolean transactionsPending)
-      implements PciCapability {
-    @Override
-    public int id() {
-      return PciRegs.PCI_CAP_ID_AF;
-    }
-  }
+      implements PciCapability {}
 
   /**
    * A log of errors on the link.
@@ -264,11 +251,6 @@ public sealed interface PciCapability {
       uncorrectable = List.copyOf(uncorrectable);
       correctable = List.copyOf(correctable);
     }
-
-    @Override
-    public int id() {
-      return PciRegs.PCI_EXT_CAP_ID_ERR;
-    }
   }
 
   /**
@@ -277,15 +259,10 @@ public sealed interface PciCapability {
    * @param offset where it starts
    * @param serial 64 bits
    */
-  record DeviceSerialNumber(int offset, long serial) implements PciCapability {
-    @Override
-    public int id() {
-      return PciRegs.PCI_EXT_CAP_ID_DSN;
-    }
-  }
+  record DeviceSerialNumber(int offset, long serial) implements PciCapability {}
 
   /**
-   * What only its vendor knows.
+   * A capability that only its vendor can decode.
    *
    * @param offset where it starts
    * @param vendorCapability the vendor's number for it
@@ -293,15 +270,10 @@ public sealed interface PciCapability {
    * @param length in bytes, with the header
    */
   record ExtendedVendorSpecific(int offset, int vendorCapability, int revision, int length)
-      implements PciCapability {
-    @Override
-    public int id() {
-      return PciRegs.PCI_EXT_CAP_ID_VNDR;
-    }
-  }
+      implements PciCapability {}
 
   /**
-   * What keeps functions from reaching each other past the IOMMU.
+   * The controls that keep functions from reaching each other past the IOMMU (ACS).
    *
    * @param offset where it starts
    * @param supported what it can do
@@ -315,28 +287,18 @@ public sealed interface PciCapability {
       supported = List.copyOf(supported);
       enabled = List.copyOf(enabled);
     }
-
-    @Override
-    public int id() {
-      return PciRegs.PCI_EXT_CAP_ID_ACS;
-    }
   }
 
   /**
-   * More than 8 functions in a device.
+   * The numbering that lets a device have more than 8 functions (ARI).
    *
    * @param offset where it starts
    * @param nextFunction number of the next function; 0 for none
    */
-  record AlternativeRoutingId(int offset, int nextFunction) implements PciCapability {
-    @Override
-    public int id() {
-      return PciRegs.PCI_EXT_CAP_ID_ARI;
-    }
-  }
+  record AlternativeRoutingId(int offset, int nextFunction) implements PciCapability {}
 
   /**
-   * Asking the IOMMU for translations beforehand (ATS).
+   * The ability to ask the IOMMU for translations beforehand (ATS).
    *
    * @param offset where it starts
    * @param queueDepth how many invalidations it can take
@@ -344,15 +306,10 @@ public sealed interface PciCapability {
    * @param enabled whether it is on
    */
   record AddressTranslation(int offset, int queueDepth, boolean pageAligned, boolean enabled)
-      implements PciCapability {
-    @Override
-    public int id() {
-      return PciRegs.PCI_EXT_CAP_ID_ATS;
-    }
-  }
+      implements PciCapability {}
 
   /**
-   * Virtual functions.
+   * The virtual functions of a device (SR-IOV).
    *
    * @param offset where it starts
    * @param enabled whether there are any now
@@ -370,12 +327,7 @@ public sealed interface PciCapability {
       int firstOffset,
       int stride,
       int device)
-      implements PciCapability {
-    @Override
-    public int id() {
-      return PciRegs.PCI_EXT_CAP_ID_SRIOV;
-    }
-  }
+      implements PciCapability {}
 
   /**
    * BARs whose size can be chosen.
@@ -389,39 +341,25 @@ public sealed interface PciCapability {
     public ResizableBar {
       bars = List.copyOf(bars);
     }
-
-    @Override
-    public int id() {
-      return PciRegs.PCI_EXT_CAP_ID_REBAR;
-    }
   }
 
   /**
-   * How long memory may take to answer (LTR).
+   * The latency that a device tolerates of memory (LTR).
    *
    * @param offset where it starts
    * @param snoopNanos at most, for reads that caches take part in, in ns; 0 where none is told
    * @param noSnoopNanos at most, for other reads, in ns; 0 where none is told
    */
-  record LatencyTolerance(int offset, long snoopNanos, long noSnoopNanos) implements PciCapability {
-    @Override
-    public int id() {
-      return PciRegs.PCI_EXT_CAP_ID_LTR;
-    }
-  }
+  record LatencyTolerance(int offset, long snoopNanos, long noSnoopNanos)
+      implements PciCapability {}
 
   /**
-   * What links of 8 GT/s and more add.
+   * The registers that links of 8 GT/s and more add.
    *
    * @param offset where it starts
    * @param laneErrors lanes that had an error: bit n for lane n
    */
-  record SecondaryPciExpress(int offset, int laneErrors) implements PciCapability {
-    @Override
-    public int id() {
-      return PciRegs.PCI_EXT_CAP_ID_SECPCI;
-    }
-  }
+  record SecondaryPciExpress(int offset, int laneErrors) implements PciCapability {}
 
   /**
    * Address spaces of processes.
@@ -433,15 +371,10 @@ public sealed interface PciCapability {
    * @param enabled whether it is on
    */
   record Pasid(int offset, int width, boolean executable, boolean privileged, boolean enabled)
-      implements PciCapability {
-    @Override
-    public int id() {
-      return PciRegs.PCI_EXT_CAP_ID_PASID;
-    }
-  }
+      implements PciCapability {}
 
   /**
-   * Deeper sleep of an idle link.
+   * The deeper sleep states of an idle link (L1 substates).
    *
    * @param offset where it starts
    * @param supported the states it has
@@ -454,11 +387,6 @@ public sealed interface PciCapability {
     public L1PmSubstates {
       supported = List.copyOf(supported);
       enabled = List.copyOf(enabled);
-    }
-
-    @Override
-    public int id() {
-      return PciRegs.PCI_EXT_CAP_ID_L1SS;
     }
   }
 
@@ -479,15 +407,11 @@ public sealed interface PciCapability {
       boolean root,
       int granularityNanos,
       boolean enabled)
-      implements PciCapability {
-    @Override
-    public int id() {
-      return PciRegs.PCI_EXT_CAP_ID_PTM;
-    }
-  }
+      implements PciCapability {}
 
   /**
-   * What only one vendor knows, on devices of any (designated vendor specific).
+   * A capability that only one vendor can decode, on devices of any vendor (designated vendor
+   * specific).
    *
    * @param offset where it starts
    * @param vendor whose it is
@@ -496,27 +420,17 @@ public sealed interface PciCapability {
    * @param length in bytes, with the header
    */
   record Dvsec(int offset, int vendor, int vendorCapability, int revision, int length)
-      implements PciCapability {
-    @Override
-    public int id() {
-      return PciRegs.PCI_EXT_CAP_ID_DVSEC;
-    }
-  }
+      implements PciCapability {}
 
   /**
-   * What both ends of the link agree about.
+   * The features that both ends of a link agree about.
    *
    * @param offset where it starts
    * @param scaledFlowControl whether it can scale flow control
    * @param remoteKnown whether the other end has told what it can do
    */
   record DataLinkFeature(int offset, boolean scaledFlowControl, boolean remoteKnown)
-      implements PciCapability {
-    @Override
-    public int id() {
-      return PciRegs.PCI_EXT_CAP_ID_DLF;
-    }
-  }
+      implements PciCapability {}
 
   /**
    * A capability that is not decoded here, or that does not fit where it is.

@@ -1,11 +1,11 @@
 package io.jvfio;
 
 /**
- * Configuration space of an open device. Offsets are in bytes and aligned to the width; values are
- * little-endian.
+ * The configuration space of an open device. Offsets are in bytes and aligned to the width; values
+ * are little-endian.
  */
 public interface PciConfigSpace {
-  /** Length in bytes: 256, or 4096 for PCI Express. */
+  /** The length in bytes: 256, or 4096 for PCI Express. */
   int byteSize();
 
   /** Reads the byte at {@code offset}, zero-extended. */

@@ -28,13 +28,13 @@ public final class PciDevice {
     return device;
   }
 
-  /** Configuration space. */
+  /** The configuration space. */
   public PciConfigSpace config() {
     return device.config();
   }
 
   /**
-   * Who made it, and what it is.
+   * The ids that tell who made it, and what it is.
    *
    * @throws VfioException if configuration space cannot be read
    */

@@ -3,7 +3,8 @@ package io.jvfio;
 import io.jvfio.linux.uapi.PciRegs;
 
 /**
- * Who made a device, and what it is. Source: PCI Local Bus Specification 3.0, section 6.2.1.
+ * The ids of a device, which tell who made it and what it is. Source: PCI Local Bus Specification
+ * 3.0, section 6.2.1.
  *
  * @param vendor vendor id
  * @param device device id

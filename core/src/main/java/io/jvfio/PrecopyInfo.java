@@ -1,7 +1,7 @@
 package io.jvfio;
 
 /**
- * How far a copy of a running device is. Source: {@code struct vfio_precopy_info}.
+ * The progress of a copy of a running device. Source: {@code struct vfio_precopy_info}.
  *
  * @param initialBytes left of what should be read before the device stops, 0 or more
  * @param dirtyBytes of what was read and has changed since, 0 or more

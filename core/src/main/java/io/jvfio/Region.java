@@ -7,7 +7,7 @@ import java.util.List;
 
 /** One region of a device: a BAR, the expansion ROM, or configuration space. */
 public interface Region {
-  /** What the kernel says of the region. */
+  /** The kernel's description of the region. */
   RegionInfo info();
 
   /**
@@ -29,7 +29,7 @@ public interface Region {
   /** The parts that can be mapped: the whole region, some of it, or none. */
   List<MappableArea> mappableAreas();
 
-  /** {@link #map(MappableArea, RegisterOrder)}, opaque. */
+  /** Maps an area with opaque accesses, as {@link #map(MappableArea, RegisterOrder)} does. */
   default Registers map(MappableArea area) {
     return map(area, RegisterOrder.OPAQUE);
   }
@@ -50,7 +50,9 @@ public interface Region {
    */
   Registers map(MappableArea area, RegisterOrder order);
 
-  /** {@link #registers(RegisterOrder)}, opaque. */
+  /**
+   * Gives access to the registers with opaque accesses, as {@link #registers(RegisterOrder)} does.
+   */
   default Registers registers() {
     return registers(RegisterOrder.OPAQUE);
   }

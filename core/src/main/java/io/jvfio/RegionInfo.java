@@ -3,7 +3,7 @@ package io.jvfio;
 import java.util.Optional;
 
 /**
- * What the kernel says of a region. Source: {@code struct vfio_region_info}.
+ * The kernel's description of a region. Source: {@code struct vfio_region_info}.
  *
  * @param index 0 to 5 are the BARs, 6 the expansion ROM, 7 configuration space, 8 VGA
  * @param byteSize length in bytes; 0 when the device has no such region
@@ -22,7 +22,7 @@ public record RegionInfo(
     boolean msixMappable,
     Optional<RegionType> type) {
 
-  /** One of the standard regions, which the index alone tells. */
+  /** A standard region, which its index alone identifies. */
   public RegionInfo(
       int index,
       long byteSize,

@@ -1,7 +1,7 @@
 package io.jvfio;
 
 /**
- * What a region beyond the standard ones is. Source: {@code VFIO_REGION_TYPE_} and {@code
+ * The type of a region beyond the standard ones. Source: {@code VFIO_REGION_TYPE_} and {@code
  * VFIO_REGION_SUBTYPE_} in {@code include/uapi/linux/vfio.h}.
  *
  * @param type its type; with bit 31 set, the rest is the PCI vendor who defines the subtypes

@@ -16,7 +16,7 @@ public record ReservedRange(long start, long last, String kind) {
         && Long.compareUnsigned(start, iova + byteSize - 1) <= 0;
   }
 
-  /** What such a range is there for. */
+  /** The purpose of such a range. */
   public String meaning() {
     return switch (kind) {
       case "msi" -> "message-signalled interrupts";

@@ -1,6 +1,6 @@
 package io.jvfio;
 
-/** How several groups come to one DMA space. */
+/** The ways in which several groups come to one DMA space. */
 public enum Sharing {
   /** One container or IOAS where the kernel lets them share it, several where it does not. */
   WHERE_POSSIBLE,

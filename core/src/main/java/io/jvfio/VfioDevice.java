@@ -39,7 +39,7 @@ public interface VfioDevice extends AutoCloseable {
   /** The device's interrupts. */
   Interrupts interrupts();
 
-  /** Configuration space. */
+  /** The configuration space. */
   PciConfigSpace config();
 
   /**
@@ -73,8 +73,8 @@ public interface VfioDevice extends AutoCloseable {
   void reset();
 
   /**
-   * Whom a reset of the whole bus or slot would reach, and whether it can be done now: what there
-   * is where the function cannot be reset alone.
+   * Tells whom a reset of the whole bus or slot would reach, and whether it can be done now; it is
+   * there for functions that cannot be reset alone.
    *
    * @throws VfioException if the kernel does not tell
    * @throws UnsupportedOperationException if this is no device of the kernel's
@@ -96,8 +96,8 @@ public interface VfioDevice extends AutoCloseable {
   }
 
   /**
-   * What this device, its driver and this kernel can do beyond the rest: low power, tokens of
-   * virtual functions, migration, logs of writes.
+   * The optional features of this device, its driver and this kernel: low power, tokens of virtual
+   * functions, migration, logs of writes.
    *
    * @throws UnsupportedOperationException if this is no device of the kernel's
    */

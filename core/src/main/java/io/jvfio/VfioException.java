@@ -71,12 +71,12 @@ public final class VfioException extends RuntimeException {
     return errnoNumber == 0 ? Optional.empty() : Optional.of(Errno.of(errnoNumber));
   }
 
-  /** What the failure means on this machine. */
+  /** The meaning of the failure on this machine, a sentence. */
   public String meaning() {
     return meaning;
   }
 
-  /** What the user can do; empty where there is nothing. */
+  /** The next step for the user, a sentence; empty where there is nothing to do. */
   public String nextStep() {
     return nextStep;
   }

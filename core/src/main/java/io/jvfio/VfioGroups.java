@@ -31,7 +31,7 @@ public final class VfioGroups implements AutoCloseable {
   private final Map<IommuGroup, GroupAccess> access;
   private final List<Negotiation> negotiations;
   private final MappedSpace space;
-  private final List<LinuxDevice> devices = new ArrayList<>();
+  private final List<FileDevice> devices = new ArrayList<>();
   private boolean closed;
 
   private VfioGroups(
@@ -161,12 +161,12 @@ public final class VfioGroups implements AutoCloseable {
     return List.copyOf(access.keySet());
   }
 
-  /** How the IOMMU type was found, for each container or IOAS. */
+  /** The negotiations that found the IOMMU type, one for each container or IOAS. */
   public List<Negotiation> negotiations() {
     return negotiations;
   }
 
-  /** How many containers or IOAS there are: 1 where all groups share. */
+  /** The number of containers or IOAS: 1 where all groups share. */
   public int domains() {
     return (int) access.values().stream().distinct().count();
   }
@@ -186,7 +186,7 @@ public final class VfioGroups implements AutoCloseable {
     return open(address, false);
   }
 
-  synchronized LinuxDevice open(PciAddress address, boolean alone) {
+  synchronized FileDevice open(PciAddress address, boolean alone) {
     if (closed) {
       throw new IllegalStateException(space.subject() + ": closed");
     }
@@ -207,7 +207,7 @@ public final class VfioGroups implements AutoCloseable {
                         "The device is in none of the open groups: " + info() + ".",
                         "Open its group together with these."));
     var device =
-        LinuxDevice.open(facts.kernel(), holder, space, address, new Owner(this, address), alone);
+        FileDevice.open(facts.kernel(), holder, space, address, new Owner(this, address), alone);
     devices.add(device);
     return device;
   }
@@ -235,7 +235,7 @@ public final class VfioGroups implements AutoCloseable {
     }
 
     @Override
-    public boolean forget(LinuxDevice device) {
+    public boolean forget(FileDevice device) {
       return groups.forget(device);
     }
 
@@ -258,13 +258,13 @@ public final class VfioGroups implements AutoCloseable {
   }
 
   /** Takes a device off the list; it closes itself. */
-  private synchronized boolean forget(LinuxDevice device) {
+  private synchronized boolean forget(FileDevice device) {
     return devices.remove(device);
   }
 
   @Override
   public void close() {
-    List<LinuxDevice> open;
+    List<FileDevice> open;
     synchronized (this) {
       if (closed) {
         return;

@@ -1,7 +1,6 @@
 package io.jvfio;
 
 import io.jvfio.kernel.Cleanup;
-import io.jvfio.kernel.Explanation;
 import io.jvfio.kernel.GroupAdvice;
 import io.jvfio.kernel.HostFacts;
 import io.jvfio.linux.Errno;
@@ -9,6 +8,7 @@ import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
 import io.jvfio.spi.DeviceOpener;
+import io.jvfio.spi.Explanation;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -71,7 +71,7 @@ public final class VfioHost {
     return new VfioHost(name, kernel, tokens);
   }
 
-  /** What it is called on the command line: {@code local} or {@code sim:NAME}. */
+  /** Its name on the command line: {@code local} or {@code sim:NAME}. */
   public String name() {
     return name;
   }
@@ -99,8 +99,8 @@ public final class VfioHost {
   }
 
   /**
-   * Why a host without any IOMMU group has none, and what to do: sentences for its user, which mean
-   * nothing where {@link #groups()} has one.
+   * Explains why a host without any IOMMU group has none, and what to do: sentences for its user,
+   * which mean nothing where {@link #groups()} has one.
    */
   public String whyNoGroups() {
     return new GroupAdvice(facts).noGroups().text();
@@ -221,7 +221,7 @@ public final class VfioHost {
   }
 
   private static VfioException failedLookup(String subject, Explanation why) {
-    return new VfioException("lookup", subject, null, why.meaning(), why.nextStep());
+    return why.failure("lookup", subject, null);
   }
 
   private HostDevice read(PciAddress address) {

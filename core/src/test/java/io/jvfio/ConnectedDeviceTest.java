@@ -16,7 +16,7 @@ import io.jvfio.linux.uapi.VfioIrqSet;
 import io.jvfio.linux.uapi.VfioRegionInfo;
 import io.jvfio.spi.DeviceConnection;
 import io.jvfio.spi.DeviceOpener;
-import io.jvfio.spi.Meaning;
+import io.jvfio.spi.Explanation;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.reflect.InvocationTargetException;
@@ -179,8 +179,8 @@ class ConnectedDeviceTest {
     }
 
     @Override
-    public Meaning explain(Errno errno) {
-      return new Meaning("The program says " + errno.symbol() + ".", "Ask it why.");
+    public Explanation explain(Errno errno) {
+      return new Explanation("The program says " + errno.symbol() + ".", "Ask it why.");
     }
   }
 

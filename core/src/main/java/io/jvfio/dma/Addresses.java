@@ -7,7 +7,7 @@ import io.jvfio.MapOptions;
 import io.jvfio.ReservedRange;
 import io.jvfio.dma.MappedSpace.Mapping;
 import io.jvfio.iommu.IommuDomain;
-import io.jvfio.kernel.Explanation;
+import io.jvfio.spi.Explanation;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -67,10 +67,10 @@ final class Addresses {
   }
 
   /** Takes over the windows that all domains have in common. */
-  void learnWindows(IommuDomain[] domains) {
-    var common = List.copyOf(domains[0].windows());
-    for (int i = 1; i < domains.length; i++) {
-      common = intersection(common, domains[i].windows());
+  void learnWindows(List<? extends IommuDomain> domains) {
+    var common = List.copyOf(domains.getFirst().windows());
+    for (var domain : domains.subList(1, domains.size())) {
+      common = intersection(common, domain.windows());
     }
     common =
         common.stream()

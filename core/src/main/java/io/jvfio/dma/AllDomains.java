@@ -1,10 +1,11 @@
 package io.jvfio.dma;
 
 import io.jvfio.iommu.IommuDomain;
-import io.jvfio.kernel.Explanation;
 import io.jvfio.kernel.Refusal;
+import io.jvfio.spi.Explanation;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,106 +14,91 @@ import org.jspecify.annotations.Nullable;
  * <p>Guarded by the space's lock.
  */
 final class AllDomains {
-  private final IommuDomain[] domains;
+  private final List<IommuDomain> domains;
 
-  AllDomains(IommuDomain[] domains) {
-    this.domains = domains;
+  AllDomains(List<? extends IommuDomain> domains) {
+    this.domains = List.copyOf(domains);
+  }
+
+  /** A call of one domain. */
+  @FunctionalInterface
+  interface Step<D> {
+    void take(D domain) throws Refusal;
+  }
+
+  /** Takes a step with every domain; where one refuses, it is undone with those before. */
+  static <D> void withAllOrNone(List<D> domains, Step<D> step, Step<D> undo) throws Refusal {
+    int done = 0;
+    try {
+      for (; done < domains.size(); done++) {
+        step.take(domains.get(done));
+      }
+    } catch (Refusal refusal) {
+      while (done-- > 0) {
+        try {
+          undo.take(domains.get(done));
+        } catch (Refusal another) {
+          refusal.addSuppressed(another);
+        }
+      }
+      throw refusal;
+    }
+  }
+
+  /** Takes a step with every domain, whatever some of them answer. */
+  private void withEach(Step<IommuDomain> step) throws Refusal {
+    @Nullable Refusal failure = null;
+    for (var domain : domains) {
+      try {
+        step.take(domain);
+      } catch (Refusal refusal) {
+        failure = Refusal.firstOf(failure, refusal);
+      }
+    }
+    if (failure != null) {
+      throw failure;
+    }
   }
 
   /** Locks memory with every domain, or with none. */
   void acquire(long address, long byteSize) throws Refusal {
-    int done = 0;
-    try {
-      for (; done < domains.length; done++) {
-        domains[done].acquire(address, byteSize);
-      }
-    } catch (Refusal refusal) {
-      while (done-- > 0) {
-        try {
-          domains[done].release(address, byteSize);
-        } catch (Refusal another) {
-          refusal.addSuppressed(another);
-        }
-      }
-      throw refusal;
-    }
+    withAllOrNone(
+        domains,
+        domain -> domain.acquire(address, byteSize),
+        domain -> domain.release(address, byteSize));
   }
 
   /** Undoes {@link #acquire} in every domain, whatever some of them answer. */
   void release(long address, long byteSize) throws Refusal {
-    @Nullable Refusal first = null;
-    for (var domain : domains) {
-      try {
-        domain.release(address, byteSize);
-      } catch (Refusal refusal) {
-        first = Refusal.firstOf(first, refusal);
-      }
-    }
-    if (first != null) {
-      throw first;
-    }
+    withEach(domain -> domain.release(address, byteSize));
   }
 
   /** Exchanges the memory of a mapping in every domain, or in none. */
   void exchange(long address, long other, long iova, long byteSize) throws Refusal {
-    int done = 0;
-    try {
-      for (; done < domains.length; done++) {
-        if (!domains[done].exchange(address, other, iova, byteSize)) {
-          throw Refusal.notAsked(
-              "rebase",
-              new Explanation(
-                  "IOMMU type %s cannot exchange the address of mapped memory."
-                      .formatted(domains[done].type()),
-                  "Unmap the memory and map the other."));
-        }
-      }
-    } catch (Refusal refusal) {
-      while (done-- > 0) {
-        try {
-          domains[done].exchange(other, address, iova, byteSize);
-        } catch (Refusal another) {
-          refusal.addSuppressed(another);
-        }
-      }
-      throw refusal;
-    }
+    withAllOrNone(
+        domains,
+        domain -> {
+          if (!domain.exchange(address, other, iova, byteSize)) {
+            throw Refusal.notAsked(
+                "rebase",
+                new Explanation(
+                    "IOMMU type %s cannot exchange the address of mapped memory."
+                        .formatted(domain.type()),
+                    "Unmap the memory and map the other."));
+          }
+        },
+        domain -> domain.exchange(other, address, iova, byteSize));
   }
 
   /** Begins to track dirty pages in every domain, or in none. */
   void startTracking() throws Refusal {
-    int done = 0;
-    try {
-      for (; done < domains.length; done++) {
-        domains[done].trackDirtyPages(true);
-      }
-    } catch (Refusal refusal) {
-      var another = stopTracking(done);
-      if (another != null) {
-        refusal.addSuppressed(another);
-      }
-      throw refusal;
-    }
+    withAllOrNone(
+        domains, domain -> domain.trackDirtyPages(true), domain -> domain.trackDirtyPages(false));
   }
 
   /** Stops tracking in every domain, whatever some of them answer. */
   void stopTracking() throws Refusal {
-    var refusal = stopTracking(domains.length);
-    if (refusal != null) {
-      throw refusal;
-    }
-  }
-
-  private @Nullable Refusal stopTracking(int count) {
-    @Nullable Refusal first = null;
-    for (int i = count - 1; i >= 0; i--) {
-      try {
-        domains[i].trackDirtyPages(false);
-      } catch (Refusal refusal) {
-        first = Refusal.firstOf(first, refusal);
-      }
-    }
-    return first;
+    withEach(domain -> domain.trackDirtyPages(false));
   }
 
   /**

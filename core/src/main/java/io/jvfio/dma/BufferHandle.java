@@ -5,7 +5,7 @@ import io.jvfio.dma.MappedSpace.Buffer;
 import java.util.Optional;
 import java.util.OptionalInt;
 
-/** What the user of a buffer has. */
+/** The user's handle of a buffer. */
 final class BufferHandle extends MappingHandle implements DmaBuffer {
   private final DmaMemory own;
 

@@ -1,11 +1,11 @@
 package io.jvfio.dma;
 
 import io.jvfio.BufferOptions;
-import io.jvfio.kernel.Explanation;
 import io.jvfio.kernel.HostFacts;
 import io.jvfio.kernel.Refusal;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
+import io.jvfio.spi.Explanation;
 import java.util.Optional;
 import java.util.OptionalInt;
 

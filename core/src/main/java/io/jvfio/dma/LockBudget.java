@@ -1,28 +1,32 @@
 package io.jvfio.dma;
 
 import io.jvfio.iommu.IommuDomain;
-import io.jvfio.kernel.Explanation;
+import io.jvfio.iommu.Locking;
 import io.jvfio.kernel.Explanations;
 import io.jvfio.kernel.HostFacts;
 import io.jvfio.kernel.Refusal;
+import io.jvfio.spi.Explanation;
 import java.util.Optional;
 import java.util.OptionalLong;
 
 /**
- * How much memory a mapping locks and how much may still be locked, so that the kernel is not asked
- * for what it must refuse. Where no limit binds the process, nothing is checked.
+ * The budget of locked memory: how much a mapping locks, and how much may still be locked, so that
+ * the kernel is not asked for what it must refuse. Where no limit binds the process, nothing is
+ * checked.
  */
 final class LockBudget {
   private final HostFacts facts;
   private final Explanations explanations;
   private final IommuDomain[] domains;
+  private final Locking locking;
   private final boolean isLimited;
 
   LockBudget(HostFacts facts, IommuDomain[] domains) {
     this.facts = facts;
     this.explanations = new Explanations(facts);
     this.domains = domains;
-    this.isLimited = domains[0].locks() && facts.lockableMemory().isPresent();
+    this.locking = domains[0].locking();
+    this.isLimited = locking.isCounted() && facts.lockableMemory().isPresent();
   }
 
   /**
@@ -36,7 +40,7 @@ final class LockBudget {
     }
     var lockable = facts.lockableMemory();
     // At least our own share is known of what no file tells.
-    return lockable.isPresent() && domains[0].locksUntold()
+    return lockable.isPresent() && locking == Locking.BY_MAPPING_UNTOLD
         ? OptionalLong.of(
             Math.min(
                 lockable.getAsLong(),
@@ -46,7 +50,7 @@ final class LockBudget {
 
   /** What a new mapping of {@code byteSize} bytes locks. */
   long bytes(long byteSize) {
-    return domains[0].lockedBytes(byteSize) * times();
+    return locking.bytes(byteSize) * times();
   }
 
   /** What is missing to lock {@code needed} bytes; empty if nothing is. */
@@ -78,6 +82,6 @@ final class LockBudget {
 
   /** How often memory is charged: what is locked ahead is so for all containers of a process. */
   private int times() {
-    return domains[0].locksAhead() ? 1 : domains.length;
+    return locking == Locking.AHEAD ? 1 : domains.length;
   }
 }

@@ -19,17 +19,18 @@ import io.jvfio.IommuType;
 import io.jvfio.LiveMapping;
 import io.jvfio.MapOptions;
 import io.jvfio.ReservedRange;
+import io.jvfio.iommu.EntryLimit;
 import io.jvfio.iommu.IoasDomain;
 import io.jvfio.iommu.IommuDomain;
+import io.jvfio.iommu.Locking;
 import io.jvfio.kernel.Cleanup;
-import io.jvfio.kernel.Explanation;
 import io.jvfio.kernel.HostFacts;
 import io.jvfio.kernel.Leaks;
 import io.jvfio.kernel.Refusal;
+import io.jvfio.spi.Explanation;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -59,11 +60,15 @@ public final class MappedSpace implements DmaSpace {
   private final HostFacts facts;
   private final String subject;
   private final IommuDomain[] domains;
-  private final long entryLimit;
+  private final EntryLimit entryLimit;
   private final AllDomains all;
   private final LockBudget locking;
 
   private final Addresses addresses;
+
+  /** The windows; null where they do not come and go. */
+  private final @Nullable SpaprWindows dynamicWindows;
+
   private final List<Runnable> orphans = new ArrayList<>();
   private final Set<Registered> registered = new LinkedHashSet<>();
   private long entries;
@@ -94,10 +99,14 @@ public final class MappedSpace implements DmaSpace {
     this.domains = domains.toArray(IommuDomain[]::new);
     this.addresses = new Addresses(reserved);
     this.entryLimit =
-        Arrays.stream(this.domains).mapToLong(IommuDomain::entryLimit).min().orElseThrow();
-    this.all = new AllDomains(this.domains);
+        domains.stream()
+            .map(IommuDomain::entryLimit)
+            .min(Comparator.comparingLong(EntryLimit::count))
+            .orElseThrow();
+    this.all = new AllDomains(domains);
     this.locking = new LockBudget(facts, this.domains);
-    addresses.learnWindows(this.domains);
+    addresses.learnWindows(domains);
+    this.dynamicWindows = SpaprWindows.of(this, domains, addresses);
   }
 
   @Override
@@ -119,11 +128,9 @@ public final class MappedSpace implements DmaSpace {
         addresses.windows(),
         addresses.reserved(),
         addresses.mappings().stream().map(Mapping::live).toList(),
-        entryLimit == IommuDomain.NO_LIMIT
-            ? OptionalLong.empty()
-            : OptionalLong.of(entryLimit - entries),
+        entriesLeft(),
         facts.lockedMemory(),
-        domains[0].locks() ? facts.lockableMemory() : OptionalLong.empty());
+        domains[0].locking().isCounted() ? facts.lockableMemory() : OptionalLong.empty());
   }
 
   @Override
@@ -180,15 +187,15 @@ public final class MappedSpace implements DmaSpace {
     } else {
       iova = addresses.choose(size, options, pageSize, null);
       if (iova.isEmpty()) {
-        var growth = hasDynamicWindows() ? windowing().growth(size, pageSize, options) : null;
+        var growth = growth(size, pageSize, options);
         if (growth == null) {
           changes.add(addresses.noRoom(size, options).text());
         } else {
-          locked += growth.lockedBytes();
+          locked += growth.lockedBytes;
         }
       }
     }
-    if (entries >= entryLimit) {
+    if (entries >= entryLimit.count()) {
       changes.add(noEntries().text());
     }
     locking
@@ -199,21 +206,19 @@ public final class MappedSpace implements DmaSpace {
 
   private DmaEstimate estimate(boolean fits, OptionalLong iova, long locked, List<String> changes) {
     return new DmaEstimate(
-        fits,
-        iova,
-        locked,
-        locking.lockable(mappedBytes),
-        1,
-        entryLimit == IommuDomain.NO_LIMIT
-            ? OptionalLong.empty()
-            : OptionalLong.of(Math.max(0, entryLimit - entries)),
-        changes);
+        fits, iova, locked, locking.lockable(mappedBytes), 1, entriesLeft(), changes);
   }
 
   private Explanation noEntries() {
     return new Explanation(
-        "All %,d mapping entries of the container are in use.".formatted(entryLimit),
-        domains[0].entryAdvice());
+        "All %,d mapping entries of the container are in use.".formatted(entryLimit.count()),
+        entryLimit.advice());
+  }
+
+  private OptionalLong entriesLeft() {
+    return entryLimit.count() == EntryLimit.NONE
+        ? OptionalLong.empty()
+        : OptionalLong.of(Math.max(0, entryLimit.count() - entries));
   }
 
   @Override
@@ -311,7 +316,7 @@ public final class MappedSpace implements DmaSpace {
       try {
         mapping.giveBack();
         if (growth != null) {
-          windowing().undo(growth);
+          growth.undo();
         }
       } catch (Refusal | RuntimeException another) {
         e.addSuppressed(another);
@@ -344,21 +349,21 @@ public final class MappedSpace implements DmaSpace {
     var found = addresses.choose(byteSize, options, usable, mapping);
     SpaprWindows.@Nullable Growth growth = null;
     if (found.isEmpty()) {
-      growth = hasDynamicWindows() ? windowing().growth(byteSize, usable, options) : null;
+      growth = growth(byteSize, usable, options);
       if (growth != null) {
         locking.check(
             mapping.address,
             byteSize,
-            growth.lockedBytes(),
+            growth.lockedBytes,
             mappedBytes,
             "this mapping and a window");
-        windowing().make(growth);
+        growth.make();
         found = addresses.choose(byteSize, options, usable, mapping);
       }
     }
     if (found.isEmpty()) {
       if (growth != null) {
-        windowing().undo(growth);
+        growth.undo();
       }
       var smallest =
           addresses.windows().stream().min(Comparator.comparingLong(DmaWindow::pageSize));
@@ -369,6 +374,10 @@ public final class MappedSpace implements DmaSpace {
     }
     mapping.placed(found.getAsLong());
     return growth;
+  }
+
+  private SpaprWindows.@Nullable Growth growth(long byteSize, long usable, MapOptions options) {
+    return dynamicWindows == null ? null : dynamicWindows.growth(byteSize, usable, options);
   }
 
   /** Locks the memory of a new mapping, which then has an address. */
@@ -411,7 +420,7 @@ public final class MappedSpace implements DmaSpace {
   }
 
   private void checkEntries() throws Refusal {
-    if (entries >= entryLimit) {
+    if (entries >= entryLimit.count()) {
       throw Refusal.lacking("map", noEntries());
     }
   }
@@ -451,7 +460,7 @@ public final class MappedSpace implements DmaSpace {
   }
 
   private @Nullable Refusal unmapIn(long bits, Mapping mapping) {
-    @Nullable Refusal first = null;
+    @Nullable Refusal failure = null;
     for (long rest = bits; rest != 0; rest &= rest - 1) {
       try {
         if (!detached) {
@@ -459,10 +468,10 @@ public final class MappedSpace implements DmaSpace {
         }
         setReach(mapping, mapping.reach & ~Long.lowestOneBit(rest));
       } catch (Refusal refusal) {
-        first = Refusal.firstOf(first, refusal);
+        failure = Refusal.firstOf(failure, refusal);
       }
     }
-    return first;
+    return failure;
   }
 
   private void setReach(Mapping mapping, long reach) {
@@ -481,17 +490,9 @@ public final class MappedSpace implements DmaSpace {
     }
   }
 
-  private boolean hasDynamicWindows() {
-    return Arrays.stream(domains).allMatch(IommuDomain::hasDynamicWindows);
-  }
-
-  private SpaprWindows windowing() {
-    return new SpaprWindows(this, domains, addresses);
-  }
-
   @Override
   public Optional<DynamicWindows> dynamicWindows() {
-    return hasDynamicWindows() ? Optional.of(windowing()) : Optional.empty();
+    return Optional.ofNullable(dynamicWindows);
   }
 
   @Override
@@ -507,7 +508,7 @@ public final class MappedSpace implements DmaSpace {
     synchronized (this) {
       requireOpen();
       try {
-        if (domains[0].locksAhead()) {
+        if (domains[0].locking() == Locking.AHEAD) {
           locking.check(
               segment.address(), segment.byteSize(), 0, mappedBytes, "registering this memory");
         }
@@ -596,7 +597,7 @@ public final class MappedSpace implements DmaSpace {
     return subject;
   }
 
-  /** What is mapped, as the space keeps it; the user has a handle. */
+  /** A mapping as the space keeps it; the user has a handle. */
   class Mapping {
     final long byteSize;
     final DmaAccess access;

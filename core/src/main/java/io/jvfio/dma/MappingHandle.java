@@ -6,7 +6,9 @@ import io.jvfio.dma.MappedSpace.Mapping;
 import io.jvfio.kernel.Leaks;
 import java.lang.foreign.MemorySegment;
 
-/** What the user of a mapping has: it is lost without being closed where the mapping is not. */
+/**
+ * The user's handle of a mapping: it can be lost without being closed, which the mapping cannot.
+ */
 sealed class MappingHandle implements DmaMapping permits BufferHandle {
   final Mapping mapping;
 

@@ -5,8 +5,8 @@ import io.jvfio.DynamicWindows;
 import io.jvfio.MapOptions;
 import io.jvfio.iommu.IommuDomain;
 import io.jvfio.iommu.SpaprV2Domain;
-import io.jvfio.kernel.Explanation;
 import io.jvfio.kernel.Refusal;
+import io.jvfio.spi.Explanation;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -14,29 +14,76 @@ import org.jspecify.annotations.Nullable;
 /** The windows of sPAPR version 2, the same in every domain of a space. */
 final class SpaprWindows implements DynamicWindows {
   private final MappedSpace space;
-  private final IommuDomain[] domains;
+  private final List<SpaprV2Domain> domains;
+  private final SpaprV2Domain anyDomain;
+  private final DmaWindow defaultWindow;
   private final Addresses addresses;
 
-  /**
-   * The windows of {@code space}.
-   *
-   * @param domains all of version 2
-   */
-  SpaprWindows(MappedSpace space, IommuDomain[] domains, Addresses addresses) {
+  private SpaprWindows(MappedSpace space, List<SpaprV2Domain> domains, Addresses addresses) {
     this.space = space;
     this.domains = domains;
+    this.anyDomain = domains.getFirst();
+    this.defaultWindow = anyDomain.defaultWindow();
     this.addresses = addresses;
   }
 
-  /**
-   * A window that makes room where no other has it.
-   *
-   * @param windowSize in bytes
-   * @param pageSize of its IOMMU pages, in bytes
-   * @param replacesDefault whether the default window goes for it
-   * @param lockedBytes what all its tables lock on top of what is locked now
-   */
-  record Growth(long windowSize, long pageSize, boolean replacesDefault, long lockedBytes) {}
+  /** The windows of {@code space}; null unless they come and go in each of its domains. */
+  static @Nullable SpaprWindows of(
+      MappedSpace space, List<? extends IommuDomain> domains, Addresses addresses) {
+    var dynamic = new ArrayList<SpaprV2Domain>();
+    for (var domain : domains) {
+      if (!(domain instanceof SpaprV2Domain version2) || !version2.hasDynamicWindows()) {
+        return null;
+      }
+      dynamic.add(version2);
+    }
+    return new SpaprWindows(space, dynamic, addresses);
+  }
+
+  /** A window that makes room where no other has it. */
+  final class Growth {
+    /** What all its tables lock on top of what is locked now, in bytes. */
+    final long lockedBytes;
+
+    private final long windowSize;
+    private final long pageSize;
+    private final boolean replacesDefault;
+
+    private Growth(long windowSize, long pageSize, boolean replacesDefault) {
+      this.windowSize = windowSize;
+      this.pageSize = pageSize;
+      this.replacesDefault = replacesDefault;
+      long perDomain = tableBytes(windowSize, pageSize);
+      if (replacesDefault) {
+        perDomain -= tableBytes(byteSize(defaultWindow), defaultWindow.pageSize());
+      }
+      this.lockedBytes = perDomain * domains.size();
+    }
+
+    void make() throws Refusal {
+      if (replacesDefault) {
+        replaceInAll(windowSize, pageSize);
+      } else {
+        createInAll(windowSize, pageSize);
+      }
+    }
+
+    /** Takes back what {@link #make} made, in which nothing is mapped. */
+    void undo() throws Refusal {
+      for (var window : addresses.windows()) {
+        if (!window.equals(defaultWindow)
+            && window.pageSize() == pageSize
+            && byteSize(window) == windowSize) {
+          requireEmpty(window);
+          removeFromAll(window);
+          break;
+        }
+      }
+      if (replacesDefault) {
+        createDefault();
+      }
+    }
+  }
 
   /**
    * The window to make for so many bytes: of twice the size, so that aligned and further mappings
@@ -55,27 +102,18 @@ final class SpaprWindows implements DynamicWindows {
     if (!replaces && options.highest() != -1) {
       return null;
     }
-    long windowSize = SpaprV2Domain.windowSize(byteSize, page) << 1;
-    long locked = tableBytes(windowSize, page);
-    if (replaces) {
-      locked -= tableBytes(defaultWindow());
-    }
-    return new Growth(windowSize, page, replaces, locked * domains.length);
-  }
-
-  private SpaprV2Domain first() {
-    return (SpaprV2Domain) domains[0];
+    return new Growth(SpaprV2Domain.windowSize(byteSize, page) << 1, page, replaces);
   }
 
   @Override
   public int limit() {
-    return first().windowLimit();
+    return anyDomain.windowLimit();
   }
 
   @Override
   public List<Long> pageSizes() {
     var sizes = new ArrayList<Long>();
-    for (long rest = first().pageSizes(); rest != 0; rest &= rest - 1) {
+    for (long rest = anyDomain.pageSizes(); rest != 0; rest &= rest - 1) {
       sizes.add(Long.lowestOneBit(rest));
     }
     return List.copyOf(sizes);
@@ -83,53 +121,25 @@ final class SpaprWindows implements DynamicWindows {
 
   @Override
   public int levels() {
-    return first().levels();
+    return anyDomain.levels();
   }
 
   /** The largest page of a window that memory of such pages can be mapped in; 0 for none. */
-  long largestPage(long backing) {
-    return Long.highestOneBit(first().pageSizes() & (backing | (backing - 1)));
+  private long largestPage(long backing) {
+    return Long.highestOneBit(anyDomain.pageSizes() & (backing | (backing - 1)));
   }
 
-  DmaWindow defaultWindow() {
-    return first().defaultWindow();
+  private boolean hasDefault() {
+    return addresses.windows().contains(defaultWindow);
   }
 
-  boolean hasDefault() {
-    return addresses.windows().contains(defaultWindow());
-  }
-
-  long tableBytes(DmaWindow window) {
-    return tableBytes(window.last() - window.start() + 1, window.pageSize());
+  private static long byteSize(DmaWindow window) {
+    return window.last() - window.start() + 1;
   }
 
   /** What the table of a window locks in each domain. */
-  long tableBytes(long windowSize, long pageSize) {
-    return first().tableBytes(windowSize, pageSize);
-  }
-
-  void make(Growth growth) throws Refusal {
-    if (growth.replacesDefault()) {
-      replaceInAll(growth.windowSize(), growth.pageSize());
-    } else {
-      createInAll(growth.windowSize(), growth.pageSize());
-    }
-  }
-
-  /** Takes back what {@link #make} made, in which nothing is mapped. */
-  void undo(Growth growth) throws Refusal {
-    for (var window : addresses.windows()) {
-      if (!window.equals(defaultWindow())
-          && window.pageSize() == growth.pageSize()
-          && window.last() - window.start() + 1 == growth.windowSize()) {
-        requireEmpty(window);
-        removeFromAll(window);
-        break;
-      }
-    }
-    if (growth.replacesDefault()) {
-      createDefault();
-    }
+  private long tableBytes(long windowSize, long pageSize) {
+    return anyDomain.tableBytes(windowSize, pageSize);
   }
 
   @Override
@@ -165,15 +175,14 @@ final class SpaprWindows implements DynamicWindows {
   }
 
   private DmaWindow createDefault() throws Refusal {
-    var wanted = defaultWindow();
-    var made = createInAll(wanted.last() - wanted.start() + 1, wanted.pageSize());
-    if (!made.equals(wanted)) {
+    var made = createInAll(byteSize(defaultWindow), defaultWindow.pageSize());
+    if (!made.equals(defaultWindow)) {
       removeFromAll(made);
       throw Refusal.notAsked(
           "create a window",
           new Explanation(
               "The place of the default window %s is taken; the platform put it at %s."
-                  .formatted(wanted, made),
+                  .formatted(defaultWindow, made),
               "Remove the windows that there are, then restore it: " + addresses.windows() + "."));
     }
     return made;
@@ -215,11 +224,11 @@ final class SpaprWindows implements DynamicWindows {
   }
 
   /** Creates a window in every domain, at the same place, or in none. */
-  DmaWindow createInAll(long byteSize, long pageSize) throws Refusal {
+  private DmaWindow createInAll(long byteSize, long pageSize) throws Refusal {
     var made = new ArrayList<DmaWindow>();
     try {
       for (var domain : domains) {
-        made.add(((SpaprV2Domain) domain).createWindow(byteSize, pageSize));
+        made.add(domain.createWindow(byteSize, pageSize));
       }
       if (made.stream().distinct().count() > 1) {
         throw Refusal.notAsked(
@@ -232,7 +241,7 @@ final class SpaprWindows implements DynamicWindows {
     } catch (Refusal refusal) {
       for (int i = made.size() - 1; i >= 0; i--) {
         try {
-          ((SpaprV2Domain) domains[i]).removeWindow(made.get(i));
+          domains.get(i).removeWindow(made.get(i));
         } catch (Refusal another) {
           refusal.addSuppressed(another);
         }
@@ -246,29 +255,18 @@ final class SpaprWindows implements DynamicWindows {
 
   /** Removes a window from every domain, or puts it back. */
   private void removeFromAll(DmaWindow window) throws Refusal {
-    int done = 0;
     try {
-      for (; done < domains.length; done++) {
-        ((SpaprV2Domain) domains[done]).removeWindow(window);
-      }
-    } catch (Refusal refusal) {
-      while (done-- > 0) {
-        try {
-          ((SpaprV2Domain) domains[done])
-              .createWindow(window.last() - window.start() + 1, window.pageSize());
-        } catch (Refusal another) {
-          refusal.addSuppressed(another);
-        }
-      }
-      throw refusal;
+      AllDomains.withAllOrNone(
+          domains,
+          domain -> domain.removeWindow(window),
+          domain -> domain.createWindow(byteSize(window), window.pageSize()));
     } finally {
       addresses.learnWindows(domains);
     }
   }
 
-  DmaWindow replaceInAll(long byteSize, long pageSize) throws Refusal {
-    var before = first().defaultWindow();
-    requireEmpty(before);
+  private DmaWindow replaceInAll(long byteSize, long pageSize) throws Refusal {
+    requireEmpty(defaultWindow);
     if (!pageSizes().contains(pageSize)) {
       throw Refusal.notAsked(
           "create a window",
@@ -276,7 +274,7 @@ final class SpaprWindows implements DynamicWindows {
               "A window here has pages of %s bytes, not of %,d.".formatted(pageSizes(), pageSize),
               "Choose one of those."));
     }
-    removeFromAll(before);
+    removeFromAll(defaultWindow);
     try {
       return createInAll(byteSize, pageSize);
     } catch (Refusal refusal) {

@@ -60,12 +60,8 @@ public final class DeviceInterrupts implements Interrupts {
         errno == null
             ? control.answers().tooManyVectors(result)
             : control.answers().interrupts(index, errno);
-    return new VfioException(
-        "%s(%s)".formatted(Vfio.VFIO_DEVICE_SET_IRQS.name(), index.label()),
-        subject,
-        errno,
-        why.meaning(),
-        why.nextStep());
+    return why.failure(
+        "%s(%s)".formatted(Vfio.VFIO_DEVICE_SET_IRQS.name(), index.label()), subject, errno);
   }
 
   @Override

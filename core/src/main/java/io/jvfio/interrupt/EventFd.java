@@ -53,8 +53,7 @@ public final class EventFd {
   }
 
   private VfioException failure(String operation, Errno errno) {
-    var why = Explanations.eventFd(errno);
-    return new VfioException(operation, name, errno, why.meaning(), why.nextStep());
+    return Explanations.eventFd(errno).failure(operation, name, errno);
   }
 
   /** What messages call it. */

@@ -46,7 +46,7 @@ class EventInterrupt implements Interrupt {
     return handler;
   }
 
-  /** For the loop. */
+  /** Sets the handler, for the loop. */
   final void handler(@Nullable InterruptHandler value) {
     handler = value;
   }

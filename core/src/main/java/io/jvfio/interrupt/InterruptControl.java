@@ -4,7 +4,8 @@ import io.jvfio.kernel.DeviceAnswers;
 import io.jvfio.linux.Errno;
 
 /**
- * How a device is told where to send its interrupts: all that differs between the ways to a device.
+ * The call that tells a device where to send its interrupts: all that differs between the ways to a
+ * device.
  */
 interface InterruptControl {
   /** What messages call the device. */

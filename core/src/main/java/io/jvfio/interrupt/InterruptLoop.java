@@ -244,8 +244,6 @@ final class InterruptLoop {
 
   private VfioException failure(String operation, int result) {
     var errno = Errno.ofResult(result);
-    var why = Explanations.eventFd(errno);
-    return new VfioException(
-        operation, name + ", interrupt thread", errno, why.meaning(), why.nextStep());
+    return Explanations.eventFd(errno).failure(operation, name + ", interrupt thread", errno);
   }
 }

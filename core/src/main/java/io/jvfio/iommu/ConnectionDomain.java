@@ -3,19 +3,20 @@ package io.jvfio.iommu;
 import io.jvfio.DmaAccess;
 import io.jvfio.DmaWindow;
 import io.jvfio.IommuType;
-import io.jvfio.kernel.Explanation;
 import io.jvfio.kernel.Explanations;
 import io.jvfio.kernel.OpenFile;
 import io.jvfio.kernel.Refusal;
 import io.jvfio.linux.Errno;
 import io.jvfio.spi.DeviceConnection;
+import io.jvfio.spi.Explanation;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /**
- * What a server reaches over its connection. Memory files it maps itself, so that is what buffers
- * are; other memory it reads and writes by asking for it, which costs a message each time.
+ * The memory that a server reaches over its connection. Memory files it maps itself, so that is
+ * what buffers are; other memory it reads and writes by asking for it, which costs a message each
+ * time.
  *
  * <p>Nothing is locked for it: a server sees the same pages as this process, by its page tables.
  */
@@ -28,7 +29,7 @@ public final class ConnectionDomain extends IommuDomain {
   private final OpenFile file;
 
   public ConnectionDomain(DeviceConnection connection, OpenFile file, Explanations explanations) {
-    super(IommuType.VFIO_USER, connection.kernel(), explanations);
+    super(IommuType.VFIO_USER, Locking.NEVER, connection.kernel(), explanations);
     this.connection = connection;
     this.file = file;
   }
@@ -54,43 +55,15 @@ public final class ConnectionDomain extends IommuDomain {
   }
 
   @Override
-  public long entryLimit() {
-    return connection.mostMappings();
-  }
-
-  @Override
-  public String entryAdvice() {
-    return "The server takes no more (max_dma_maps): map larger pieces, or start it with a higher limit.";
+  public EntryLimit entryLimit() {
+    return new EntryLimit(
+        connection.mostMappings(),
+        "The server takes no more (max_dma_maps): map larger pieces, or start it with a higher limit.");
   }
 
   @Override
   public boolean wantsFiles() {
     return true;
-  }
-
-  @Override
-  public boolean locks() {
-    return false;
-  }
-
-  @Override
-  public long lockedBytes(long address, long byteSize) {
-    return 0;
-  }
-
-  @Override
-  public long lockedBytes(long byteSize) {
-    return 0;
-  }
-
-  @Override
-  public void map(long address, long iova, long byteSize, DmaAccess access) throws Refusal {
-    map(NO_FILE, memory(address, byteSize), iova, access);
-  }
-
-  /** Memory that nobody frees before it is unmapped. */
-  private MemorySegment memory(long address, long byteSize) {
-    return kernel().memory(address, byteSize, Arena.global());
   }
 
   @Override
@@ -102,7 +75,8 @@ public final class ConnectionDomain extends IommuDomain {
   @Override
   public boolean mapFile(int fd, long address, long iova, long byteSize, DmaAccess access)
       throws Refusal {
-    map(fd, memory(address, byteSize), iova, access);
+    // Nobody frees the memory before it is unmapped.
+    map(fd, kernel().memory(address, byteSize, Arena.global()), iova, access);
     return true;
   }
 

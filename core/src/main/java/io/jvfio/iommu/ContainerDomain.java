@@ -4,6 +4,7 @@ import io.jvfio.DmaAccess;
 import io.jvfio.DmaWindow;
 import io.jvfio.IommuType;
 import io.jvfio.kernel.OpenFile;
+import io.jvfio.kernel.Refusal;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.linux.uapi.VfioIommuType1DmaMap;
 import io.jvfio.linux.uapi.VfioIommuType1DmaUnmap;
@@ -26,8 +27,8 @@ abstract sealed class ContainerDomain extends IommuDomain
   private int mapFlags;
   private int unmapFlags;
 
-  ContainerDomain(IommuType type, OpenContainer container) {
-    super(type, container.kernel(), container.explanations());
+  ContainerDomain(IommuType type, Locking locking, OpenContainer container) {
+    super(type, locking, container.kernel(), container.explanations());
     this.container = container;
   }
 
@@ -43,6 +44,18 @@ abstract sealed class ContainerDomain extends IommuDomain
   @Override
   public final List<DmaWindow> windows() {
     return windows;
+  }
+
+  @Override
+  public void map(MemorySegment memory, long address, long iova, long byteSize, DmaAccess access)
+      throws Refusal {
+    int result = mapDma(address, iova, byteSize, flags(access));
+    if (result != 0) {
+      throw refusal(
+          Vfio.VFIO_IOMMU_MAP_DMA,
+          result,
+          errno -> explanations().memory(errno, byteSize, "a mapping of this size"));
+    }
   }
 
   final int mapDma(long address, long iova, long byteSize, int flags) {
@@ -71,7 +84,7 @@ abstract sealed class ContainerDomain extends IommuDomain
     return VfioIommuType1DmaUnmap.SIZE.get(unmap);
   }
 
-  static int flags(DmaAccess access) {
+  private static int flags(DmaAccess access) {
     return (access.isReadable() ? Vfio.VFIO_DMA_MAP_FLAG_READ : 0)
         | (access.isWritable() ? Vfio.VFIO_DMA_MAP_FLAG_WRITE : 0);
   }

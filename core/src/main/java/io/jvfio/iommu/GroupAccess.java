@@ -7,8 +7,8 @@ import io.jvfio.kernel.OpenFile;
 import java.util.Optional;
 
 /**
- * What is open for one or several groups: a container and group nodes, or an iommufd and the nodes
- * of devices. The one place where the two ways differ for those who open devices.
+ * The files that are open for one or several groups: a container and group nodes, or an iommufd and
+ * the nodes of devices. The one place where the two ways differ for those who open devices.
  */
 public sealed interface GroupAccess extends AutoCloseable permits OpenContainer, OpenIommufd {
   /**

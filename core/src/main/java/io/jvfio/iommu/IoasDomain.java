@@ -3,7 +3,6 @@ package io.jvfio.iommu;
 import io.jvfio.DmaAccess;
 import io.jvfio.DmaWindow;
 import io.jvfio.IommuType;
-import io.jvfio.kernel.Explanation;
 import io.jvfio.kernel.Explanations;
 import io.jvfio.kernel.OpenFile;
 import io.jvfio.kernel.Refusal;
@@ -21,6 +20,7 @@ import io.jvfio.linux.uapi.IommuIoasUnmap;
 import io.jvfio.linux.uapi.IommuIovaRange;
 import io.jvfio.linux.uapi.IommuOption;
 import io.jvfio.linux.uapi.Iommufd;
+import io.jvfio.spi.Explanation;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -52,7 +52,12 @@ public final class IoasDomain extends IommuDomain {
   private final List<Integer> tracking = new ArrayList<>();
 
   public IoasDomain(OpenIommufd iommufd) {
-    super(IommuType.IOMMUFD, iommufd.facts().kernel(), iommufd.explanations());
+    // It counts by user, over all of the user's processes.
+    super(
+        IommuType.IOMMUFD,
+        Locking.BY_MAPPING_UNTOLD,
+        iommufd.facts().kernel(),
+        iommufd.explanations());
     this.iommufd = iommufd;
     IommuIoasMap.IOAS_ID.set(map, iommufd.ioas());
     IommuIoasMapFile.IOAS_ID.set(mapFile, iommufd.ioas());
@@ -126,14 +131,9 @@ public final class IoasDomain extends IommuDomain {
     // attached devices reach what is mapped
   }
 
-  /** iommufd counts by user, over all of the user's processes. */
   @Override
-  public boolean locksUntold() {
-    return true;
-  }
-
-  @Override
-  public void map(long address, long iova, long byteSize, DmaAccess access) throws Refusal {
+  public void map(MemorySegment memory, long address, long iova, long byteSize, DmaAccess access)
+      throws Refusal {
     int flags = FIXED | flags(access);
     if (flags != mapFlags) {
       IommuIoasMap.FLAGS.set(map, flags);

@@ -3,39 +3,47 @@ package io.jvfio.iommu;
 import io.jvfio.DmaAccess;
 import io.jvfio.DmaWindow;
 import io.jvfio.IommuType;
-import io.jvfio.kernel.Explanation;
 import io.jvfio.kernel.Explanations;
 import io.jvfio.kernel.OpenFile;
 import io.jvfio.kernel.Refusal;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.Kernel;
+import io.jvfio.spi.Explanation;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /**
- * What one container or one IOAS translates: the rules in which IOMMUs differ. What all have in
- * common is in the DMA space, which checks addresses before a domain is asked, and holds its lock
- * around every call.
+ * One container or one IOAS, and the rules in which IOMMUs differ. What all have in common is in
+ * the DMA space, which checks addresses before a domain is asked, and holds its lock around every
+ * call.
  *
  * <p>{@link #map} and {@link #unmap} allocate nothing.
  */
 public abstract sealed class IommuDomain permits ContainerDomain, IoasDomain, ConnectionDomain {
-  /** As many as you like. */
-  public static final long NO_LIMIT = Long.MAX_VALUE;
-
   private final IommuType type;
+  private final Locking locking;
   private final Kernel kernel;
   private final Explanations explanations;
 
-  IommuDomain(IommuType type, Kernel kernel, Explanations explanations) {
+  /** What is locked ahead; empty in a domain that locks in another way. */
+  private final Registrations registrations;
+
+  IommuDomain(IommuType type, Locking locking, Kernel kernel, Explanations explanations) {
     this.type = type;
+    this.locking = locking;
     this.kernel = kernel;
     this.explanations = explanations;
+    this.registrations = new Registrations(kernel.pageSize(), this::lock, this::unlock);
   }
 
   public final IommuType type() {
     return type;
+  }
+
+  /** When mapped memory is locked, and who pays for it. */
+  public final Locking locking() {
+    return locking;
   }
 
   final Kernel kernel() {
@@ -58,14 +66,14 @@ public abstract sealed class IommuDomain permits ContainerDomain, IoasDomain, Co
   /** The valid ranges, in no particular order. */
   public abstract List<DmaWindow> windows();
 
-  /** Maps at {@code iova}; on refusal nothing is left mapped. */
-  public abstract void map(long address, long iova, long byteSize, DmaAccess access) throws Refusal;
-
-  /** {@link #map}, for a domain that does not only look at the pages of memory. */
-  public void map(MemorySegment memory, long address, long iova, long byteSize, DmaAccess access)
-      throws Refusal {
-    map(address, iova, byteSize, access);
-  }
+  /**
+   * Maps memory at {@code iova}; on refusal nothing is left mapped.
+   *
+   * @param address where this process has {@code memory}
+   */
+  public abstract void map(
+      MemorySegment memory, long address, long iova, long byteSize, DmaAccess access)
+      throws Refusal;
 
   /** Unmaps exactly what {@link #map} mapped; on refusal the device may still reach the memory. */
   public abstract void unmap(long iova, long byteSize) throws Refusal;
@@ -95,19 +103,14 @@ public abstract sealed class IommuDomain permits ContainerDomain, IoasDomain, Co
     return false;
   }
 
-  /** How many more mappings there may be when none of ours is. */
-  public long entryLimit() {
-    return NO_LIMIT;
-  }
-
-  /** What has to be said of {@link #entryLimit()}. */
-  public String entryAdvice() {
-    return "";
+  /** How many mappings there may be. */
+  public EntryLimit entryLimit() {
+    return EntryLimit.UNLIMITED;
   }
 
   /** Whether the addresses of a device are ours to choose; otherwise they are physical ones. */
-  public boolean translates() {
-    return true;
+  public final boolean translates() {
+    return type != IommuType.NOIOMMU;
   }
 
   /** Where memory is, for an IOMMU that does not translate. */
@@ -116,49 +119,37 @@ public abstract sealed class IommuDomain permits ContainerDomain, IoasDomain, Co
   }
 
   /**
-   * Locks memory for as long as it takes until {@link #release}; called once for each mapping and
-   * each registration, before the first {@link #map}.
+   * Locks memory {@linkplain Locking#AHEAD ahead}, for as long as it takes until {@link #release};
+   * called once for each mapping and each registration, before the first {@link #map}.
    */
-  public void acquire(long address, long byteSize) throws Refusal {
-    // most IOMMUs lock memory as they map it
-  }
-
-  /**
-   * Whether {@link #acquire} does anything: it locks memory for the process then, which the kernel
-   * charges once, however many containers ask for it.
-   */
-  public boolean locksAhead() {
-    return false;
+  public final void acquire(long address, long byteSize) throws Refusal {
+    if (locking == Locking.AHEAD) {
+      registrations.acquire(address, byteSize);
+    }
   }
 
   /** Undoes {@link #acquire}. */
-  public void release(long address, long byteSize) throws Refusal {
-    // most IOMMUs unlock memory as they unmap it
-  }
-
-  /** Whether mapped memory counts as locked at all. */
-  public boolean locks() {
-    return true;
+  public final void release(long address, long byteSize) throws Refusal {
+    if (locking == Locking.AHEAD) {
+      registrations.release(address, byteSize);
+    }
   }
 
   /** How many bytes would be locked on top if this memory were mapped. */
-  public long lockedBytes(long address, long byteSize) {
-    return byteSize;
+  public final long lockedBytes(long address, long byteSize) {
+    return locking == Locking.AHEAD
+        ? registrations.missing(address, byteSize)
+        : locking.bytes(byteSize);
   }
 
-  /** As {@link #lockedBytes(long, long)} for memory that does not exist yet. */
-  public long lockedBytes(long byteSize) {
-    return byteSize;
+  /** Locks whole pages of which none is locked yet. */
+  void lock(long address, long byteSize) throws Refusal {
+    throw new IllegalStateException(type + " locks nothing ahead");
   }
 
-  /** Whether what is locked is missing in the process's own count. */
-  public boolean locksUntold() {
-    return false;
-  }
-
-  /** Whether windows come and go. */
-  public boolean hasDynamicWindows() {
-    return false;
+  /** Unlocks exactly what {@link #lock} locked. */
+  void unlock(long address, long byteSize) throws Refusal {
+    throw new IllegalStateException(type + " locks nothing ahead");
   }
 
   /**

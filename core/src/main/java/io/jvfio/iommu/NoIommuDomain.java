@@ -3,13 +3,14 @@ package io.jvfio.iommu;
 import io.jvfio.DmaAccess;
 import io.jvfio.DmaWindow;
 import io.jvfio.IommuType;
-import io.jvfio.kernel.Explanation;
 import io.jvfio.kernel.Explanations;
 import io.jvfio.kernel.OpenFile;
 import io.jvfio.kernel.Refusal;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
+import io.jvfio.spi.Explanation;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
@@ -25,11 +26,8 @@ public final class NoIommuDomain extends ContainerDomain {
   private static final long PRESENT = 1L << 63;
   private static final long FRAME_MASK = (1L << 55) - 1;
 
-  private final Registrations locks;
-
   public NoIommuDomain(OpenContainer container) {
-    super(IommuType.NOIOMMU, container);
-    this.locks = new Registrations(kernel().pageSize(), this::lock, this::unlock);
+    super(IommuType.NOIOMMU, Locking.AHEAD, container);
   }
 
   @Override
@@ -44,31 +42,7 @@ public final class NoIommuDomain extends ContainerDomain {
   }
 
   @Override
-  public boolean translates() {
-    return false;
-  }
-
-  @Override
-  public boolean locksAhead() {
-    return true;
-  }
-
-  @Override
-  public void acquire(long address, long byteSize) throws Refusal {
-    locks.acquire(address, byteSize);
-  }
-
-  @Override
-  public void release(long address, long byteSize) throws Refusal {
-    locks.release(address, byteSize);
-  }
-
-  @Override
-  public long lockedBytes(long address, long byteSize) {
-    return locks.missing(address, byteSize);
-  }
-
-  private void lock(long address, long byteSize) throws Refusal {
+  void lock(long address, long byteSize) throws Refusal {
     int result = kernel().mlock(address, byteSize);
     if (result < 0) {
       throw Refusal.answered(
@@ -78,7 +52,8 @@ public final class NoIommuDomain extends ContainerDomain {
     }
   }
 
-  private void unlock(long address, long byteSize) throws Refusal {
+  @Override
+  void unlock(long address, long byteSize) throws Refusal {
     int result = kernel().munlock(address, byteSize);
     if (result < 0) {
       throw Refusal.answered("munlock", result, Explanations.unexpected());
@@ -104,9 +79,9 @@ public final class NoIommuDomain extends ContainerDomain {
       if (read < entries.byteSize()) {
         throw Refusal.notAsked("read(" + PAGEMAP + ")", privilege());
       }
-      long first = frame(entries.getAtIndex(ValueLayout.JAVA_LONG, 0));
+      long firstFrame = frame(entries.getAtIndex(ValueLayout.JAVA_LONG, 0));
       for (int i = 1; i < pages; i++) {
-        if (frame(entries.getAtIndex(ValueLayout.JAVA_LONG, i)) != first + i) {
+        if (frame(entries.getAtIndex(ValueLayout.JAVA_LONG, i)) != firstFrame + i) {
           throw Refusal.notAsked(
               "map",
               new Explanation(
@@ -116,7 +91,7 @@ public final class NoIommuDomain extends ContainerDomain {
                       .formatted(pageSize)));
         }
       }
-      return first * pageSize;
+      return firstFrame * pageSize;
     }
   }
 
@@ -134,7 +109,7 @@ public final class NoIommuDomain extends ContainerDomain {
   }
 
   @Override
-  public void map(long address, long iova, long byteSize, DmaAccess access) {
+  public void map(MemorySegment memory, long address, long iova, long byteSize, DmaAccess access) {
     // the device reaches everything already
   }
 

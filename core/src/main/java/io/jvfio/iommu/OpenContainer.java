@@ -4,7 +4,6 @@ import io.jvfio.IommuGroup;
 import io.jvfio.PciAddress;
 import io.jvfio.VfioException;
 import io.jvfio.kernel.Cleanup;
-import io.jvfio.kernel.Explanation;
 import io.jvfio.kernel.Explanations;
 import io.jvfio.kernel.GroupAdvice;
 import io.jvfio.kernel.OpenFile;
@@ -71,14 +70,14 @@ public final class OpenContainer implements GroupAccess {
         return new OpenFile(kernel, IOMMUFD_NODE, iommufd);
       }
     }
-    throw failure("open", CONTAINER_NODE, errno, explanations.openContainer(errno));
+    throw explanations.openContainer(errno).failure("open", CONTAINER_NODE, errno);
   }
 
   private OpenFile openGroup(IommuGroup group) {
     int fd = kernel.open(group.node(), Kernel.O_RDWR);
     if (fd < 0) {
       var errno = Errno.ofResult(fd);
-      throw failure("open", group.node(), errno, explanations.openGroup(group, errno));
+      throw explanations.openGroup(group, errno).failure("open", group.node(), errno);
     }
     var groupFile = new OpenFile(kernel, group.node(), fd);
     try (var undo = new Cleanup()) {
@@ -93,12 +92,12 @@ public final class OpenContainer implements GroupAccess {
     int version = container.ioctl(Vfio.VFIO_GET_API_VERSION, 0);
     if (version != Vfio.VFIO_API_VERSION) {
       throw version < 0
-          ? failure(
+          ? new VfioException(
               Vfio.VFIO_GET_API_VERSION.name(),
               container.name(),
               Errno.ofResult(version),
-              new Explanation(
-                  "The node is no VFIO container.", "Look what is behind it with 'ls -l'."))
+              "The node is no VFIO container.",
+              "Look what is behind it with 'ls -l'.")
           : new VfioException(
               Vfio.VFIO_GET_API_VERSION.name(),
               container.name(),
@@ -113,11 +112,12 @@ public final class OpenContainer implements GroupAccess {
       var status = VfioGroupStatus.STRUCT.allocate(arena);
       int result = groupFile.ioctl(Vfio.VFIO_GROUP_GET_STATUS, status);
       if (result < 0) {
-        throw failure(
+        throw new VfioException(
             Vfio.VFIO_GROUP_GET_STATUS.name(),
             group.label(),
             Errno.ofResult(result),
-            new Explanation("The group has gone.", "Bind its devices to vfio-pci again."));
+            "The group has gone.",
+            "Bind its devices to vfio-pci again.");
       }
       if ((VfioGroupStatus.FLAGS.get(status) & Vfio.VFIO_GROUP_FLAGS_VIABLE) == 0) {
         var why = GroupAdvice.notViable(group);
@@ -142,11 +142,9 @@ public final class OpenContainer implements GroupAccess {
     int result = attach(groupFile);
     if (result < 0) {
       var errno = Errno.ofResult(result);
-      throw failure(
-          Vfio.VFIO_GROUP_SET_CONTAINER.name(),
-          group.label(),
-          errno,
-          explanations.setContainer(group, errno));
+      throw explanations
+          .setContainer(group, errno)
+          .failure(Vfio.VFIO_GROUP_SET_CONTAINER.name(), group.label(), errno);
     }
   }
 
@@ -170,13 +168,12 @@ public final class OpenContainer implements GroupAccess {
         (group, groupFile) -> {
           int result = groupFile.ioctl(Vfio.VFIO_GROUP_UNSET_CONTAINER, 0);
           if (result < 0) {
-            throw failure(
+            throw new VfioException(
                 Vfio.VFIO_GROUP_UNSET_CONTAINER.name(),
                 group.label(),
                 Errno.ofResult(result),
-                new Explanation(
-                    "The group cannot leave its container, so no other IOMMU type can be tried.",
-                    ""));
+                "The group cannot leave its container, so no other IOMMU type can be tried.",
+                "");
           }
         });
     groups.forEach(this::requireAttached);
@@ -216,11 +213,9 @@ public final class OpenContainer implements GroupAccess {
       int fd = groupFile.ioctl(Vfio.VFIO_GROUP_GET_DEVICE_FD, arena.allocateFrom(name));
       if (fd < 0) {
         var errno = Errno.ofResult(fd);
-        throw failure(
-            Vfio.VFIO_GROUP_GET_DEVICE_FD.name(),
-            "device " + address,
-            errno,
-            explanations.openDevice(address, errno));
+        throw explanations
+            .openDevice(address, errno)
+            .failure(Vfio.VFIO_GROUP_GET_DEVICE_FD.name(), "device " + address, errno);
       }
       return new OpenFile(kernel, "device " + address, fd);
     }
@@ -249,11 +244,5 @@ public final class OpenContainer implements GroupAccess {
       steps.add(containerFile::close);
       groups.values().forEach(groupFile -> steps.add(groupFile::close));
     }
-  }
-
-  private static VfioException failure(
-      String operation, String subject, Errno errno, Explanation explanation) {
-    return new VfioException(
-        operation, subject, errno, explanation.meaning(), explanation.nextStep());
   }
 }

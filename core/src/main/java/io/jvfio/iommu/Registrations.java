@@ -1,7 +1,7 @@
 package io.jvfio.iommu;
 
-import io.jvfio.kernel.Explanation;
 import io.jvfio.kernel.Refusal;
+import io.jvfio.spi.Explanation;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -14,13 +14,13 @@ import org.jspecify.annotations.Nullable;
  */
 final class Registrations {
   private final long pageSize;
-  private final Locking lock;
-  private final Locking unlock;
+  private final Call lock;
+  private final Call unlock;
   private final TreeMap<Long, Registration> byStart = new TreeMap<>();
 
   /** A call of the kernel. */
   @FunctionalInterface
-  interface Locking {
+  interface Call {
     void apply(long address, long byteSize) throws Refusal;
   }
 
@@ -38,7 +38,7 @@ final class Registrations {
    *
    * @param pageSize what the kernel locks in multiples of, in bytes
    */
-  Registrations(long pageSize, Locking lock, Locking unlock) {
+  Registrations(long pageSize, Call lock, Call unlock) {
     this.pageSize = pageSize;
     this.lock = lock;
     this.unlock = unlock;

@@ -1,6 +1,5 @@
 package io.jvfio.iommu;
 
-import io.jvfio.DmaAccess;
 import io.jvfio.DmaWindow;
 import io.jvfio.IommuType;
 import io.jvfio.kernel.Explanations;
@@ -11,7 +10,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * What both versions of sPAPR share: the default 32-bit window, MAP and UNMAP.
+ * The common part of both versions of sPAPR: the default 32-bit window, and UNMAP.
  *
  * <p>Only a result of exactly 0 is success: the kernel lets positive numbers out for some failures.
  * It checks only the first page of a mapping against the window, so we never ask for one that does
@@ -24,8 +23,8 @@ abstract sealed class SpaprDomain extends ContainerDomain permits SpaprV1Domain,
   private long defaultWindowStart;
   private long defaultWindowSize;
 
-  SpaprDomain(IommuType type, OpenContainer container) {
-    super(type, container);
+  SpaprDomain(IommuType type, Locking locking, OpenContainer container) {
+    super(type, locking, container);
   }
 
   /** Checks and keeps what is special to one version, before the default window is added. */
@@ -56,17 +55,6 @@ abstract sealed class SpaprDomain extends ContainerDomain permits SpaprV1Domain,
   public final DmaWindow defaultWindow() {
     return new DmaWindow(
         defaultWindowStart, defaultWindowStart + defaultWindowSize - 1, DEFAULT_WINDOW_PAGE);
-  }
-
-  @Override
-  public final void map(long address, long iova, long byteSize, DmaAccess access) throws Refusal {
-    int result = mapDma(address, iova, byteSize, flags(access));
-    if (result != 0) {
-      throw refusal(
-          Vfio.VFIO_IOMMU_MAP_DMA,
-          result,
-          errno -> explanations().memory(errno, byteSize, "a mapping of this size"));
-    }
   }
 
   @Override

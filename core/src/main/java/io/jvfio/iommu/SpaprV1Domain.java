@@ -9,7 +9,7 @@ import java.lang.foreign.MemorySegment;
 public final class SpaprV1Domain extends SpaprDomain {
 
   public SpaprV1Domain(OpenContainer container) {
-    super(IommuType.SPAPR_TCE, container);
+    super(IommuType.SPAPR_TCE, Locking.WHOLE_WINDOW, container);
   }
 
   @Override
@@ -32,15 +32,5 @@ public final class SpaprV1Domain extends SpaprDomain {
                       window.last() - window.start() + 1,
                       "sPAPR version 1, which charges its whole window at once"));
     }
-  }
-
-  @Override
-  public long lockedBytes(long address, long byteSize) {
-    return 0; // charged by ENABLE
-  }
-
-  @Override
-  public long lockedBytes(long byteSize) {
-    return 0; // charged by ENABLE
   }
 }

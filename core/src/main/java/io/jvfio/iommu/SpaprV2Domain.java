@@ -2,7 +2,6 @@ package io.jvfio.iommu;
 
 import io.jvfio.DmaWindow;
 import io.jvfio.IommuType;
-import io.jvfio.kernel.Explanation;
 import io.jvfio.kernel.Explanations;
 import io.jvfio.kernel.HostFacts;
 import io.jvfio.kernel.Refusal;
@@ -12,6 +11,7 @@ import io.jvfio.linux.uapi.VfioIommuSpaprRegisterMemory;
 import io.jvfio.linux.uapi.VfioIommuSpaprTceCreate;
 import io.jvfio.linux.uapi.VfioIommuSpaprTceInfo;
 import io.jvfio.linux.uapi.VfioIommuSpaprTceRemove;
+import io.jvfio.spi.Explanation;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -31,15 +31,13 @@ public final class SpaprV2Domain extends SpaprDomain {
   private static final int SLOTS = 2;
 
   private final HostFacts facts;
-  private final Registrations registrations;
   private int maxWindows;
   private int levels;
   private long pageSizes;
 
   public SpaprV2Domain(OpenContainer container, HostFacts facts) {
-    super(IommuType.SPAPR_TCE_V2, container);
+    super(IommuType.SPAPR_TCE_V2, Locking.AHEAD, container);
     this.facts = facts;
-    this.registrations = new Registrations(kernel().pageSize(), this::register, this::unregister);
   }
 
   @Override
@@ -61,7 +59,7 @@ public final class SpaprV2Domain extends SpaprDomain {
     // the first registration allows mapping
   }
 
-  @Override
+  /** Whether windows come and go. */
   public boolean hasDynamicWindows() {
     return maxWindows > 0 && levels > 0;
   }
@@ -186,30 +184,12 @@ public final class SpaprV2Domain extends SpaprDomain {
   }
 
   @Override
-  public boolean locksAhead() {
-    return true;
-  }
-
-  @Override
-  public void acquire(long address, long byteSize) throws Refusal {
-    registrations.acquire(address, byteSize);
-  }
-
-  @Override
-  public void release(long address, long byteSize) throws Refusal {
-    registrations.release(address, byteSize);
-  }
-
-  @Override
-  public long lockedBytes(long address, long byteSize) {
-    return registrations.missing(address, byteSize);
-  }
-
-  private void register(long address, long byteSize) throws Refusal {
+  void lock(long address, long byteSize) throws Refusal {
     register(Vfio.VFIO_IOMMU_SPAPR_REGISTER_MEMORY, address, byteSize);
   }
 
-  private void unregister(long address, long byteSize) throws Refusal {
+  @Override
+  void unlock(long address, long byteSize) throws Refusal {
     if (file().isClosed()) {
       return; // its registrations ended with the container
     }

@@ -1,9 +1,7 @@
 package io.jvfio.iommu;
 
-import io.jvfio.DmaAccess;
 import io.jvfio.DmaWindow;
 import io.jvfio.IommuType;
-import io.jvfio.kernel.Explanation;
 import io.jvfio.kernel.Explanations;
 import io.jvfio.kernel.InfoCapability;
 import io.jvfio.kernel.MalformedInfoException;
@@ -19,6 +17,7 @@ import io.jvfio.linux.uapi.VfioIommuType1InfoCapIovaRange;
 import io.jvfio.linux.uapi.VfioIommuType1InfoCapMigration;
 import io.jvfio.linux.uapi.VfioIommuType1InfoDmaAvail;
 import io.jvfio.linux.uapi.VfioIovaRange;
+import io.jvfio.spi.Explanation;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -46,7 +45,7 @@ public final class Type1Domain extends ContainerDomain {
   private long dirtyPageSize;
 
   public Type1Domain(IommuType type, OpenContainer container) {
-    super(type, container);
+    super(type, Locking.BY_MAPPING, container);
   }
 
   @Override
@@ -153,25 +152,11 @@ public final class Type1Domain extends ContainerDomain {
   }
 
   @Override
-  public long entryLimit() {
-    return entryLimit;
-  }
-
-  @Override
-  public String entryAdvice() {
-    return "Map larger pieces, or load vfio_iommu_type1 with a larger dma_entry_limit (echo N >"
-        + " /sys/module/vfio_iommu_type1/parameters/dma_entry_limit, for containers opened later).";
-  }
-
-  @Override
-  public void map(long address, long iova, long byteSize, DmaAccess access) throws Refusal {
-    int result = mapDma(address, iova, byteSize, flags(access));
-    if (result != 0) {
-      throw refusal(
-          Vfio.VFIO_IOMMU_MAP_DMA,
-          result,
-          errno -> explanations().memory(errno, byteSize, "a mapping of this size"));
-    }
+  public EntryLimit entryLimit() {
+    return new EntryLimit(
+        entryLimit,
+        "Map larger pieces, or load vfio_iommu_type1 with a larger dma_entry_limit (echo N >"
+            + " /sys/module/vfio_iommu_type1/parameters/dma_entry_limit, for containers opened later).");
   }
 
   @Override

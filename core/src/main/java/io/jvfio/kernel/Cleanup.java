@@ -5,8 +5,8 @@ import java.util.Deque;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What has been opened so far, to be closed in reverse order: all of it, whatever fails on the way;
- * the first failure is thrown and the others are suppressed in it.
+ * The steps that undo what has been done so far, in reverse order: all are taken, whatever fails on
+ * the way; the first failure is thrown and the others are suppressed in it.
  */
 public final class Cleanup implements AutoCloseable {
   private final Deque<Runnable> steps = new ArrayDeque<>();
@@ -23,20 +23,20 @@ public final class Cleanup implements AutoCloseable {
 
   @Override
   public void close() {
-    @Nullable RuntimeException first = null;
+    @Nullable RuntimeException failure = null;
     while (!steps.isEmpty()) {
       try {
         steps.pop().run();
       } catch (RuntimeException e) {
-        if (first == null) {
-          first = e;
+        if (failure == null) {
+          failure = e;
         } else {
-          first.addSuppressed(e);
+          failure.addSuppressed(e);
         }
       }
     }
-    if (first != null) {
-      throw first;
+    if (failure != null) {
+      throw failure;
     }
   }
 }

@@ -1,11 +1,11 @@
 package io.jvfio.kernel;
 
 import io.jvfio.DeviceFeature;
-import io.jvfio.IrqInfo;
 import io.jvfio.linux.Errno;
 import io.jvfio.spi.DeviceConnection;
+import io.jvfio.spi.Explanation;
 
-/** What the errors of a server mean, of which the connection to it knows most. */
+/** The meanings of a server's errors, of which the connection to it knows most. */
 public final class ConnectionAnswers implements DeviceAnswers {
   private final DeviceConnection connection;
 
@@ -15,13 +15,7 @@ public final class ConnectionAnswers implements DeviceAnswers {
 
   @Override
   public Explanation device(Errno errno) {
-    var meaning = connection.explain(errno);
-    return new Explanation(meaning.text(), meaning.nextStep());
-  }
-
-  @Override
-  public Explanation interrupts(IrqInfo index, Errno errno) {
-    return device(errno);
+    return connection.explain(errno);
   }
 
   @Override
@@ -36,11 +30,6 @@ public final class ConnectionAnswers implements DeviceAnswers {
     return errno.equals(Errno.ENOTTY)
         ? new Explanation("The server has no such feature.", "")
         : device(errno);
-  }
-
-  @Override
-  public Explanation migrationData(Errno errno) {
-    return device(errno);
   }
 
   @Override

@@ -3,41 +3,47 @@ package io.jvfio.kernel;
 import io.jvfio.DeviceFeature;
 import io.jvfio.IrqInfo;
 import io.jvfio.linux.Errno;
+import io.jvfio.spi.Explanation;
 
 /**
- * What the errors of a device's file mean, which depends on who answers: the kernel, or a server
- * behind a connection.
+ * The meanings of the errors of a device's file, which depend on who answers: the kernel, or a
+ * server behind a connection.
  */
 public interface DeviceAnswers {
-  /** Of any call that has no method of its own here. */
+  /** Explains an error of any call that has no method of its own here. */
   Explanation device(Errno errno);
 
-  /** Of SET_IRQS. */
-  Explanation interrupts(IrqInfo index, Errno errno);
+  /** Explains an error of SET_IRQS. */
+  default Explanation interrupts(IrqInfo index, Errno errno) {
+    return device(errno);
+  }
 
-  /** Of SET_IRQS, answered with a number of vectors that cannot be. */
+  /** Explains an answer to SET_IRQS that is a number of vectors, and cannot be true. */
   Explanation tooManyVectors(int count);
 
-  /** Of a feature. */
+  /** Explains an error of a feature. */
   Explanation feature(DeviceFeature feature, Errno errno, HostFacts facts);
 
-  /** Of reading or writing migration data. */
-  Explanation migrationData(Errno errno);
+  /** Explains an error of reading or writing migration data. */
+  default Explanation migrationData(Errno errno) {
+    return device(errno);
+  }
 
-  /** Of mapping a region. */
+  /** Explains an error of mapping a region. */
   Explanation mapRegion(Errno errno);
 
-  /** Of an ioeventfd. */
+  /** Explains an error of an ioeventfd. */
   Explanation ioEventFd(Errno errno);
 
   /**
-   * Of an access that was not answered, by a device whose configuration space does not tell why.
+   * Explains an access that was not answered, by a device whose configuration space does not tell
+   * why.
    */
   Explanation noAnswer();
 
-  /** Of a device whose configuration space does not answer either. */
+  /** Explains a device whose configuration space does not answer either. */
   Explanation gone();
 
-  /** A description that makes no sense. */
+  /** Explains a description that makes no sense. */
   Explanation senseless(String what);
 }

@@ -7,12 +7,14 @@ import io.jvfio.IrqInfo;
 import io.jvfio.PciAddress;
 import io.jvfio.linux.Architecture;
 import io.jvfio.linux.Errno;
+import io.jvfio.spi.Explanation;
 import java.util.Map;
 import java.util.Optional;
 
 /**
- * What the kernel's answers mean on the way to a working IOMMU, and what to do: the one place for
- * these sentences.
+ * Says what the kernel's answers mean on the way to a working IOMMU, and what to do. Here are the
+ * sentences for errors that several calls have in common, or that take knowledge of the host; a
+ * sentence that belongs to one rule stands beside that rule.
  *
  * <p>Source of the rules: {@code
  * drivers/vfio/{container,group,vfio_main,vfio_iommu_type1,vfio_iommu_spapr_tce}.c} and {@code

@@ -6,14 +6,15 @@ import io.jvfio.IommuPolicy;
 import io.jvfio.IommuType;
 import io.jvfio.PciAddress;
 import io.jvfio.linux.Architecture;
+import io.jvfio.spi.Explanation;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
 
 /**
- * What keeps a device or its group from being opened before any IOMMU is asked, and what to do: no
- * group, no VFIO driver, other devices of the group. Part of {@link Explanations}.
+ * Advice on what keeps a device or its group from being opened before any IOMMU is asked: no group,
+ * no VFIO driver, other devices of the group. Part of {@link Explanations}.
  *
  * <p>Source of the rules: {@code drivers/iommu/iommu.c}, {@code drivers/iommu/of_iommu.c}, {@code
  * drivers/vfio/pci/vfio_pci_core.c}.
@@ -123,7 +124,7 @@ public final class GroupAdvice {
     };
   }
 
-  /** For who wants to do without an IOMMU. */
+  /** Advises whoever wants to do without an IOMMU. */
   private String doWithout(HostDevice device) {
     if (facts.lacksNoIommuMode()) {
       return "This kernel (%s) has no no-IOMMU mode: it was built without CONFIG_VFIO_NOIOMMU."

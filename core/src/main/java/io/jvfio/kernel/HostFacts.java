@@ -6,6 +6,7 @@ import io.jvfio.linux.Architecture;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
+import io.jvfio.spi.Explanation;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -17,7 +18,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * What procfs and sysfs say of this process and of the machine, for explanations and for asking
+ * Facts from procfs and sysfs about this process and the machine, for explanations and for asking
  * only safe questions.
  */
 public final class HostFacts {

@@ -3,8 +3,9 @@ package io.jvfio.kernel;
 import io.jvfio.DeviceFeature;
 import io.jvfio.IrqInfo;
 import io.jvfio.linux.Errno;
+import io.jvfio.spi.Explanation;
 
-/** What the kernel's errors mean. */
+/** The meanings of the kernel's errors. */
 public final class KernelAnswers implements DeviceAnswers {
   public static final KernelAnswers INSTANCE = new KernelAnswers();
 

@@ -3,6 +3,7 @@ package io.jvfio.kernel;
 import io.jvfio.VfioException;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Ioctl;
+import io.jvfio.spi.Explanation;
 import java.io.Serial;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -46,12 +47,12 @@ public final class Refusal extends Exception {
   }
 
   /** The first of two, which knows of the other. */
-  public static Refusal firstOf(@Nullable Refusal first, Refusal next) {
-    if (first == null) {
+  public static Refusal firstOf(@Nullable Refusal earlier, Refusal next) {
+    if (earlier == null) {
       return next;
     }
-    first.addSuppressed(next);
-    return first;
+    earlier.addSuppressed(next);
+    return earlier;
   }
 
   public String call() {
@@ -76,9 +77,7 @@ public final class Refusal extends Exception {
 
   /** This refusal as a failure of {@code subject}. */
   public VfioException of(String subject) {
-    var failure =
-        new VfioException(
-            call, subject, errno().orElse(null), explanation.meaning(), explanation.nextStep());
+    var failure = explanation.failure(call, subject, errno().orElse(null));
     failure.initCause(this);
     return failure;
   }

@@ -72,5 +72,5 @@ public interface DeviceConnection {
   long writeEach(long offset, MemorySegment source, int width);
 
   /** What an error means that a call on {@link #fd()}, or of DMA, has just answered with. */
-  Meaning explain(Errno errno);
+  Explanation explain(Errno errno);
 }

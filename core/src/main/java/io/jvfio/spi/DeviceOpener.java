@@ -36,7 +36,7 @@ public interface DeviceOpener {
     Holder.opener = opener;
   }
 
-  /** Where it is kept. */
+  /** The place where it is kept. */
   final class Holder {
     private static volatile @Nullable DeviceOpener opener;
 

@@ -1,9 +1,7 @@
 package io.jvfio.linux;
 
-import java.util.List;
+import java.util.HashMap;
 import java.util.Map;
-import java.util.function.Function;
-import java.util.stream.Collectors;
 
 /**
  * A Linux error number. The numbers below are the same on every architecture that jvfio knows.
@@ -13,208 +11,166 @@ import java.util.stream.Collectors;
  * @param text the C library's text for it
  */
 public record Errno(int number, String symbol, String text) {
+  /** The errors that have a name, by number; filled with the constants and not changed after. */
+  private static final Map<Integer, Errno> KNOWN = new HashMap<>();
+
   /** Operation not permitted. */
-  public static final Errno EPERM = new Errno(1, "EPERM", "Operation not permitted");
+  public static final Errno EPERM = known(1, "EPERM", "Operation not permitted");
 
   /** No such file or directory. */
-  public static final Errno ENOENT = new Errno(2, "ENOENT", "No such file or directory");
+  public static final Errno ENOENT = known(2, "ENOENT", "No such file or directory");
 
   /** No such process. */
-  public static final Errno ESRCH = new Errno(3, "ESRCH", "No such process");
+  public static final Errno ESRCH = known(3, "ESRCH", "No such process");
 
   /** Interrupted system call. */
-  public static final Errno EINTR = new Errno(4, "EINTR", "Interrupted system call");
+  public static final Errno EINTR = known(4, "EINTR", "Interrupted system call");
 
   /** Input/output error. */
-  public static final Errno EIO = new Errno(5, "EIO", "Input/output error");
+  public static final Errno EIO = known(5, "EIO", "Input/output error");
 
   /** No such device or address. */
-  public static final Errno ENXIO = new Errno(6, "ENXIO", "No such device or address");
+  public static final Errno ENXIO = known(6, "ENXIO", "No such device or address");
 
   /** Argument list too long. */
-  public static final Errno E2BIG = new Errno(7, "E2BIG", "Argument list too long");
+  public static final Errno E2BIG = known(7, "E2BIG", "Argument list too long");
 
   /** Bad file descriptor. */
-  public static final Errno EBADF = new Errno(9, "EBADF", "Bad file descriptor");
+  public static final Errno EBADF = known(9, "EBADF", "Bad file descriptor");
 
   /** Resource temporarily unavailable. */
-  public static final Errno EAGAIN = new Errno(11, "EAGAIN", "Resource temporarily unavailable");
+  public static final Errno EAGAIN = known(11, "EAGAIN", "Resource temporarily unavailable");
 
   /** Cannot allocate memory. */
-  public static final Errno ENOMEM = new Errno(12, "ENOMEM", "Cannot allocate memory");
+  public static final Errno ENOMEM = known(12, "ENOMEM", "Cannot allocate memory");
 
   /** Permission denied. */
-  public static final Errno EACCES = new Errno(13, "EACCES", "Permission denied");
+  public static final Errno EACCES = known(13, "EACCES", "Permission denied");
 
   /** Bad address. */
-  public static final Errno EFAULT = new Errno(14, "EFAULT", "Bad address");
+  public static final Errno EFAULT = known(14, "EFAULT", "Bad address");
 
   /** Device or resource busy. */
-  public static final Errno EBUSY = new Errno(16, "EBUSY", "Device or resource busy");
+  public static final Errno EBUSY = known(16, "EBUSY", "Device or resource busy");
 
   /** File exists. */
-  public static final Errno EEXIST = new Errno(17, "EEXIST", "File exists");
+  public static final Errno EEXIST = known(17, "EEXIST", "File exists");
 
   /** No such device. */
-  public static final Errno ENODEV = new Errno(19, "ENODEV", "No such device");
+  public static final Errno ENODEV = known(19, "ENODEV", "No such device");
 
   /** Not a directory. */
-  public static final Errno ENOTDIR = new Errno(20, "ENOTDIR", "Not a directory");
+  public static final Errno ENOTDIR = known(20, "ENOTDIR", "Not a directory");
 
   /** Is a directory. */
-  public static final Errno EISDIR = new Errno(21, "EISDIR", "Is a directory");
+  public static final Errno EISDIR = known(21, "EISDIR", "Is a directory");
 
   /** Invalid argument. */
-  public static final Errno EINVAL = new Errno(22, "EINVAL", "Invalid argument");
+  public static final Errno EINVAL = known(22, "EINVAL", "Invalid argument");
 
   /** Too many open files in system. */
-  public static final Errno ENFILE = new Errno(23, "ENFILE", "Too many open files in system");
+  public static final Errno ENFILE = known(23, "ENFILE", "Too many open files in system");
 
   /** Too many open files. */
-  public static final Errno EMFILE = new Errno(24, "EMFILE", "Too many open files");
+  public static final Errno EMFILE = known(24, "EMFILE", "Too many open files");
 
   /** Inappropriate ioctl for device: the kernel does not know the command here. */
-  public static final Errno ENOTTY = new Errno(25, "ENOTTY", "Inappropriate ioctl for device");
+  public static final Errno ENOTTY = known(25, "ENOTTY", "Inappropriate ioctl for device");
 
   /** File too large. */
-  public static final Errno EFBIG = new Errno(27, "EFBIG", "File too large");
+  public static final Errno EFBIG = known(27, "EFBIG", "File too large");
 
   /** No space left on device. */
-  public static final Errno ENOSPC = new Errno(28, "ENOSPC", "No space left on device");
+  public static final Errno ENOSPC = known(28, "ENOSPC", "No space left on device");
 
   /** Illegal seek. */
-  public static final Errno ESPIPE = new Errno(29, "ESPIPE", "Illegal seek");
+  public static final Errno ESPIPE = known(29, "ESPIPE", "Illegal seek");
 
   /** Read-only file system. */
-  public static final Errno EROFS = new Errno(30, "EROFS", "Read-only file system");
+  public static final Errno EROFS = known(30, "EROFS", "Read-only file system");
 
   /** Numerical result out of range. */
-  public static final Errno ERANGE = new Errno(34, "ERANGE", "Numerical result out of range");
+  public static final Errno ERANGE = known(34, "ERANGE", "Numerical result out of range");
 
   /** Function not implemented. */
-  public static final Errno ENOSYS = new Errno(38, "ENOSYS", "Function not implemented");
+  public static final Errno ENOSYS = known(38, "ENOSYS", "Function not implemented");
 
   /** Too many levels of symbolic links; of sets of descriptors, for epoll. */
-  public static final Errno ELOOP = new Errno(40, "ELOOP", "Too many levels of symbolic links");
+  public static final Errno ELOOP = known(40, "ELOOP", "Too many levels of symbolic links");
 
   /** No message of desired type: for a stream of migration data, no more for now. */
-  public static final Errno ENOMSG = new Errno(42, "ENOMSG", "No message of desired type");
+  public static final Errno ENOMSG = known(42, "ENOMSG", "No message of desired type");
 
   /** Invalid request descriptor: for io_uring, completions were lost. */
-  public static final Errno EBADR = new Errno(53, "EBADR", "Invalid request descriptor");
+  public static final Errno EBADR = known(53, "EBADR", "Invalid request descriptor");
 
   /** No data available: of a disk, a block that cannot be read. */
-  public static final Errno ENODATA = new Errno(61, "ENODATA", "No data available");
+  public static final Errno ENODATA = known(61, "ENODATA", "No data available");
 
   /** Value too large for defined data type. */
   public static final Errno EOVERFLOW =
-      new Errno(75, "EOVERFLOW", "Value too large for defined data type");
+      known(75, "EOVERFLOW", "Value too large for defined data type");
 
   /** File descriptor in bad state. */
-  public static final Errno EBADFD = new Errno(77, "EBADFD", "File descriptor in bad state");
+  public static final Errno EBADFD = known(77, "EBADFD", "File descriptor in bad state");
 
   /**
    * Invalid or incomplete multibyte or wide character: of a disk, protection data that are wrong.
    */
   public static final Errno EILSEQ =
-      new Errno(84, "EILSEQ", "Invalid or incomplete multibyte or wide character");
+      known(84, "EILSEQ", "Invalid or incomplete multibyte or wide character");
 
   /** Protocol error. */
-  public static final Errno EPROTO = new Errno(71, "EPROTO", "Protocol error");
+  public static final Errno EPROTO = known(71, "EPROTO", "Protocol error");
 
   /** Message too long. */
-  public static final Errno EMSGSIZE = new Errno(90, "EMSGSIZE", "Message too long");
+  public static final Errno EMSGSIZE = known(90, "EMSGSIZE", "Message too long");
 
   /** Operation not supported. */
-  public static final Errno EOPNOTSUPP = new Errno(95, "EOPNOTSUPP", "Operation not supported");
+  public static final Errno EOPNOTSUPP = known(95, "EOPNOTSUPP", "Operation not supported");
 
   /** Address already in use. */
-  public static final Errno EADDRINUSE = new Errno(98, "EADDRINUSE", "Address already in use");
+  public static final Errno EADDRINUSE = known(98, "EADDRINUSE", "Address already in use");
 
   /** Software caused connection abort. */
   public static final Errno ECONNABORTED =
-      new Errno(103, "ECONNABORTED", "Software caused connection abort");
+      known(103, "ECONNABORTED", "Software caused connection abort");
 
   /** Connection reset by peer. */
-  public static final Errno ECONNRESET = new Errno(104, "ECONNRESET", "Connection reset by peer");
+  public static final Errno ECONNRESET = known(104, "ECONNRESET", "Connection reset by peer");
 
   /** Transport endpoint is not connected. */
   public static final Errno ENOTCONN =
-      new Errno(107, "ENOTCONN", "Transport endpoint is not connected");
+      known(107, "ENOTCONN", "Transport endpoint is not connected");
 
   /** Connection timed out. */
-  public static final Errno ETIMEDOUT = new Errno(110, "ETIMEDOUT", "Connection timed out");
+  public static final Errno ETIMEDOUT = known(110, "ETIMEDOUT", "Connection timed out");
 
   /** Connection refused. */
-  public static final Errno ECONNREFUSED = new Errno(111, "ECONNREFUSED", "Connection refused");
+  public static final Errno ECONNREFUSED = known(111, "ECONNREFUSED", "Connection refused");
 
   /** Operation already in progress. */
-  public static final Errno EALREADY = new Errno(114, "EALREADY", "Operation already in progress");
+  public static final Errno EALREADY = known(114, "EALREADY", "Operation already in progress");
 
   /** Remote I/O error: of a disk, a command that it failed. */
-  public static final Errno EREMOTEIO = new Errno(121, "EREMOTEIO", "Remote I/O error");
+  public static final Errno EREMOTEIO = known(121, "EREMOTEIO", "Remote I/O error");
 
   /** Disk quota exceeded. */
-  public static final Errno EDQUOT = new Errno(122, "EDQUOT", "Disk quota exceeded");
+  public static final Errno EDQUOT = known(122, "EDQUOT", "Disk quota exceeded");
 
   /** Operation canceled. */
-  public static final Errno ECANCELED = new Errno(125, "ECANCELED", "Operation canceled");
+  public static final Errno ECANCELED = known(125, "ECANCELED", "Operation canceled");
 
   /** Broken pipe. */
-  public static final Errno EPIPE = new Errno(32, "EPIPE", "Broken pipe");
+  public static final Errno EPIPE = known(32, "EPIPE", "Broken pipe");
 
-  private static final Map<Integer, Errno> KNOWN =
-      List.of(
-              EPERM,
-              ENOENT,
-              ESRCH,
-              EINTR,
-              EIO,
-              ENXIO,
-              E2BIG,
-              EBADF,
-              EAGAIN,
-              ENOMEM,
-              EACCES,
-              EFAULT,
-              EBUSY,
-              EEXIST,
-              ENODEV,
-              ENOTDIR,
-              EISDIR,
-              EINVAL,
-              ENFILE,
-              EMFILE,
-              ENOTTY,
-              EFBIG,
-              ENOSPC,
-              ESPIPE,
-              EROFS,
-              ERANGE,
-              ENOSYS,
-              ELOOP,
-              ENOMSG,
-              EBADR,
-              ENODATA,
-              EOVERFLOW,
-              EBADFD,
-              EILSEQ,
-              EPROTO,
-              EMSGSIZE,
-              EOPNOTSUPP,
-              EADDRINUSE,
-              ECONNABORTED,
-              ECONNRESET,
-              ENOTCONN,
-              ETIMEDOUT,
-              ECONNREFUSED,
-              EALREADY,
-              EREMOTEIO,
-              EDQUOT,
-              ECANCELED,
-              EPIPE)
-          .stream()
-          .collect(Collectors.toUnmodifiableMap(Errno::number, Function.identity()));
+  private static Errno known(int number, String symbol, String text) {
+    var errno = new Errno(number, symbol, text);
+    if (KNOWN.put(number, errno) != null) {
+      throw new AssertionError("two names for errno " + number);
+    }
+    return errno;
+  }
 
   /** The error with this positive number. */
   public static Errno of(int number) {

@@ -8,8 +8,8 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /**
- * What the kernel tells of an open file. Source: {@code statx(2)}, whose struct is the same on all
- * architectures.
+ * The kernel's description of an open file. Source: {@code statx(2)}, whose struct is the same on
+ * all architectures.
  *
  * @param regular whether it has content of a size, and is no device, directory or socket
  * @param byteSize the size of the content; 0 for most of what is not regular, block devices too

@@ -307,12 +307,12 @@ public final class IoUring implements AutoCloseable {
     }
   }
 
-  /** How many operations can be prepared before {@link #submit()} must make room. */
+  /** The number of operations that can be prepared before {@link #submit()} must make room. */
   public int room() {
     return submissions.length - (tail - head);
   }
 
-  /** How many operations were submitted whose completions were not taken yet. */
+  /** The number of operations that were submitted and whose completions were not taken yet. */
   public int inFlight() {
     return inFlight;
   }
@@ -466,7 +466,7 @@ public final class IoUring implements AutoCloseable {
     return completedHead != completedTail();
   }
 
-  /** What the operation that {@link #next()} took was prepared with. */
+  /** The user data of the operation that {@link #next()} took. */
   public long userData() {
     return userData;
   }

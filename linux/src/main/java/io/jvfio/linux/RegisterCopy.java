@@ -1,18 +1,14 @@
 package io.jvfio.linux;
 
+import static io.jvfio.linux.uapi.LittleEndian.LE16_UNALIGNED;
+import static io.jvfio.linux.uapi.LittleEndian.LE32_UNALIGNED;
+import static io.jvfio.linux.uapi.LittleEndian.LE64_UNALIGNED;
+import static io.jvfio.linux.uapi.LittleEndian.LE8;
+
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 
 /** Copies between registers and memory. The memory need not be aligned. */
 final class RegisterCopy {
-  private static final ValueLayout.OfShort LE16 =
-      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfInt LE32 =
-      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfLong LE64 =
-      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-
   private RegisterCopy() {}
 
   /** Refuses what accesses of one width cannot copy. */
@@ -32,22 +28,22 @@ final class RegisterCopy {
     switch (width) {
       case 1 -> {
         for (long at = 0; at < size; at++) {
-          to.set(ValueLayout.JAVA_BYTE, at, from.read8(offset + at));
+          to.set(LE8, at, from.read8(offset + at));
         }
       }
       case 2 -> {
         for (long at = 0; at < size; at += 2) {
-          to.set(LE16, at, from.read16(offset + at));
+          to.set(LE16_UNALIGNED, at, from.read16(offset + at));
         }
       }
       case 4 -> {
         for (long at = 0; at < size; at += 4) {
-          to.set(LE32, at, from.read32(offset + at));
+          to.set(LE32_UNALIGNED, at, from.read32(offset + at));
         }
       }
       default -> {
         for (long at = 0; at < size; at += 8) {
-          to.set(LE64, at, from.read64(offset + at));
+          to.set(LE64_UNALIGNED, at, from.read64(offset + at));
         }
       }
     }
@@ -58,22 +54,22 @@ final class RegisterCopy {
     switch (width) {
       case 1 -> {
         for (long at = 0; at < size; at++) {
-          to.write8(offset + at, from.get(ValueLayout.JAVA_BYTE, at));
+          to.write8(offset + at, from.get(LE8, at));
         }
       }
       case 2 -> {
         for (long at = 0; at < size; at += 2) {
-          to.write16(offset + at, from.get(LE16, at));
+          to.write16(offset + at, from.get(LE16_UNALIGNED, at));
         }
       }
       case 4 -> {
         for (long at = 0; at < size; at += 4) {
-          to.write32(offset + at, from.get(LE32, at));
+          to.write32(offset + at, from.get(LE32_UNALIGNED, at));
         }
       }
       default -> {
         for (long at = 0; at < size; at += 8) {
-          to.write64(offset + at, from.get(LE64, at));
+          to.write64(offset + at, from.get(LE64_UNALIGNED, at));
         }
       }
     }

@@ -1,9 +1,9 @@
 package io.jvfio.linux;
 
 /**
- * How accesses to device registers are ordered. What is promised is about the program; a device
- * sees accesses to one region in the order in which the processor makes them, where the mapping is
- * uncached, as mappings of BARs are.
+ * The order in which accesses to device registers are made. What is promised is about the program;
+ * a device sees accesses to one region in the order in which the processor makes them, where the
+ * mapping is uncached, as mappings of BARs are.
  */
 public enum RegisterOrder {
   /**

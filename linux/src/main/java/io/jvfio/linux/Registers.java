@@ -17,7 +17,7 @@ import java.util.Objects;
  * IllegalStateException} once closed.
  */
 public interface Registers extends AutoCloseable {
-  /** Length in bytes. */
+  /** The length in bytes. */
   long byteSize();
 
   /** Reads the byte at {@code offset}. */

@@ -24,7 +24,7 @@ public final class SharedMemory implements AutoCloseable {
   }
 
   /**
-   * Zeroed memory.
+   * Allocates zeroed memory.
    *
    * @param byteSize how much, zero or more
    * @throws ErrnoException when the kernel has no descriptor or no room for it

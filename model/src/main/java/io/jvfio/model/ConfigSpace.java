@@ -24,7 +24,7 @@ public final class ConfigSpace {
     writable = new byte[byteSize];
   }
 
-  /** Length in bytes. */
+  /** The length in bytes. */
   public int byteSize() {
     return bytes.length;
   }

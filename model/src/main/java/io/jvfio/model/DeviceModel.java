@@ -9,13 +9,13 @@ import java.util.List;
  * these methods touch; it needs one for what it offers to others besides.
  */
 public interface DeviceModel extends AutoCloseable {
-  /** Configuration space as after power-on; the same object for the life of the model. */
+  /** The configuration space as after power-on; the same object for the life of the model. */
   ConfigSpace config();
 
   /** The BARs that the device has, in ascending order of index. */
   List<Bar> bars();
 
-  /** Number of MSI-X vectors, 0 to 2048. */
+  /** The number of MSI-X vectors, 0 to 2048. */
   int msixVectors();
 
   /**
@@ -108,7 +108,7 @@ public interface DeviceModel extends AutoCloseable {
   /** The device may use memory again; a call without {@link #quiesce} before it changes nothing. */
   default void resume() {}
 
-  /** Function reset: everything but configuration space is as after power-on. */
+  /** Resets the function: everything but configuration space is as after power-on. */
   void reset();
 
   /**

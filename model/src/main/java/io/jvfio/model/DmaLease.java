@@ -11,7 +11,7 @@ package io.jvfio.model;
  */
 public interface DmaLease {
   /**
-   * Where this process has the memory.
+   * The address at which this process has the memory.
    *
    * @param iova an IO virtual address of the range that was leased
    */

@@ -3,7 +3,7 @@ package io.jvfio.model;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
-/** How a device reaches memory: by IO virtual address, through whatever translates it. */
+/** The way of a device to memory: by IO virtual address, through whatever translates it. */
 public interface DmaPort {
   /**
    * Reads memory at {@code iova} into {@code target}.

@@ -1,9 +1,9 @@
 package io.jvfio.model;
 
 /**
- * How a device sends interrupts. The host knows what is enabled and masked: a device with several
- * kinds signals and moves its line at the same time, and the host takes what counts. Any thread can
- * use it.
+ * The way of a device to send interrupts. The host knows what is enabled and masked: a device with
+ * several kinds signals and moves its line at the same time, and the host takes what counts. Any
+ * thread can use it.
  */
 public interface InterruptPort {
   /**

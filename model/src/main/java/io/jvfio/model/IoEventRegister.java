@@ -10,7 +10,7 @@ package io.jvfio.model;
  * @param value the value that signals, with {@link Kind#ONE_VALUE}; else 0
  */
 public record IoEventRegister(int bar, long offset, int width, Kind kind, long value) {
-  /** What becomes of the value. */
+  /** The ways to make a write of a signal. */
   public enum Kind {
     /** Every write signals, and the value is lost: the device is told that it was 0. */
     ANY_VALUE,

@@ -6,7 +6,7 @@ package io.jvfio.model;
  * #quiesce quiet} while it calls these.
  */
 public interface MigratableModel extends DeviceModel {
-  /** All that registers and operation depend on, in a form of the model's own. */
+  /** Saves all that registers and operation depend on, in a form of the model's own. */
   byte[] save();
 
   /**

@@ -8,7 +8,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What PCI functions have in common: identity, BARs made of {@link RegisterMap}s, capabilities,
+ * The common part of PCI functions: identity, BARs made of {@link RegisterMap}s, capabilities,
  * interrupts, and the ways to the host. A {@link PciModel} has one and is left with what its device
  * does. Source: PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter
  * 7.
@@ -66,44 +66,44 @@ public final class PciFunction {
     return new Builder(vendor, device, classCode);
   }
 
-  /** {@link DeviceModel#config}. */
+  /** The answer to {@link DeviceModel#config}. */
   public ConfigSpace config() {
     return config;
   }
 
-  /** {@link DeviceModel#bars}. */
+  /** The answer to {@link DeviceModel#bars}. */
   public List<Bar> bars() {
     return bars;
   }
 
-  /** {@link DeviceModel#msixVectors}. */
+  /** The answer to {@link DeviceModel#msixVectors}. */
   public int msixVectors() {
     return msixVectors;
   }
 
-  /** {@link DeviceModel#connect}. */
+  /** Does {@link DeviceModel#connect}. */
   public void connect(DmaPort dmaPort, InterruptPort interruptPort) {
     dma = dmaPort;
     interrupts = interruptPort;
   }
 
-  /** {@link DeviceModel#connectPoll}. */
+  /** Does {@link DeviceModel#connectPoll}. */
   public void connectPoll(Runnable request) {
     pollRequest = request;
   }
 
-  /** {@link DeviceModel#read}. */
+  /** Does {@link DeviceModel#read}. */
   public long read(int bar, long offset, int width) {
     return registers(bar).read(offset, width);
   }
 
-  /** {@link DeviceModel#write}. */
+  /** Does {@link DeviceModel#write}. */
   public void write(int bar, long offset, int width, long value) {
     registers(bar).write(offset, width, value);
   }
 
   /**
-   * What is behind a BAR.
+   * The registers behind a BAR.
    *
    * @throws IllegalArgumentException if the function has no such BAR
    */
@@ -150,16 +150,16 @@ public final class PciFunction {
   }
 
   /**
-   * What interrupts have been raised for and not acknowledged: a register that many devices have,
-   * of one bit for each cause.
+   * The causes of interrupts that were raised and not acknowledged: a register that many devices
+   * have, of one bit for each cause.
    */
   public long causes() {
     return causes;
   }
 
   /**
-   * Interrupts: the line is up while there is any cause, and message 0 is sent. Without a new cause
-   * nothing is done.
+   * Raises an interrupt: the line is up while there is any cause, and message 0 is sent. Without a
+   * new cause nothing is done.
    */
   public void raise(long newCauses) {
     if (newCauses != 0) {
@@ -354,7 +354,7 @@ public final class PciFunction {
       return this;
     }
 
-    /** As a PCI Express endpoint that can be reset by itself, with one lane of 2.5 GT/s. */
+    /** Makes it a PCI Express endpoint that can be reset by itself, with one lane of 2.5 GT/s. */
     public Builder express() {
       isExpress = true;
       capabilities.add(

@@ -1,10 +1,8 @@
 package io.jvfio.model;
 
-import static io.jvfio.linux.uapi.LittleEndian.LE16_UNALIGNED;
-import static io.jvfio.linux.uapi.LittleEndian.LE32_UNALIGNED;
-import static io.jvfio.linux.uapi.LittleEndian.LE64_UNALIGNED;
 import static io.jvfio.linux.uapi.LittleEndian.LE8;
 
+import io.jvfio.linux.uapi.LittleEndian;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -19,8 +17,8 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What is behind a BAR, declared: registers by name, arrays of them, ranges of memory, and what
- * becomes of accesses where there is none of these.
+ * A declaration of what is behind a BAR: registers by name, arrays of them, ranges of memory, and
+ * what becomes of accesses where there is none of these.
  *
  * <p>Values are little-endian, as on the bus. An access of a register's own width is one call of
  * its handler. A wider one is split: each register in it is read or written whole, in ascending
@@ -50,7 +48,7 @@ public final class RegisterMap {
 
   private final List<Part> parts;
 
-  /** What software can do with a register. */
+  /** The accesses to a register that software is allowed. */
   public enum Access {
     /** Writes find nothing there. */
     READ_ONLY,
@@ -70,7 +68,7 @@ public final class RegisterMap {
     }
   }
 
-  /** What bytes read as where there is nothing to read. */
+  /** The values that bytes read as where there is nothing to read. */
   public enum Unmapped {
     /** All bits 0. */
     ZEROS,
@@ -78,7 +76,7 @@ public final class RegisterMap {
     ONES
   }
 
-  /** What a write of some of a register's bytes does. */
+  /** The effects of a write to some of a register's bytes. */
   public enum PartialWrite {
     /**
      * The other bytes keep what they read as, or are 0 where the register cannot be read or ones
@@ -176,17 +174,17 @@ public final class RegisterMap {
     return new Builder(name, byteSize);
   }
 
-  /** What messages call it. */
+  /** Its name in messages. */
   public String name() {
     return name;
   }
 
-  /** Length in bytes. */
+  /** The length in bytes. */
   public long byteSize() {
     return byteSize;
   }
 
-  /** All that is declared, in ascending order of offset. */
+  /** Lists all that is declared, in ascending order of offset. */
   public List<Register> describe() {
     return parts.stream().map(Part::describe).toList();
   }
@@ -286,7 +284,7 @@ public final class RegisterMap {
     throw new IllegalArgumentException("%s keeps no register at 0x%x".formatted(name, offset));
   }
 
-  /** Every register that the map keeps has its reset value, and memory of its own is zeroed. */
+  /** Gives every register that the map keeps its reset value, and zeroes memory of its own. */
   public void reset() {
     parts.forEach(Part::reset);
   }
@@ -410,41 +408,12 @@ public final class RegisterMap {
     }
   }
 
-  /** A register of the device's. */
+  /** Registers that the device keeps, or a single one. */
   private static final class Handled extends Part {
-    private final LongSupplier read;
-    private final LongConsumer write;
-
-    Handled(
-        Builder builder,
-        String name,
-        long offset,
-        int width,
-        Access access,
-        LongSupplier read,
-        LongConsumer write) {
-      super(builder, name, offset, width, 1, width, access);
-      this.read = read;
-      this.write = write;
-    }
-
-    @Override
-    long load(int index) {
-      return read.getAsLong();
-    }
-
-    @Override
-    void store(int index, long value) {
-      write.accept(value);
-    }
-  }
-
-  /** Registers of the device's. */
-  private static final class Indexed extends Part {
     private final IntToLongFunction read;
     private final IndexedWrite write;
 
-    Indexed(
+    Handled(
         Builder builder,
         String name,
         long offset,
@@ -537,24 +506,12 @@ public final class RegisterMap {
 
     @Override
     long read(int at, int accessWidth) {
-      long place = (long) at - offset;
-      return switch (accessWidth) {
-        case 1 -> Byte.toUnsignedLong(bytes.get(LE8, place));
-        case 2 -> Short.toUnsignedLong(bytes.get(LE16_UNALIGNED, place));
-        case 4 -> Integer.toUnsignedLong(bytes.get(LE32_UNALIGNED, place));
-        default -> bytes.get(LE64_UNALIGNED, place);
-      };
+      return LittleEndian.load(bytes, (long) at - offset, accessWidth);
     }
 
     @Override
     void write(int at, int accessWidth, long value) {
-      long place = (long) at - offset;
-      switch (accessWidth) {
-        case 1 -> bytes.set(LE8, place, (byte) value);
-        case 2 -> bytes.set(LE16_UNALIGNED, place, (short) value);
-        case 4 -> bytes.set(LE32_UNALIGNED, place, (int) value);
-        default -> bytes.set(LE64_UNALIGNED, place, value);
-      }
+      LittleEndian.store(bytes, (long) at - offset, accessWidth, value);
     }
 
     @Override
@@ -601,7 +558,7 @@ public final class RegisterMap {
       this.byteSize = (int) byteSize;
     }
 
-    /** What bytes read as where there is nothing to read; zero unless this is called. */
+    /** Sets what bytes read as where there is nothing to read; zero unless this is called. */
     public Builder unmapped(Unmapped reads) {
       unmapped = reads;
       return this;
@@ -617,7 +574,7 @@ public final class RegisterMap {
     }
 
     /**
-     * Which widths of access reach what is declared after this; all unless this is called.
+     * Sets which widths of access reach what is declared after this; all unless this is called.
      *
      * @param least bytes: 1, 2, 4 or 8
      * @param most bytes
@@ -634,7 +591,7 @@ public final class RegisterMap {
       return this;
     }
 
-    /** What writes to a part of the registers do that are declared after this. */
+    /** Sets what writes to a part of a register do, for registers that are declared after this. */
     public Builder partialWrites(PartialWrite does) {
       partialWrite = does;
       return this;
@@ -706,7 +663,17 @@ public final class RegisterMap {
         LongSupplier read,
         LongConsumer write) {
       requireRegister(register, offset, width);
-      return add(new Handled(this, register, offset, width, access, read, write));
+      return add(
+          new Handled(
+              this,
+              register,
+              offset,
+              width,
+              1,
+              width,
+              access,
+              _ -> read.getAsLong(),
+              (_, value) -> write.accept(value)));
     }
 
     /**
@@ -755,15 +722,17 @@ public final class RegisterMap {
                 .formatted(name, register, count, width, stride));
       }
       requireInside(register, offset, (count - 1L) * stride + width);
-      return add(new Indexed(this, register, offset, width, count, stride, access, read, write));
+      return add(new Handled(this, register, offset, width, count, stride, access, read, write));
     }
 
-    /** Zeroed memory that software can read and write. */
+    /** Declares zeroed memory that software can read and write. */
     public Builder memory(String memory, long offset, int bytes) {
       return memory(memory, offset, MemorySegment.ofArray(new byte[bytes]), true);
     }
 
-    /** Memory of the device's; software can write it unless the segment is read-only. */
+    /**
+     * Declares memory of the device's, which software can write unless the segment is read-only.
+     */
     public Builder memory(String memory, long offset, MemorySegment bytes) {
       return memory(memory, offset, bytes, false);
     }

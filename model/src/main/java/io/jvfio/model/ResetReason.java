@@ -1,6 +1,6 @@
 package io.jvfio.model;
 
-/** Why a device is reset. */
+/** The reasons for which a device is reset. */
 public enum ResetReason {
   /** Software has written the reset bit of the PCI Express or Advanced Features capability. */
   FUNCTION_LEVEL_RESET,

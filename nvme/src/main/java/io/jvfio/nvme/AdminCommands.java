@@ -1,5 +1,8 @@
 package io.jvfio.nvme;
 
+import static io.jvfio.linux.uapi.LittleEndian.LE32;
+import static io.jvfio.linux.uapi.LittleEndian.LE8;
+
 import io.jvfio.DmaMapping;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
@@ -62,7 +65,7 @@ final class AdminCommands {
             var page = identify(last, CNS_ACTIVE_NAMESPACES, "the namespaces");
             count = 0;
             while (count < NAMESPACES_PER_PAGE) {
-              int id = page.get(LittleEndian.LE32, (long) count * Integer.BYTES);
+              int id = page.get(LE32, (long) count * Integer.BYTES);
               // The list ends with 0. One that does not ascend would never end.
               if (Integer.compareUnsigned(id, last) <= 0) {
                 break;
@@ -111,7 +114,7 @@ final class AdminCommands {
                 offset + done,
                 0,
                 controller.options().commandTimeout().toNanos());
-            MemorySegment.copy(admin.data(), LittleEndian.LE8, 0, bytes, done, count);
+            MemorySegment.copy(admin.data(), LE8, 0, bytes, done, count);
           }
         });
     return bytes;

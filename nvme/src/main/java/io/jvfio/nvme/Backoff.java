@@ -21,12 +21,12 @@ final class Backoff {
     this.mayPause = mayPause;
   }
 
-  /** For what takes microseconds: never sleeps. */
+  /** A wait for what takes microseconds: it never sleeps. */
   static Backoff busy() {
     return new Backoff(false);
   }
 
-  /** For what can take long: sleeps between looks after the first. */
+  /** A wait for what can take long: it sleeps between looks after the first. */
   static Backoff patient(long nanos) {
     var backoff = new Backoff(true);
     backoff.restart(nanos);

@@ -5,31 +5,31 @@ import java.util.List;
 import java.util.concurrent.Semaphore;
 
 /**
- * Who is writing which blocks of a namespace through a channel.
+ * The claims of writers to blocks of a namespace, through a channel.
  *
  * <p>A write that covers a block only in part reads the block and writes all of it: what another
  * writer puts there in between would be lost. So each write claims its blocks before it begins, and
  * of claims that overlap the earlier one goes first. Safe for use by several threads.
  */
 final class BlockClaims {
-  /** In order of arrival. */
+  /** The claims in order of arrival. */
   private final List<Claim> claims = new ArrayList<>();
 
   /** A range of blocks that somebody writes, or waits to write. */
   final class Claim {
-    private final long first;
-    private final long last;
+    private final long firstBlock;
+    private final long lastBlock;
     private final Runnable onGranted;
     private boolean isGranted;
 
-    private Claim(long first, long last, Runnable onGranted) {
-      this.first = first;
-      this.last = last;
+    private Claim(long firstBlock, long lastBlock, Runnable onGranted) {
+      this.firstBlock = firstBlock;
+      this.lastBlock = lastBlock;
       this.onGranted = onGranted;
     }
 
     private boolean overlaps(Claim other) {
-      return first <= other.last && other.first <= last;
+      return firstBlock <= other.lastBlock && other.firstBlock <= lastBlock;
     }
 
     /**
@@ -72,14 +72,14 @@ final class BlockClaims {
   }
 
   /** A claim, to be requested. */
-  Claim claim(long first, long last, Runnable onGranted) {
-    return new Claim(first, last, onGranted);
+  Claim claim(long firstBlock, long lastBlock, Runnable onGranted) {
+    return new Claim(firstBlock, lastBlock, onGranted);
   }
 
   /** Claims blocks, and waits until they are the caller's. */
-  Claim await(long first, long last) {
+  Claim await(long firstBlock, long lastBlock) {
     var granted = new Semaphore(0);
-    var claim = claim(first, last, granted::release);
+    var claim = claim(firstBlock, lastBlock, granted::release);
     claim.request();
     granted.acquireUninterruptibly();
     return claim;

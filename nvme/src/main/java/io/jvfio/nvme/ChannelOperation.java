@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  * ChannelWorker}, but for {@link #cancel()}.
  */
 final class ChannelOperation {
-  /** Who hears how it ended. */
+  /** The listener that hears how it ended. */
   interface Outcome {
     void succeeded(int count);
 

@@ -75,7 +75,7 @@ final class ChannelWorker {
 
   private long nextToken;
 
-  /** What to do with the status of a command. */
+  /** A step that takes the status of a command. */
   private interface Step {
     void completed(int status);
   }

@@ -40,12 +40,12 @@ final class CloseSteps {
     if (failures.isEmpty()) {
       return;
     }
-    var first = failures.removeFirst();
-    suppressInto(first);
-    switch (first) {
+    var failure = failures.removeFirst();
+    suppressInto(failure);
+    switch (failure) {
       case RuntimeException e -> throw e;
       case Error e -> throw e;
-      default -> throw new AssertionError(first);
+      default -> throw new AssertionError(failure);
     }
   }
 }

@@ -1,6 +1,6 @@
 package io.jvfio.nvme;
 
-import static io.jvfio.nvme.LittleEndian.LE32;
+import static io.jvfio.linux.uapi.LittleEndian.LE32;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Map;

@@ -1,12 +1,8 @@
 package io.jvfio.nvme;
 
-import static io.jvfio.nvme.LittleEndian.LE16;
-import static io.jvfio.nvme.LittleEndian.LE32;
+import static io.jvfio.linux.uapi.LittleEndian.LE32;
 
-import java.lang.foreign.MemoryLayout;
-import java.lang.foreign.MemoryLayout.PathElement;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.StructLayout;
 import java.lang.invoke.VarHandle;
 
 /**
@@ -15,28 +11,23 @@ import java.lang.invoke.VarHandle;
  * <p>The last dword holds the command identifier (bits 15:0), the phase tag (bit 16) and the status
  * (bits 31:17). It is read first, with acquire semantics: once the phase tag says that the entry is
  * new, the rest of it and the data that it announces can be read.
+ *
+ * <pre>
+ *       31       17  16  15               0
+ *   0 | command specific result            |
+ *   4 | reserved                           |
+ *   8 | submission queue | its head        |
+ *  12 | status     | P | command identifier|
+ * </pre>
  */
 final class CompletionEntry {
-  static final StructLayout LAYOUT =
-      MemoryLayout.structLayout(
-              LE32.withName("result"),
-              LE32.withName("reserved"),
-              LE16.withName("sqhd"),
-              LE16.withName("sqid"),
-              LE32.withName("cid_phase_status"))
-          .withName("completion_queue_entry");
+  static final int SIZE = 16;
 
-  static final int SIZE = (int) LAYOUT.byteSize();
-
-  private static final long RESULT_OFFSET = offset("result");
-  private static final long LAST_DWORD_OFFSET = offset("cid_phase_status");
+  private static final long RESULT_OFFSET = 0;
+  private static final long LAST_DWORD_OFFSET = 12;
   private static final VarHandle LAST_DWORD = LE32.varHandle().withInvokeExactBehavior();
 
   private CompletionEntry() {}
-
-  private static long offset(String field) {
-    return LAYOUT.byteOffset(PathElement.groupElement(field));
-  }
 
   /** The last dword, before anything else of the entry. */
   static int lastDwordAcquire(MemorySegment queue, long entry) {

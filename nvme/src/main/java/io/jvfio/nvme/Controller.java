@@ -14,7 +14,8 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What all parts of an open controller share: its state, its admin queue, and the lock around both.
+ * The core that all parts of an open controller share: its state, its admin queue, and the lock
+ * around both.
  *
  * <p>The lock is held for each admin command, for creating and deleting queues, and for a reset; no
  * I/O command takes it. A failure of the controller itself (a command that does not come back, a
@@ -116,9 +117,9 @@ final class Controller {
    */
   NvmeQueue start() {
     startup.start();
-    var first = queues.open();
+    var firstQueue = queues.open();
     phase = Phase.RUNNING;
-    return first;
+    return firstQueue;
   }
 
   /**

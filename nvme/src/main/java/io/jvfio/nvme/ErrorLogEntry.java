@@ -1,9 +1,9 @@
 package io.jvfio.nvme;
 
-import static io.jvfio.nvme.LittleEndian.LE16;
-import static io.jvfio.nvme.LittleEndian.LE32;
-import static io.jvfio.nvme.LittleEndian.LE64;
-import static io.jvfio.nvme.LittleEndian.LE8;
+import static io.jvfio.linux.uapi.LittleEndian.LE16;
+import static io.jvfio.linux.uapi.LittleEndian.LE32;
+import static io.jvfio.linux.uapi.LittleEndian.LE64;
+import static io.jvfio.linux.uapi.LittleEndian.LE8;
 
 import java.lang.foreign.MemorySegment;
 

@@ -1,8 +1,8 @@
 package io.jvfio.nvme;
 
-import static io.jvfio.nvme.LittleEndian.LE16;
-import static io.jvfio.nvme.LittleEndian.LE32;
-import static io.jvfio.nvme.LittleEndian.LE8;
+import static io.jvfio.linux.uapi.LittleEndian.LE16;
+import static io.jvfio.linux.uapi.LittleEndian.LE32;
+import static io.jvfio.linux.uapi.LittleEndian.LE8;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -10,8 +10,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /**
- * What a controller says of itself. Source: NVM Express Base Specification, "Identify Controller
- * data structure".
+ * A controller's description of itself. Source: NVM Express Base Specification, "Identify
+ * Controller data structure".
  *
  * @param vendorId PCI vendor
  * @param subsystemVendorId PCI subsystem vendor

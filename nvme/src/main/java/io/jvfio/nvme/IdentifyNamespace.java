@@ -1,17 +1,17 @@
 package io.jvfio.nvme;
 
-import static io.jvfio.nvme.LittleEndian.LE16;
-import static io.jvfio.nvme.LittleEndian.LE32;
-import static io.jvfio.nvme.LittleEndian.LE64;
-import static io.jvfio.nvme.LittleEndian.LE8;
+import static io.jvfio.linux.uapi.LittleEndian.LE16;
+import static io.jvfio.linux.uapi.LittleEndian.LE32;
+import static io.jvfio.linux.uapi.LittleEndian.LE64;
+import static io.jvfio.linux.uapi.LittleEndian.LE8;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * What a controller says of a namespace. Source: NVM Command Set Specification, "Identify Namespace
- * data structure".
+ * A controller's description of a namespace. Source: NVM Command Set Specification, "Identify
+ * Namespace data structure".
  *
  * @param sizeBlocks NSZE: blocks that can be addressed
  * @param capacityBlocks NCAP: blocks that can be in use at once

@@ -1,6 +1,6 @@
 package io.jvfio.nvme;
 
-import static io.jvfio.nvme.LittleEndian.LE8;
+import static io.jvfio.linux.uapi.LittleEndian.LE8;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -10,8 +10,8 @@ import java.util.Optional;
 import java.util.UUID;
 
 /**
- * What a namespace is called all over the world. Source: NVM Express Base Specification, "Namespace
- * Identification Descriptor list".
+ * The identifiers of a namespace that no other namespace has anywhere. Source: NVM Express Base
+ * Specification, "Namespace Identification Descriptor list".
  *
  * @param eui64 IEEE Extended Unique Identifier, 16 hexadecimal digits
  * @param nguid Namespace Globally Unique Identifier, 32 hexadecimal digits

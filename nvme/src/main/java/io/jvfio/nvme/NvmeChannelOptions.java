@@ -5,7 +5,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Set;
 
 /**
- * How a namespace is opened as a channel.
+ * The options of a channel to a namespace.
  *
  * <p>Data goes through memory that the device reaches: {@code transfers} pieces of {@code
  * transferBytes} each, allocated when the channel is opened and freed when it is closed.
@@ -59,7 +59,7 @@ public record NvmeChannelOptions(Set<OpenOption> openOptions, int transferBytes,
     }
   }
 
-  /** Four pieces of 256 KiB. */
+  /** The options with four pieces of 256 KiB. */
   public static NvmeChannelOptions of(OpenOption... openOptions) {
     return new NvmeChannelOptions(Set.of(openOptions), DEFAULT_TRANSFER_BYTES, DEFAULT_TRANSFERS);
   }

@@ -12,7 +12,7 @@ public final class NvmeClosedException extends IllegalStateException {
 
   private final Reason reason;
 
-  /** What a controller or a queue is closed by. */
+  /** The reasons for which a controller or a queue is closed. */
   public enum Reason {
     /** {@link NvmeQueue#close()}. */
     QUEUE_CLOSED,
@@ -42,7 +42,7 @@ public final class NvmeClosedException extends IllegalStateException {
     this.reason = reason;
   }
 
-  /** What it is closed by. */
+  /** The reason for which it is closed. */
   public Reason reason() {
     return reason;
   }

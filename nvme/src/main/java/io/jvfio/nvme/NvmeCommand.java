@@ -1,7 +1,7 @@
 package io.jvfio.nvme;
 
 /**
- * Any command, as it is on the wire but for identifier, namespace and data pointer.
+ * A command of any kind, as it is on the wire but for identifier, namespace and data pointer.
  *
  * @param opcode 0 to 255
  * @param cdw10 command dword 10

@@ -1,6 +1,6 @@
 package io.jvfio.nvme;
 
-/** How completions are noticed. */
+/** The ways to notice completions. */
 public enum NvmeCompletionMode {
   /** By looking at memory: the fastest, at the price of a processor that is busy while it waits. */
   POLLED,

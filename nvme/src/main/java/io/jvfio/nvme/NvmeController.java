@@ -58,13 +58,13 @@ public final class NvmeController implements AutoCloseable {
   private final AtomicBoolean isClosed = new AtomicBoolean();
 
   private NvmeController(
-      Controller controller, NvmeQueue first, @Nullable Interrupt releaseRequest) {
+      Controller controller, NvmeQueue firstQueue, @Nullable Interrupt releaseRequest) {
     this.controller = controller;
     this.releaseRequest = releaseRequest;
     commands = new AdminCommands(controller);
     features = new NvmeFeatures(controller);
     events = new AsyncEvents(controller);
-    queues = new SharedQueues(controller, first);
+    queues = new SharedQueues(controller, firstQueue);
   }
 
   /** Opens the controller with {@link NvmeOptions#defaults()}. */
@@ -84,8 +84,8 @@ public final class NvmeController implements AutoCloseable {
   public static NvmeController open(VfioDevice device, NvmeOptions options) {
     var controller = new Controller(device, options);
     try {
-      var first = controller.start();
-      return new NvmeController(controller, first, listen(controller));
+      var firstQueue = controller.start();
+      return new NvmeController(controller, firstQueue, listen(controller));
     } catch (RuntimeException e) {
       controller.abandonStart(e);
       throw device.isClosed() ? controller.explained(e) : e; // it is closed by now in any case
@@ -109,7 +109,7 @@ public final class NvmeController implements AutoCloseable {
     return interrupt;
   }
 
-  /** What the controller said of itself when it was opened. */
+  /** The controller's description of itself, as of when it was opened. */
   public IdentifyController identify() {
     controller.requireOpen();
     return controller.startup().identity();
@@ -121,7 +121,7 @@ public final class NvmeController implements AutoCloseable {
   }
 
   /**
-   * What the controller says of a namespace, whether or not this driver can use it.
+   * Asks for the description of a namespace, whether or not this driver can use it.
    *
    * @param id the namespace's number, from 1
    * @throws NvmeStatusException if the controller has no such namespace
@@ -132,7 +132,7 @@ public final class NvmeController implements AutoCloseable {
   }
 
   /**
-   * What a namespace is called all over the world.
+   * Asks for the identifiers of a namespace that no other namespace has anywhere.
    *
    * @param id the namespace's number, from 1
    * @throws NvmeStatusException if the controller has no such namespace, or does not tell
@@ -194,14 +194,14 @@ public final class NvmeController implements AutoCloseable {
   }
 
   /**
-   * How often the controller was reset since it was opened, since it had failed. A reset counts
-   * once the controller is stopped, before the commands that it ends are told.
+   * The number of resets since the controller was opened that were made because it had failed. A
+   * reset counts once the controller is stopped, before the commands that it ends are told.
    */
   public int resets() {
     return controller.resets();
   }
 
-  /** How the controller is doing. */
+  /** Reads how the controller is doing. */
   public SmartLog smart() {
     return SmartLog.decode(log(AdminCommands.LOG_SMART, SmartLog.BYTES));
   }

@@ -1,8 +1,8 @@
 package io.jvfio.nvme;
 
 /**
- * What a controller tells on its own. The event is told once; the same is told again after its log
- * page was read ({@link NvmeController#smart()}, {@link NvmeController#errors()}, {@link
+ * An event that a controller tells on its own. The event is told once; the same is told again after
+ * its log page was read ({@link NvmeController#smart()}, {@link NvmeController#errors()}, {@link
  * NvmeController#logPage}). Source: NVM Express Base Specification, "Asynchronous Event Request
  * command".
  *

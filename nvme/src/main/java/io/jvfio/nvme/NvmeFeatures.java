@@ -29,7 +29,7 @@ public final class NvmeFeatures {
   }
 
   /**
-   * Interrupt coalescing.
+   * The settings of interrupt coalescing.
    *
    * @param threshold completions that may gather before an interrupt, less 1; 0 to 255
    * @param time how long they may gather, in units of 100 µs; 0 to 255
@@ -135,13 +135,13 @@ public final class NvmeFeatures {
     return kelvin;
   }
 
-  /** How many I/O queue pairs the controller granted. */
+  /** The number of I/O queue pairs that the controller granted. */
   public int queuePairs() {
     int value = get(NUMBER_OF_QUEUES, 0, 0);
     return Math.min(value & 0xffff, value >>> 16) + 1;
   }
 
-  /** How interrupts are coalesced. */
+  /** The way in which interrupts are coalesced. */
   public Coalescing interruptCoalescing() {
     int value = get(INTERRUPT_COALESCING, 0, 0);
     return new Coalescing(value & MAX_BYTE, (value >> 8) & MAX_BYTE);

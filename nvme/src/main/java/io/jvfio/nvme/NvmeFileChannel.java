@@ -94,7 +94,7 @@ public final class NvmeFileChannel extends FileChannel {
 
   // --- one operation ---
 
-  /** What an operation does between the checks and the answer. */
+  /** The part of an operation between the checks and the answer. */
   private interface Operation {
     /**
      * Returns bytes, or -1 at the end; throws {@link ClosedChannelException} when closed midway.
@@ -395,7 +395,7 @@ public final class NvmeFileChannel extends FileChannel {
   }
 
   /**
-   * Not supported.
+   * Throws, since a namespace cannot be mapped.
    *
    * @throws UnsupportedOperationException always: a namespace is behind commands, not in memory
    */
@@ -427,7 +427,7 @@ public final class NvmeFileChannel extends FileChannel {
     return lock;
   }
 
-  /** As {@link #lock(long, long, boolean)}: no other process can hold a lock. */
+  /** Locks as {@link #lock(long, long, boolean)} does: no other process can hold a lock. */
   @Override
   public @Nullable FileLock tryLock(long position, long size, boolean shared) throws IOException {
     return lock(position, size, shared);

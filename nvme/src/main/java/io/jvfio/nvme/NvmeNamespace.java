@@ -56,7 +56,7 @@ public final class NvmeNamespace {
     return id;
   }
 
-  /** What the controller said of the namespace when it was opened. */
+  /** The controller's description of the namespace, as of when it was opened. */
   public IdentifyNamespace identify() {
     return identify;
   }
@@ -66,12 +66,12 @@ public final class NvmeNamespace {
     return 1 << blockShift;
   }
 
-  /** Number of blocks. */
+  /** The number of blocks. */
   public long blockCount() {
     return blockCount;
   }
 
-  /** Size in bytes. */
+  /** The size in bytes. */
   public long byteSize() {
     return blockCount() << blockShift;
   }

@@ -1,10 +1,11 @@
 package io.jvfio.nvme;
 
 import java.time.Duration;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a controller is driven.
+ * The options that a controller is driven with.
  *
  * @param commandTimeout how long a command may take before it is aborted, and the controller reset
  *     if that does not help; positive
@@ -81,9 +82,9 @@ public record NvmeOptions(
   }
 
   /**
-   * 30 seconds, 64 entries, polled, up to 4 shared queues (no more than processors), SGLs where
-   * they are better, 2 MiB a command, shadow doorbells and controller memory where there are, 3
-   * retries, nobody told of release requests.
+   * The defaults: 30 seconds, 64 entries, polled, up to 4 shared queues (no more than processors),
+   * SGLs where they are better, 2 MiB a command, shadow doorbells and controller memory where there
+   * are, 3 retries, nobody told of release requests.
    */
   public static NvmeOptions defaults() {
     return DEFAULTS;
@@ -91,151 +92,98 @@ public record NvmeOptions(
 
   /** The same with another time-out. */
   public NvmeOptions withCommandTimeout(Duration timeout) {
-    return new NvmeOptions(
-        timeout,
-        queueEntries,
-        completionMode,
-        sharedQueues,
-        sglUse,
-        maxTransferBytes,
-        shadowDoorbells,
-        controllerMemory,
-        retries,
-        onReleaseRequest);
+    return with(draft -> draft.commandTimeout = timeout);
   }
 
   /** The same with another number of queue entries. */
   public NvmeOptions withQueueEntries(int entries) {
-    return new NvmeOptions(
-        commandTimeout,
-        entries,
-        completionMode,
-        sharedQueues,
-        sglUse,
-        maxTransferBytes,
-        shadowDoorbells,
-        controllerMemory,
-        retries,
-        onReleaseRequest);
+    return with(draft -> draft.queueEntries = entries);
   }
 
   /** The same with another way to notice completions. */
   public NvmeOptions withCompletionMode(NvmeCompletionMode mode) {
-    return new NvmeOptions(
-        commandTimeout,
-        queueEntries,
-        mode,
-        sharedQueues,
-        sglUse,
-        maxTransferBytes,
-        shadowDoorbells,
-        controllerMemory,
-        retries,
-        onReleaseRequest);
+    return with(draft -> draft.completionMode = mode);
   }
 
   /** The same with another number of queue pairs for the blocking methods. */
   public NvmeOptions withSharedQueues(int count) {
-    return new NvmeOptions(
-        commandTimeout,
-        queueEntries,
-        completionMode,
-        count,
-        sglUse,
-        maxTransferBytes,
-        shadowDoorbells,
-        controllerMemory,
-        retries,
-        onReleaseRequest);
+    return with(draft -> draft.sharedQueues = count);
   }
 
   /** The same with another use of SGLs. */
   public NvmeOptions withSglUse(NvmeSglUse use) {
-    return new NvmeOptions(
-        commandTimeout,
-        queueEntries,
-        completionMode,
-        sharedQueues,
-        use,
-        maxTransferBytes,
-        shadowDoorbells,
-        controllerMemory,
-        retries,
-        onReleaseRequest);
+    return with(draft -> draft.sglUse = use);
   }
 
   /** The same with another limit for one command. */
   public NvmeOptions withMaxTransferBytes(long bytes) {
-    return new NvmeOptions(
-        commandTimeout,
-        queueEntries,
-        completionMode,
-        sharedQueues,
-        sglUse,
-        bytes,
-        shadowDoorbells,
-        controllerMemory,
-        retries,
-        onReleaseRequest);
+    return with(draft -> draft.maxTransferBytes = bytes);
   }
 
   /** The same with or without shadow doorbells. */
   public NvmeOptions withShadowDoorbells(boolean use) {
-    return new NvmeOptions(
-        commandTimeout,
-        queueEntries,
-        completionMode,
-        sharedQueues,
-        sglUse,
-        maxTransferBytes,
-        use,
-        controllerMemory,
-        retries,
-        onReleaseRequest);
+    return with(draft -> draft.shadowDoorbells = use);
   }
 
   /** The same with or without queues in the controller's memory. */
   public NvmeOptions withControllerMemory(boolean use) {
-    return new NvmeOptions(
-        commandTimeout,
-        queueEntries,
-        completionMode,
-        sharedQueues,
-        sglUse,
-        maxTransferBytes,
-        shadowDoorbells,
-        use,
-        retries,
-        onReleaseRequest);
+    return with(draft -> draft.controllerMemory = use);
   }
 
   /** The same with another number of retries. */
   public NvmeOptions withRetries(int count) {
-    return new NvmeOptions(
-        commandTimeout,
-        queueEntries,
-        completionMode,
-        sharedQueues,
-        sglUse,
-        maxTransferBytes,
-        shadowDoorbells,
-        controllerMemory,
-        count,
-        onReleaseRequest);
+    return with(draft -> draft.retries = count);
   }
 
   /** The same with somebody told of release requests. */
   public NvmeOptions withOnReleaseRequest(@Nullable Runnable action) {
-    return new NvmeOptions(
-        commandTimeout,
-        queueEntries,
-        completionMode,
-        sharedQueues,
-        sglUse,
-        maxTransferBytes,
-        shadowDoorbells,
-        controllerMemory,
-        retries,
-        action);
+    return with(draft -> draft.onReleaseRequest = action);
+  }
+
+  private NvmeOptions with(Consumer<Draft> change) {
+    var draft = new Draft(this);
+    change.accept(draft);
+    return draft.finish();
+  }
+
+  /** Options that are being changed. */
+  private static final class Draft {
+    Duration commandTimeout;
+    int queueEntries;
+    NvmeCompletionMode completionMode;
+    int sharedQueues;
+    NvmeSglUse sglUse;
+    long maxTransferBytes;
+    boolean shadowDoorbells;
+    boolean controllerMemory;
+    int retries;
+    @Nullable Runnable onReleaseRequest;
+
+    Draft(NvmeOptions from) {
+      commandTimeout = from.commandTimeout;
+      queueEntries = from.queueEntries;
+      completionMode = from.completionMode;
+      sharedQueues = from.sharedQueues;
+      sglUse = from.sglUse;
+      maxTransferBytes = from.maxTransferBytes;
+      shadowDoorbells = from.shadowDoorbells;
+      controllerMemory = from.controllerMemory;
+      retries = from.retries;
+      onReleaseRequest = from.onReleaseRequest;
+    }
+
+    NvmeOptions finish() {
+      return new NvmeOptions(
+          commandTimeout,
+          queueEntries,
+          completionMode,
+          sharedQueues,
+          sglUse,
+          maxTransferBytes,
+          shadowDoorbells,
+          controllerMemory,
+          retries,
+          onReleaseRequest);
+    }
   }
 }

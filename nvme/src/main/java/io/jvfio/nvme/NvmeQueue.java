@@ -139,12 +139,12 @@ public final class NvmeQueue implements AutoCloseable {
     return id;
   }
 
-  /** How many commands can be in flight. */
+  /** The number of commands that can be in flight. */
   public int depth() {
     return slots.count();
   }
 
-  /** How many commands are put and not completed. */
+  /** The number of commands that are put and not completed. */
   public int inFlight() {
     return slots.takenCount();
   }
@@ -712,7 +712,7 @@ public final class NvmeQueue implements AutoCloseable {
   }
 
   /**
-   * What to throw for a completion with an error. The command may have been ended because the
+   * Makes the exception for a completion with an error. The command may have been ended because the
    * controller is being closed: then that is the cause.
    *
    * @param status as given to {@link NvmeCompletionHandler}

@@ -55,7 +55,7 @@ public final class NvmeRanges {
     return this;
   }
 
-  /** How many ranges there are. */
+  /** The number of ranges. */
   public int size() {
     return size;
   }
@@ -70,7 +70,7 @@ public final class NvmeRanges {
     return lbas[range];
   }
 
-  /** How many blocks a range has. */
+  /** The number of blocks of a range. */
   public long blocks(int range) {
     return blocks[range];
   }

@@ -74,7 +74,7 @@ public final class NvmeScatter {
     return this;
   }
 
-  /** How many pieces there are. */
+  /** The number of pieces. */
   public int size() {
     return size;
   }

@@ -1,8 +1,8 @@
 package io.jvfio.nvme;
 
 /**
- * What formatting does to the data that was there. Source: NVM Express Base Specification, "Format
- * NVM command", Secure Erase Settings.
+ * The ways in which formatting erases the data that was there. Source: NVM Express Base
+ * Specification, "Format NVM command", Secure Erase Settings.
  */
 public enum NvmeSecureErase {
   /** Nothing: it may be readable by other means. */

@@ -1,6 +1,9 @@
 package io.jvfio.nvme;
 
-/** When the memory of a transfer is described by a Scatter Gather List rather than PRP entries. */
+/**
+ * The choices of when the memory of a transfer is described by a Scatter Gather List rather than
+ * PRP entries.
+ */
 public enum NvmeSglUse {
   /** Where the controller supports SGLs and they are shorter: transfers of three pages and more. */
   AUTOMATIC,
@@ -8,6 +11,9 @@ public enum NvmeSglUse {
   /** Never: PRP entries and lists. */
   NEVER,
 
-  /** For all data of I/O commands; opening fails if the controller does not support SGLs. */
+  /**
+   * SGLs are used for all data of I/O commands; opening fails if the controller does not support
+   * SGLs.
+   */
   ALWAYS
 }

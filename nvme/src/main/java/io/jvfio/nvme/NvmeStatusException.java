@@ -73,7 +73,7 @@ public final class NvmeStatusException extends RuntimeException {
     return command;
   }
 
-  /** What the command was for: the device, and the namespace and blocks where it has them. */
+  /** The object of the command: the device, and the namespace and blocks where it has them. */
   public String subject() {
     return subject;
   }

@@ -1,6 +1,6 @@
 package io.jvfio.nvme;
 
-import static io.jvfio.nvme.LittleEndian.LE64;
+import static io.jvfio.linux.uapi.LittleEndian.LE64;
 
 import java.lang.foreign.MemorySegment;
 

@@ -1,6 +1,6 @@
 package io.jvfio.nvme;
 
-import static io.jvfio.nvme.LittleEndian.LE32;
+import static io.jvfio.linux.uapi.LittleEndian.LE32;
 
 import io.jvfio.linux.Registers;
 import java.lang.foreign.MemorySegment;
@@ -24,7 +24,7 @@ final class ShadowDoorbells {
   private final long iova;
   private final ControllerRegisters registers;
 
-  /** In {@link #BYTES} of memory that the device has at {@code iova}. */
+  /** Doorbells in {@link #BYTES} of memory that the device has at {@code iova}. */
   ShadowDoorbells(MemorySegment segment, long iova, ControllerRegisters registers) {
     this.segment = segment;
     this.iova = iova;

@@ -17,9 +17,9 @@ final class SharedQueues {
   private volatile int limit;
 
   /** With the pair that every controller has. */
-  SharedQueues(Controller controller, NvmeQueue first) {
+  SharedQueues(Controller controller, NvmeQueue firstQueue) {
     this.controller = controller;
-    queues = new SharedQueue[] {new SharedQueue(controller, first)};
+    queues = new SharedQueue[] {new SharedQueue(controller, firstQueue)};
     limit = controller.options().sharedQueues();
   }
 

@@ -1,8 +1,8 @@
 package io.jvfio.nvme;
 
-import static io.jvfio.nvme.LittleEndian.LE16;
-import static io.jvfio.nvme.LittleEndian.LE32;
-import static io.jvfio.nvme.LittleEndian.LE8;
+import static io.jvfio.linux.uapi.LittleEndian.LE16;
+import static io.jvfio.linux.uapi.LittleEndian.LE32;
+import static io.jvfio.linux.uapi.LittleEndian.LE8;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * How a controller is doing. Source: NVM Express Base Specification, "SMART / Health Information".
+ * The health of a controller. Source: NVM Express Base Specification, "SMART / Health Information".
  *
  * @param criticalWarning a bit for each warning: 0 spare below threshold, 1 temperature, 2
  *     reliability degraded, 3 read-only, 4 volatile memory backup failed, 5 persistent memory
@@ -124,7 +124,7 @@ public record SmartLog(
     return new BigInteger(1, bigEndian);
   }
 
-  /** Composite temperature in degrees Celsius, as whole as the controller tells it. */
+  /** The composite temperature in degrees Celsius, as whole as the controller tells it. */
   public int temperatureCelsius() {
     return temperatureKelvin - KELVIN_AT_ZERO_CELSIUS;
   }

@@ -17,7 +17,7 @@ final class Startup {
   /** More vectors than this are not asked of the host. */
   private static final int MAX_VECTORS = 33;
 
-  /** For controllers that do not say how long a shutdown takes. */
+  /** The time given to controllers that do not say how long a shutdown takes. */
   private static final Duration SHORTEST_SHUTDOWN = Duration.ofSeconds(10);
 
   private final VfioDevice device;

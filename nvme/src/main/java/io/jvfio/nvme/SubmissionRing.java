@@ -66,11 +66,6 @@ final class SubmissionRing {
     tail = next == entries ? 0 : next;
   }
 
-  /** Whether there are commands that the controller has not been shown. */
-  boolean isHidden() {
-    return tail != shown;
-  }
-
   /** Shows the controller all commands put so far. */
   void show() {
     int value = tail;

@@ -1,7 +1,7 @@
 package io.jvfio.nvme;
 
 /**
- * What one command can transfer.
+ * The limits of what one command can transfer.
  *
  * @param maxBytes bytes of data
  * @param listPagesPerCommand pages that a command needs for the longest PRP list

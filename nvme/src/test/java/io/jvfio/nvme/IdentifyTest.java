@@ -1,5 +1,7 @@
 package io.jvfio.nvme;
 
+import static io.jvfio.linux.uapi.LittleEndian.LE32;
+import static io.jvfio.linux.uapi.LittleEndian.LE64;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -32,13 +34,13 @@ class IdentifyTest {
 
   @Test
   void decodesTheFormatsOfANamespace() {
-    page.set(LittleEndian.LE64, 0, 1000);
-    page.set(LittleEndian.LE64, 8, 900);
-    page.set(LittleEndian.LE64, 16, 800);
+    page.set(LE64, 0, 1000);
+    page.set(LE64, 8, 900);
+    page.set(LE64, 16, 800);
     set8(25, 2); // three formats
     set8(26, 0x11); // the second, with metadata inline
-    page.set(LittleEndian.LE32, 128, 0x0309_0000);
-    page.set(LittleEndian.LE32, 132, 0x010c_0008);
+    page.set(LE32, 128, 0x0309_0000);
+    page.set(LE32, 132, 0x010c_0008);
 
     var namespace = IdentifyNamespace.decode(page);
 
@@ -56,7 +58,7 @@ class IdentifyTest {
   void findsAFormatBeyondTheSixteenth() {
     set8(25, 17);
     set8(26, 0x21);
-    page.set(LittleEndian.LE32, 128 + 17 * 4, 0x000c_0000);
+    page.set(LE32, 128 + 17 * 4, 0x000c_0000);
 
     assertThat(IdentifyNamespace.decode(page).formatIndex()).isEqualTo(17);
     assertThat(IdentifyNamespace.decode(page).format().dataBytes()).isEqualTo(4096);
@@ -81,7 +83,7 @@ class IdentifyTest {
   @Test
   void takesTheVersionFromItsRegisterWhereIdentifyHasNone() {
     assertThat(IdentifyController.decode(page, 0x0001_0100, 4096).version()).isEqualTo("1.1.0");
-    page.set(LittleEndian.LE32, 80, 0x0002_0001);
+    page.set(LE32, 80, 0x0002_0001);
     assertThat(IdentifyController.decode(page, 0x0001_0100, 4096).version()).isEqualTo("2.0.1");
   }
 
@@ -103,8 +105,8 @@ class IdentifyTest {
     try (var device = new FakeDevice(model);
         var controller = NvmeController.open(device)) {
       model.namespacePage = page;
-      page.set(LittleEndian.LE64, 0, blocks);
-      page.set(LittleEndian.LE32, 128, Integer.decode(format));
+      page.set(LE64, 0, blocks);
+      page.set(LE32, 128, Integer.decode(format));
 
       assertThatThrownBy(() -> controller.namespace(1))
           .isInstanceOf(VfioException.class)

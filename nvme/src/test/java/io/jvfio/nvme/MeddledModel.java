@@ -1,5 +1,8 @@
 package io.jvfio.nvme;
 
+import static io.jvfio.linux.uapi.LittleEndian.LE32;
+import static io.jvfio.linux.uapi.LittleEndian.LE8;
+
 import io.jvfio.model.Bar;
 import io.jvfio.model.ConfigSpace;
 import io.jvfio.model.DeviceModel;
@@ -93,21 +96,21 @@ final class MeddledModel implements DeviceModel {
 
   private void noteCreation(MemorySegment commands) {
     boolean isCommand = commands.byteSize() == SubmissionEntry.SIZE;
-    if (isCommand && commands.get(LittleEndian.LE8, 0) == Opcode.CREATE_SUBMISSION_QUEUE.code()) {
-      createdEntries = (commands.get(LittleEndian.LE32, 40) >>> 16) + 1;
+    if (isCommand && commands.get(LE8, 0) == Opcode.CREATE_SUBMISSION_QUEUE.code()) {
+      createdEntries = (commands.get(LE32, 40) >>> 16) + 1;
     }
   }
 
   private MemorySegment meddle(MemorySegment source) {
-    if (source.get(LittleEndian.LE32, 4) == 0) {
+    if (source.get(LE32, 4) == 0) {
       return source; // the first half: the second has at least a phase tag or a command
     }
     var changed = Arena.ofAuto().allocate(8, 8).copyFrom(source);
-    int last = changed.get(LittleEndian.LE32, 4) + commandIdOffset;
+    int last = changed.get(LE32, 4) + commandIdOffset;
     if (completions++ == failingCompletion) {
       last |= INTERNAL_ERROR << 17;
     }
-    changed.set(LittleEndian.LE32, 4, last);
+    changed.set(LE32, 4, last);
     return changed;
   }
 

@@ -1,5 +1,6 @@
 package io.jvfio.nvme;
 
+import static io.jvfio.linux.uapi.LittleEndian.LE64;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.lang.foreign.Arena;
@@ -65,7 +66,7 @@ class PrpListTest {
   }
 
   private static long entry(MemorySegment lists, long index) {
-    return lists.get(LittleEndian.LE64, LIST_OFFSET + index * 8);
+    return lists.get(LE64, LIST_OFFSET + index * 8);
   }
 
   @Test
@@ -113,10 +114,10 @@ class PrpListTest {
     }
     long entry = prp2 - LIST_IOVA + LIST_OFFSET;
     while (at < end) {
-      long value = lists.get(LittleEndian.LE64, entry);
+      long value = lists.get(LE64, entry);
       if ((entry & 4095) == 4088 && end - at > 4096) {
         entry = value - LIST_IOVA + LIST_OFFSET;
-        value = lists.get(LittleEndian.LE64, entry);
+        value = lists.get(LE64, entry);
       }
       if (value != at) {
         return at;

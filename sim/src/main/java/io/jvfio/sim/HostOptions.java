@@ -17,8 +17,8 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a simulated host is opened with: the rights and limits of the process, and what stands in
- * its way. Immutable; each {@code with} method returns a changed copy.
+ * The options that a simulated host is opened with: the rights and limits of the process, and what
+ * stands in its way. Immutable; each {@code with} method returns a changed copy.
  */
 public final class HostOptions {
   private static final int NOBODY = 65534;
@@ -29,14 +29,16 @@ public final class HostOptions {
     this.settings = settings;
   }
 
-  /** Root with every capability, 8 MiB of lockable memory, and nothing in the way. */
+  /**
+   * The options of root with every capability, 8 MiB of lockable memory, and nothing in the way.
+   */
   public static HostOptions defaults() {
     return new HostOptions(new HostSettings());
   }
 
   /**
-   * A user without any capability, who can lock 64 KiB and may not open a group's node unless
-   * {@link #withGroupAccess()} is given too.
+   * The options of a user without any capability, who can lock 64 KiB and may not open a group's
+   * node unless {@link #withGroupAccess()} is given too.
    */
   public static HostOptions unprivileged() {
     return defaults()

@@ -3,8 +3,8 @@ package io.jvfio.sim;
 import java.util.Map;
 
 /**
- * What the process holds on a simulated host at one moment. Equal before and after means that
- * nothing leaked.
+ * The resources that the process holds on a simulated host at one moment. Equal before and after
+ * means that nothing leaked.
  *
  * @param openFiles descriptors, without the three that every process starts with
  * @param anonymousMappings pieces of anonymous memory, or of memory files, that are mapped

@@ -57,7 +57,7 @@ public final class SimulatedHost implements AutoCloseable {
     return process.description().name();
   }
 
-  /** What it imitates and what it shows, in one sentence. */
+  /** Its description in one sentence: what it imitates and what it shows. */
   public String description() {
     return process.description().description();
   }
@@ -67,14 +67,14 @@ public final class SimulatedHost implements AutoCloseable {
     return kernel;
   }
 
-  /** What the IOMMU stopped since the start, oldest first. */
+  /** The accesses that the IOMMU stopped since the start, oldest first. */
   public List<IommuFault> faults() {
     synchronized (process) {
       return List.copyOf(faults);
     }
   }
 
-  /** What the process holds now. */
+  /** The resources that the process holds now. */
   public Resources resources() {
     synchronized (process) {
       int attached = 0;

@@ -18,7 +18,7 @@ public final class SimulatedHosts {
   }
 
   /**
-   * What a host imitates and what it shows, in one sentence.
+   * Describes in one sentence what a host imitates and what it shows.
    *
    * @throws IllegalArgumentException if there is no such host; the message names all that there are
    */

@@ -15,16 +15,16 @@ public final class PciRegs {
   /** Bytes of the header; no capability is before its end. */
   public static final int PCI_STD_HEADER_SIZEOF = 64;
 
-  /** How many BARs a header of type 0 has. */
+  /** The number of BARs in a header of type 0. */
   public static final int PCI_STD_NUM_BARS = 6;
 
-  /** Who made the device; 16 bits. */
+  /** The id of the device's maker; 16 bits. */
   public static final int PCI_VENDOR_ID = 0x00;
 
-  /** What its maker calls it; 16 bits. */
+  /** The id that its maker gives the device; 16 bits. */
   public static final int PCI_DEVICE_ID = 0x02;
 
-  /** What the device may do; 16 bits. */
+  /** The command register: what the device may do; 16 bits. */
   public static final int PCI_COMMAND = 0x04;
 
   /** {@link #PCI_COMMAND}: answers in I/O space. */
@@ -42,7 +42,7 @@ public final class PciRegs {
   /** {@link #PCI_COMMAND}: does not raise the interrupt line. */
   public static final int PCI_COMMAND_INTX_DISABLE = 0x400;
 
-  /** What the device is and has met; 16 bits. */
+  /** The status register: what the device is and has met; 16 bits. */
   public static final int PCI_STATUS = 0x06;
 
   /** {@link #PCI_STATUS}: an interrupt of the line is pending. */
@@ -108,22 +108,22 @@ public final class PciRegs {
   /** BAR of I/O space: its address. */
   public static final int PCI_BASE_ADDRESS_IO_MASK = ~0x03;
 
-  /** Who made the card; 16 bits. */
+  /** The id of the card's maker; 16 bits. */
   public static final int PCI_SUBSYSTEM_VENDOR_ID = 0x2c;
 
-  /** What the card's maker calls it; 16 bits. */
+  /** The id that its maker gives the card; 16 bits. */
   public static final int PCI_SUBSYSTEM_ID = 0x2e;
 
   /** Address of the expansion ROM; 32 bits. */
   public static final int PCI_ROM_ADDRESS = 0x30;
 
-  /** Where the first capability is; 8 bits. */
+  /** The offset of the first capability; 8 bits. */
   public static final int PCI_CAPABILITY_LIST = 0x34;
 
-  /** What software notes of the interrupt line; 8 bits. */
+  /** Software's note of the interrupt line; 8 bits. */
   public static final int PCI_INTERRUPT_LINE = 0x3c;
 
-  /** Which interrupt line the device has, 0 for none; 8 bits. */
+  /** The interrupt line that the device has, 0 for none; 8 bits. */
   public static final int PCI_INTERRUPT_PIN = 0x3d;
 
   /** {@link #PCI_CAPABILITY_LIST} of a CardBus bridge. */

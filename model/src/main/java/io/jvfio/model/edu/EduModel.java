@@ -20,7 +20,7 @@ import java.lang.foreign.MemorySegment;
  * the device has no way to tell.
  */
 public final class EduModel implements PciModel {
-  /** How many bits of a memory address the device has, unless it is made with others. */
+  /** The number of bits of a memory address that the device has, unless it is made with others. */
   public static final int DMA_BITS = 28;
 
   private static final int COMPUTING = 0x01;

@@ -4,8 +4,8 @@ package io.jvfio.model.gpio;
 @FunctionalInterface
 public interface GpioListener {
   /**
-   * Software has changed an output. This is called while the register is written, so the host's
-   * client waits; it must not block.
+   * Tells that software has changed an output. This is called while the register is written, so the
+   * host's client waits; it must not block.
    *
    * @param line 0 to 15
    */

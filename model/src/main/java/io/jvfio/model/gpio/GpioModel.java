@@ -17,7 +17,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  * these inputs do not bounce.
  */
 public final class GpioModel implements PciModel {
-  /** How many outputs there are, and as many inputs. */
+  /** The number of outputs, and of inputs. */
   public static final int LINES = 16;
 
   private static final int PORT = 0xff;
@@ -132,7 +132,7 @@ public final class GpioModel implements PciModel {
     return false;
   }
 
-  /** All outputs are off, and the interrupt; inputs are not the card's to change. */
+  /** Turns off all outputs and the interrupt; inputs are not the card's to change. */
   @Override
   public void reset() {
     setOutputs(0, 0);

@@ -15,9 +15,9 @@ import io.jvfio.model.MigratableModel;
 import java.nio.ByteBuffer;
 
 /**
- * What hosts of models move in a migration: snapshots, each a mark, the length of configuration
- * space and of the model's state in bytes, and these themselves, big-endian. The last whole one
- * counts.
+ * The stream that hosts of models move in a migration: snapshots, each a mark, the length of
+ * configuration space and of the model's state in bytes, and these themselves, big-endian. The last
+ * whole one counts.
  */
 public final class Snapshot {
   private static final long MARK = 0x6a_76_66_69_6f_73_69_6dL;

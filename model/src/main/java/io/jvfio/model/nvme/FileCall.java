@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * work. One object serves one call after the other.
  */
 class FileCall {
-  /** Which one. */
+  /** The system calls that there are. */
   enum Kind {
     READ,
     WRITE,
@@ -36,16 +36,16 @@ class FileCall {
   int fd;
   long offset;
 
-  /** Of SYNC and ALLOCATE; what the vectors have, else. */
+  /** The length of SYNC and ALLOCATE; of others, what the vectors have. */
   long byteSize;
 
-  /** Of ALLOCATE. */
+  /** The mode of ALLOCATE. */
   int mode;
 
   /** The result, or a negated errno. */
   long result;
 
-  /** For lists of whoever has it. */
+  /** The next call in a list of whoever has this one. */
   @Nullable FileCall following;
 
   private MemorySegment vectors;

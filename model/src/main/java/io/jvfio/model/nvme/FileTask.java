@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * done or the cause is known for which it cannot be. One object serves one request after the other.
  */
 final class FileTask extends FileCall {
-  /** What comes next. */
+  /** The next step of a task. */
   enum Step {
     /** The transfer, clearing or zeroing that was asked for. */
     WORK,

@@ -1,7 +1,5 @@
 package io.jvfio.model.nvme;
 
-import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 
 /**
@@ -11,11 +9,10 @@ import java.util.ArrayDeque;
  * <p>A flush neither waits nor counts: what it makes persistent was counted when it was written,
  * and who waits for it would wait for others' transfers.
  */
-final class LimitedStorage implements Storage {
+final class LimitedStorage extends FrontStorage {
   private static final long SECOND = 1_000_000_000;
   private static final long BURST_NANOS = SECOND / 10;
 
-  private final Storage disk;
   private final long requestsPerSecond;
   private final long bytesPerSecond;
   private final StorageWake wake;
@@ -36,7 +33,7 @@ final class LimitedStorage implements Storage {
    * @param bytesPerSecond at least 1, or {@link Long#MAX_VALUE}
    */
   LimitedStorage(Storage disk, long requestsPerSecond, long bytesPerSecond, StorageWake wake) {
-    this.disk = disk;
+    super(disk);
     this.requestsPerSecond = requestsPerSecond;
     this.bytesPerSecond = bytesPerSecond;
     this.wake = wake;
@@ -115,11 +112,6 @@ final class LimitedStorage implements Storage {
   }
 
   @Override
-  public boolean isQuiet() {
-    return disk.isQuiet();
-  }
-
-  @Override
   public boolean cancel(StorageRequest request) {
     if (waiting.remove(request)) {
       request.end(StorageResult.CANCELLED);
@@ -129,23 +121,8 @@ final class LimitedStorage implements Storage {
   }
 
   @Override
-  public boolean hasLostWrites() {
-    return disk.hasLostWrites();
-  }
-
-  @Override
   public boolean isIdle() {
     return waiting.isEmpty() && disk.isIdle();
-  }
-
-  @Override
-  public long byteSize() {
-    return disk.byteSize();
-  }
-
-  @Override
-  public long allocatedBytes() {
-    return disk.allocatedBytes();
   }
 
   @Override
@@ -158,31 +135,6 @@ final class LimitedStorage implements Storage {
       text.append(", at most %,d bytes a second".formatted(bytesPerSecond));
     }
     return text.toString();
-  }
-
-  @Override
-  public long longestClear() {
-    return disk.longestClear();
-  }
-
-  @Override
-  public void connect() {
-    disk.connect();
-  }
-
-  @Override
-  public void start() {
-    disk.start();
-  }
-
-  @Override
-  public void readNow(long offset, MemorySegment target, long length) throws IOException {
-    disk.readNow(offset, target, length);
-  }
-
-  @Override
-  public void writeNow(long offset, MemorySegment source, long length) throws IOException {
-    disk.writeNow(offset, source, length);
   }
 
   @Override

@@ -25,7 +25,7 @@ final class NvmeAdmin {
   /** Dword 0 of Abort: the command was not aborted. */
   private static final int NOT_ABORTED = 1;
 
-  private final NvmeModelOptions options;
+  private final NvmeModelOptions.Settings options;
   private final NvmeRegisters registers;
   private final NvmeQueues queues;
   private final NvmeIdentifyPages identifyPages;
@@ -41,7 +41,7 @@ final class NvmeAdmin {
   private record Deletion(int commandId, int queueId) {}
 
   NvmeAdmin(
-      NvmeModelOptions options,
+      NvmeModelOptions.Settings options,
       NvmeRegisters registers,
       NvmeQueues queues,
       NvmeIdentifyPages identifyPages,
@@ -81,9 +81,7 @@ final class NvmeAdmin {
               ? NvmeStatus.NO_COMPLETION
               : NvmeStatus.ASYNC_EVENT_LIMIT_EXCEEDED;
       case DOORBELL_BUFFER_CONFIG ->
-          options.hasShadowDoorbells()
-              ? configureDoorbellBuffer(command)
-              : NvmeStatus.INVALID_OPCODE;
+          options.hasShadowDoorbells ? configureDoorbellBuffer(command) : NvmeStatus.INVALID_OPCODE;
       default -> NvmeStatus.INVALID_OPCODE;
     };
   }

@@ -6,8 +6,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Where the data of a command is: found by its PRPs or its SGL, as the command says. Source: NVM
- * Express Base Specification, "Data Pointer".
+ * The place of a command's data in memory, found by its PRPs or its SGL, as the command says.
+ * Source: NVM Express Base Specification, "Data Pointer".
  */
 final class NvmeData {
   private final NvmeRegisters registers;

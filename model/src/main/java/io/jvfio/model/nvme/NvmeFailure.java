@@ -1,6 +1,6 @@
 package io.jvfio.model.nvme;
 
-/** In which way a controller has failed, see {@link NvmeFaults#become}. */
+/** The ways in which a controller fails, see {@link NvmeFaults#become}. */
 public enum NvmeFailure {
   /** It works. */
   NONE,

@@ -3,9 +3,9 @@ package io.jvfio.model.nvme;
 import java.time.Duration;
 
 /**
- * Something that goes wrong with a command: what, and with which. Immutable; each {@code on},
- * {@link #after} and {@link #times} returns a changed copy. It takes effect when it is given to
- * {@link NvmeFaults#inject}.
+ * A fault that hits commands: what goes wrong, and with which. Immutable; each {@code on}, {@link
+ * #after} and {@link #times} returns a changed copy. It takes effect when it is given to {@link
+ * NvmeFaults#inject}.
  *
  * <p>It hits every command of every queue unless told otherwise.
  */
@@ -19,7 +19,7 @@ public final class NvmeFault {
   private final long skipped;
   private final long times;
 
-  /** What happens. */
+  /** The effect on a command. */
   sealed interface Effect {
     /** The command is not carried out but completed with this status. */
     record Status(int status) implements Effect {}
@@ -117,27 +117,27 @@ public final class NvmeFault {
     return of(new Effect.Failure(failure));
   }
 
-  /** Only with admin commands. */
+  /** The same fault, for admin commands only. */
   public NvmeFault onAdmin() {
     return new NvmeFault(effect, opcode, true, false, skipped, times);
   }
 
-  /** Only with I/O commands. */
+  /** The same fault, for I/O commands only. */
   public NvmeFault onIo() {
     return new NvmeFault(effect, opcode, false, true, skipped, times);
   }
 
-  /** Only with commands of this opcode. */
+  /** The same fault, for commands of this opcode only. */
   public NvmeFault onOpcode(int commandOpcode) {
     return new NvmeFault(effect, commandOpcode, hitsAdmin, hitsIo, skipped, times);
   }
 
-  /** Only after so many commands that it would hit were spared. */
+  /** The same fault, after so many commands that it would hit were spared. */
   public NvmeFault after(long commands) {
     return new NvmeFault(effect, opcode, hitsAdmin, hitsIo, commands, times);
   }
 
-  /** Only so many times. */
+  /** The same fault, for so many commands only. */
   public NvmeFault times(long commands) {
     return new NvmeFault(effect, opcode, hitsAdmin, hitsIo, skipped, commands);
   }

@@ -8,8 +8,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * What goes wrong with a controller, for those who test software that drives one. Faults can be
- * injected before and while the controller runs, from any thread; all that match a command hit it.
+ * The faults of a controller, for those who test software that drives one. Faults can be injected
+ * before and while the controller runs, from any thread; all that match a command hit it.
  *
  * <p>The controller learns of {@link #release}, {@link #become} and {@link #temperature(int)} when
  * its host next lets it run: at the next access to a register, or at {@link DeviceModel#poll}.
@@ -23,16 +23,16 @@ public final class NvmeFaults {
 
   private record Injected(NvmeFault fault, AtomicLong seen) {}
 
-  /** Nothing goes wrong yet. */
+  /** Creates an object without any fault. */
   public NvmeFaults() {}
 
-  /** From now on this goes wrong, until {@link #clear}. */
+  /** Injects a fault, which hits from now on until {@link #clear}. */
   public NvmeFaults inject(NvmeFault fault) {
     injected.add(new Injected(fault, new AtomicLong()));
     return this;
   }
 
-  /** Nothing goes wrong with commands from now on; what is held stays held. */
+  /** Ends all faults of commands; what is held stays held. */
   public void clear() {
     injected.clear();
   }
@@ -42,7 +42,7 @@ public final class NvmeFaults {
     failure = newFailure;
   }
 
-  /** How the controller has failed. */
+  /** The way in which the controller has failed. */
   public NvmeFailure failure() {
     return failure;
   }
@@ -69,7 +69,7 @@ public final class NvmeFaults {
     return kelvin;
   }
 
-  /** How many commands are held. */
+  /** The number of commands that are held. */
   public int held() {
     return held.get();
   }

@@ -51,7 +51,7 @@ final class NvmeFeatures {
 
   private static final int HOST_BEHAVIOR_SIZE = 512;
 
-  private final NvmeModelOptions options;
+  private final NvmeModelOptions.Settings options;
   private final NvmeData data;
   private final int[] values = new int[COUNT];
   private final int[] defaults = new int[COUNT];
@@ -62,14 +62,14 @@ final class NvmeFeatures {
   private long timestamp;
   private long timestampSetAt;
 
-  NvmeFeatures(NvmeModelOptions options, NvmeData data, Arena arena) {
+  NvmeFeatures(NvmeModelOptions.Settings options, NvmeData data, Arena arena) {
     this.options = options;
     this.data = data;
     vectorConfiguration = new int[options.vectors()];
     buffer = arena.allocate(HOST_BEHAVIOR_SIZE, Long.BYTES);
     hostBehavior = arena.allocate(HOST_BEHAVIOR_SIZE, Long.BYTES);
     defaults[TEMPERATURE_THRESHOLD] = DEFAULT_TEMPERATURE_KELVIN;
-    defaults[VOLATILE_WRITE_CACHE] = options.hasWriteCache() ? 1 : 0;
+    defaults[VOLATILE_WRITE_CACHE] = options.hasWriteCache ? 1 : 0;
     reset();
   }
 
@@ -89,7 +89,7 @@ final class NvmeFeatures {
   }
 
   private int queuePairs() {
-    int zeroBased = options.queuePairs() - 1;
+    int zeroBased = options.queuePairs - 1;
     return zeroBased | (zeroBased << 16);
   }
 
@@ -107,7 +107,7 @@ final class NvmeFeatures {
           TIMESTAMP,
           HOST_BEHAVIOR ->
           true;
-      case VOLATILE_WRITE_CACHE -> options.hasWriteCache();
+      case VOLATILE_WRITE_CACHE -> options.hasWriteCache;
       default -> false;
     };
   }

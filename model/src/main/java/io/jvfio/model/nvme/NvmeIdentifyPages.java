@@ -15,9 +15,10 @@ import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the controller says of itself. Source: NVM Express Base Specification, "Identify Controller
- * data structure", "Namespace Identification Descriptor list"; NVM Command Set Specification,
- * "Identify Namespace data structure". Offsets are those of the figures there.
+ * The pages of Identify: what the controller says of itself. Source: NVM Express Base
+ * Specification, "Identify Controller data structure", "Namespace Identification Descriptor list";
+ * NVM Command Set Specification, "Identify Namespace data structure". Offsets are those of the
+ * figures there.
  */
 final class NvmeIdentifyPages {
   static final int PAGE_SIZE = 4096;
@@ -57,12 +58,15 @@ final class NvmeIdentifyPages {
   private static final int LARGEST_BLOCK_SHIFT = 12;
 
   private final MemorySegment page;
-  private final NvmeModelOptions options;
+  private final NvmeModelOptions.Settings options;
   private final NvmeData data;
   private final List<NvmeNamespace> namespaces;
 
   NvmeIdentifyPages(
-      NvmeModelOptions options, NvmeData data, List<NvmeNamespace> namespaces, Arena arena) {
+      NvmeModelOptions.Settings options,
+      NvmeData data,
+      List<NvmeNamespace> namespaces,
+      Arena arena) {
     this.options = options;
     this.data = data;
     this.namespaces = namespaces;
@@ -95,14 +99,14 @@ final class NvmeIdentifyPages {
   private int controller() {
     page.set(LE16, 0, (short) NvmeModel.VENDOR_ID);
     page.set(LE16, 2, (short) NvmeModel.SUBSYSTEM_VENDOR_ID);
-    putText(page, 4, 20, options.serial());
-    putText(page, 24, 40, options.model());
-    putText(page, 64, 8, options.firmware());
+    putText(page, 4, 20, options.serial);
+    putText(page, 24, 40, options.model);
+    putText(page, 64, 8, options.firmware);
     page.set(LE8, 72, (byte) 6); // arbitration burst recommended: 64 commands
     page.set(LE8, 77, (byte) options.maxTransferShift());
     page.set(LE32, 80, NvmeRegisters.VERSION_1_4);
     page.set(LE8, 111, (byte) 1); // an I/O controller
-    int doorbellBuffer = options.hasShadowDoorbells() ? OACS_DOORBELL_BUFFER : 0;
+    int doorbellBuffer = options.hasShadowDoorbells ? OACS_DOORBELL_BUFFER : 0;
     page.set(LE16, 256, (short) doorbellBuffer);
     page.set(LE8, 258, (byte) 3); // abort limit, zero-based
     page.set(LE8, 259, (byte) (NvmeAsyncEvents.LIMIT - 1));
@@ -115,14 +119,14 @@ final class NvmeIdentifyPages {
     page.set(LE8, 512, entrySizes(NvmeRegisters.SUBMISSION_ENTRY_SHIFT));
     page.set(LE8, 513, entrySizes(NvmeRegisters.COMPLETION_ENTRY_SHIFT));
     page.set(LE32, 516, namespaces.size());
-    int commands = options.hasOptionalCommands() ? ONCS_COMMANDS : 0;
+    int commands = options.hasOptionalCommands ? ONCS_COMMANDS : 0;
     page.set(LE16, 520, (short) (commands | ONCS_FEATURE_SELECT | ONCS_TIMESTAMP));
-    int cache = options.hasWriteCache() ? VWC_PRESENT : 0;
+    int cache = options.hasWriteCache ? VWC_PRESENT : 0;
     page.set(LE8, 525, (byte) (cache | VWC_FLUSHES_ALL));
-    page.set(LE16, 534, (short) (options.hasOptionalCommands() ? 1 : 0)); // Copy, format 0
-    page.set(LE32, 536, options.hasSgl() ? SGLS : 0);
+    page.set(LE16, 534, (short) (options.hasOptionalCommands ? 1 : 0)); // Copy, format 0
+    page.set(LE32, 536, options.hasSgl ? SGLS : 0);
     page.set(LE32, 540, namespaces.size());
-    putBytes(page, 768, "nqn.2026-11.io.jvfio:nvme-model:" + options.serial());
+    putBytes(page, 768, "nqn.2026-11.io.jvfio:nvme-model:" + options.serial);
     page.set(LE16, 2048, (short) 2500); // power state 0: maximum power, in 0.01 W
     return NvmeStatus.SUCCESS;
   }
@@ -168,7 +172,7 @@ final class NvmeIdentifyPages {
     page.set(LE8, 26, (byte) (namespace.blockShift() - SMALLEST_BLOCK_SHIFT));
     page.set(LE8, 33, (byte) DLFEAT);
     page.set(LE64, 48, namespace.storage().byteSize());
-    if (options.hasOptionalCommands()) {
+    if (options.hasOptionalCommands) {
       page.set(LE16, 74, (short) NvmeIo.MAX_COPY_RANGE);
       page.set(LE32, 76, NvmeIo.MAX_COPY);
       page.set(LE8, 80, (byte) (NvmeIo.MAX_COPY_RANGES - 1));

@@ -58,7 +58,7 @@ final class NvmeIo {
   /** What a request costs besides its bytes. */
   static final long REQUEST_BYTES = 4 << 10;
 
-  /** Who takes what has completed. */
+  /** The taker of commands that have completed. */
   interface Sink {
     /**
      * A command is done.
@@ -68,7 +68,7 @@ final class NvmeIo {
     void completed(NvmeTask task, int status) throws DmaFaultException;
   }
 
-  private final NvmeModelOptions options;
+  private final NvmeModelOptions.Settings options;
   private final DmaPort dma;
   private final NvmeData data;
   private final NvmeFeatures features;
@@ -90,7 +90,7 @@ final class NvmeIo {
   private int unstarted;
 
   NvmeIo(
-      NvmeModelOptions options,
+      NvmeModelOptions.Settings options,
       DmaPort dma,
       NvmeData data,
       NvmeFeatures features,
@@ -144,7 +144,7 @@ final class NvmeIo {
     if (command.opcode() == FLUSH && command.namespaceId() == ALL_NAMESPACES) {
       return flushAll(begin(command, null));
     }
-    if (command.opcode() > READ && !options.hasOptionalCommands()) {
+    if (command.opcode() > READ && !options.hasOptionalCommands) {
       return NvmeStatus.INVALID_OPCODE;
     }
     var namespace = find(command.namespaceId());

@@ -11,9 +11,9 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /**
- * What the controller counted, and the log pages that tell it: error information, SMART, firmware
- * slots, changed namespaces, commands supported and their effects. Source: NVM Express Base
- * Specification, "Get Log Page command".
+ * The counters of the controller, and the log pages that tell them: error information, SMART,
+ * firmware slots, changed namespaces, commands supported and their effects. Source: NVM Express
+ * Base Specification, "Get Log Page command".
  */
 final class NvmeLogPages {
   static final int ERROR_INFORMATION = 0x01;
@@ -51,7 +51,7 @@ final class NvmeLogPages {
           NvmeAdmin.GET_FEATURES,
           NvmeAdmin.ASYNC_EVENT_REQUEST);
 
-  private final NvmeModelOptions options;
+  private final NvmeModelOptions.Settings options;
   private final NvmeData data;
   private final NvmeFeatures features;
   private final List<NvmeNamespace> namespaces;
@@ -66,7 +66,7 @@ final class NvmeLogPages {
   private long mediaErrors;
 
   NvmeLogPages(
-      NvmeModelOptions options,
+      NvmeModelOptions.Settings options,
       NvmeData data,
       NvmeFeatures features,
       List<NvmeNamespace> namespaces,
@@ -157,7 +157,7 @@ final class NvmeLogPages {
       }
       case FIRMWARE_SLOTS -> {
         page.set(LE8, 0, (byte) 1);
-        NvmeIdentifyPages.putText(page, 8, 8, options.firmware());
+        NvmeIdentifyPages.putText(page, 8, 8, options.firmware);
         size = SMART_SIZE;
       }
       // None ever changes.
@@ -204,13 +204,13 @@ final class NvmeLogPages {
     for (int opcode : ADMIN_COMMANDS) {
       page.setAtIndex(LE32, opcode, SUPPORTED);
     }
-    if (options.hasShadowDoorbells()) {
+    if (options.hasShadowDoorbells) {
       page.setAtIndex(LE32, NvmeAdmin.DOORBELL_BUFFER_CONFIG, SUPPORTED);
     }
     putIoEffect(NvmeIo.FLUSH, 0);
     putIoEffect(NvmeIo.READ, 0);
     putIoEffect(NvmeIo.WRITE, CHANGES_DATA);
-    if (options.hasOptionalCommands()) {
+    if (options.hasOptionalCommands) {
       putIoEffect(NvmeIo.COMPARE, 0);
       putIoEffect(NvmeIo.VERIFY, 0);
       putIoEffect(NvmeIo.WRITE_ZEROES, CHANGES_DATA);

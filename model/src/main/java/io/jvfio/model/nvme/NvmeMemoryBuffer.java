@@ -1,14 +1,11 @@
 package io.jvfio.model.nvme;
 
-import static io.jvfio.linux.uapi.LittleEndian.LE16;
-import static io.jvfio.linux.uapi.LittleEndian.LE32;
-import static io.jvfio.linux.uapi.LittleEndian.LE64;
-import static io.jvfio.linux.uapi.LittleEndian.LE8;
 import static io.jvfio.linux.uapi.PciRegs.PCI_BASE_ADDRESS_2;
 import static io.jvfio.linux.uapi.PciRegs.PCI_BASE_ADDRESS_3;
 import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND;
 import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND_MEMORY;
 
+import io.jvfio.linux.uapi.LittleEndian;
 import io.jvfio.model.ConfigSpace;
 import io.jvfio.model.DmaFaultException;
 import java.lang.foreign.Arena;
@@ -125,22 +122,12 @@ final class NvmeMemoryBuffer {
 
   /** Reads as software does, through the BAR. */
   long load(long offset, int width) {
-    return switch (width) {
-      case 1 -> Byte.toUnsignedLong(memory.get(LE8, offset));
-      case 2 -> Short.toUnsignedLong(memory.get(LE16, offset));
-      case 4 -> Integer.toUnsignedLong(memory.get(LE32, offset));
-      default -> memory.get(LE64, offset);
-    };
+    return LittleEndian.load(memory, offset, width);
   }
 
   /** Writes as software does, through the BAR. */
   void store(long offset, int width, long value) {
-    switch (width) {
-      case 1 -> memory.set(LE8, offset, (byte) value);
-      case 2 -> memory.set(LE16, offset, (short) value);
-      case 4 -> memory.set(LE32, offset, (int) value);
-      default -> memory.set(LE64, offset, value);
-    }
+    LittleEndian.store(memory, offset, width, value);
   }
 
   /** As after power-on, with what is in it. */

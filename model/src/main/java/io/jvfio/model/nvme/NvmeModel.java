@@ -102,7 +102,7 @@ public final class NvmeModel implements DeviceModel {
   /** What a controller writes that writes where it should not. */
   private static final byte STRAY = (byte) 0xee;
 
-  private final NvmeModelOptions options;
+  private final NvmeModelOptions.Settings options;
   private final List<Bar> bars = new ArrayList<>();
   private final Arena arena = Arena.ofShared();
   private final ConfigSpace config;
@@ -152,7 +152,8 @@ public final class NvmeModel implements DeviceModel {
     }
   }
 
-  private NvmeModel(NvmeModelOptions options, List<NvmeNamespace> namespaces, StorageWake wake) {
+  private NvmeModel(
+      NvmeModelOptions.Settings options, List<NvmeNamespace> namespaces, StorageWake wake) {
     this.options = options;
     this.wake = wake;
     this.namespaces = namespaces;
@@ -162,9 +163,9 @@ public final class NvmeModel implements DeviceModel {
     dma = new DmaLink(buffer);
     interrupts = new NvmeInterrupts(config);
     msixTable = new MsixTable(options.vectors());
-    registers = new NvmeRegisters(options.queueEntries(), buffer);
-    queues = new NvmeQueues(dma, interrupts, arena, options.queuePairs(), options.isPolled());
-    data = new NvmeData(registers, dma, arena, options.maxTransfer());
+    registers = new NvmeRegisters(options.queueEntries, buffer);
+    queues = new NvmeQueues(dma, interrupts, arena, options.queuePairs, options.isPolled);
+    data = new NvmeData(registers, dma, arena, options.maxTransfer);
     features = new NvmeFeatures(options, data, arena);
     logPages = new NvmeLogPages(options, data, features, namespaces, arena);
     faults = options.faults();
@@ -204,30 +205,31 @@ public final class NvmeModel implements DeviceModel {
    * @throws UncheckedIOException if the file of a namespace cannot be opened
    */
   public static NvmeModel of(NvmeModelOptions options) {
+    var settings = options.settings();
     var namespaces = new ArrayList<NvmeNamespace>();
-    var wake = options.wake();
+    var wake = settings.wake();
     try {
-      for (var each : options.namespaces()) {
-        namespaces.add(each.open(options, namespaces.size() + 1, wake));
+      for (var each : settings.namespaces) {
+        namespaces.add(each.open(settings, namespaces.size() + 1, wake));
       }
     } catch (IOException e) {
       namespaces.forEach(each -> each.storage().close());
       throw new UncheckedIOException(e);
     }
-    return new NvmeModel(options, namespaces, wake);
+    return new NvmeModel(settings, namespaces, wake);
   }
 
   private @Nullable NvmeMemoryBuffer memoryBuffer() {
-    long byteSize = options.memoryBufferSize();
+    long byteSize = options.memoryBufferSize;
     if (byteSize == 0) {
       return null;
     }
     bars.add(new Bar(NvmeMemoryBuffer.BAR, byteSize, true, true));
-    return new NvmeMemoryBuffer(arena, byteSize, options.isLegacyMemoryBuffer(), config);
+    return new NvmeMemoryBuffer(arena, byteSize, options.isLegacyMemoryBuffer, config);
   }
 
   /** As QEMU's controller has it behind a PCI Express port, with no BAR assigned yet. */
-  private static ConfigSpace configSpace(NvmeModelOptions options) {
+  private static ConfigSpace configSpace(NvmeModelOptions.Settings options) {
     var space =
         new ConfigSpace(PciRegs.PCI_CFG_SPACE_EXP_SIZE)
             .set(PciRegs.PCI_VENDOR_ID, 2, VENDOR_ID)
@@ -244,7 +246,7 @@ public final class NvmeModel implements DeviceModel {
             .set(PciRegs.PCI_CAPABILITY_LIST, 1, MSIX)
             .allowWrites(PciRegs.PCI_INTERRUPT_LINE, 1, 0xff)
             .set(PciRegs.PCI_INTERRUPT_PIN, 1, 1); // INTA
-    long bufferSize = options.memoryBufferSize();
+    long bufferSize = options.memoryBufferSize;
     if (bufferSize != 0) {
       space
           .set(
@@ -298,14 +300,14 @@ public final class NvmeModel implements DeviceModel {
   }
 
   /**
-   * What keeps the data of its namespaces, in their order, in words for people: such as {@code
-   * disk.img by io_uring}.
+   * Describes what keeps the data of its namespaces, in their order, in words for people: such as
+   * {@code disk.img by io_uring}.
    */
   public List<String> storage() {
     return namespaces.stream().map(each -> each.storage().describe()).toList();
   }
 
-  /** What goes wrong with it. */
+  /** The faults that hit it. */
   public NvmeFaults faults() {
     return faults;
   }
@@ -435,7 +437,7 @@ public final class NvmeModel implements DeviceModel {
           Level.WARNING,
           "{0} is being reset, and its disk does not answer: CSTS.RDY stays 1 until it does, since"
               + " it still uses the client''s memory",
-          options.serial());
+          options.serial);
     }
   }
 
@@ -623,7 +625,7 @@ public final class NvmeModel implements DeviceModel {
    * what is begun together costs a storage one system call.
    */
   private boolean isGathering() {
-    return options.isPolled() && io.unstarted() < BATCH && !io.isReady() && !io.isRoundOver();
+    return options.isPolled && io.unstarted() < BATCH && !io.isReady() && !io.isRoundOver();
   }
 
   private int execute(NvmeCommand command) {
@@ -680,7 +682,7 @@ public final class NvmeModel implements DeviceModel {
   private int carryOut(NvmeCommand command) {
     int status;
     try {
-      if (!command.hasKnownFlags() || (command.usesSgl() && !options.hasSgl())) {
+      if (!command.hasKnownFlags() || (command.usesSgl() && !options.hasSgl)) {
         status = NvmeStatus.INVALID_FIELD;
       } else {
         status = command.queueId() == 0 ? admin.execute(command) : io.execute(command);
@@ -762,7 +764,10 @@ public final class NvmeModel implements DeviceModel {
     }
   }
 
-  /** What is under way goes on, but nobody waits for it, and memory is not used afterwards. */
+  /**
+   * Resets the controller: what is under way goes on, but nobody waits for it, and memory is not
+   * used afterwards.
+   */
   @Override
   public void reset() {
     resetController();
@@ -781,7 +786,7 @@ public final class NvmeModel implements DeviceModel {
           Level.WARNING,
           "{0} was reset while its disk did not answer: a read that is under way may still write"
               + " to memory",
-          options.serial());
+          options.serial);
     }
   }
 
@@ -800,13 +805,13 @@ public final class NvmeModel implements DeviceModel {
   }
 
   /**
-   * Power fails and comes back: what was written and not flushed is lost, as with a real cache that
-   * is volatile, and all but configuration space is as after power-on.
+   * Has power fail and come back: what was written and not flushed is lost, as with a real cache
+   * that is volatile, and all but configuration space is as after power-on.
    *
    * @throws IllegalStateException without {@link NvmeModelOptions#withPowerLoss}
    */
   public void losePower() {
-    if (!options.losesPower()) {
+    if (!options.losesPower) {
       throw new IllegalStateException("the model was not made with a power supply that can fail");
     }
     for (var namespace : namespaces) {

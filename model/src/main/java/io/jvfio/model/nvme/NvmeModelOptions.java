@@ -5,11 +5,12 @@ import io.jvfio.linux.LinuxKernel;
 import io.jvfio.model.DeviceModel;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What an {@link NvmeModel} is made with. Immutable; each {@code with} method returns a changed
- * copy. The defaults look like the controller that QEMU emulates.
+ * The options that an {@link NvmeModel} is made with. Immutable; each {@code with} method returns a
+ * changed copy. The defaults look like the controller that QEMU emulates.
  */
 public final class NvmeModelOptions {
   static final int DOORBELL_PAIRS = 255;
@@ -19,8 +20,11 @@ public final class NvmeModelOptions {
 
   private final Settings settings;
 
-  /** The one place that knows all settings, so that a copy can change any of them. */
-  private static final class Settings implements Cloneable {
+  /**
+   * The one place that knows all settings, so that a copy can change any of them. Only the {@code
+   * with} methods write the fields, each time into a new copy.
+   */
+  static final class Settings implements Cloneable {
     String serial = "";
     String model = "jvfio NVMe model";
     String firmware = "1.0";
@@ -34,12 +38,35 @@ public final class NvmeModelOptions {
     boolean hasOptionalCommands = true;
     boolean hasShadowDoorbells = true;
     boolean isPolled;
+
+    /** The size in bytes; 0 if there is none. */
     long memoryBufferSize;
+
     boolean isLegacyMemoryBuffer;
-    @Nullable NvmeFaults faults;
+    private @Nullable NvmeFaults faults;
     Kernel kernel = LinuxKernel.instance();
     boolean mayUseRing = true;
-    @Nullable StorageWake wake;
+
+    /** The clock and the way to be polled; null for those that {@link #wake} makes. */
+    private @Nullable StorageWake wake;
+
+    int vectors() {
+      return queuePairs + 1;
+    }
+
+    /** MDTS: the longest transfer as a power of two of the smallest page. */
+    int maxTransferShift() {
+      return Integer.numberOfTrailingZeros(maxTransfer / PAGE_SIZE);
+    }
+
+    StorageWake wake() {
+      return wake == null ? new StorageWake(isPolled) : wake;
+    }
+
+    /** The faults given, or some that belong to whoever asks. */
+    NvmeFaults faults() {
+      return faults == null ? new NvmeFaults() : faults;
+    }
 
     @Override
     public Settings clone() {
@@ -51,17 +78,13 @@ public final class NvmeModelOptions {
     }
   }
 
-  private interface Change {
-    void apply(Settings settings);
-  }
-
   private NvmeModelOptions(Settings settings) {
     this.settings = settings;
   }
 
-  private NvmeModelOptions with(Change change) {
+  private NvmeModelOptions with(Consumer<Settings> change) {
     var changed = settings.clone();
-    change.apply(changed);
+    change.accept(changed);
     return new NvmeModelOptions(changed);
   }
 
@@ -248,92 +271,8 @@ public final class NvmeModelOptions {
     return with(changed -> changed.wake = wake);
   }
 
-  Kernel kernel() {
-    return settings.kernel;
-  }
-
-  boolean mayUseRing() {
-    return settings.mayUseRing;
-  }
-
-  StorageWake wake() {
-    var wake = settings.wake;
-    return wake == null ? new StorageWake(settings.isPolled) : wake;
-  }
-
-  String serial() {
-    return settings.serial;
-  }
-
-  String model() {
-    return settings.model;
-  }
-
-  String firmware() {
-    return settings.firmware;
-  }
-
-  List<NvmeNamespaceOptions> namespaces() {
-    return settings.namespaces;
-  }
-
-  int queueEntries() {
-    return settings.queueEntries;
-  }
-
-  int queuePairs() {
-    return settings.queuePairs;
-  }
-
-  int vectors() {
-    return settings.queuePairs + 1;
-  }
-
-  int maxTransfer() {
-    return settings.maxTransfer;
-  }
-
-  /** MDTS: the longest transfer as a power of two of the smallest page. */
-  int maxTransferShift() {
-    return Integer.numberOfTrailingZeros(settings.maxTransfer / PAGE_SIZE);
-  }
-
-  boolean hasWriteCache() {
-    return settings.hasWriteCache;
-  }
-
-  boolean losesPower() {
-    return settings.losesPower;
-  }
-
-  boolean hasSgl() {
-    return settings.hasSgl;
-  }
-
-  boolean hasOptionalCommands() {
-    return settings.hasOptionalCommands;
-  }
-
-  boolean hasShadowDoorbells() {
-    return settings.hasShadowDoorbells;
-  }
-
-  boolean isPolled() {
-    return settings.isPolled;
-  }
-
-  /** Zero if there is none. */
-  long memoryBufferSize() {
-    return settings.memoryBufferSize;
-  }
-
-  boolean isLegacyMemoryBuffer() {
-    return settings.isLegacyMemoryBuffer;
-  }
-
-  /** The faults given, or some that belong to whoever asks. */
-  NvmeFaults faults() {
-    var faults = settings.faults;
-    return faults == null ? new NvmeFaults() : faults;
+  /** What they say, for the model itself. */
+  Settings settings() {
+    return settings;
   }
 }

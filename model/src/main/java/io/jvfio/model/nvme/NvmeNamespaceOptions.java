@@ -165,17 +165,18 @@ public final class NvmeNamespaceOptions {
         });
   }
 
-  /** Size in bytes. */
+  /** The size in bytes. */
   public long byteSize() {
     return settings.byteSize;
   }
 
-  /** Size of a logical block in bytes. */
+  /** The size of a logical block in bytes. */
   public int blockSize() {
     return settings.blockSize;
   }
 
-  NvmeNamespace open(NvmeModelOptions options, int id, StorageWake wake) throws IOException {
+  NvmeNamespace open(NvmeModelOptions.Settings options, int id, StorageWake wake)
+      throws IOException {
     var storage = storage(options, wake);
     if (settings.requestsPerSecond != Long.MAX_VALUE || settings.bytesPerSecond != Long.MAX_VALUE) {
       storage =
@@ -183,13 +184,13 @@ public final class NvmeNamespaceOptions {
     }
     return new NvmeNamespace(
         id,
-        options.losesPower() ? new VolatileCache(storage) : storage,
+        options.losesPower ? new VolatileCache(storage) : storage,
         Integer.numberOfTrailingZeros(settings.blockSize),
         settings.isReadOnly,
-        NvmeNamespace.uuid(options.serial(), id));
+        NvmeNamespace.uuid(options.serial, id));
   }
 
-  private Storage storage(NvmeModelOptions options, StorageWake wake) throws IOException {
+  private Storage storage(NvmeModelOptions.Settings options, StorageWake wake) throws IOException {
     if (settings.storage != null) {
       return settings.storage;
     }
@@ -200,7 +201,7 @@ public final class NvmeNamespaceOptions {
       return new SparseMemory(settings.byteSize);
     }
     return FileStorage.open(
-        options.kernel(),
+        options.kernel,
         settings.file,
         settings.byteSize,
         new FileStorage.FileOptions(
@@ -208,7 +209,7 @@ public final class NvmeNamespaceOptions {
             settings.isReadOnly,
             settings.isDirect,
             settings.waitsForRoom,
-            options.mayUseRing()),
+            options.mayUseRing),
         wake);
   }
 }

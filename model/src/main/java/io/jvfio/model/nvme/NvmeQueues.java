@@ -32,7 +32,7 @@ final class NvmeQueues {
     boolean isRoundOver(int queueId);
   }
 
-  /** Which rule a doorbell write broke. */
+  /** The rules that a doorbell write can break. */
   enum DoorbellError {
     NONE,
     NO_SUCH_QUEUE,
@@ -89,55 +89,61 @@ final class NvmeQueues {
     completionQueues = new @Nullable CompletionQueue[pairs + 1];
   }
 
-  private static final class SubmissionQueue {
+  /** A queue in memory of the host, and what is told of its doorbell there. */
+  private abstract static class Ring {
     final int id;
     final long iova;
     final int entries;
-    final CompletionQueue completions;
     int head;
     int tail;
 
-    /** It is about to be deleted: nothing is fetched any more. */
-    boolean isEnding;
-
-    /** What the event index in memory says. */
+    /** The event index as memory has it. */
     int eventIndex = NEVER_WRITTEN;
 
     /** Software rang although the event index was written. */
     boolean isRung;
 
-    SubmissionQueue(int id, long iova, int entries, CompletionQueue completions) {
+    Ring(int id, long iova, int entries) {
       this.id = id;
       this.iova = iova;
       this.entries = entries;
+    }
+
+    /** Whether software that goes on from {@code position} would soon pass the event index. */
+    final boolean hasEventIndexInTheWay(int position) {
+      int behind = Math.floorMod(position - eventIndex, entries);
+      return eventIndex == NEVER_WRITTEN
+          || behind == 0
+          || behind > (isRung ? 1 : entries / QUIET_PART);
+    }
+  }
+
+  private static final class SubmissionQueue extends Ring {
+    final CompletionQueue completions;
+
+    /** It is about to be deleted: nothing is fetched any more. */
+    boolean isEnding;
+
+    SubmissionQueue(int id, long iova, int entries, CompletionQueue completions) {
+      super(id, iova, entries);
       this.completions = completions;
     }
   }
 
-  private static final class CompletionQueue {
-    final int id;
-    final long iova;
-    final int entries;
-
+  private static final class CompletionQueue extends Ring {
     /** The interrupt vector, or {@link #NO_VECTOR}. */
     final int vector;
 
-    int head;
-    int tail;
-    int eventIndex = NEVER_WRITTEN;
-    boolean isRung;
     boolean phase = true;
 
     /** Something was posted since the last interrupt. */
     boolean isNew;
 
-    /** How many commands will complete later, for which room is kept. */
+    /** The number of commands that will complete later, for which room is kept. */
     int reserved;
 
     CompletionQueue(int id, long iova, int entries, int vector) {
-      this.id = id;
-      this.iova = iova;
-      this.entries = entries;
+      super(id, iova, entries);
       this.vector = vector;
     }
 
@@ -399,7 +405,7 @@ final class NvmeQueues {
    * <p>Before commands complete, since software puts no others into a full queue until then.
    */
   private void keepQuiet(SubmissionQueue queue) throws DmaFaultException {
-    if (isInTheWay(queue.eventIndex, queue.tail, queue.entries, queue.isRung)) {
+    if (queue.hasEventIndexInTheWay(queue.tail)) {
       queue.eventIndex = Math.floorMod(queue.tail - 1, queue.entries);
       writeEventIndex(2 * queue.id, queue.eventIndex);
     }
@@ -408,18 +414,11 @@ final class NvmeQueues {
       refreshHead(completions);
     }
     int head = completions.isRung ? completions.head : completions.tail;
-    if (isInTheWay(completions.eventIndex, head, completions.entries, completions.isRung)) {
+    if (completions.hasEventIndexInTheWay(head)) {
       refreshHead(completions);
       completions.eventIndex = Math.floorMod(completions.head - 1, completions.entries);
       writeEventIndex(2 * completions.id + 1, completions.eventIndex);
     }
-  }
-
-  private static boolean isInTheWay(int eventIndex, int position, int entries, boolean isRung) {
-    int behind = Math.floorMod(position - eventIndex, entries);
-    return eventIndex == NEVER_WRITTEN
-        || behind == 0
-        || behind > (isRung ? 1 : entries / QUIET_PART);
   }
 
   /** Arms the event indexes of a queue; true if software was quicker than that. */

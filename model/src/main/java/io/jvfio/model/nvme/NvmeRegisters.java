@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
  * down. Source: NVM Express Base Specification, "Controller Registers".
  */
 final class NvmeRegisters {
-  /** What a register write asks of the rest of the controller. */
+  /** The change of state that a register write asks of the rest of the controller. */
   enum Transition {
     NONE,
     /** The controller became ready: the admin queues exist from now on. */

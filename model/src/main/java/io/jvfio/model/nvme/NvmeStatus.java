@@ -18,7 +18,6 @@ final class NvmeStatus {
   static final int INVALID_SGL_COUNT = 0x00e;
   static final int INVALID_SGL_LENGTH = 0x00f;
   static final int INVALID_SGL_TYPE = 0x011;
-  static final int INVALID_MEMORY_BUFFER_USE = 0x012;
   static final int INVALID_PRP_OFFSET = 0x013;
   static final int WRITE_PROTECTED = 0x020;
   static final int LBA_OUT_OF_RANGE = 0x080;

@@ -23,8 +23,8 @@ final class RangeOrder {
   private final int[] writers = new int[STRIPES];
   private int wideTasks;
   private int waiting;
-  private @Nullable FileTask first;
-  private @Nullable FileTask last;
+  private @Nullable FileTask head;
+  private @Nullable FileTask tail;
 
   /**
    * Adds a task.
@@ -37,14 +37,14 @@ final class RangeOrder {
     if (!mayBegin) {
       waiting++;
     }
-    task.order.previous = last;
+    task.order.previous = tail;
     task.order.next = null;
-    if (last == null) {
-      first = task;
+    if (tail == null) {
+      head = task;
     } else {
-      last.order.next = task;
+      tail.order.next = task;
     }
-    last = task;
+    tail = task;
     count(task, 1);
     return mayBegin;
   }
@@ -59,12 +59,12 @@ final class RangeOrder {
     var previous = order.previous;
     var next = order.next;
     if (previous == null) {
-      first = next;
+      head = next;
     } else {
       previous.order.next = next;
     }
     if (next == null) {
-      last = previous;
+      tail = previous;
     } else {
       next.order.previous = previous;
     }
@@ -103,7 +103,7 @@ final class RangeOrder {
   }
 
   private boolean mayOverlap(FileTask task) {
-    if (first == null) {
+    if (head == null) {
       return false;
     }
     int firstStripe = (int) (task.offset() >>> STRIPE_SHIFT);
@@ -124,7 +124,7 @@ final class RangeOrder {
   /** How many tasks there are that a new one waits for. */
   private int countOverlaps(FileTask task) {
     int overlaps = 0;
-    for (var each = first; each != null; each = each.order.next) {
+    for (var each = head; each != null; each = each.order.next) {
       overlaps += overlap(task, each) ? 1 : 0;
     }
     return overlaps;

@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 
 /**
- * What keeps the bytes of a namespace. All ranges are inside of it: callers check.
+ * The storage that keeps the bytes of a namespace. All ranges are inside of it: callers check.
  *
  * <p>Requests are submitted and complete later, or at once where that takes no longer than a copy:
  * a slow disk holds nobody up. {@link #start} passes on what was submitted, for all of it together.

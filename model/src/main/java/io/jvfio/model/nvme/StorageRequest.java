@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  * then it can be used again. In between it is the storage's.
  */
 final class StorageRequest {
-  /** What is asked for. */
+  /** The operations that are asked for. */
   enum Operation {
     READ(false),
     WRITE(true),
@@ -28,7 +28,7 @@ final class StorageRequest {
     }
   }
 
-  /** Who is told of the end. */
+  /** The owner, who is told of the end. */
   interface Owner {
     void ended(StorageRequest request);
   }
@@ -150,9 +150,9 @@ final class StorageRequest {
   /** Ends it; the storage's to call. */
   void end(StorageResult how) {
     result = how;
-    var first = observer;
-    if (first != null) {
-      first.ended(this);
+    var watcher = observer;
+    if (watcher != null) {
+      watcher.ended(this);
     }
     owner.ended(this);
   }

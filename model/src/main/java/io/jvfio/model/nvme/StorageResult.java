@@ -1,6 +1,6 @@
 package io.jvfio.model.nvme;
 
-/** How a {@link StorageRequest} ended. */
+/** The ends that a {@link StorageRequest} can have. */
 enum StorageResult {
   DONE,
 

@@ -33,8 +33,8 @@ final class ThreadFileIo implements FileIo {
   private int underWay;
 
   /**
-   * What was taken and has not begun, in order. Those of {@code java.util.concurrent} make an
-   * object whenever somebody waits.
+   * The calls that were taken and have not begun, in order. Those of {@code java.util.concurrent}
+   * make an object whenever somebody waits.
    */
   private static final class Begun {
     private final @Nullable FileCall[] calls = new @Nullable FileCall[MOST_UNDER_WAY + THREADS];

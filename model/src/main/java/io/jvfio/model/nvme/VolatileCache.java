@@ -11,18 +11,17 @@ import java.util.Map;
  * A volatile write cache in front of a disk, for those who want to see what a loss of power does:
  * it remembers what every block held when it was last persisted.
  */
-final class VolatileCache implements Storage {
+final class VolatileCache extends FrontStorage {
   /** The smallest logical block: what is persisted is always whole ones. */
   private static final int BLOCK = 512;
 
-  private final Storage disk;
   private final Arena arena = Arena.ofShared();
   private final MemorySegment block = arena.allocate(BLOCK, Long.BYTES);
   private final Map<Long, byte[]> persisted = new HashMap<>();
   private final StorageRequest.Owner observer = this::ended;
 
   VolatileCache(Storage disk) {
-    this.disk = disk;
+    super(disk);
   }
 
   private void remember(long offset, long length) throws IOException {
@@ -50,23 +49,8 @@ final class VolatileCache implements Storage {
   }
 
   @Override
-  public long byteSize() {
-    return disk.byteSize();
-  }
-
-  @Override
-  public long allocatedBytes() {
-    return disk.allocatedBytes();
-  }
-
-  @Override
   public String describe() {
     return disk.describe() + " behind a volatile cache";
-  }
-
-  @Override
-  public long longestClear() {
-    return disk.longestClear();
   }
 
   @Override
@@ -97,51 +81,6 @@ final class VolatileCache implements Storage {
     for (long at = request.offset(); at < request.offset() + request.byteSize(); at += BLOCK) {
       persisted.remove(at);
     }
-  }
-
-  @Override
-  public void connect() {
-    disk.connect();
-  }
-
-  @Override
-  public void start() {
-    disk.start();
-  }
-
-  @Override
-  public boolean poll() {
-    return disk.poll();
-  }
-
-  @Override
-  public boolean hasLostWrites() {
-    return disk.hasLostWrites();
-  }
-
-  @Override
-  public boolean isIdle() {
-    return disk.isIdle();
-  }
-
-  @Override
-  public boolean isQuiet() {
-    return disk.isQuiet();
-  }
-
-  @Override
-  public boolean cancel(StorageRequest request) {
-    return disk.cancel(request);
-  }
-
-  @Override
-  public void readNow(long offset, MemorySegment target, long length) throws IOException {
-    disk.readNow(offset, target, length);
-  }
-
-  @Override
-  public void writeNow(long offset, MemorySegment source, long length) throws IOException {
-    disk.writeNow(offset, source, length);
   }
 
   @Override

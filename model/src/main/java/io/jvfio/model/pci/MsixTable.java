@@ -43,7 +43,7 @@ public final class MsixTable {
     entries.putInt(offset, isControl ? value & PCI_MSIX_ENTRY_CTRL_MASKBIT : value);
   }
 
-  /** All vectors masked, no addresses. */
+  /** Masks all vectors, and clears their addresses. */
   public void reset() {
     for (int vector = 0; vector < vectors; vector++) {
       int entry = vector * PCI_MSIX_ENTRY_SIZE;

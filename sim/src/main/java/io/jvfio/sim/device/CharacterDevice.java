@@ -26,7 +26,10 @@ public final class CharacterDevice extends OpenFile implements DeviceUser {
   private final HostProcess process;
   private final HostDevice device;
 
-  /** What it is once it is bound, or null. A mapping keeps it, and the device bound, alive. */
+  /**
+   * The file of the device once it is bound; null before. A mapping keeps it, and the device bound,
+   * alive.
+   */
   private @Nullable DeviceFile opened;
 
   private @Nullable Iommufd iommufd;

@@ -3,7 +3,7 @@ package io.jvfio.sim.device;
 import io.jvfio.sim.iommu.Iommufd;
 import org.jspecify.annotations.Nullable;
 
-/** How a device was opened, and so what is in use while any file of it is open. */
+/** The way in which a device was opened, and so what is in use while any file of it is open. */
 interface DeviceUser {
   /** The device gets its first file; what is returned is run when its last one is gone. */
   Runnable use();

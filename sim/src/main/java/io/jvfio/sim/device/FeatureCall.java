@@ -61,7 +61,7 @@ final class FeatureCall {
   private int flags;
   private long argsz;
 
-  /** What a feature does once the checks that all have in common are passed. */
+  /** The action of a feature, once the checks that all have in common are passed. */
   private interface Action {
     int run() throws UserFault;
   }

@@ -71,10 +71,10 @@ public final class HostDevice implements DmaPort, InterruptPort {
   private int files;
   private @Nullable Runnable endOfUse;
 
-  /** What there is of it behind the bus. */
+  /** The part of it behind the bus. */
   private record Hardware(@Nullable DeviceModel model, ConfigSpace config) {}
 
-  /** What the kernel has read from it when it found it. */
+  /** The ids that the kernel has read from it when it found it. */
   public record Identity(
       int vendor,
       int device,
@@ -209,7 +209,7 @@ public final class HostDevice implements DmaPort, InterruptPort {
     return endpoint != null && endpoint.stopsRegister(write);
   }
 
-  /** What Enhanced Error Handling knows it as, or null. */
+  /** The endpoint as which Enhanced Error Handling knows it, or null. */
   @Nullable Endpoint endpoint() {
     return group == null ? null : group.endpoint();
   }
@@ -336,7 +336,7 @@ public final class HostDevice implements DmaPort, InterruptPort {
     }
   }
 
-  /** What it is to the iommufd that it is bound to, or null. */
+  /** The object that it is to the iommufd that it is bound to; null while it is bound to none. */
   @Nullable IommufdDevice bound() {
     return bound;
   }

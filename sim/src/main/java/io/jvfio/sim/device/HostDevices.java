@@ -21,7 +21,7 @@ public final class HostDevices {
   private final Releases releases = new Releases(this);
   private final HostIommu iommu;
 
-  /** Who is told what happens to devices. */
+  /** An observer, who is told what happens to devices. */
   public interface Observer {
     /** A device did not get to memory at {@code iova}. */
     void blocked(String device, long iova, boolean write, String reason);

@@ -28,7 +28,7 @@ import io.jvfio.model.ConfigSpace;
 import io.jvfio.sim.setup.HostDescription;
 
 /**
- * What the host reads and writes of configuration space on its own account. Source: PCI Local Bus
+ * The accesses to configuration space that the host makes on its own account. Source: PCI Local Bus
  * Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7; PCI Power Management
  * 1.2.
  */

@@ -21,9 +21,9 @@ import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a vendor's VFIO driver adds to the plain one, for an open device: migration, and a log of
- * the device's writes. The rules of its states are Linux's own, the stream is this driver's. Source
- * of the former: {@code include/uapi/linux/vfio.h}, {@code drivers/vfio/pci/mlx5/main.c}.
+ * The additions of a vendor's VFIO driver to the plain one, for an open device: migration, and a
+ * log of the device's writes. The rules of its states are Linux's own, the stream is this driver's.
+ * Source of the former: {@code include/uapi/linux/vfio.h}, {@code drivers/vfio/pci/mlx5/main.c}.
  */
 final class VariantDriver {
   /** What sysfs calls it. */
@@ -39,7 +39,7 @@ final class VariantDriver {
   private @Nullable MigrationFile stream;
 
   /**
-   * What became of a change of state.
+   * The result of a change of state.
    *
    * @param error 0, or a negated errno
    * @param stream the data of the new state, if there is a new stream

@@ -1,9 +1,5 @@
 package io.jvfio.sim.device;
 
-import static io.jvfio.linux.uapi.LittleEndian.LE16_UNALIGNED;
-import static io.jvfio.linux.uapi.LittleEndian.LE32_UNALIGNED;
-import static io.jvfio.linux.uapi.LittleEndian.LE64_UNALIGNED;
-import static io.jvfio.linux.uapi.LittleEndian.LE8;
 import static io.jvfio.linux.uapi.PciRegs.PCI_CAP_ID_MSIX;
 import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND;
 import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND_MASTER;
@@ -14,6 +10,7 @@ import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_TABLE_OFFSET;
 import static java.util.Objects.requireNonNull;
 
 import io.jvfio.linux.Errno;
+import io.jvfio.linux.uapi.LittleEndian;
 import io.jvfio.model.Bar;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.ResetReason;
@@ -103,7 +100,7 @@ public final class VfioPci {
     }
   }
 
-  /** What a vendor's driver adds, or null. */
+  /** The additions of a vendor's driver, or null. */
   @Nullable VariantDriver variant() {
     return variant;
   }
@@ -235,9 +232,9 @@ public final class VfioPci {
       int at = (int) (offset + done);
       int width = widest(at, size - done, 4);
       if (write) {
-        config.write(at, width, (int) load(data, done, width));
+        config.write(at, width, (int) LittleEndian.load(data, done, width));
       } else {
-        store(data, done, width, config.read(at, width));
+        LittleEndian.store(data, done, width, config.read(at, width));
       }
       done += width;
     }
@@ -278,9 +275,9 @@ public final class VfioPci {
           data.asSlice(done, width).fill((byte) 0xff);
         }
       } else if (write) {
-        model.write(bar.index(), at, width, load(data, done, width));
+        model.write(bar.index(), at, width, LittleEndian.load(data, done, width));
       } else {
-        store(data, done, width, model.read(bar.index(), at, width));
+        LittleEndian.store(data, done, width, model.read(bar.index(), at, width));
       }
       done += width;
     }
@@ -293,23 +290,5 @@ public final class VfioPci {
       width /= 2;
     }
     return width;
-  }
-
-  private static long load(MemorySegment data, long offset, int width) {
-    return switch (width) {
-      case 1 -> Byte.toUnsignedLong(data.get(LE8, offset));
-      case 2 -> Short.toUnsignedLong(data.get(LE16_UNALIGNED, offset));
-      case 4 -> Integer.toUnsignedLong(data.get(LE32_UNALIGNED, offset));
-      default -> data.get(LE64_UNALIGNED, offset);
-    };
-  }
-
-  private static void store(MemorySegment data, long offset, int width, long value) {
-    switch (width) {
-      case 1 -> data.set(LE8, offset, (byte) value);
-      case 2 -> data.set(LE16_UNALIGNED, offset, (short) value);
-      case 4 -> data.set(LE32_UNALIGNED, offset, (int) value);
-      default -> data.set(LE64_UNALIGNED, offset, value);
-    }
   }
 }

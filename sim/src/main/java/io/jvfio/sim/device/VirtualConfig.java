@@ -15,7 +15,7 @@ final class VirtualConfig {
   private static final int BARS_END =
       PciRegs.PCI_BASE_ADDRESS_0 + Integer.BYTES * PciRegs.PCI_STD_NUM_BARS;
 
-  /** Of the command register's upper byte. */
+  /** The bit in the command register's upper byte that turns the line off. */
   private static final int LINE_OFF = PciRegs.PCI_COMMAND_INTX_DISABLE >> 8;
 
   private final HostDevice device;

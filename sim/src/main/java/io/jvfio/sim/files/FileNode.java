@@ -41,7 +41,7 @@ public abstract sealed class FileNode {
       return List.copyOf(entries.keySet());
     }
 
-    /** What is called {@code name} in it, or null. */
+    /** The node called {@code name} in it, or null. */
     public @Nullable FileNode get(String name) {
       return entries.get(name);
     }
@@ -127,7 +127,7 @@ public abstract sealed class FileNode {
   public static final class Special extends FileNode {
     private final Opener opener;
 
-    /** What opens it. */
+    /** The action that opens it. */
     public interface Opener {
       /** A new file of the node, which the process knows by {@code path}. */
       OpenFile open(String path) throws PathError;

@@ -9,7 +9,7 @@ public abstract class PollableFile extends OpenFile {
   private final List<Watcher> watchers = new ArrayList<>();
   private final HostProcess process;
 
-  /** Who wants to know of a file, without keeping it open. Called with the host's monitor held. */
+  /** A watcher of a file, which does not keep it open. Called with the host's monitor held. */
   interface Watcher {
     /** There is something to read, or was when this was sent. */
     void ready();

@@ -2,7 +2,7 @@ package io.jvfio.sim.iommu;
 
 import java.lang.foreign.MemorySegment;
 
-/** What stands between a device and memory. */
+/** The translation between a device and memory. */
 public interface DmaTranslation {
   /**
    * The memory at {@code iova}: at most {@code byteSize} bytes, in one piece, at least one byte.

@@ -116,9 +116,9 @@ final class Hwpt extends IommufdObject implements DmaTranslation {
     long pageSize = process.pageSize();
     var found = dirty.subSet(start & -pageSize, true, end, true);
     for (long page : found) {
-      long first = Long.compareUnsigned(page, start) < 0 ? start : page;
-      long lastBit = (first + pageSize - 1 - iova) >>> shift;
-      for (long bit = (first - iova) >>> shift; bit <= lastBit; bit++) {
+      long dirtyStart = Long.compareUnsigned(page, start) < 0 ? start : page;
+      long lastBit = (dirtyStart + pageSize - 1 - iova) >>> shift;
+      for (long bit = (dirtyStart - iova) >>> shift; bit <= lastBit; bit++) {
         set(bitmap + bit / BITS, 1 << bit % BITS);
       }
     }

@@ -31,7 +31,7 @@ public final class Ioas extends IommufdObject {
   record Slice(IoasPages pages, long offset, long byteSize) {}
 
   /**
-   * What came of mapping.
+   * The result of mapping.
    *
    * @param error 0, or a negated errno
    * @param iova where it is if there was no error
@@ -39,14 +39,14 @@ public final class Ioas extends IommufdObject {
   record Mapped(int error, long iova) {}
 
   /**
-   * What came of looking memory up.
+   * The result of looking memory up.
    *
    * @param error 0, or a negated errno
    */
   record Found(int error, List<Slice> slices) {}
 
   /**
-   * What came of unmapping.
+   * The result of unmapping.
    *
    * @param error 0, or a negated errno
    * @param byteSize how much is unmapped, with an error too
@@ -96,7 +96,7 @@ public final class Ioas extends IommufdObject {
   }
 
   /** The first area that has any address from {@code iova} to {@code last}, or null. */
-  private @Nullable IoasArea first(long iova, long last) {
+  private @Nullable IoasArea firstArea(long iova, long last) {
     var containing = containing(iova);
     if (containing != null) {
       return containing;
@@ -119,7 +119,7 @@ public final class Ioas extends IommufdObject {
 
   /** Keeps a range free for {@code owner}, who keeps none if one of his cannot be kept. */
   private int reserve(long start, long last, Object owner) {
-    if (first(start, last) != null || allowed.meet(start, last)) {
+    if (firstArea(start, last) != null || allowed.meet(start, last)) {
       return Errno.EADDRINUSE.result();
     }
     reserved.add(new IoasRanges.Range(start, last, owner));
@@ -147,7 +147,7 @@ public final class Ioas extends IommufdObject {
   }
 
   /**
-   * Where a mapping shall be.
+   * The place where a mapping is wanted.
    *
    * @param isChosen whether {@code iova} counts; otherwise any place is right
    */
@@ -158,11 +158,11 @@ public final class Ioas extends IommufdObject {
     if ((byteSize & alignment - 1) != 0 || byteSize == 0) {
       return new Mapped(Errno.EINVAL.result(), 0);
     }
-    var first = slices.getFirst();
+    var firstSlice = slices.getFirst();
     var place =
         fixed.isChosen()
             ? new Mapped(check(fixed.iova(), byteSize), fixed.iova())
-            : choose(first.pages().start() + first.offset(), byteSize);
+            : choose(firstSlice.pages().start() + firstSlice.offset(), byteSize);
     if (place.error() != 0) {
       return place;
     }
@@ -228,7 +228,7 @@ public final class Ioas extends IommufdObject {
     if (reserved.meet(iova, last)) {
       return Errno.EINVAL.result();
     }
-    return first(iova, last) != null ? Errno.EEXIST.result() : 0;
+    return firstArea(iova, last) != null ? Errno.EEXIST.result() : 0;
   }
 
   /** The lowest free place, though not the first page nor the last, aligned as the memory is. */
@@ -384,7 +384,7 @@ public final class Ioas extends IommufdObject {
   private Unmapped unmapRange(long iova, long last) {
     long start = iova;
     long unmapped = 0;
-    for (var area = first(start, last); area != null; area = first(start, last)) {
+    for (var area = firstArea(start, last); area != null; area = firstArea(start, last)) {
       if (isBelow(area.iova(), start) || isBelow(last, area.last())) {
         return new Unmapped(Errno.ENOENT.result(), unmapped);
       }

@@ -1,7 +1,7 @@
 package io.jvfio.sim.iommu;
 
 /**
- * What one call mapped, or a part of it.
+ * The area that one call mapped, or a part of it.
  *
  * @param offset where in {@code pages} it begins, in bytes
  */

@@ -38,7 +38,7 @@ final class IoasRanges {
     return ranges.isEmpty();
   }
 
-  /** In ascending order of their starts. */
+  /** Lists the ranges in ascending order of their starts. */
   List<Range> list() {
     return List.copyOf(ranges);
   }

@@ -51,7 +51,7 @@ public abstract class IommuGroup {
     return tables;
   }
 
-  /** What Enhanced Error Handling knows it as, or null. */
+  /** The endpoint as which Enhanced Error Handling knows it, or null. */
   public @Nullable Endpoint endpoint() {
     return tables == null ? null : tables.endpoint();
   }

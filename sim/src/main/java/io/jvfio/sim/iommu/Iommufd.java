@@ -170,7 +170,7 @@ public final class Iommufd extends OpenFile {
     return table;
   }
 
-  /** What came of binding: a device, or a negated errno. */
+  /** The result of binding: a device, or a negated errno. */
   public record Bound(@Nullable IommufdDevice device, int error) {
     static Bound failed(Errno errno) {
       return new Bound(null, errno.result());

@@ -93,13 +93,13 @@ public final class IommufdDevice extends IommufdObject implements DmaTranslation
         return error;
       }
     }
-    boolean first = !isAttached();
+    boolean isFirstTable = !isAttached();
     var table = iommufd.newTable(ioas, false);
     // A first table is attached before it is filled, another one is filled before.
-    int error = first ? attach(table) : ioas.add(table);
+    int error = isFirstTable ? attach(table) : ioas.add(table);
     if (error == 0) {
-      error = first ? ioas.add(table) : replace(table);
-      if (error != 0 && first) {
+      error = isFirstTable ? ioas.add(table) : replace(table);
+      if (error != 0 && isFirstTable) {
         leave(table);
       }
     }

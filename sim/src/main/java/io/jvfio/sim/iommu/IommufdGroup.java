@@ -5,8 +5,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What an iommufd knows of a group: its devices that are bound, and the one hardware page table
- * that all of them use. Source: {@code struct iommufd_group}.
+ * An iommufd's view of a group: its devices that are bound, and the one hardware page table that
+ * all of them use. Source: {@code struct iommufd_group}.
  */
 final class IommufdGroup {
   private final IommuGroup group;

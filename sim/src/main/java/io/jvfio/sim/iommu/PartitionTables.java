@@ -95,8 +95,8 @@ final class PartitionTables extends TableGroup {
   }
 
   private boolean hasDynamicWindow() {
-    var first = tables[0];
-    return tables[1] != null || (first != null && !isDefault(first.pageShift(), first.size()));
+    var table = tables[0];
+    return tables[1] != null || (table != null && !isDefault(table.pageShift(), table.size()));
   }
 
   @Override

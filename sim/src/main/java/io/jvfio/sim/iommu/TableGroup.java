@@ -20,7 +20,7 @@ public abstract class TableGroup {
   private @Nullable Endpoint endpoint;
 
   /**
-   * What the platform says of its windows.
+   * The platform's description of its windows.
    *
    * @param windowSize size of the default window, which starts at 0
    * @param pageSizes what can be an IOMMU page, a bit for each size in bytes
@@ -48,7 +48,7 @@ public abstract class TableGroup {
     }
   }
 
-  /** What Enhanced Error Handling knows the group as, or null where there is none. */
+  /** The endpoint as which Enhanced Error Handling knows the group, or null where there is none. */
   final @Nullable Endpoint endpoint() {
     return endpoint;
   }

@@ -75,8 +75,8 @@ final class Type1Mappings {
 
   /** Those that have any address from {@code iova} to {@code last}. */
   private Collection<Mapping> overlapping(long iova, long last) {
-    var first = containing(iova);
-    return mappings.subMap(first == null ? iova : first.iova, true, last, true).values();
+    var atStart = containing(iova);
+    return mappings.subMap(atStart == null ? iova : atStart.iova, true, last, true).values();
   }
 
   /** Maps a range that is aligned and does not wrap: 0, or a negated errno. */
@@ -123,9 +123,9 @@ final class Type1Mappings {
 
   /** Whether a range has a part of a mapping and not all of it. */
   boolean bisects(long iova, long last) {
-    var first = containing(iova);
+    var atStart = containing(iova);
     var end = containing(last);
-    return (first != null && first.iova != iova) || (end != null && end.last() != last);
+    return (atStart != null && atStart.iova != iova) || (end != null && end.last() != last);
   }
 
   /** Unmaps what begins in a range, whole; returns how many bytes that was. */

@@ -24,8 +24,8 @@ final class OwnMemory {
 
   private OwnMemory() {}
 
-  /** What there is now. */
-  static OwnMemory now() {
+  /** Reads what there is at this moment. */
+  static OwnMemory snapshot() {
     var memory = new OwnMemory();
     try {
       for (var line : Files.readAllLines(MAPS, StandardCharsets.ISO_8859_1)) {
@@ -39,7 +39,7 @@ final class OwnMemory {
 
   /** What {@link #reach} answers now. */
   static long reachNow(long address, long byteSize, boolean write) {
-    return address < LOWEST ? 0 : now().reach(address, byteSize, write);
+    return address < LOWEST ? 0 : snapshot().reach(address, byteSize, write);
   }
 
   /** Adds a line such as {@code 7f0000000000-7f0000001000 rw-p 00000000 00:00 0 [heap]}. */

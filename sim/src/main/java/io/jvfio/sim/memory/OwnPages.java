@@ -6,8 +6,8 @@ import java.util.TreeMap;
 import java.util.function.LongSupplier;
 
 /**
- * What the simulated kernel knows of pages of the JVM's own memory: which are locked, and where it
- * says that they are in physical memory.
+ * The simulated kernel's view of the JVM's own pages: which are locked, and where it says that they
+ * are in physical memory.
  */
 final class OwnPages {
   /** What is together in physical memory. */

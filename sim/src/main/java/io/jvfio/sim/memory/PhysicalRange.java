@@ -1,8 +1,8 @@
 package io.jvfio.sim.memory;
 
 /**
- * Where memory is in physical memory: in blocks, of which neighbours in the address space are none
- * here, so a driver that takes them for such is found out.
+ * The place of memory in physical memory: in blocks, of which neighbours in the address space are
+ * none here, so a driver that takes them for such is found out.
  *
  * @param start its first physical address
  * @param byteSize how much memory it holds

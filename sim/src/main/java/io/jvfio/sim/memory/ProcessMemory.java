@@ -331,7 +331,7 @@ public final class ProcessMemory {
   }
 
   private int lockOwn(long address, long byteSize, long start, long end) {
-    var own = OwnMemory.now();
+    var own = OwnMemory.snapshot();
     lockedMemory.uncharge(ownPages.dropLost(own));
     if (own.reach(address, byteSize, false) < byteSize
         || !lockedMemory.charge(ownPages.missing(start, end))) {
@@ -545,7 +545,7 @@ public final class ProcessMemory {
         continue;
       }
       if (own == null) {
-        own = OwnMemory.now();
+        own = OwnMemory.snapshot();
       }
       boolean present = isOwn(page) && own.reach(page, 1, false) > 0;
       addresses[i] = present ? ownPages.physicalAddress(page, this::newOwnBlock) : -1;

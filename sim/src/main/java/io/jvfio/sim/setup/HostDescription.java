@@ -5,7 +5,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a host is made of. All simulated hosts are values of this record; none has code of its own.
+ * The parts that a host is made of. All simulated hosts are values of this record; none has code of
+ * its own.
  *
  * @param name as the user gives it
  * @param description one sentence: what it imitates and what it shows
@@ -54,7 +55,7 @@ public record HostDescription(
   }
 
   /**
-   * What iommufd tells of an Intel IOMMU.
+   * The description that iommufd gives of an Intel IOMMU.
    *
    * @param capabilities its capability register
    * @param extendedCapabilities its extended capability register
@@ -134,7 +135,7 @@ public record HostDescription(
   }
 
   /**
-   * Where a BAR is.
+   * The place of a BAR.
    *
    * @param hostAddress its address on the processor's side
    * @param busAddress its address on the PCI bus

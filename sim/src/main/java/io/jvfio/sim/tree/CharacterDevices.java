@@ -3,7 +3,10 @@ package io.jvfio.sim.tree;
 import io.jvfio.sim.device.HostDevice;
 import io.jvfio.sim.files.FileNode;
 
-/** What sysfs says of the devices that vfio has, and of their nodes where the kernel gives some. */
+/**
+ * The files of sysfs for the devices that vfio has, and for their nodes where the kernel gives
+ * some.
+ */
 final class CharacterDevices {
   private static final int MAJOR = 250;
 

@@ -9,7 +9,7 @@ import io.jvfio.sim.setup.KernelEra;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
-/** What sysfs says of one PCI function. */
+/** The files of sysfs for one PCI function. */
 final class DeviceFiles {
   private static final int VISIBLE_TO_ALL = 64;
 

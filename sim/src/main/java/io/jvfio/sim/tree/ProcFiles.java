@@ -14,7 +14,7 @@ import java.util.Collection;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** What procfs says of the host and of its processes. */
+/** The files of procfs for the host and its processes. */
 final class ProcFiles {
   /** Descriptor of the group in a process that holds one; any will do. */
   private static final String HOLDER_FD = "17";

@@ -10,7 +10,7 @@ import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.spi.DeviceConnection;
-import io.jvfio.spi.Meaning;
+import io.jvfio.spi.Explanation;
 import io.jvfio.user.VfioUserOptions;
 import io.jvfio.user.wire.WriteMulti;
 import java.lang.System.Logger.Level;
@@ -779,13 +779,13 @@ public final class ClientConnection implements DeviceConnection {
   }
 
   @Override
-  public Meaning explain(Errno errno) {
+  public Explanation explain(Errno errno) {
     var why = over;
     if (why == null && ready() == null && options.reconnect().isEmpty()) {
       why = now.link().failure(); // the watching thread has not got as far yet
     }
     return why != null
-        ? new Meaning(why.meaning(), why.nextStep())
+        ? new Explanation(why.meaning(), why.nextStep())
         : ServerErrors.meaning(errno, options.reconnect().isPresent());
   }
 

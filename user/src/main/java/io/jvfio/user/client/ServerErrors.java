@@ -1,43 +1,43 @@
 package io.jvfio.user.client;
 
 import io.jvfio.linux.Errno;
-import io.jvfio.spi.Meaning;
+import io.jvfio.spi.Explanation;
 import java.util.Map;
 
 /** What the errors of a server mean, as far as anybody but the server can know. */
 final class ServerErrors {
   private static final String LOOK = "Look into the server's log.";
 
-  private static final Map<Errno, Meaning> KNOWN =
+  private static final Map<Errno, Explanation> KNOWN =
       Map.of(
           Errno.EINVAL,
-          new Meaning("The server takes no such request, or not now.", LOOK),
+          new Explanation("The server takes no such request, or not now.", LOOK),
           Errno.EOPNOTSUPP,
-          new Meaning("The server, or its device, cannot do it.", ""),
+          new Explanation("The server, or its device, cannot do it.", ""),
           Errno.ENOTTY,
-          new Meaning("A vfio-user server has no such thing.", ""),
+          new Explanation("A vfio-user server has no such thing.", ""),
           Errno.EEXIST,
-          new Meaning("The server has something there already.", LOOK),
+          new Explanation("The server has something there already.", LOOK),
           Errno.EIO,
-          new Meaning("The device has failed.", "Reset it. " + LOOK),
+          new Explanation("The device has failed.", "Reset it. " + LOOK),
           Errno.EBUSY,
-          new Meaning("The device is busy with something else.", "Try again."),
+          new Explanation("The device is busy with something else.", "Try again."),
           Errno.ENOMEM,
-          new Meaning("The server has no memory for it.", LOOK),
+          new Explanation("The server has no memory for it.", LOOK),
           Errno.EMFILE,
-          new Meaning("The server has too many open files.", "Raise its 'ulimit -n'."),
+          new Explanation("The server has too many open files.", "Raise its 'ulimit -n'."),
           Errno.ENOSPC,
-          new Meaning("The server has no room for it.", LOOK));
+          new Explanation("The server has no room for it.", LOOK));
 
   private ServerErrors() {}
 
-  static Meaning meaning(Errno errno, boolean reconnects) {
+  static Explanation meaning(Errno errno, boolean reconnects) {
     if (reconnects && (errno.equals(Errno.ECONNRESET) || errno.equals(Errno.ETIMEDOUT))) {
-      return new Meaning(
+      return new Explanation(
           "The connection was lost while this was under way: it is not known whether it was done. The device has been"
               + " reset since.",
           "Begin anew with the device; the next call works if the server is back.");
     }
-    return KNOWN.getOrDefault(errno, new Meaning("The server refused with this error.", LOOK));
+    return KNOWN.getOrDefault(errno, new Explanation("The server refused with this error.", LOOK));
   }
 }

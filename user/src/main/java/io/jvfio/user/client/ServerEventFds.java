@@ -59,7 +59,7 @@ final class ServerEventFds implements RegionEvents {
       var errno = Errno.ofResult(result);
       var why = connection.explain(errno);
       throw new VfioException(
-          "VFIO_USER_DEVICE_GET_REGION_IO_FDS", subject, errno, why.text(), why.nextStep());
+          "VFIO_USER_DEVICE_GET_REGION_IO_FDS", subject, errno, why.meaning(), why.nextStep());
     }
     return events;
   }

@@ -26,8 +26,11 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 
-/** A device behind a VFIO device descriptor. Source: {@code drivers/vfio/pci/vfio_pci_core.c}. */
-final class LinuxDevice implements VfioDevice {
+/**
+ * A device behind a descriptor that answers the calls of a VFIO device file: the kernel's, or a
+ * socket's to a vfio-user server. Source: {@code drivers/vfio/pci/vfio_pci_core.c}.
+ */
+final class FileDevice implements VfioDevice {
   private static final long LARGEST_INFO = 1 << 20;
   private static final long SPARSE_COUNT_OFFSET = 8;
   private static final long SPARSE_AREAS_OFFSET = 16;
@@ -47,7 +50,7 @@ final class LinuxDevice implements VfioDevice {
   private final List<AutoCloseable> registers = new ArrayList<>();
   private final AtomicBoolean closed = new AtomicBoolean();
 
-  private LinuxDevice(
+  private FileDevice(
       String name,
       OpenFile file,
       DmaSpace space,
@@ -81,7 +84,7 @@ final class LinuxDevice implements VfioDevice {
    *
    * @param alone whether the groups were opened for this device, and are to be closed with it
    */
-  static LinuxDevice open(
+  static FileDevice open(
       Kernel kernel,
       GroupAccess access,
       DmaSpace space,
@@ -92,16 +95,16 @@ final class LinuxDevice implements VfioDevice {
       var file = access.openDevice(address);
       undo.add(file::close);
       var device =
-          new LinuxDevice(address.toString(), file, space, owner, alone, access.eeh(), kernel);
+          new FileDevice(address.toString(), file, space, owner, alone, access.eeh(), kernel);
       undo.release();
       return device;
     }
   }
 
   /** A device that shares nothing with others: its owner is closed with it. Owns {@code file}. */
-  static LinuxDevice alone(
+  static FileDevice alone(
       Kernel kernel, String name, OpenFile file, DmaSpace space, DeviceOwner owner) {
-    return new LinuxDevice(name, file, space, owner, true, Optional.empty(), kernel);
+    return new FileDevice(name, file, space, owner, true, Optional.empty(), kernel);
   }
 
   private void ask(Ioctl command, MemorySegment struct, String subject) {
@@ -112,8 +115,7 @@ final class LinuxDevice implements VfioDevice {
   }
 
   private VfioException failure(String operation, String subject, Errno errno) {
-    var why = file.answers().device(errno);
-    return new VfioException(operation, subject, errno, why.meaning(), why.nextStep());
+    return file.answers().device(errno).failure(operation, subject, errno);
   }
 
   private List<Region> readRegions(Kernel kernel, int count) {
@@ -242,20 +244,16 @@ final class LinuxDevice implements VfioDevice {
   }
 
   private VfioException senseless(int index, String what) {
-    var why = file.answers().senseless(what);
-    return new VfioException(
-        Vfio.VFIO_DEVICE_GET_REGION_INFO.name(),
-        file.name() + ", region " + index,
-        null,
-        why.meaning(),
-        why.nextStep());
+    return file.answers()
+        .senseless(what)
+        .failure(Vfio.VFIO_DEVICE_GET_REGION_INFO.name(), file.name() + ", region " + index, null);
   }
 
   private List<IrqInfo> readInterrupts(int count) {
     if (count < 0 || count > 1 << 16) {
-      var why = file.answers().senseless(Integer.toUnsignedString(count) + " interrupt indexes");
-      throw new VfioException(
-          Vfio.VFIO_DEVICE_GET_INFO.name(), file.name(), null, why.meaning(), why.nextStep());
+      throw file.answers()
+          .senseless(Integer.toUnsignedString(count) + " interrupt indexes")
+          .failure(Vfio.VFIO_DEVICE_GET_INFO.name(), file.name(), null);
     }
     var all = new ArrayList<IrqInfo>();
     try (var arena = Arena.ofConfined()) {
