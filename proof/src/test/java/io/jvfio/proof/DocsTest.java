@@ -1,0 +1,69 @@
+package io.jvfio.proof;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+
+/** The documents name files, and files move. */
+class DocsTest {
+  private static final Pattern LINK = Pattern.compile("\\]\\(([^)#:\\s]+)(#[^)]*)?\\)");
+
+  private static final Path ROOT = root();
+
+  private static Path root() {
+    var folder = Path.of("").toAbsolutePath();
+    while (!Files.exists(folder.resolve("CONTRIBUTING.md"))) {
+      folder = folder.getParent();
+    }
+    return folder;
+  }
+
+  private static List<Path> documents() throws IOException {
+    var documents =
+        new ArrayList<>(List.of(ROOT.resolve("README.md"), ROOT.resolve("CONTRIBUTING.md")));
+    documents.add(ROOT.resolve("lab/README.md"));
+    try (var docs = Files.list(ROOT.resolve("docs"))) {
+      docs.filter(file -> file.toString().endsWith(".md")).forEach(documents::add);
+    }
+    return documents;
+  }
+
+  @Test
+  void everyFileThatADocumentLinksToIsThere() throws IOException {
+    var dead = new ArrayList<String>();
+    int links = 0;
+    for (var document : documents()) {
+      for (var found = LINK.matcher(Files.readString(document)); found.find(); links++) {
+        if (!Files.exists(document.resolveSibling(found.group(1)))) {
+          dead.add(ROOT.relativize(document) + ": " + found.group(1));
+        }
+      }
+    }
+    assertThat(dead).isEmpty();
+    assertThat(links).isGreaterThan(50);
+  }
+
+  /** A walk goes through a file once, or it is no walk. */
+  @Test
+  void noWalkNamesAFileTwice() throws IOException {
+    var design = Files.readString(ROOT.resolve("docs/design.md"));
+    var walks = design.substring(design.indexOf("## Five walks"));
+    walks = walks.substring(0, walks.indexOf("\n## "));
+    int count = 0;
+    for (var walk : walks.split("\\*\\*From ")) {
+      var seen = new HashSet<String>();
+      for (var found = LINK.matcher(walk); found.find(); ) {
+        assertThat(seen.add(found.group(1))).as(found.group(1)).isTrue();
+      }
+      count += seen.isEmpty() ? 0 : 1;
+    }
+    assertThat(count).isEqualTo(5);
+  }
+}
