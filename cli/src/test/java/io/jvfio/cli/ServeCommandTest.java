@@ -339,7 +339,7 @@ class ServeCommandTest {
   @Test
   void replacesASocketThatIsLeftOver() throws Exception {
     var socket = path("edu.sock");
-    UnixSocket.listen(socket.toString(), 0600).close();
+    UnixSocket.listen(LinuxKernel.instance(), socket.toString(), 0600).close();
     assertThat(socket).exists();
     serve(
         socket,
@@ -354,7 +354,7 @@ class ServeCommandTest {
   @Test
   void servesAtASocketThatItInherits() throws Exception {
     var socket = path("inherited.sock");
-    var listening = UnixSocket.listen(socket.toString(), 0600);
+    var listening = UnixSocket.listen(LinuxKernel.instance(), socket.toString(), 0600);
     try (var server =
         new Server("serve", "edu", "--once", "--fd", Integer.toString(listening.fd()))) {
       assertThat(run("show", "unix:" + socket).status()).isZero();

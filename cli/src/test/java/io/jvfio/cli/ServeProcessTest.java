@@ -2,6 +2,7 @@ package io.jvfio.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.user.VfioUser;
 import java.io.BufferedReader;
@@ -145,7 +146,7 @@ class ServeProcessTest {
             .endsWith("It was cut off: it answers what was not asked.");
       }
       try (var _ = new StubbornUser(socket);
-          var _ = UnixSocket.connect(socket.toString())) {
+          var _ = UnixSocket.connect(LinuxKernel.instance(), socket.toString())) {
         long start = System.nanoTime();
         process.toHandle().destroy();
         assertThat(process.waitFor(1, TimeUnit.MINUTES)).isTrue();

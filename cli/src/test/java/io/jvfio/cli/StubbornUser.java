@@ -2,6 +2,7 @@ package io.jvfio.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.DmaMapMessage;
@@ -34,7 +35,7 @@ final class StubbornUser implements AutoCloseable {
 
   /** Connects, and waits until it is asked for its memory. */
   StubbornUser(Path path) throws IOException {
-    socket = UnixSocket.connect(path.toString());
+    socket = UnixSocket.connect(LinuxKernel.instance(), path.toString());
     call(Command.VERSION, Payload.version(0, 1));
     call(Command.DMA_MAP, Payload.map(DmaMapMessage.READABLE | DmaMapMessage.WRITABLE, 0, 0, 4096));
     write(CONFIG, COMMAND, 2, BUS_MASTER);

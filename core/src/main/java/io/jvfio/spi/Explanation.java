@@ -3,6 +3,7 @@ package io.jvfio.spi;
 import io.jvfio.VfioException;
 import io.jvfio.linux.Errno;
 import java.io.Serializable;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,5 +27,27 @@ public record Explanation(String meaning, String nextStep) implements Serializab
    */
   public VfioException failure(String operation, String subject, @Nullable Errno errno) {
     return new VfioException(operation, subject, errno, meaning, nextStep);
+  }
+
+  /**
+   * Explains, whatever was called, that this process or machine has no more of something; empty for
+   * any other error.
+   */
+  public static Optional<Explanation> shortage(Errno errno) {
+    if (errno.equals(Errno.EMFILE)) {
+      return Optional.of(
+          new Explanation(
+              "This process has too many open files.", "Close some, or raise 'ulimit -n'."));
+    }
+    if (errno.equals(Errno.ENFILE)) {
+      return Optional.of(
+          new Explanation(
+              "This machine has too many open files.",
+              "Close some, or raise fs.file-max with sysctl."));
+    }
+    return errno.equals(Errno.ENOMEM)
+        ? Optional.of(
+            new Explanation("The kernel has no memory for it.", "Free memory on this machine."))
+        : Optional.empty();
   }
 }

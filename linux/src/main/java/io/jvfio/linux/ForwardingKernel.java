@@ -10,9 +10,9 @@ import java.util.List;
  * A kernel that hands every call on to another one; a subclass overrides those that it answers or
  * watches itself.
  *
- * <p>{@link Kernel#readBytes}, {@link Kernel#readText}, and the shorter forms of {@link #open} and
- * {@link #registers} consist of other calls and are not handed on as a whole, so that a subclass
- * sees what they do.
+ * <p>{@link Kernel#readBytes}, {@link Kernel#readText}, {@link Kernel#eventFdFlags}, {@link
+ * Kernel#isWritable}, and the shorter forms of {@link #open} and {@link #registers} consist of
+ * other calls and are not handed on as a whole, so that a subclass sees what they do.
  */
 public abstract class ForwardingKernel implements Kernel {
   private final Kernel kernel;
@@ -70,6 +70,11 @@ public abstract class ForwardingKernel implements Kernel {
   @Override
   public long write(int fd, MemorySegment source) {
     return kernel.write(fd, source);
+  }
+
+  @Override
+  public long readNow(int fd, MemorySegment target) {
+    return kernel.readNow(fd, target);
   }
 
   @Override
@@ -133,6 +138,71 @@ public abstract class ForwardingKernel implements Kernel {
   }
 
   @Override
+  public int socket() {
+    return kernel.socket();
+  }
+
+  @Override
+  public int socketPair(int[] both) {
+    return kernel.socketPair(both);
+  }
+
+  @Override
+  public int bind(int fd, String path) {
+    return kernel.bind(fd, path);
+  }
+
+  @Override
+  public int connect(int fd, String path) {
+    return kernel.connect(fd, path);
+  }
+
+  @Override
+  public int changeMode(int fd, int mode) {
+    return kernel.changeMode(fd, mode);
+  }
+
+  @Override
+  public int listen(int fd, int backlog) {
+    return kernel.listen(fd, backlog);
+  }
+
+  @Override
+  public int accept(int fd) {
+    return kernel.accept(fd);
+  }
+
+  @Override
+  public int shutdown(int fd) {
+    return kernel.shutdown(fd);
+  }
+
+  @Override
+  public int setSocketOption(int fd, int option, MemorySegment value) {
+    return kernel.setSocketOption(fd, option, value);
+  }
+
+  @Override
+  public int socketOption(int fd, int option) {
+    return kernel.socketOption(fd, option);
+  }
+
+  @Override
+  public long send(int fd, MemorySegment source, long offset, long byteSize, boolean waits) {
+    return kernel.send(fd, source, offset, byteSize, waits);
+  }
+
+  @Override
+  public long sendMessage(int fd, MemorySegment message, boolean waits) {
+    return kernel.sendMessage(fd, message, waits);
+  }
+
+  @Override
+  public long receiveMessage(int fd, MemorySegment message, boolean waits, boolean isLimited) {
+    return kernel.receiveMessage(fd, message, waits, isLimited);
+  }
+
+  @Override
   public int eventFd(int initial, int flags) {
     return kernel.eventFd(initial, flags);
   }
@@ -158,8 +228,23 @@ public abstract class ForwardingKernel implements Kernel {
   }
 
   @Override
+  public int awaitWritable(int fd, int timeoutMillis) {
+    return kernel.awaitWritable(fd, timeoutMillis);
+  }
+
+  @Override
   public long mmap(long byteSize, int protection, int flags, int fd, long offset) {
     return kernel.mmap(byteSize, protection, flags, fd, offset);
+  }
+
+  @Override
+  public long remap(long address, long byteSize, int protection, int fd, long offset) {
+    return kernel.remap(address, byteSize, protection, fd, offset);
+  }
+
+  @Override
+  public long remapInaccessible(long address, long byteSize) {
+    return kernel.remapInaccessible(address, byteSize);
   }
 
   @Override

@@ -8,17 +8,17 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /**
- * The system calls that VFIO and a storage server need, and the files that describe the machine.
- * {@link LinuxKernel} makes them; a simulated host answers them; a {@link ForwardingKernel} can
- * make any single one of them fail.
+ * The system calls that VFIO, a storage server and its sockets need, and the files that describe
+ * the machine. {@link LinuxKernel} makes them; a simulated host answers them; a {@link
+ * ForwardingKernel} can make any single one of them fail.
  *
  * <p>A call answers as the kernel does: a result of zero or more, or a negated {@link Errno}
  * number. Nothing is thrown for a failed call except by the methods that return objects ({@link
  * #readText}, {@link #list}, {@link #readLink}, {@link #status}). Interpretation is the caller's:
  * for some ioctls a positive result is a failure.
  *
- * <p>The calls that only storage needs answer ENOSYS unless an implementation has them: a simulated
- * host has devices and no disks.
+ * <p>The calls that only storage and sockets need answer ENOSYS unless an implementation has them:
+ * a simulated host has devices, and neither disks nor peers.
  *
  * <p>All methods may be called from any thread.
  */
@@ -95,6 +95,27 @@ public interface Kernel {
 
   /** {@code EFD_NONBLOCK}: a read of an eventfd that was not signalled answers EAGAIN. */
   int EFD_NONBLOCK = 0x800;
+
+  /** {@code SO_TYPE}: the kind of a socket, such as {@link #SOCK_STREAM}. */
+  int SO_TYPE = 3;
+
+  /** {@code SO_RCVTIMEO}, as x86 has it: how long a receive waits, as a {@code struct timeval}. */
+  int SO_RCVTIMEO = 20;
+
+  /** {@code SO_SNDTIMEO}, as x86 has it: how long a send and a connect wait. */
+  int SO_SNDTIMEO = 21;
+
+  /** {@code SO_ACCEPTCONN}: 1 for a socket that listens. */
+  int SO_ACCEPTCONN = 30;
+
+  /** {@code SO_DOMAIN}: the address family, such as {@link #AF_UNIX}. */
+  int SO_DOMAIN = 39;
+
+  /** {@code AF_UNIX}. */
+  int AF_UNIX = 1;
+
+  /** {@code SOCK_STREAM}. */
+  int SOCK_STREAM = 1;
 
   /** {@code EPOLL_CTL_ADD}. */
   int EPOLL_CTL_ADD = 1;
@@ -173,6 +194,17 @@ public interface Kernel {
    * or a negated errno.
    */
   long write(int fd, MemorySegment source);
+
+  /**
+   * Reads what is there without waiting, whether the descriptor waits or not. Source: {@code
+   * preadv2(2)}, {@code RWF_NOWAIT}.
+   *
+   * @return how many bytes came, or a negated errno: EAGAIN if there was nothing, EOPNOTSUPP if the
+   *     file cannot be read so
+   */
+  default long readNow(int fd, MemorySegment target) {
+    return Errno.ENOSYS.result();
+  }
 
   /**
    * Reads at {@code offset} into several pieces of memory, one after the other. Source: {@code
@@ -291,6 +323,129 @@ public interface Kernel {
   }
 
   /**
+   * Makes a UNIX stream socket; it is always closed on exec. Source: {@code socket(2)}, {@code
+   * unix(7)}.
+   *
+   * @return the file descriptor, or a negated errno
+   */
+  default int socket() {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
+   * Makes two UNIX stream sockets that are connected to each other. Source: {@code socketpair(2)}.
+   *
+   * @param both where to put the two descriptors
+   * @return 0, or a negated errno
+   */
+  default int socketPair(int[] both) {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
+   * Makes a file for a UNIX socket, which gets the socket's mode. Source: {@code bind(2)}.
+   *
+   * @param path of at most {@link UnixSocket#MAX_PATH_BYTES}
+   */
+  default int bind(int fd, String path) {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
+   * Connects a UNIX socket to the one that listens at a path; waits as long as {@link #SO_SNDTIMEO}
+   * allows. Source: {@code connect(2)}.
+   *
+   * @param path of at most {@link UnixSocket#MAX_PATH_BYTES}
+   */
+  default int connect(int fd, String path) {
+    return Errno.ENOSYS.result();
+  }
+
+  /** Changes the permissions of what is behind a descriptor. Source: {@code fchmod(2)}. */
+  default int changeMode(int fd, int mode) {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
+   * Lets others connect to a socket that is bound. Source: {@code listen(2)}.
+   *
+   * @param backlog how many may wait to be accepted; the kernel may take less
+   */
+  default int listen(int fd, int backlog) {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
+   * Waits for the next connection to a socket that listens; it is always closed on exec. Source:
+   * {@code accept4(2)}.
+   *
+   * @return its file descriptor, or a negated errno: ECONNABORTED where somebody is gone again
+   */
+  default int accept(int fd) {
+    return Errno.ENOSYS.result();
+  }
+
+  /** Ends all traffic of a socket, and every wait for it. Source: {@code shutdown(2)}. */
+  default int shutdown(int fd) {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
+   * Sets an option of level {@code SOL_SOCKET}. Source: {@code setsockopt(2)}, {@code socket(7)}.
+   *
+   * @param option such as {@link #SO_RCVTIMEO}
+   */
+  default int setSocketOption(int fd, int option, MemorySegment value) {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
+   * Tells an option of level {@code SOL_SOCKET} that is a number. Source: {@code getsockopt(2)}.
+   *
+   * @param option such as {@link #SO_TYPE}
+   * @return its value, or a negated errno
+   */
+  default int socketOption(int fd, int option) {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
+   * Sends bytes over a connected socket. A peer that is gone is EPIPE, and no signal. Source:
+   * {@code send(2)}.
+   *
+   * @param source native memory
+   * @param offset where in it the bytes begin
+   * @param byteSize how many bytes
+   * @param waits whether to wait for room; the answer is EAGAIN otherwise
+   * @return how many bytes were taken, or a negated errno
+   */
+  default long send(int fd, MemorySegment source, long offset, long byteSize, boolean waits) {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
+   * Sends bytes and descriptors over a connected socket; see {@link #send}. Source: {@code
+   * sendmsg(2)}.
+   *
+   * @param message a {@code struct msghdr}, with addresses of what belongs to it
+   */
+  default long sendMessage(int fd, MemorySegment message, boolean waits) {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
+   * Receives bytes and descriptors, which are always closed on exec. Source: {@code recvmsg(2)}.
+   *
+   * @param message a {@code struct msghdr}, with addresses of what belongs to it
+   * @param waits whether to wait for the first byte; the answer is EAGAIN otherwise
+   * @param isLimited whether {@link #SO_RCVTIMEO} was set, so that a wait may end with EAGAIN
+   * @return how many bytes came, 0 at the end, or a negated errno
+   */
+  default long receiveMessage(int fd, MemorySegment message, boolean waits, boolean isLimited) {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
    * Makes a counter that a read of 8 bytes takes and zeroes and a write of 8 bytes adds to, both in
    * this machine's byte order; the descriptor is always closed on exec. Source: {@code eventfd(2)}.
    *
@@ -298,6 +453,26 @@ public interface Kernel {
    * @return the file descriptor, or a negated errno
    */
   int eventFd(int initial, int flags);
+
+  /**
+   * Whether a descriptor is one of {@code eventfd(2)}, and how it was made or changed.
+   *
+   * @return the file's flags, of which {@link #EFD_NONBLOCK} tells whether a call waits; EINVAL if
+   *     it is something else or nothing; or why it cannot be looked at, such as EMFILE
+   */
+  default int eventFdFlags(int fd) {
+    try {
+      var info = readText("/proc/self/fdinfo/" + fd);
+      int flags = info.indexOf("flags:");
+      return flags >= 0 && info.contains("eventfd-count:")
+          ? Integer.parseInt(info.substring(flags + 6).strip().split("\\s", 2)[0], 8)
+          : Errno.EINVAL.result();
+    } catch (NumberFormatException _) {
+      return Errno.EINVAL.result();
+    } catch (ErrnoException e) {
+      return e.errno().equals(Errno.ENOENT) ? Errno.EINVAL.result() : e.errno().result();
+    }
+  }
 
   /**
    * Makes a set of descriptors to wait for; it is always closed on exec.
@@ -333,6 +508,20 @@ public interface Kernel {
   int awaitReadable(int fd, int timeoutMillis);
 
   /**
+   * Waits until a descriptor can be written; see {@link #awaitReadable}.
+   *
+   * @return 1 when it can, or has failed; 0 when the time is over; or a negated errno
+   */
+  default int awaitWritable(int fd, int timeoutMillis) {
+    return Errno.ENOSYS.result();
+  }
+
+  /** Whether a write to a descriptor would not wait, at this moment. */
+  default boolean isWritable(int fd) {
+    return awaitWritable(fd, 0) == 1;
+  }
+
+  /**
    * Maps {@code byteSize} bytes at an address that the kernel chooses.
    *
    * @param protection {@link #PROT_READ} and {@link #PROT_WRITE}
@@ -342,6 +531,31 @@ public interface Kernel {
    * @return the address, or a negated errno
    */
   long mmap(long byteSize, int protection, int flags, int fd, long offset);
+
+  /**
+   * Maps a part of a file in the place of what {@link #mmap} mapped before, which goes: at no
+   * moment is there nothing. Source: {@code MAP_FIXED} in {@code mmap(2)}.
+   *
+   * @param address what {@link #mmap} answered
+   * @param byteSize as it was mapped
+   * @return {@code address}, or a negated errno
+   */
+  default long remap(long address, long byteSize, int protection, int fd, long offset) {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
+   * Puts memory that nobody can read or write in the place of what {@link #mmap} mapped before, of
+   * which this process keeps nothing but the addresses: a system call that is given one answers
+   * EFAULT, and no other mapping gets them.
+   *
+   * @param address what {@link #mmap} answered
+   * @param byteSize as it was mapped
+   * @return {@code address}, or a negated errno: the old mapping is there as before then
+   */
+  default long remapInaccessible(long address, long byteSize) {
+    return Errno.ENOSYS.result();
+  }
 
   /** Unmaps what {@link #mmap} mapped. */
   int munmap(long address, long byteSize);

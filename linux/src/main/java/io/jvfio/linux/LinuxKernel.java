@@ -256,47 +256,104 @@ public final class LinuxKernel implements Kernel {
     return result;
   }
 
-  /**
-   * Reads what is there without waiting, whether the descriptor waits or not. Source: {@code
-   * preadv2(2)}, {@code RWF_NOWAIT}.
-   *
-   * @return how many bytes came, or a negated errno: EAGAIN if there was nothing, EOPNOTSUPP if the
-   *     file cannot be read so
-   */
+  @Override
   public long readNow(int fd, MemorySegment target) {
     return ReadNow.call(fd, target);
   }
 
-  /**
-   * Whether a descriptor is one of {@code eventfd(2)}, and how it was made or changed.
-   *
-   * @return the file's flags, of which {@link #EFD_NONBLOCK} tells whether a call waits; EINVAL if
-   *     it is something else or nothing
-   */
-  public int eventFdFlags(int fd) {
-    try {
-      var info = readText("/proc/self/fdinfo/" + fd);
-      int flags = info.indexOf("flags:");
-      return flags >= 0 && info.contains("eventfd-count:")
-          ? Integer.parseInt(info.substring(flags + 6).strip().split("\\s", 2)[0], 8)
-          : Errno.EINVAL.result();
-    } catch (ErrnoException | NumberFormatException _) {
-      return Errno.EINVAL.result();
+  @Override
+  public int awaitWritable(int fd, int timeoutMillis) {
+    return Poll.await(fd, Poll.POLLOUT, timeoutMillis);
+  }
+
+  @Override
+  public int socket() {
+    return SocketCalls.create();
+  }
+
+  @Override
+  public int socketPair(int[] both) {
+    try (var arena = Arena.ofConfined()) {
+      var fds = arena.allocate(ValueLayout.JAVA_INT, 2);
+      int result = SocketCalls.pair(fds);
+      MemorySegment.copy(fds, ValueLayout.JAVA_INT, 0, both, 0, 2);
+      return result;
     }
   }
 
-  /** Whether a write to a descriptor would not wait, at this moment. */
-  public boolean isWritable(int fd) {
-    return awaitWritable(fd, 0) == 1;
+  @Override
+  public int bind(int fd, String path) {
+    return SocketCalls.withAddress(SocketCalls.BIND, fd, path);
   }
 
-  /**
-   * Waits until a descriptor can be written; see {@link #awaitReadable}.
-   *
-   * @return 1 when it can, or has failed; 0 when the time is over; or a negated errno
-   */
-  public int awaitWritable(int fd, int timeoutMillis) {
-    return Poll.await(fd, Poll.POLLOUT, timeoutMillis);
+  @Override
+  public int connect(int fd, String path) {
+    int result;
+    do {
+      result = SocketCalls.withAddress(SocketCalls.CONNECT, fd, path);
+    } while (result == -EINTR);
+    return result;
+  }
+
+  @Override
+  public int changeMode(int fd, int mode) {
+    return SocketCalls.two(SocketCalls.CHANGE_MODE, fd, mode);
+  }
+
+  @Override
+  public int listen(int fd, int backlog) {
+    return SocketCalls.two(SocketCalls.LISTEN, fd, backlog);
+  }
+
+  @Override
+  public int accept(int fd) {
+    int result;
+    do {
+      result = SocketCalls.accept(fd);
+    } while (result == -EINTR);
+    return result;
+  }
+
+  @Override
+  public int shutdown(int fd) {
+    return SocketCalls.two(SocketCalls.SHUTDOWN, fd, SocketCalls.SHUT_RDWR);
+  }
+
+  @Override
+  public int setSocketOption(int fd, int option, MemorySegment value) {
+    return SocketCalls.setOption(fd, ARCHITECTURE.socketOption(option), value);
+  }
+
+  @Override
+  public int socketOption(int fd, int option) {
+    return SocketCalls.option(fd, ARCHITECTURE.socketOption(option));
+  }
+
+  @Override
+  public long send(int fd, MemorySegment source, long offset, long byteSize, boolean waits) {
+    long result;
+    do {
+      result = SocketCalls.send(fd, source.address() + offset, byteSize, waits);
+    } while (result == -EINTR);
+    return result;
+  }
+
+  @Override
+  public long sendMessage(int fd, MemorySegment message, boolean waits) {
+    long result;
+    do {
+      result = SocketCalls.sendMessage(fd, message, waits);
+    } while (result == -EINTR);
+    return result;
+  }
+
+  @Override
+  public long receiveMessage(int fd, MemorySegment message, boolean waits, boolean isLimited) {
+    long result;
+    do {
+      result = SocketCalls.receiveMessage(fd, message, waits, isLimited);
+    } while (result == -EINTR);
+    return result;
   }
 
   @Override
@@ -349,27 +406,12 @@ public final class LinuxKernel implements Kernel {
     return mmapAt(0, byteSize, protection, flags, fd, offset);
   }
 
-  /**
-   * Maps a part of a file in the place of what {@link #mmap} mapped before, which goes: at no
-   * moment is there nothing.
-   *
-   * @param address what {@link #mmap} answered
-   * @param byteSize as it was mapped
-   * @return {@code address}, or a negated errno
-   */
+  @Override
   public long remap(long address, long byteSize, int protection, int fd, long offset) {
     return mmapAt(address, byteSize, protection, MAP_SHARED | MAP_FIXED, fd, offset);
   }
 
-  /**
-   * Puts memory that nobody can read or write in the place of what {@link #mmap} mapped before, of
-   * which this process keeps nothing but the addresses: a system call that is given one answers
-   * EFAULT, and no other mapping gets them.
-   *
-   * @param address what {@link #mmap} answered
-   * @param byteSize as it was mapped
-   * @return {@code address}, or a negated errno: the old mapping is there as before then
-   */
+  @Override
   public long remapInaccessible(long address, long byteSize) {
     return mmapAt(address, byteSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   }

@@ -20,7 +20,13 @@ import org.junit.jupiter.params.provider.MethodSource;
 class ForwardingKernelTest {
   /** What consists of other calls, in any kernel. */
   private static final List<String> COMPOSED =
-      List.of("open(String,int)", "registers(long,long)", "readText(String)", "readBytes(String)");
+      List.of(
+          "open(String,int)",
+          "registers(long,long)",
+          "readText(String)",
+          "readBytes(String)",
+          "eventFdFlags(int)",
+          "isWritable(int)");
 
   private static final Map<Class<?>, Object> SAMPLES =
       Map.of(

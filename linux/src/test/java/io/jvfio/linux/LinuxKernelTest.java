@@ -467,7 +467,7 @@ class LinuxKernelTest {
     int event = KERNEL.eventFd(0, Kernel.EFD_NONBLOCK);
     int set = KERNEL.epollCreate();
     assertThat(KERNEL.epollControl(set, Kernel.EPOLL_CTL_ADD, event, Kernel.EPOLLIN)).isZero();
-    var full = UnixSocket.pair();
+    var full = UnixSocket.pair(KERNEL);
     fill(full.first());
     assertInterruptible(limit -> KERNEL.awaitReadable(event, limit));
     assertInterruptible(limit -> KERNEL.epollWait(set, new int[1], limit));

@@ -335,7 +335,7 @@ class StorageCallsTest {
   }
 
   @Test
-  void aKernelWithoutStorageSaysSo() {
+  void aKernelWithoutStorageAndSocketsSaysSo() {
     var kernel =
         (Kernel)
             Proxy.newProxyInstance(
@@ -356,5 +356,22 @@ class StorageCallsTest {
     assertThat(kernel.ioUringEnter(0, 0, 0, 0)).isEqualTo(absent);
     assertThat(kernel.ioUringRegister(0, 0, memory, 0)).isEqualTo(absent);
     assertThatThrownBy(() -> kernel.status(3)).hasMessageContaining("statx(fd 3) failed: ENOSYS");
+    assertThat(kernel.readNow(0, memory)).isEqualTo(absent);
+    assertThat(kernel.socket()).isEqualTo(absent);
+    assertThat(kernel.socketPair(new int[2])).isEqualTo(absent);
+    assertThat(kernel.bind(0, "")).isEqualTo(absent);
+    assertThat(kernel.connect(0, "")).isEqualTo(absent);
+    assertThat(kernel.changeMode(0, 0)).isEqualTo(absent);
+    assertThat(kernel.listen(0, 0)).isEqualTo(absent);
+    assertThat(kernel.accept(0)).isEqualTo(absent);
+    assertThat(kernel.shutdown(0)).isEqualTo(absent);
+    assertThat(kernel.setSocketOption(0, 0, memory)).isEqualTo(absent);
+    assertThat(kernel.socketOption(0, 0)).isEqualTo(absent);
+    assertThat(kernel.send(0, memory, 0, 0, true)).isEqualTo(absent);
+    assertThat(kernel.sendMessage(0, memory, true)).isEqualTo(absent);
+    assertThat(kernel.receiveMessage(0, memory, true, true)).isEqualTo(absent);
+    assertThat(kernel.awaitWritable(0, 0)).isEqualTo(absent);
+    assertThat(kernel.remap(0, 0, 0, 0, 0)).isEqualTo(absent);
+    assertThat(kernel.remapInaccessible(0, 0)).isEqualTo(absent);
   }
 }

@@ -47,8 +47,8 @@ class UnixSocketTest {
   @Test
   void bytesGoBothWaysBetweenAClientAndWhoAccepts() throws IOException {
     var path = directory.resolve("socket").toString();
-    try (var listener = UnixSocket.listen(path, 0600);
-        var client = UnixSocket.connect(path);
+    try (var listener = UnixSocket.listen(LinuxKernel.instance(), path, 0600);
+        var client = UnixSocket.connect(LinuxKernel.instance(), path);
         var server = listener.accept();
         var arena = Arena.ofConfined()) {
       var room = arena.allocate(100);
@@ -64,7 +64,7 @@ class UnixSocketTest {
   @Test
   void aSocketIsForItsOwnerAlone() throws IOException {
     var path = directory.resolve("socket");
-    try (var _ = UnixSocket.listen(path.toString(), 0600)) {
+    try (var _ = UnixSocket.listen(LinuxKernel.instance(), path.toString(), 0600)) {
       assertThat(Files.getPosixFilePermissions(path))
           .isEqualTo(PosixFilePermissions.fromString("rw-------"));
     }
@@ -72,7 +72,7 @@ class UnixSocketTest {
 
   @Test
   void descriptorsArriveAsDescriptorsOfTheSameFiles() throws IOException {
-    var pair = UnixSocket.pair();
+    var pair = UnixSocket.pair(LinuxKernel.instance());
     int first = kernel.eventFd(7, Kernel.EFD_NONBLOCK);
     int second = kernel.memoryFile("passed", 0, 4096);
     try (var sender = pair.first();
@@ -99,7 +99,7 @@ class UnixSocketTest {
 
   @Test
   void descriptorsWithoutRoomAreClosedAndTold() throws IOException {
-    var pair = UnixSocket.pair();
+    var pair = UnixSocket.pair(LinuxKernel.instance());
     int fd = kernel.eventFd(0, 0);
     try (var sender = pair.first();
         var receiver = pair.second();
@@ -117,7 +117,7 @@ class UnixSocketTest {
 
   @Test
   void asManyDescriptorsAsTheKernelTakesArrive() throws IOException {
-    var pair = UnixSocket.pair();
+    var pair = UnixSocket.pair(LinuxKernel.instance());
     int fd = kernel.eventFd(0, 0);
     try (var sender = pair.first();
         var receiver = pair.second();
@@ -138,7 +138,7 @@ class UnixSocketTest {
 
   @Test
   void aPeerThatIsGoneIsAnAnswerAndNoSignal() throws IOException {
-    var pair = UnixSocket.pair();
+    var pair = UnixSocket.pair(LinuxKernel.instance());
     try (var left = pair.first();
         var arena = Arena.ofConfined()) {
       pair.second().close();
@@ -150,7 +150,7 @@ class UnixSocketTest {
   @Test
   void whoListensNowhereIsNamed() {
     var path = directory.resolve("nobody").toString();
-    assertThatThrownBy(() -> UnixSocket.connect(path))
+    assertThatThrownBy(() -> UnixSocket.connect(LinuxKernel.instance(), path))
         .isInstanceOf(ErrnoException.class)
         .hasMessageContaining("connect(" + path + ")")
         .hasMessageContaining("ENOENT");
@@ -160,26 +160,29 @@ class UnixSocketTest {
   void aPathThatExistsIsNotTaken() throws IOException {
     var path = directory.resolve("socket").toString();
     long before = openDescriptors();
-    try (var _ = UnixSocket.listen(path, 0600)) {
-      assertThatThrownBy(() -> UnixSocket.listen(path, 0600)).hasMessageContaining("EADDRINUSE");
+    try (var _ = UnixSocket.listen(LinuxKernel.instance(), path, 0600)) {
+      assertThatThrownBy(() -> UnixSocket.listen(LinuxKernel.instance(), path, 0600))
+          .hasMessageContaining("EADDRINUSE");
     }
-    assertThatThrownBy(() -> UnixSocket.connect(path)).hasMessageContaining("ECONNREFUSED");
+    assertThatThrownBy(() -> UnixSocket.connect(LinuxKernel.instance(), path))
+        .hasMessageContaining("ECONNREFUSED");
     assertThat(openDescriptors()).isEqualTo(before);
   }
 
   @Test
   void aPathIsNoLongerThanTheKernelHasRoomFor() throws IOException {
     var name = "n".repeat(UnixSocket.MAX_PATH_BYTES - directory.toString().length() - 1);
-    try (var _ = UnixSocket.listen(directory + "/" + name, 0600)) {
+    try (var _ = UnixSocket.listen(LinuxKernel.instance(), directory + "/" + name, 0600)) {
       assertThat(directory.resolve(name)).exists();
     }
-    assertThatThrownBy(() -> UnixSocket.listen(directory + "/" + name + "n", 0600))
+    assertThatThrownBy(
+            () -> UnixSocket.listen(LinuxKernel.instance(), directory + "/" + name + "n", 0600))
         .isInstanceOf(IllegalArgumentException.class);
   }
 
   @Test
   void shutdownEndsAWaitOfAnotherThread() throws Exception {
-    var pair = UnixSocket.pair();
+    var pair = UnixSocket.pair(LinuxKernel.instance());
     try (var left = pair.first();
         var _ = pair.second();
         var arena = Arena.ofShared()) {
@@ -192,7 +195,8 @@ class UnixSocketTest {
 
   @Test
   void shutdownEndsAnAcceptOfAnotherThread() throws Exception {
-    try (var listener = UnixSocket.listen(directory.resolve("socket").toString(), 0600)) {
+    try (var listener =
+        UnixSocket.listen(LinuxKernel.instance(), directory.resolve("socket").toString(), 0600)) {
       var refused =
           CompletableFuture.supplyAsync(
               () -> {
@@ -211,9 +215,9 @@ class UnixSocketTest {
   void aBurstWaitsUntilItIsAccepted() throws Exception {
     var path = directory.resolve("socket").toString();
     List<UnixSocket> all = new ArrayList<>();
-    try (var listener = UnixSocket.listen(path, 0600)) {
+    try (var listener = UnixSocket.listen(LinuxKernel.instance(), path, 0600)) {
       for (int i = 0; i < 100; i++) {
-        all.add(UnixSocket.connect(path, 100));
+        all.add(UnixSocket.connect(LinuxKernel.instance(), path, 100));
       }
       for (int i = 0; i < 100; i++) {
         listener.accept().close();
@@ -225,16 +229,16 @@ class UnixSocketTest {
   @Test
   void nobodyConnectsBeforeItListens() throws Exception {
     var path = directory.resolve("socket");
-    try (var socket = UnixSocket.bind(path.toString(), 0)) {
+    try (var socket = UnixSocket.bind(LinuxKernel.instance(), path.toString(), 0)) {
       assertThat(Files.getPosixFilePermissions(path)).isEmpty();
       Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-------"));
-      assertThatThrownBy(() -> UnixSocket.connect(path.toString()))
+      assertThatThrownBy(() -> UnixSocket.connect(LinuxKernel.instance(), path.toString()))
           .hasMessageContaining("ECONNREFUSED");
-      assertThat(UnixSocket.notListening(socket.fd()))
+      assertThat(UnixSocket.notListening(LinuxKernel.instance(), socket.fd()))
           .contains("a UNIX socket that does not listen");
       socket.listen();
-      UnixSocket.connect(path.toString()).close();
-      assertThat(UnixSocket.notListening(socket.fd())).isEmpty();
+      UnixSocket.connect(LinuxKernel.instance(), path.toString()).close();
+      assertThat(UnixSocket.notListening(LinuxKernel.instance(), socket.fd())).isEmpty();
     }
   }
 
@@ -242,14 +246,16 @@ class UnixSocketTest {
   void tellsWhatIsNoSocketToBeAcceptedAt() throws Exception {
     int event = kernel.eventFd(0, 0);
     int file = kernel.open(Files.writeString(directory.resolve("file"), "x").toString(), 0);
-    var pair = UnixSocket.pair();
+    var pair = UnixSocket.pair(LinuxKernel.instance());
     try (var network = ServerSocketChannel.open().bind(null);
         var pipe = Pipe.open().source()) {
-      assertThat(UnixSocket.notListening(event)).contains("no socket but anon_inode:[eventfd]");
-      assertThat(UnixSocket.notListening(file)).contains("no socket but " + directory + "/file");
-      assertThat(UnixSocket.notListening(pair.first().fd()))
+      assertThat(UnixSocket.notListening(LinuxKernel.instance(), event))
+          .contains("no socket but anon_inode:[eventfd]");
+      assertThat(UnixSocket.notListening(LinuxKernel.instance(), file))
+          .contains("no socket but " + directory + "/file");
+      assertThat(UnixSocket.notListening(LinuxKernel.instance(), pair.first().fd()))
           .contains("a UNIX socket that does not listen");
-      assertThat(UnixSocket.notListening(1 << 20)).contains("not open");
+      assertThat(UnixSocket.notListening(LinuxKernel.instance(), 1 << 20)).contains("not open");
       assertThat(network.isOpen() && pipe.isOpen()).isTrue();
       assertThat(kinds()).contains("a pipe").anyMatch(kind -> kind.contains("address family"));
     }
@@ -263,14 +269,14 @@ class UnixSocketTest {
   private static List<String> kinds() throws IOException {
     try (var all = Files.list(Path.of("/proc/self/fd"))) {
       return all.map(each -> Integer.parseInt(each.getFileName().toString()))
-          .flatMap(fd -> UnixSocket.notListening(fd).stream())
+          .flatMap(fd -> UnixSocket.notListening(LinuxKernel.instance(), fd).stream())
           .toList();
     }
   }
 
   @Test
   void sendsWhatThereIsRoomForWithoutWaiting() throws Exception {
-    var pair = UnixSocket.pair();
+    var pair = UnixSocket.pair(LinuxKernel.instance());
     try (var arena = Arena.ofConfined();
         var first = pair.first();
         var second = pair.second()) {

@@ -163,6 +163,11 @@ public final class FaultInjector extends ForwardingKernel {
   }
 
   @Override
+  public long readNow(int fd, MemorySegment target) {
+    return call("preadv2", fd(fd), () -> super.readNow(fd, target));
+  }
+
+  @Override
   public long preadv(int fd, MemorySegment vectors, int count, long offset) {
     return call("preadv", fd(fd), () -> super.preadv(fd, vectors, count, offset));
   }
@@ -227,6 +232,71 @@ public final class FaultInjector extends ForwardingKernel {
   }
 
   @Override
+  public int socket() {
+    return call("socket", "", () -> super.socket());
+  }
+
+  @Override
+  public int socketPair(int[] both) {
+    return call("socketpair", "", () -> super.socketPair(both));
+  }
+
+  @Override
+  public int bind(int fd, String path) {
+    return call("bind", path, () -> super.bind(fd, path));
+  }
+
+  @Override
+  public int connect(int fd, String path) {
+    return call("connect", path, () -> super.connect(fd, path));
+  }
+
+  @Override
+  public int changeMode(int fd, int mode) {
+    return call("fchmod", fd(fd), () -> super.changeMode(fd, mode));
+  }
+
+  @Override
+  public int listen(int fd, int backlog) {
+    return call("listen", fd(fd), () -> super.listen(fd, backlog));
+  }
+
+  @Override
+  public int accept(int fd) {
+    return call("accept4", fd(fd), () -> super.accept(fd));
+  }
+
+  @Override
+  public int shutdown(int fd) {
+    return call("shutdown", fd(fd), () -> super.shutdown(fd));
+  }
+
+  @Override
+  public int setSocketOption(int fd, int option, MemorySegment value) {
+    return call("setsockopt", fd(fd), () -> super.setSocketOption(fd, option, value));
+  }
+
+  @Override
+  public int socketOption(int fd, int option) {
+    return call("getsockopt", fd(fd), () -> super.socketOption(fd, option));
+  }
+
+  @Override
+  public long send(int fd, MemorySegment source, long offset, long byteSize, boolean waits) {
+    return call("send", fd(fd), () -> super.send(fd, source, offset, byteSize, waits));
+  }
+
+  @Override
+  public long sendMessage(int fd, MemorySegment message, boolean waits) {
+    return call("sendmsg", fd(fd), () -> super.sendMessage(fd, message, waits));
+  }
+
+  @Override
+  public long receiveMessage(int fd, MemorySegment message, boolean waits, boolean isLimited) {
+    return call("recvmsg", fd(fd), () -> super.receiveMessage(fd, message, waits, isLimited));
+  }
+
+  @Override
   public int eventFd(int initial, int flags) {
     return call("eventfd", Integer.toString(initial), () -> super.eventFd(initial, flags));
   }
@@ -252,8 +322,23 @@ public final class FaultInjector extends ForwardingKernel {
   }
 
   @Override
+  public int awaitWritable(int fd, int timeoutMillis) {
+    return call("poll", fd(fd), () -> super.awaitWritable(fd, timeoutMillis));
+  }
+
+  @Override
   public long mmap(long byteSize, int protection, int flags, int fd, long offset) {
     return call("mmap", fd(fd), () -> super.mmap(byteSize, protection, flags, fd, offset));
+  }
+
+  @Override
+  public long remap(long address, long byteSize, int protection, int fd, long offset) {
+    return call("mmap", fd(fd), () -> super.remap(address, byteSize, protection, fd, offset));
+  }
+
+  @Override
+  public long remapInaccessible(long address, long byteSize) {
+    return call("mmap", address(address), () -> super.remapInaccessible(address, byteSize));
   }
 
   @Override

@@ -147,6 +147,57 @@ class FaultInjectorTest {
   }
 
   @Test
+  void theCallsOfSocketsCanFailAndAreNamedAsLinuxNamesThem() {
+    var memory = arena.allocate(8);
+    List<IntSupplier> calls =
+        List.of(
+            () -> kernel.socket(),
+            () -> kernel.socketPair(new int[2]),
+            () -> kernel.bind(3, "/run/device"),
+            () -> kernel.connect(3, "/run/device"),
+            () -> kernel.changeMode(3, 0600),
+            () -> kernel.listen(3, 1),
+            () -> kernel.accept(3),
+            () -> kernel.shutdown(3),
+            () -> kernel.setSocketOption(3, Kernel.SO_RCVTIMEO, memory),
+            () -> kernel.socketOption(3, Kernel.SO_TYPE),
+            () -> (int) kernel.send(3, memory, 0, 8, true),
+            () -> (int) kernel.sendMessage(3, memory, true),
+            () -> (int) kernel.receiveMessage(3, memory, true, false),
+            () -> (int) kernel.readNow(3, memory),
+            () -> kernel.awaitWritable(3, 0),
+            () -> (int) kernel.remap(0x1000, 0x1000, 3, 3, 0),
+            () -> (int) kernel.remapInaccessible(0x1000, 0x1000));
+    for (var call : calls) {
+      assertThat(call.getAsInt()).as("a simulated host").isEqualTo(Errno.ENOSYS.result());
+    }
+    kernel.failWhen(_ -> true, Errno.EIO);
+    for (var call : calls) {
+      assertThat(call.getAsInt()).isEqualTo(Errno.EIO.result());
+    }
+    assertThat(kernel.calls().subList(calls.size(), 2 * calls.size()))
+        .extracting(call -> call.operation() + " " + call.subject())
+        .containsExactly(
+            "socket ",
+            "socketpair ",
+            "bind /run/device",
+            "connect /run/device",
+            "fchmod 3",
+            "listen 3",
+            "accept4 3",
+            "shutdown 3",
+            "setsockopt 3",
+            "getsockopt 3",
+            "send 3",
+            "sendmsg 3",
+            "recvmsg 3",
+            "preadv2 3",
+            "poll 3",
+            "mmap 3",
+            "mmap 0x1000");
+  }
+
+  @Test
   void factsAreTheKernelsOwn() {
     assertThat(kernel.architecture()).isEqualTo(host.kernel().architecture());
     assertThat(kernel.pageSize()).isEqualTo(4096);

@@ -1,6 +1,8 @@
 package io.jvfio.user;
 
 import io.jvfio.VfioException;
+import io.jvfio.linux.Kernel;
+import io.jvfio.linux.LinuxKernel;
 import io.jvfio.spi.DeviceOpener;
 import io.jvfio.user.client.ClientConnection;
 import io.jvfio.user.client.ConnectedUserDevice;
@@ -33,15 +35,20 @@ public final class VfioUser {
    * @throws VfioException naming the step that failed; nothing stays open then
    */
   public static VfioUserDevice open(Path socket, VfioUserOptions options) {
+    return open(LinuxKernel.instance(), socket, options);
+  }
+
+  /** Opens a device through a kernel; see {@link #open(Path, VfioUserOptions)}. */
+  static VfioUserDevice open(Kernel kernel, Path socket, VfioUserOptions options) {
     var path = socket.toString();
-    return open(SCHEME + path, limit -> Handshake.connect(path, limit), options);
+    return open(kernel, SCHEME + path, limit -> Handshake.connect(kernel, path, limit), options);
   }
 
   private static VfioUserDevice open(
-      String name, ClientConnection.Connector connector, VfioUserOptions options) {
+      Kernel kernel, String name, ClientConnection.Connector connector, VfioUserOptions options) {
     ClientConnection connection;
     try {
-      connection = ClientConnection.open(name, connector, options);
+      connection = ClientConnection.open(kernel, name, connector, options);
     } catch (LinkException e) {
       throw e.of(name);
     }

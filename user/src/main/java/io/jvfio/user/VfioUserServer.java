@@ -3,8 +3,11 @@ package io.jvfio.user;
 import io.jvfio.VfioException;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
+import io.jvfio.linux.Kernel;
+import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.model.DeviceModel;
+import io.jvfio.spi.Explanation;
 import io.jvfio.user.server.DevicePoller;
 import io.jvfio.user.server.Patience;
 import io.jvfio.user.server.Reception;
@@ -83,7 +86,7 @@ public final class VfioUserServer implements AutoCloseable {
     this.poller = poller;
     name = options.socket().map(Path::toString).orElseGet(listening::toString);
     fileKey = options.socket().map(VfioUserServer::key).orElse(null);
-    device = new ServedDevice(model, poller, options.isPolling());
+    device = new ServedDevice(listening.kernel(), model, poller, options.isPolling());
     reception =
         new Reception(
             listening,
@@ -111,21 +114,30 @@ public final class VfioUserServer implements AutoCloseable {
    * @param model the device; it is the server's from now on, and is closed with it or if this fails
    * @throws VfioException if it cannot listen, with the reason
    */
+  public static VfioUserServer serve(DeviceModel model, VfioUserServerOptions options) {
+    return serve(LinuxKernel.instance(), model, options);
+  }
+
+  /** Serves a device through a kernel; see {@link #serve(DeviceModel, VfioUserServerOptions)}. */
   // On success everything is the server's.
   @SuppressWarnings("resource")
-  public static VfioUserServer serve(DeviceModel model, VfioUserServerOptions options) {
+  static VfioUserServer serve(Kernel kernel, DeviceModel model, VfioUserServerOptions options) {
     UnixSocket listening = null;
     DevicePoller poller = null;
     try {
-      listening = listen(options);
-      poller = new DevicePoller();
+      listening = listen(kernel, options);
+      poller = new DevicePoller(kernel);
       var server = new VfioUserServer(model, options, listening, poller);
       server.start();
       return server;
     } catch (ErrnoException e) {
       closeAll(model, poller, listening, options);
       throw new VfioException(
-          "serve", subject(options), e.errno(), "The server cannot be set up.", "");
+          "serve",
+          subject(options),
+          e.errno(),
+          "The server cannot be set up: " + e.getMessage() + ".",
+          Explanation.shortage(e.errno()).map(Explanation::nextStep).orElse(""));
     } catch (RuntimeException | Error e) {
       closeAll(model, poller, listening, options);
       throw e;
@@ -154,28 +166,29 @@ public final class VfioUserServer implements AutoCloseable {
         .orElseGet(() -> "descriptor " + options.listeningFd().orElseThrow());
   }
 
-  private static UnixSocket listen(VfioUserServerOptions options) throws ErrnoException {
+  private static UnixSocket listen(Kernel kernel, VfioUserServerOptions options)
+      throws ErrnoException {
     if (options.socket().isEmpty()) {
-      return adopt(options.listeningFd().orElseThrow());
+      return adopt(kernel, options.listeningFd().orElseThrow());
     }
     var path = options.socket().get();
     try {
-      return listen(path, options);
+      return listen(kernel, path, options);
     } catch (ErrnoException e) {
       if (!e.errno().equals(Errno.EADDRINUSE)) {
         throw refused(path, e.errno());
       }
-      makeRoom(path, options.replacesLive());
+      makeRoom(kernel, path, options.replacesLive());
       try {
-        return listen(path, options);
+        return listen(kernel, path, options);
       } catch (ErrnoException again) {
         throw refused(path, again.errno());
       }
     }
   }
 
-  private static UnixSocket adopt(int fd) {
-    var other = UnixSocket.notListening(fd);
+  private static UnixSocket adopt(Kernel kernel, int fd) {
+    var other = UnixSocket.notListening(kernel, fd);
     if (other.isPresent()) {
       throw new VfioException(
           "accept",
@@ -185,22 +198,26 @@ public final class VfioUserServer implements AutoCloseable {
           "Pass a UNIX stream socket that listens already, as systemd does for a .socket unit: its"
               + " first one has the number 3.");
     }
-    return UnixSocket.adopt(fd);
+    return UnixSocket.adopt(kernel, fd);
   }
 
   private static VfioException refused(Path path, Errno errno) {
-    return new VfioException(
-        "listen",
-        path.toString(),
-        errno,
-        errno.equals(Errno.ENOENT) ? "There is no such directory." : "No socket can be made there.",
-        "Choose another path.");
+    var meaning =
+        Explanation.shortage(errno)
+            .orElse(
+                new Explanation(
+                    errno.equals(Errno.ENOENT)
+                        ? "There is no such directory."
+                        : "No socket can be made there.",
+                    "Choose another path."));
+    return meaning.failure("listen", path.toString(), errno);
   }
 
-  private static UnixSocket listen(Path path, VfioUserServerOptions options) throws ErrnoException {
+  private static UnixSocket listen(Kernel kernel, Path path, VfioUserServerOptions options)
+      throws ErrnoException {
     var group = options.group().map(name -> group(path, name));
     // For nobody, and nobody can connect before it listens: so it is given away first.
-    var socket = UnixSocket.bind(path.toString(), 0);
+    var socket = UnixSocket.bind(kernel, path.toString(), 0);
     try {
       if (group.isPresent()) {
         give(path, group.get());
@@ -258,7 +275,7 @@ public final class VfioUserServer implements AutoCloseable {
   }
 
   /** Removes a socket that nobody listens at, or anybody if that is wished. */
-  private static void makeRoom(Path path, boolean replacesLive) {
+  private static void makeRoom(Kernel kernel, Path path, boolean replacesLive) {
     try {
       var attributes =
           Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
@@ -270,7 +287,7 @@ public final class VfioUserServer implements AutoCloseable {
             "There is something else than a socket.",
             "Choose another path, or remove it.");
       }
-      if (!replacesLive && isLive(path)) {
+      if (!replacesLive && isLive(kernel, path)) {
         throw new VfioException(
             "listen",
             path.toString(),
@@ -284,12 +301,24 @@ public final class VfioUserServer implements AutoCloseable {
     }
   }
 
-  private static boolean isLive(Path path) {
+  private static boolean isLive(Kernel kernel, Path path) {
     // A server that is busy does not accept at once, and is there.
-    try (var _ = UnixSocket.connect(path.toString(), LIVE_MILLIS)) {
+    try (var _ = UnixSocket.connect(kernel, path.toString(), LIVE_MILLIS)) {
       return true;
     } catch (ErrnoException e) {
-      return !e.errno().equals(Errno.ECONNREFUSED) && !e.errno().equals(Errno.ENOENT);
+      if (e.errno().equals(Errno.ECONNREFUSED) || e.errno().equals(Errno.ENOENT)) {
+        return false;
+      }
+      if (e.errno().equals(Errno.EAGAIN)) {
+        return true;
+      }
+      var meaning =
+          Explanation.shortage(e.errno())
+              .orElse(
+                  new Explanation(
+                      "It cannot be told whether another server listens there.",
+                      "Choose another path, or replace whoever has this one."));
+      throw meaning.failure("connect", path.toString(), e.errno());
     }
   }
 

@@ -75,7 +75,7 @@ final class HostileClient implements AutoCloseable {
 
   /** Connects, misbehaves, and leaves. */
   void run(Path path) throws ErrnoException {
-    try (var connected = UnixSocket.connect(path.toString())) {
+    try (var connected = UnixSocket.connect(KERNEL, path.toString())) {
       socket = connected;
       if (random.nextInt(40) != 0) {
         version();
@@ -512,7 +512,7 @@ final class HostileClient implements AutoCloseable {
   private void takeTwin(int count) {
     for (int i = 0; i < count; i++) {
       if (twin == null) {
-        twin = UnixSocket.adopt(received[i]);
+        twin = UnixSocket.adopt(KERNEL, received[i]);
       } else {
         KERNEL.close(received[i]);
       }

@@ -82,7 +82,7 @@ final class HostileFiles implements AutoCloseable {
   /** One end of a pair; of the other end, which may be closed, nothing is ever read. */
   int socket() {
     try {
-      var pair = UnixSocket.pair();
+      var pair = UnixSocket.pair(KERNEL);
       sockets.add(pair.first());
       if (random.nextBoolean()) {
         pair.second().close();

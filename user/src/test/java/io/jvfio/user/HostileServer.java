@@ -65,7 +65,7 @@ final class HostileServer implements AutoCloseable {
   HostileServer(Path path, LongUnaryOperator seeds, Fates fates) throws ErrnoException {
     this.seeds = seeds;
     this.fates = fates;
-    listener = UnixSocket.listen(path.toString(), 0600);
+    listener = UnixSocket.listen(KERNEL, path.toString(), 0600);
     thread = Thread.ofPlatform().name("hostile server").daemon().start(this::run);
   }
 
@@ -370,7 +370,7 @@ final class HostileServer implements AutoCloseable {
       var text = VERSIONS[which];
       if (text.contains("twin") && twin == null) {
         try {
-          var pair = UnixSocket.pair();
+          var pair = UnixSocket.pair(KERNEL);
           twin = pair.first();
           files.own(pair.second());
           fds = new int[] {pair.second().fd()};

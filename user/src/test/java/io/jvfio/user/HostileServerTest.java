@@ -542,7 +542,7 @@ class HostileServerTest extends ScriptedServerTest {
 
   @Test
   void givesSomethingElseThanAnEventfd() throws Exception {
-    var pair = UnixSocket.pair();
+    var pair = UnixSocket.pair(LinuxKernel.instance());
     try (var device = VfioUser.open(path, OPTIONS)) {
       givesEventFd(pair.first().fd());
       assertThatExceptionOfType(VfioException.class)

@@ -36,7 +36,12 @@ public final class RawClient implements AutoCloseable {
 
   /** Connects, and says nothing. */
   public RawClient(Path path) throws ErrnoException {
-    socket = new MessageSocket(UnixSocket.connect(path.toString()), 4 << 20, 16, TIMEOUT_MILLIS);
+    socket =
+        new MessageSocket(
+            UnixSocket.connect(LinuxKernel.instance(), path.toString()),
+            4 << 20,
+            16,
+            TIMEOUT_MILLIS);
   }
 
   /** Connects, and agrees on a version. */

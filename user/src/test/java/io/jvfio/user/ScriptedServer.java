@@ -142,7 +142,7 @@ public final class ScriptedServer implements AutoCloseable {
     Arrays.fill(vectors, -1);
     config.set(Layouts.U32, 0, 0x1234_5678);
     config.set(Layouts.U32, 8, 0x0108_0201);
-    listener = UnixSocket.listen(path.toString(), 0600);
+    listener = UnixSocket.listen(LinuxKernel.instance(), path.toString(), 0600);
     thread = new Thread(this::run, "scripted server");
     thread.setDaemon(true);
     thread.start();
@@ -316,7 +316,7 @@ public final class ScriptedServer implements AutoCloseable {
     @Nullable UnixSocket theirs = null;
     if (capabilities.twinSocket()) {
       try {
-        var pair = UnixSocket.pair();
+        var pair = UnixSocket.pair(LinuxKernel.instance());
         twin = pair.first();
         theirs = pair.second();
       } catch (ErrnoException e) {

@@ -820,7 +820,8 @@ class ServerTest {
           .isZero();
       assertThat(client.socket.fdCount()).isOne();
       try (var twin =
-          new MessageSocket(UnixSocket.adopt(client.socket.takeFd(0)), 1 << 20, 0, 20_000)) {
+          new MessageSocket(
+              UnixSocket.adopt(KERNEL, client.socket.takeFd(0)), 1 << 20, 0, 20_000)) {
         assertThat(client.write(7, COMMAND, 2, BUS_MASTER)).isZero();
         assertThat(client.map(0, 0x4000, READ_WRITE)).isZero();
         sendWrite(client, 0x100, 0);
@@ -1069,7 +1070,7 @@ class ServerTest {
     assertThat(device.journal).endsWith("close");
     server.close();
 
-    UnixSocket.listen(path().toString(), 0600).close();
+    UnixSocket.listen(KERNEL, path().toString(), 0600).close();
     assertThat(path()).as("left over").exists();
     server = VfioUserServer.serve(new GpioModel(), options().withMode(0666));
     assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(path())))
@@ -1087,7 +1088,7 @@ class ServerTest {
 
   @Test
   void servesAtASocketThatListensAlready() throws Exception {
-    var listening = UnixSocket.listen(path().toString(), 0600);
+    var listening = UnixSocket.listen(KERNEL, path().toString(), 0600);
     try (var adopted =
             VfioUserServer.serve(device, VfioUserServerOptions.atDescriptor(listening.fd()));
         var client = RawClient.agreed(path())) {

@@ -101,7 +101,8 @@ class StoppingTest {
     var of = serve();
     model.onWrite = _ -> copy(false);
     try (var client = withTwin(of);
-        var twin = new MessageSocket(UnixSocket.adopt(client.socket.takeFd(0)), 1 << 21, 0)) {
+        var twin =
+            new MessageSocket(UnixSocket.adopt(KERNEL, client.socket.takeFd(0)), 1 << 21, 0)) {
       prepare(client);
       send(client, 1);
       assertThat(twin.receive(true)).isEqualTo(DmaAccessMessage.BYTES);
@@ -115,7 +116,7 @@ class StoppingTest {
     var of = serve();
     model.onWrite = _ -> copy(true);
     try (var client = withTwin(of);
-        var twin = UnixSocket.adopt(client.socket.takeFd(0))) {
+        var twin = UnixSocket.adopt(KERNEL, client.socket.takeFd(0))) {
       prepare(client);
       send(client, 1);
       assertThat(KERNEL.awaitReadable(twin.fd(), 20_000)).isOne();
@@ -356,7 +357,7 @@ class StoppingTest {
           seen.add("close");
           isAlive.set(threads.areAlive());
           seen.add(Files.exists(of.path) ? "the socket is there" : "the socket is gone");
-          assertThatThrownBy(() -> UnixSocket.connect(of.path.toString()))
+          assertThatThrownBy(() -> UnixSocket.connect(KERNEL, of.path.toString()))
               .hasMessageContaining("ECONNREFUSED");
         };
     try (var client = of.client()) {
@@ -423,7 +424,7 @@ class StoppingTest {
   @Test
   void leavesASocketListeningThatOthersGaveIt() throws Exception {
     var path = Objects.requireNonNull(directory).resolve("given.sock");
-    try (var listening = UnixSocket.listen(path.toString(), 0600)) {
+    try (var listening = UnixSocket.listen(KERNEL, path.toString(), 0600)) {
       for (int i = 0; i < 2; i++) {
         // As a server that systemd starts again and again has it: a number for the same socket.
         int given = duplicate(listening.fd());
@@ -438,7 +439,7 @@ class StoppingTest {
   }
 
   private static int duplicate(int fd) throws Exception {
-    var pair = UnixSocket.pair();
+    var pair = UnixSocket.pair(KERNEL);
     try (var from = pair.first();
         var to = pair.second();
         var arena = Arena.ofConfined()) {

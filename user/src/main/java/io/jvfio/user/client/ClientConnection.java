@@ -6,7 +6,6 @@ import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND_MASTER;
 import io.jvfio.DmaAccess;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
-import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.spi.DeviceConnection;
@@ -53,9 +52,10 @@ public final class ClientConnection implements DeviceConnection {
   private final String name;
   private final Connector connector;
   private final VfioUserOptions options;
-  private final ClientKernel kernel = new ClientKernel(this);
-  private final DmaMaps maps = new DmaMaps(LinuxKernel.instance());
-  private final RegionMappings mappings = new RegionMappings();
+  private final Kernel machine;
+  private final ClientKernel kernel;
+  private final DmaMaps maps;
+  private final RegionMappings mappings;
   private final int fd;
 
   /** Guards what a server is told again: maps, interrupts, COMMAND. */
@@ -100,30 +100,39 @@ public final class ClientConnection implements DeviceConnection {
     }
   }
 
-  /** Connects, negotiates, and leaves the device as the kernel leaves one that was just opened. */
-  public static ClientConnection open(String name, Connector connector, VfioUserOptions options)
+  /**
+   * Connects, negotiates, and leaves the device as the kernel leaves one that was just opened.
+   *
+   * @param machine makes the system calls
+   */
+  public static ClientConnection open(
+      Kernel machine, String name, Connector connector, VfioUserOptions options)
       throws LinkException {
-    return new ClientConnection(name, connector, options);
+    return new ClientConnection(machine, name, connector, options);
   }
 
-  private ClientConnection(String name, Connector connector, VfioUserOptions options)
+  private ClientConnection(
+      Kernel machine, String name, Connector connector, VfioUserOptions options)
       throws LinkException {
+    this.machine = machine;
+    kernel = new ClientKernel(machine, this);
+    maps = new DmaMaps(machine);
+    mappings = new RegionMappings(machine);
     this.name = name;
     this.connector = connector;
     this.options = options;
     var begun = begin(options.requestTimeout().toNanos(), null);
     // A number that is no other file's stands for the device, whatever the socket's is.
-    fd = LinuxKernel.instance().eventFd(0, 0);
+    fd = machine.eventFd(0, 0);
     try {
       if (fd < 0) {
-        throw LinkException.connect(
-            Errno.ofResult(fd), "Too many files are open.", "Close some, or raise 'ulimit -n'.");
+        throw LinkException.noEventFd(Errno.ofResult(fd));
       }
       stopBusMaster(begun.link());
     } catch (LinkException | RuntimeException e) {
       begun.close();
       if (fd >= 0) {
-        LinuxKernel.instance().close(fd);
+        machine.close(fd);
       }
       throw e;
     }
@@ -338,7 +347,7 @@ public final class ClientConnection implements DeviceConnection {
     int signal = interrupts.errorSignal();
     if (signal >= 0) {
       try (var arena = Arena.ofConfined()) {
-        LinuxKernel.instance().write(signal, arena.allocateFrom(ValueLayout.JAVA_LONG, 1));
+        machine.write(signal, arena.allocateFrom(ValueLayout.JAVA_LONG, 1));
       }
     }
   }
@@ -809,7 +818,7 @@ public final class ClientConnection implements DeviceConnection {
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
-    return LinuxKernel.instance().close(fd);
+    return machine.close(fd);
   }
 
   @Override

@@ -1,7 +1,7 @@
 package io.jvfio.user.client;
 
 import io.jvfio.linux.Errno;
-import io.jvfio.linux.LinuxKernel;
+import io.jvfio.linux.Kernel;
 import io.jvfio.linux.uapi.Layouts;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.linux.uapi.VfioDeviceFeature;
@@ -28,10 +28,12 @@ final class ClientFeatures {
   /** {@code iova}, {@code length}, {@code page_size}: as the kernel's up to the pointer. */
   private static final long REPORT_HEAD = VfioDeviceFeatureDmaLoggingReport.BITMAP.offset();
 
+  private final Kernel kernel;
   private final ClientConnection connection;
   private final MigrationPipes pipes;
 
-  ClientFeatures(ClientConnection connection, MigrationPipes pipes) {
+  ClientFeatures(Kernel kernel, ClientConnection connection, MigrationPipes pipes) {
+    this.kernel = kernel;
     this.connection = connection;
     this.pipes = pipes;
   }
@@ -127,8 +129,8 @@ final class ClientFeatures {
   }
 
   /** Memory at an address that the caller has put into a struct. */
-  private static MemorySegment at(long address, long byteSize) {
-    return LinuxKernel.instance().memory(address, byteSize, Arena.global());
+  private MemorySegment at(long address, long byteSize) {
+    return kernel.memory(address, byteSize, Arena.global());
   }
 
   private int startLog(int flags, MemorySegment control) {

@@ -3,7 +3,7 @@ package io.jvfio.user.client;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ForwardingKernel;
 import io.jvfio.linux.Ioctl;
-import io.jvfio.linux.LinuxKernel;
+import io.jvfio.linux.Kernel;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.linux.uapi.VfioDeviceInfo;
 import io.jvfio.linux.uapi.VfioIrqInfo;
@@ -12,20 +12,20 @@ import io.jvfio.linux.uapi.VfioRegionInfo;
 import java.lang.foreign.MemorySegment;
 
 /**
- * This machine's kernel, and what a VFIO device file would answer for the descriptor of a
- * connection: calls on it become messages. Everything above the system calls is the same for a
- * device behind a socket, then.
+ * A kernel, and what a VFIO device file would answer for the descriptor of a connection: calls on
+ * it become messages. Everything above the system calls is the same for a device behind a socket,
+ * then.
  */
 final class ClientKernel extends ForwardingKernel {
   private final ClientConnection connection;
   private final ClientFeatures features;
   private final MigrationPipes pipes;
 
-  ClientKernel(ClientConnection connection) {
-    super(LinuxKernel.instance());
+  ClientKernel(Kernel kernel, ClientConnection connection) {
+    super(kernel);
     this.connection = connection;
-    this.pipes = new MigrationPipes(connection);
-    this.features = new ClientFeatures(connection, pipes);
+    this.pipes = new MigrationPipes(kernel, connection);
+    this.features = new ClientFeatures(kernel, connection, pipes);
   }
 
   private boolean isDevice(int fd) {

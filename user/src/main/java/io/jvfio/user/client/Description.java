@@ -1,7 +1,7 @@
 package io.jvfio.user.client;
 
 import io.jvfio.linux.Errno;
-import io.jvfio.linux.LinuxKernel;
+import io.jvfio.linux.Kernel;
 import io.jvfio.linux.uapi.Layouts;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.linux.uapi.VfioDeviceInfo;
@@ -38,6 +38,7 @@ final class Description implements AutoCloseable {
 
   private static final int IDENTIFIED = 0x30;
 
+  private final Kernel kernel;
   private final int flags;
   private final List<Region> regions;
   private final List<Irqs> irqs;
@@ -71,7 +72,9 @@ final class Description implements AutoCloseable {
    */
   record Irqs(int refusal, int flags, int count) {}
 
-  private Description(int flags, List<Region> regions, List<Irqs> irqs, List<Integer> identity) {
+  private Description(
+      Kernel kernel, int flags, List<Region> regions, List<Irqs> irqs, List<Integer> identity) {
+    this.kernel = kernel;
     this.flags = flags;
     this.regions = List.copyOf(regions);
     this.irqs = List.copyOf(irqs);
@@ -101,9 +104,9 @@ final class Description implements AutoCloseable {
       for (int i = 0; i < indexes; i++) {
         irqs.add(askIrqs(link, i));
       }
-      return new Description(flags, regions, irqs, askIdentity(link, regions));
+      return new Description(link.kernel(), flags, regions, irqs, askIdentity(link, regions));
     } catch (LinkException | RuntimeException e) {
-      close(regions);
+      close(link.kernel(), regions);
       throw e;
     }
   }
@@ -302,10 +305,10 @@ final class Description implements AutoCloseable {
         && one.info.mismatch(other.info) == -1;
   }
 
-  private static void close(List<Region> regions) {
+  private static void close(Kernel kernel, List<Region> regions) {
     for (var region : regions) {
       if (region.fd >= 0) {
-        LinuxKernel.instance().close(region.fd);
+        kernel.close(region.fd);
       }
     }
   }
@@ -313,6 +316,6 @@ final class Description implements AutoCloseable {
   /** Closes the files of regions; what is mapped stays so. */
   @Override
   public void close() {
-    close(regions);
+    close(kernel, regions);
   }
 }

@@ -2,8 +2,9 @@ package io.jvfio.user.client;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
-import io.jvfio.linux.LinuxKernel;
+import io.jvfio.linux.Kernel;
 import io.jvfio.linux.UnixSocket;
+import io.jvfio.spi.Explanation;
 import io.jvfio.user.VfioUserOptions;
 import io.jvfio.user.wire.Capabilities;
 import io.jvfio.user.wire.Command;
@@ -27,9 +28,10 @@ public final class Handshake {
   private Handshake() {}
 
   /** Connects to the socket at a path. */
-  public static UnixSocket connect(String path, long limitNanos) throws LinkException {
+  public static UnixSocket connect(Kernel kernel, String path, long limitNanos)
+      throws LinkException {
     try {
-      return UnixSocket.connect(path, millis(limitNanos));
+      return UnixSocket.connect(kernel, path, millis(limitNanos));
     } catch (ErrnoException e) {
       throw refused(path, e.errno());
     }
@@ -64,8 +66,12 @@ public final class Handshake {
           "The server accepts no connection: it serves another client, or hangs.",
           "End the other client, or look into the server's log.");
     }
-    return LinkException.connect(
-        errno, "The kernel refused.", "Check that the path is that of a UNIX stream socket.");
+    var meaning =
+        Explanation.shortage(errno)
+            .orElse(
+                new Explanation(
+                    "The kernel refused.", "Check that the path is that of a UNIX stream socket."));
+    return LinkException.connect(errno, meaning.meaning(), meaning.nextStep());
   }
 
   /** Makes a link of a connected socket. */
@@ -80,7 +86,8 @@ public final class Handshake {
     try {
       socket.limitWaits(WAIT_SLICE_MILLIS, millis(options.requestTimeout().toNanos()));
     } catch (ErrnoException e) {
-      throw LinkException.unusable("What the server gave is no socket (" + e.getMessage() + ").");
+      throw LinkException.unusable(
+          "A socket cannot be given a time limit (" + e.getMessage() + ").");
     }
   }
 
@@ -91,7 +98,7 @@ public final class Handshake {
             MAX_FDS,
             options.maxDataTransfer(),
             MAX_MAPS,
-            LinuxKernel.instance().pageSize(),
+            link.kernel().pageSize(),
             options.twinSocket(),
             OptionalInt.empty(),
             true);
@@ -135,10 +142,12 @@ public final class Handshake {
   /** A server that does not like a version, or has a client already, may just hang up. */
   private static LinkException lostEarly(Link link) {
     var failure = LinkException.of(link);
-    return failure.isFinal()
+    var errno = failure.failure().errno();
+    boolean isServers = errno.equals(Errno.ECONNRESET) || errno.equals(Errno.ETIMEDOUT);
+    return failure.isFinal() || !isServers
         ? failure
         : LinkException.connect(
-            failure.failure().errno(),
+            errno,
             "The server did not agree on a version: it has hung up or does not answer, as one does that serves another"
                 + " client or speaks another version.",
             "Look into the server's log.");
@@ -194,7 +203,7 @@ public final class Handshake {
               ? "a twin socket at descriptor %d of %d".formatted(index, request.receivedCount())
               : "a twin socket that was not asked for");
     }
-    var socket = UnixSocket.adopt(request.take(index));
+    var socket = UnixSocket.adopt(link.kernel(), request.take(index));
     limitWaits(socket, options);
     return new MessageSocket(socket, DmaAccessMessage.BYTES + options.maxDataTransfer(), 0);
   }

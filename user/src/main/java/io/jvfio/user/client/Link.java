@@ -3,7 +3,7 @@ package io.jvfio.user.client;
 import static java.util.Objects.requireNonNull;
 
 import io.jvfio.linux.Errno;
-import io.jvfio.linux.LinuxKernel;
+import io.jvfio.linux.Kernel;
 import io.jvfio.user.VfioUserOptions;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.DmaAccessMessage;
@@ -66,6 +66,7 @@ public final class Link implements AutoCloseable {
   private static final int SPINS_FOR_LOCK = 100;
 
   private final MessageSocket socket;
+  private final Kernel kernel;
   private final DmaMaps memory;
   private final long limitNanos;
   private final long spinNanos;
@@ -115,14 +116,20 @@ public final class Link implements AutoCloseable {
    */
   Link(MessageSocket socket, DmaMaps memory, VfioUserOptions options) {
     this.socket = socket;
+    this.kernel = socket.kernel();
     this.memory = memory;
     this.limitNanos = options.requestTimeout().toNanos();
     this.spinNanos = options.busyPolling().toNanos();
     this.longestAnswer = DmaAccessMessage.BYTES + options.maxDataTransfer();
     this.answer = arena.allocate(longestAnswer, Long.BYTES);
     for (int i = 0; i < PLACES; i++) {
-      requests[i] = new Request(i, arena);
+      requests[i] = new Request(kernel, i, arena);
     }
+  }
+
+  /** The kernel that makes the system calls of the socket. */
+  Kernel kernel() {
+    return kernel;
   }
 
   /** Why it does not work any more; null while it does. */
@@ -153,8 +160,8 @@ public final class Link implements AutoCloseable {
    * A command of who comes when all is given back: it has memory of its own, and is told that the
    * link has failed.
    */
-  private static Request late(Command command) {
-    var request = new Request(LATE, Arena.ofAuto());
+  private Request late(Command command) {
+    var request = new Request(kernel, LATE, Arena.ofAuto());
     request.start(command, PLACES);
     return request;
   }
@@ -486,7 +493,7 @@ public final class Link implements AutoCloseable {
   }
 
   private boolean isReadable() {
-    return LinuxKernel.instance().awaitReadable(socket.fd(), SLICE_MILLIS) != 0;
+    return kernel.awaitReadable(socket.fd(), SLICE_MILLIS) != 0;
   }
 
   /** What was negotiated: the longest data that the server takes in one message. */

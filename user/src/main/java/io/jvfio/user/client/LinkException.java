@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 
 import io.jvfio.VfioException;
 import io.jvfio.linux.Errno;
+import io.jvfio.spi.Explanation;
 import io.jvfio.user.wire.Command;
 import java.io.Serial;
 import org.jspecify.annotations.Nullable;
@@ -31,6 +32,12 @@ public final class LinkException extends Exception {
   /** Nobody could be connected to. */
   static LinkException connect(Errno errno, String meaning, String nextStep) {
     return new LinkException("connect", errno, meaning, nextStep, false);
+  }
+
+  /** There is no number that stands for the device. */
+  static LinkException noEventFd(Errno errno) {
+    var meaning = Explanation.shortage(errno).orElse(new Explanation("The kernel gives no eventfd.", ""));
+    return new LinkException("eventfd", errno, meaning.meaning(), meaning.nextStep(), true);
   }
 
   /** The link failed. */

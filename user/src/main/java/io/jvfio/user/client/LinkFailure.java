@@ -16,14 +16,14 @@ record LinkFailure(Errno errno, String meaning, String nextStep, boolean isFinal
     return new LinkFailure(Errno.ENOTCONN, "The device is closed.", "", true);
   }
 
-  /** The server has gone, or has closed the connection. */
+  /** The server has gone, or has closed the connection; or the kernel has ended it. */
   static LinkFailure lost(Errno errno) {
+    boolean isServers = errno.equals(Errno.ECONNRESET) || errno.equals(Errno.EPIPE);
     return new LinkFailure(
-        Errno.ECONNRESET,
-        "The server has closed the connection, or has ended"
-            + (errno.equals(Errno.ECONNRESET) || errno.equals(Errno.EPIPE)
-                ? "."
-                : " (" + errno.symbol() + ")."),
+        isServers ? Errno.ECONNRESET : errno,
+        isServers
+            ? "The server has closed the connection, or has ended."
+            : "The kernel ended the connection.",
         "Start the server again and open the device anew, or let it reconnect by itself"
             + " (VfioUserOptions.withReconnect).",
         false);

@@ -1,7 +1,7 @@
 package io.jvfio.user.client;
 
 import io.jvfio.linux.Errno;
-import io.jvfio.linux.LinuxKernel;
+import io.jvfio.linux.Kernel;
 import io.jvfio.linux.uapi.Vfio;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -11,12 +11,14 @@ import org.jspecify.annotations.Nullable;
  * behind a socket they are messages, so a number that is nobody else's stands for the file.
  */
 final class MigrationPipes {
+  private final Kernel kernel;
   private final ClientConnection connection;
 
   /** The one that there can be at a time, with its state; replaced as a whole. */
   private volatile @Nullable Pipe pipe;
 
-  MigrationPipes(ClientConnection connection) {
+  MigrationPipes(Kernel kernel, ClientConnection connection) {
+    this.kernel = kernel;
     this.connection = connection;
   }
 
@@ -86,7 +88,7 @@ final class MigrationPipes {
     if (!saves(after) && after != Vfio.VFIO_DEVICE_STATE_RESUMING) {
       return -1;
     }
-    int fd = LinuxKernel.instance().eventFd(0, 0);
+    int fd = kernel.eventFd(0, 0);
     if (fd >= 0) {
       pipe = new Pipe(fd, link, after);
     }

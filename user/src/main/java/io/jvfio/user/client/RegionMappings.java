@@ -2,7 +2,6 @@ package io.jvfio.user.client;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
-import io.jvfio.linux.LinuxKernel;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -11,10 +10,14 @@ import java.util.Map;
  * old one's while registers stay where they are.
  */
 final class RegionMappings {
-  private final LinuxKernel kernel = LinuxKernel.instance();
+  private final Kernel kernel;
   private final Map<Long, Mapping> byAddress = new HashMap<>();
 
   private record Mapping(long byteSize, int protection, int region, long offset) {}
+
+  RegionMappings(Kernel kernel) {
+    this.kernel = kernel;
+  }
 
   /**
    * Maps a part of a region.

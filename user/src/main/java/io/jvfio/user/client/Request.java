@@ -1,6 +1,6 @@
 package io.jvfio.user.client;
 
-import io.jvfio.linux.LinuxKernel;
+import io.jvfio.linux.Kernel;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.linux.uapi.Struct;
 import io.jvfio.user.wire.Command;
@@ -40,6 +40,7 @@ public final class Request {
   /** Descriptors to send. */
   final int[] sent = new int[UnixSocket.MAX_DESCRIPTORS];
 
+  private final Kernel kernel;
   private final Arena arena;
   private @Nullable MemorySegment message;
   private @Nullable MemorySegment copy;
@@ -68,7 +69,8 @@ public final class Request {
   /** Whether all of it was sent, so that the server may have carried it out. */
   boolean wasSent;
 
-  Request(int index, Arena arena) {
+  Request(Kernel kernel, int index, Arena arena) {
+    this.kernel = kernel;
     this.index = index;
     this.arena = arena;
   }
@@ -165,7 +167,7 @@ public final class Request {
   void closeDescriptors() {
     for (int i = 0; i < receivedCount; i++) {
       if (received[i] >= 0) {
-        LinuxKernel.instance().close(received[i]);
+        kernel.close(received[i]);
       }
     }
     receivedCount = 0;

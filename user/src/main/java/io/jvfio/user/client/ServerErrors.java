@@ -25,7 +25,8 @@ final class ServerErrors {
           Errno.ENOMEM,
           new Explanation("The server has no memory for it.", LOOK),
           Errno.EMFILE,
-          new Explanation("The server has too many open files.", "Raise its 'ulimit -n'."),
+          new Explanation(
+              "The server, or this process, has too many open files.", "Raise 'ulimit -n'."),
           Errno.ENOSPC,
           new Explanation("The server has no room for it.", LOOK));
 

@@ -3,7 +3,6 @@ package io.jvfio.user.client;
 import io.jvfio.VfioException;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.GuardedMemory;
-import io.jvfio.linux.LinuxKernel;
 import io.jvfio.user.RegionEvent;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -91,7 +90,7 @@ final class ServerEventFd implements RegionEvent {
     owner.enter();
     try {
       store(value);
-      var kernel = LinuxKernel.instance();
+      var kernel = owner.kernel();
       // A counter that is full is signalled already.
       if (mayWait && !kernel.isWritable(fd)) {
         return;

@@ -3,7 +3,7 @@ package io.jvfio.user.client;
 import io.jvfio.VfioException;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
-import io.jvfio.linux.LinuxKernel;
+import io.jvfio.spi.Explanation;
 import io.jvfio.user.RegionEvent;
 import io.jvfio.user.RegionEvents;
 import io.jvfio.user.wire.Command;
@@ -25,6 +25,7 @@ final class ServerEventFds implements RegionEvents {
   /** A signal takes a millionth of that. */
   private static final int STUCK_MILLIS = 50;
 
+  private final Kernel kernel;
   private final String subject;
   private final int[] fds;
   private final Arena lifetime = Arena.ofShared();
@@ -38,9 +39,14 @@ final class ServerEventFds implements RegionEvents {
 
   private record Mapping(long address, long byteSize) {}
 
-  private ServerEventFds(String subject, int[] fds) {
+  private ServerEventFds(Kernel kernel, String subject, int[] fds) {
+    this.kernel = kernel;
     this.subject = subject;
     this.fds = fds;
+  }
+
+  Kernel kernel() {
+    return kernel;
   }
 
   /** Asks the server. */
@@ -88,8 +94,14 @@ final class ServerEventFds implements RegionEvents {
             "region %d and %s parts in %,d bytes"
                 .formatted(RegionIoFds.INDEX.get(reply), Integer.toUnsignedString(count), bytes));
       }
-      var events = new ServerEventFds(subject, taken(request));
-      var wrong = events.read(reply, count, entry, regionSize);
+      var events = new ServerEventFds(link.kernel(), subject, taken(request));
+      @Nullable String wrong;
+      try {
+        wrong = events.read(reply, count, entry, regionSize);
+      } catch (VfioException e) {
+        events.close();
+        throw e;
+      }
       if (wrong != null) {
         events.close();
         return Calls.senseless(link, request, wrong);
@@ -125,6 +137,7 @@ final class ServerEventFds implements RegionEvents {
    * Reads the entries; those of a kind that is no eventfd are left out.
    *
    * @return what is wrong with them; null if nothing is
+   * @throws VfioException if the kernel refuses to use them
    */
   private @Nullable String read(MemorySegment reply, int count, int entry, long regionSize) {
     for (int i = 0; i < count; i++) {
@@ -143,9 +156,12 @@ final class ServerEventFds implements RegionEvents {
           || offset > regionSize - byteSize) {
         return "a part of %d bytes at 0x%x".formatted(byteSize, offset);
       }
-      int flags = LinuxKernel.instance().eventFdFlags(fd);
-      if (flags < 0) {
+      int flags = kernel.eventFdFlags(fd);
+      if (flags == Errno.EINVAL.result()) {
         return "a descriptor for the part at 0x%x that is no eventfd".formatted(offset);
+      }
+      if (flags < 0) {
+        throw failure("open", flags);
       }
       @Nullable MemorySegment shadow = null;
       if (hasShadow) {
@@ -155,7 +171,7 @@ final class ServerEventFds implements RegionEvents {
                 SubRegion.SHADOW_OFFSET.get(reply, SubRegion.at(i, SubRegion.SHADOW_BYTES)),
                 byteSize == Long.BYTES ? Long.BYTES : Integer.BYTES);
         if (shadow == null) {
-          return "a shadow that cannot be mapped";
+          return "a shadow that is nowhere";
         }
       }
       boolean matches =
@@ -175,30 +191,32 @@ final class ServerEventFds implements RegionEvents {
     return null;
   }
 
+  /** The kernel's refusal, which need not be the server's fault. */
+  private VfioException failure(String call, long result) {
+    var errno = Errno.ofResult(result);
+    var meaning =
+        Explanation.shortage(errno)
+            .orElse(new Explanation("This process cannot use what the server gave.", ""));
+    return meaning.failure(call, subject, errno);
+  }
+
   private int fd(int index) {
     return index >= 0 && index < fds.length ? fds[index] : NO_FD;
   }
 
   private @Nullable MemorySegment shadow(int file, long offset, int width) {
-    long page = LinuxKernel.instance().pageSize();
+    long page = kernel.pageSize();
     if (file == NO_FD || offset < 0 || offset % width != 0 || offset > Long.MAX_VALUE - page) {
       return null;
     }
     long address =
-        LinuxKernel.instance()
-            .mmap(
-                page,
-                Kernel.PROT_READ | Kernel.PROT_WRITE,
-                Kernel.MAP_SHARED,
-                file,
-                offset & -page);
+        kernel.mmap(
+            page, Kernel.PROT_READ | Kernel.PROT_WRITE, Kernel.MAP_SHARED, file, offset & -page);
     if (address < 0) {
-      return null;
+      throw failure("mmap", address);
     }
     mappings.add(new Mapping(address, page));
-    return LinuxKernel.instance()
-        .memory(address, page, lifetime)
-        .asSlice(offset & (page - 1), width);
+    return kernel.memory(address, page, lifetime).asSlice(offset & (page - 1), width);
   }
 
   @Override
@@ -241,7 +259,6 @@ final class ServerEventFds implements RegionEvents {
       }
     }
     lifetime.close();
-    var kernel = LinuxKernel.instance();
     mappings.forEach(mapping -> kernel.munmap(mapping.address, mapping.byteSize));
     for (int fd : fds) {
       kernel.close(fd);
@@ -259,7 +276,7 @@ final class ServerEventFds implements RegionEvents {
     try (var arena = Arena.ofConfined()) {
       var count = arena.allocate(Long.BYTES, Long.BYTES);
       for (int i = 0; i < all.size() && users > 0; i++) {
-        LinuxKernel.instance().readNow(all.get(i).eventFd(), count);
+        kernel.readNow(all.get(i).eventFd(), count);
       }
     }
   }

@@ -1,7 +1,6 @@
 package io.jvfio.user.server;
 
 import io.jvfio.linux.Errno;
-import io.jvfio.linux.LinuxKernel;
 import io.jvfio.user.VfioUserServerOptions;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.DmaAccessMessage;
@@ -162,11 +161,11 @@ final class ClientAnswers implements ClientMemory.DmaMessages, AutoCloseable {
     var own = twin;
     if (own != null) {
       int sent = own.send(room(), size);
-      return sent < 0 ? failed("it does not take " + command) : receive(own, command);
+      return sent < 0 ? failed("it does not take " + command + why(sent)) : receive(own, command);
     }
     if (Thread.currentThread().equals(session)) {
       int sent = main.send(room(), size);
-      return sent < 0 ? failed("it does not take " + command) : receive(main, command);
+      return sent < 0 ? failed("it does not take " + command + why(sent)) : receive(main, command);
     }
     return hasDevice.getAsBoolean() ? exchangeElsewhere(command, size) : Errno.EOPNOTSUPP.result();
   }
@@ -176,15 +175,16 @@ final class ClientAnswers implements ClientMemory.DmaMessages, AutoCloseable {
     while (true) {
       // Commands that come instead of the answer take from its time.
       long left = (end - System.nanoTime()) / 1_000_000;
-      if (left <= 0
-          || (!from.hasMore()
-              && LinuxKernel.instance().awaitReadable(from.fd(), (int) Math.min(left, MOST_MILLIS))
-                  <= 0)) {
+      int ready =
+          left <= 0 || from.hasMore()
+              ? 1
+              : from.kernel().awaitReadable(from.fd(), (int) Math.min(left, MOST_MILLIS));
+      if (left <= 0 || ready == 0) {
         return failed("it does not answer " + command);
       }
-      int size = from.receive(true);
+      int size = ready < 0 ? ready : from.receive(true);
       if (size <= 0) {
-        return failed("it does not answer " + command + " any more");
+        return failed("it does not answer " + command + " any more" + why(size));
       }
       var message = from.message();
       if (Header.isReply(message)) {
@@ -197,13 +197,21 @@ final class ClientAnswers implements ClientMemory.DmaMessages, AutoCloseable {
     }
   }
 
+  /**
+   * What the kernel says of a call that failed, in parentheses; empty for a client that has gone.
+   */
+  private static String why(int result) {
+    return result < 0 ? " (" + Errno.ofResult(result) + ")" : "";
+  }
+
   /** The session's thread is waiting for messages, and gives the answer to this one. */
   private synchronized int exchangeElsewhere(Command command, int size) {
     isAwaited = true;
     awaited = 0;
     try {
-      if (main.send(room(), size) < 0) {
-        return failed("it does not take " + command);
+      int sent = main.send(room(), size);
+      if (sent < 0) {
+        return failed("it does not take " + command + why(sent));
       }
       long end = System.nanoTime() + options.patience().toNanos();
       while (awaited == 0 && !isOver) {

@@ -5,8 +5,6 @@ import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.FileStatus;
 import io.jvfio.linux.GuardedMemory;
 import io.jvfio.linux.Kernel;
-import io.jvfio.linux.LinuxKernel;
-import io.jvfio.linux.NativeMemory;
 import io.jvfio.model.DmaFaultException;
 import io.jvfio.model.DmaLease;
 import io.jvfio.model.DmaPort;
@@ -35,19 +33,17 @@ final class ClientMemory implements DmaPort, AutoCloseable {
   /** What every address, size and file offset is a multiple of, as the protocol has it. */
   static final long PAGE_SIZE = 4096;
 
-  private static final LinuxKernel KERNEL = LinuxKernel.instance();
-
   /**
    * How many mappings all clients of this process have. The kernel counts a process's mappings, and
    * a JVM that gets no more ends; so clients together get half of them.
    */
   private static final AtomicInteger MAPPINGS = new AtomicInteger();
 
-  private static final int MOST_MAPPINGS = mostMappings();
-
   private static final int INITIAL_CAPACITY = 16;
   private static final Range NOWHERE = new Range(0, 0, false, false, null);
 
+  private final Kernel kernel;
+  private final int mostMappings;
   private final BooleanSupplier isBusMaster;
   private final DmaMessages messages;
   private final int maxMaps;
@@ -103,6 +99,7 @@ final class ClientMemory implements DmaPort, AutoCloseable {
     /** What the client's map covers of it. */
     final MemorySegment memory;
 
+    private final Kernel kernel;
     private final long iova;
     private final DirtyLog log;
     private final Arena lifetime = Arena.ofShared();
@@ -120,12 +117,13 @@ final class ClientMemory implements DmaPort, AutoCloseable {
      *
      * @param delta where in it the client's map begins
      */
-    Mapping(Range range, long address, long byteSize, long delta, DirtyLog log) {
+    Mapping(Kernel kernel, Range range, long address, long byteSize, long delta, DirtyLog log) {
+      this.kernel = kernel;
       this.iova = range.start();
       this.address = address;
       this.byteSize = byteSize;
       this.log = log;
-      memory = NativeMemory.at(address + delta, range.byteSize(), lifetime);
+      memory = kernel.memory(address + delta, range.byteSize(), lifetime);
     }
 
     /** One lease more; while the client's map is there. */
@@ -156,7 +154,7 @@ final class ClientMemory implements DmaPort, AutoCloseable {
       // Whoever is still at it gets an exception from here on, instead of ending the JVM.
       lifetime.close();
       if (isLeased()) {
-        long result = KERNEL.remapInaccessible(address, byteSize);
+        long result = kernel.remapInaccessible(address, byteSize);
         if (result < 0) {
           LOG.log(
               Level.WARNING,
@@ -170,7 +168,7 @@ final class ClientMemory implements DmaPort, AutoCloseable {
 
     private void leave() {
       if (users.decrementAndGet() == 0) {
-        KERNEL.munmap(address, byteSize);
+        kernel.munmap(address, byteSize);
         MAPPINGS.decrementAndGet();
       }
     }
@@ -179,19 +177,22 @@ final class ClientMemory implements DmaPort, AutoCloseable {
   /**
    * Memory of a client that has told of none yet.
    *
+   * @param kernel makes the system calls
    * @param isBusMaster whether the device may reach memory at all
    * @param messages for what comes without a descriptor
    * @param maxMaps how many maps there may be at once
    */
-  ClientMemory(BooleanSupplier isBusMaster, DmaMessages messages, int maxMaps) {
+  ClientMemory(Kernel kernel, BooleanSupplier isBusMaster, DmaMessages messages, int maxMaps) {
+    this.kernel = kernel;
+    mostMappings = mostMappings();
     this.isBusMaster = isBusMaster;
     this.messages = messages;
     this.maxMaps = maxMaps;
   }
 
-  private static int mostMappings() {
+  private int mostMappings() {
     try {
-      return Integer.parseInt(KERNEL.readText("/proc/sys/vm/max_map_count")) / 2;
+      return Integer.parseInt(kernel.readText("/proc/sys/vm/max_map_count")) / 2;
     } catch (ErrnoException | NumberFormatException e) {
       return 65_530 / 2; // what Linux has by default
     }
@@ -228,7 +229,7 @@ final class ClientMemory implements DmaPort, AutoCloseable {
       return mapFile(fd, fileOffset, iova, byteSize, readable, writable);
     } finally {
       if (fd >= 0) {
-        KERNEL.close(fd);
+        kernel.close(fd);
       }
     }
   }
@@ -253,7 +254,7 @@ final class ClientMemory implements DmaPort, AutoCloseable {
       int fd, long fileOffset, long iova, long byteSize, boolean readable, boolean writable) {
     FileStatus status;
     try {
-      status = KERNEL.status(fd);
+      status = kernel.status(fd);
     } catch (ErrnoException e) {
       return e.errno().result();
     }
@@ -261,25 +262,25 @@ final class ClientMemory implements DmaPort, AutoCloseable {
       return Errno.EINVAL.result(); // memory that is not there before the client has done anything
     }
     // Huge pages are mapped whole, from a multiple of their size: more than the client told of.
-    long unit = Math.max(KERNEL.pageSize(), Long.highestOneBit(status.blockSize()));
+    long unit = Math.max(kernel.pageSize(), Long.highestOneBit(status.blockSize()));
     long mappedOffset = fileOffset & -unit;
     long delta = fileOffset - mappedOffset;
     long mappedSize = (delta + byteSize + unit - 1) & -unit;
     if (mappedSize <= 0) {
       return Errno.EINVAL.result();
     }
-    if (MAPPINGS.incrementAndGet() > MOST_MAPPINGS) {
+    if (MAPPINGS.incrementAndGet() > mostMappings) {
       MAPPINGS.decrementAndGet();
       return Errno.ENOSPC.result();
     }
     int protection = Kernel.PROT_READ | (writable ? Kernel.PROT_WRITE : 0);
-    long address = KERNEL.mmap(mappedSize, protection, Kernel.MAP_SHARED, fd, mappedOffset);
+    long address = kernel.mmap(mappedSize, protection, Kernel.MAP_SHARED, fd, mappedOffset);
     if (address < 0) {
       MAPPINGS.decrementAndGet();
       return (int) address;
     }
     var range = new Range(iova, byteSize, readable, writable, null);
-    insert(range.with(new Mapping(range, address, mappedSize, delta, log)));
+    insert(range.with(new Mapping(kernel, range, address, mappedSize, delta, log)));
     return 0;
   }
 

@@ -3,11 +3,12 @@ package io.jvfio.user.server;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
-import io.jvfio.linux.LinuxKernel;
+import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,8 +18,12 @@ import org.jspecify.annotations.Nullable;
  * thread that ends.
  */
 public final class DevicePoller {
-  private static final LinuxKernel KERNEL = LinuxKernel.instance();
+  private static final System.Logger LOG = System.getLogger("io.jvfio");
 
+  /** After a failure that may last. */
+  private static final long PAUSE_NANOS = 100_000_000;
+
+  private final Kernel kernel;
   private final int epollFd;
   private final int wakeFd;
   private final MemorySegment one = Arena.ofAuto().allocate(ValueLayout.JAVA_LONG);
@@ -30,20 +35,26 @@ public final class DevicePoller {
   private final AtomicBoolean isClosed = new AtomicBoolean();
   private volatile @Nullable Thread thread;
 
-  public DevicePoller() throws ErrnoException {
-    wakeFd = KERNEL.eventFd(0, Kernel.EFD_NONBLOCK);
+  /**
+   * Makes what there is to wait with.
+   *
+   * @param kernel makes the system calls
+   */
+  public DevicePoller(Kernel kernel) throws ErrnoException {
+    this.kernel = kernel;
+    wakeFd = kernel.eventFd(0, Kernel.EFD_NONBLOCK);
     if (wakeFd < 0) {
       throw new ErrnoException("eventfd", Errno.ofResult(wakeFd));
     }
-    epollFd = KERNEL.epollCreate();
+    epollFd = kernel.epollCreate();
     int result =
         epollFd < 0
             ? epollFd
-            : KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, wakeFd, Kernel.EPOLLIN);
+            : kernel.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, wakeFd, Kernel.EPOLLIN);
     if (result < 0) {
-      KERNEL.close(wakeFd);
+      kernel.close(wakeFd);
       if (epollFd >= 0) {
-        KERNEL.close(epollFd);
+        kernel.close(epollFd);
       }
       throw new ErrnoException("epoll", Errno.ofResult(result));
     }
@@ -77,33 +88,34 @@ public final class DevicePoller {
    * and reads nothing: a read could wait, if the client has read before it.
    */
   int watchSignals(int fd) {
-    return KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN | Kernel.EPOLLET);
+    return kernel.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN | Kernel.EPOLLET);
   }
 
   /** Waits for a set of descriptors, too, as long as anything in it is ready; as above. */
   int watchSet(int fd) {
-    return KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN);
+    return kernel.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN);
   }
 
   /** Ends to wait for one, before the descriptor is closed. */
   void unwatch(int fd) {
-    KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_DEL, fd, 0);
+    kernel.epollControl(epollFd, Kernel.EPOLL_CTL_DEL, fd, 0);
   }
 
   private void wake() {
-    KERNEL.write(wakeFd, one);
+    kernel.write(wakeFd, one);
   }
 
   private void run(ServedDevice device) {
     int[] ready = new int[2];
     while (!isClosed.get()) {
-      int number = KERNEL.epollWait(epollFd, ready, -1);
+      int number = kernel.epollWait(epollFd, ready, -1);
       if (number < 0) {
-        throw new IllegalStateException("epoll_wait answers " + Errno.ofResult(number));
+        LOG.log(Level.WARNING, "a device is not polled for a while: {0}", Errno.ofResult(number));
+        LockSupport.parkNanos(PAUSE_NANOS);
       }
       for (int i = 0; i < number; i++) {
         if (ready[i] == wakeFd) {
-          KERNEL.read(wakeFd, count);
+          kernel.read(wakeFd, count);
           isAsked.set(false);
           poll(device);
         } else {
@@ -153,8 +165,8 @@ public final class DevicePoller {
       if (started != null) {
         Patience.join(started);
       }
-      KERNEL.close(epollFd);
-      KERNEL.close(wakeFd);
+      kernel.close(epollFd);
+      kernel.close(wakeFd);
     }
   }
 }

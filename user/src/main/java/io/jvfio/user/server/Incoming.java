@@ -1,6 +1,6 @@
 package io.jvfio.user.server;
 
-import io.jvfio.linux.LinuxKernel;
+import io.jvfio.linux.Kernel;
 import io.jvfio.user.wire.MessageSocket;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -10,12 +10,19 @@ import org.jspecify.annotations.Nullable;
  * descriptors. What nobody takes of these is closed by whoever has them.
  */
 final class Incoming {
+  private final Kernel kernel;
   private final @Nullable MessageSocket socket;
   private final int[] keptFds;
   private final MemorySegment message;
   private int size;
 
-  private Incoming(@Nullable MessageSocket socket, MemorySegment message, int size, int[] keptFds) {
+  private Incoming(
+      Kernel kernel,
+      @Nullable MessageSocket socket,
+      MemorySegment message,
+      int size,
+      int[] keptFds) {
+    this.kernel = kernel;
     this.socket = socket;
     this.message = message;
     this.size = size;
@@ -24,7 +31,7 @@ final class Incoming {
 
   /** Whatever a socket has received last: {@link #received} tells of each message. */
   static Incoming of(MessageSocket socket) {
-    return new Incoming(socket, socket.message(), 0, new int[0]);
+    return new Incoming(socket.kernel(), socket, socket.message(), 0, new int[0]);
   }
 
   /** A message has come. */
@@ -39,7 +46,7 @@ final class Incoming {
     for (int i = 0; i < fds.length; i++) {
       fds[i] = takeFd(i);
     }
-    return new Incoming(null, copy, size, fds);
+    return new Incoming(kernel, null, copy, size, fds);
   }
 
   MemorySegment message() {
@@ -64,7 +71,7 @@ final class Incoming {
     for (int i = 0; i < keptFds.length; i++) {
       int fd = takeFd(i);
       if (fd >= 0) {
-        LinuxKernel.instance().close(fd);
+        kernel.close(fd);
       }
     }
   }

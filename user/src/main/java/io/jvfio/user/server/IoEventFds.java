@@ -3,7 +3,6 @@ package io.jvfio.user.server;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.GuardedMemory;
 import io.jvfio.linux.Kernel;
-import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.NativeMemory;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.IoEventRegister;
@@ -38,8 +37,7 @@ final class IoEventFds implements AutoCloseable {
 
   private static final int MOST_READY = 64;
 
-  private static final LinuxKernel KERNEL = LinuxKernel.instance();
-
+  private final Kernel kernel;
   private final DeviceModel model;
   private final List<IoEventRegister> registers;
   private final int[] eventFds;
@@ -59,10 +57,12 @@ final class IoEventFds implements AutoCloseable {
   /**
    * For a model that is connected.
    *
+   * @param kernel makes the system calls
    * @param maxFds how many descriptors the client takes with one message
    * @throws IllegalArgumentException if the model names registers that it does not have
    */
-  IoEventFds(DeviceModel model, int maxFds) {
+  IoEventFds(Kernel kernel, DeviceModel model, int maxFds) {
+    this.kernel = kernel;
     this.model = model;
     this.registers = List.copyOf(model.ioEventRegisters());
     this.eventFds = new int[registers.size()];
@@ -210,20 +210,20 @@ final class IoEventFds implements AutoCloseable {
 
   private int openEvent(int index) {
     if (epollFd < 0) {
-      int created = KERNEL.epollCreate();
+      int created = kernel.epollCreate();
       if (created < 0) {
         return created;
       }
       epollFd = created;
     }
-    int fd = KERNEL.eventFd(0, Kernel.EFD_NONBLOCK);
+    int fd = kernel.eventFd(0, Kernel.EFD_NONBLOCK);
     if (fd < 0) {
       return fd;
     }
     int added =
-        KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN | Kernel.EPOLLET);
+        kernel.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN | Kernel.EPOLLET);
     if (added < 0) {
-      KERNEL.close(fd);
+      kernel.close(fd);
       return added;
     }
     eventFds[index] = fd;
@@ -234,16 +234,16 @@ final class IoEventFds implements AutoCloseable {
     if (shadowFd >= 0) {
       return 0;
     }
-    long page = KERNEL.pageSize();
+    long page = kernel.pageSize();
     long byteSize = ((long) eventFds.length * Long.BYTES + page - 1) & -page;
-    int fd = KERNEL.memoryFile("jvfio shadows", 0, byteSize);
+    int fd = kernel.memoryFile("jvfio shadows", 0, byteSize);
     if (fd < 0) {
       return fd;
     }
     long address =
-        KERNEL.mmap(byteSize, Kernel.PROT_READ | Kernel.PROT_WRITE, Kernel.MAP_SHARED, fd, 0);
+        kernel.mmap(byteSize, Kernel.PROT_READ | Kernel.PROT_WRITE, Kernel.MAP_SHARED, fd, 0);
     if (address < 0) {
-      KERNEL.close(fd);
+      kernel.close(fd);
       return (int) address;
     }
     shadows = NativeMemory.at(address, byteSize, lifetime);
@@ -298,7 +298,7 @@ final class IoEventFds implements AutoCloseable {
     if (epollFd < 0) {
       return false;
     }
-    int count = KERNEL.epollWait(epollFd, ready, 0);
+    int count = kernel.epollWait(epollFd, ready, 0);
     for (int i = 0; i < count; i++) {
       int index = indexOf(ready[i]);
       var register = registers.get(index);
@@ -313,7 +313,7 @@ final class IoEventFds implements AutoCloseable {
 
   /** Forgets what was signalled: it was meant for the device as it was before a reset. */
   void discard() {
-    while (epollFd >= 0 && KERNEL.epollWait(epollFd, ready, 0) > 0) {
+    while (epollFd >= 0 && kernel.epollWait(epollFd, ready, 0) > 0) {
       // Each is told of once.
     }
   }
@@ -348,12 +348,12 @@ final class IoEventFds implements AutoCloseable {
   @Override
   public void close() {
     if (epollFd >= 0) {
-      KERNEL.close(epollFd);
+      kernel.close(epollFd);
       epollFd = -1;
     }
     for (int i = 0; i < eventFds.length; i++) {
       if (eventFds[i] >= 0) {
-        KERNEL.close(eventFds[i]);
+        kernel.close(eventFds[i]);
         eventFds[i] = -1;
       }
     }
@@ -361,8 +361,8 @@ final class IoEventFds implements AutoCloseable {
       lifetime.close();
     }
     if (shadowFd >= 0) {
-      KERNEL.munmap(shadows.address(), shadows.byteSize());
-      KERNEL.close(shadowFd);
+      kernel.munmap(shadows.address(), shadows.byteSize());
+      kernel.close(shadowFd);
       shadowFd = -1;
     }
   }

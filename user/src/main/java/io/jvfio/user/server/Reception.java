@@ -3,7 +3,6 @@ package io.jvfio.user.server;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
-import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.user.wire.Header;
 import java.lang.System.Logger.Level;
@@ -16,6 +15,7 @@ import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Queue;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,7 +28,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Reception implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger("io.jvfio");
-  private static final LinuxKernel KERNEL = LinuxKernel.instance();
 
   /** How long a client waits for the one before it to be gone. */
   private static final int GRACE_MILLIS = 1000;
@@ -45,6 +44,7 @@ public final class Reception implements AutoCloseable {
   private static final int PAUSE_MILLIS = 100;
 
   private final UnixSocket listening;
+  private final Kernel kernel;
   private final String name;
   private final long patienceNanos;
   private final boolean isOwn;
@@ -82,12 +82,13 @@ public final class Reception implements AutoCloseable {
       UnixSocket listening, boolean isOwn, String name, long patienceNanos, Runnable onCrowd)
       throws ErrnoException {
     this.listening = listening;
+    kernel = listening.kernel();
     this.isOwn = isOwn;
     this.name = name;
     this.patienceNanos = patienceNanos;
     this.onCrowd = onCrowd;
-    wakeFd = checked("eventfd", KERNEL.eventFd(0, Kernel.EFD_NONBLOCK));
-    epollFd = KERNEL.epollCreate();
+    wakeFd = checked("eventfd", kernel.eventFd(0, Kernel.EFD_NONBLOCK));
+    epollFd = kernel.epollCreate();
     int result = epollFd < 0 ? epollFd : watch(wakeFd);
     if (result < 0) {
       closeAll(wakeFd, epollFd);
@@ -104,20 +105,20 @@ public final class Reception implements AutoCloseable {
     return result;
   }
 
-  private static void closeAll(int... fds) {
+  private void closeAll(int... fds) {
     for (int fd : fds) {
       if (fd >= 0) {
-        KERNEL.close(fd);
+        kernel.close(fd);
       }
     }
   }
 
   private int watch(int fd) {
-    return KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN);
+    return kernel.epollControl(epollFd, Kernel.EPOLL_CTL_ADD, fd, Kernel.EPOLLIN);
   }
 
   private void unwatch(int fd) {
-    KERNEL.epollControl(epollFd, Kernel.EPOLL_CTL_DEL, fd, 0);
+    kernel.epollControl(epollFd, Kernel.EPOLL_CTL_DEL, fd, 0);
   }
 
   /** Lets clients in from now on. */
@@ -152,9 +153,10 @@ public final class Reception implements AutoCloseable {
     try {
       while (!isClosed) {
         welcome();
-        int count = KERNEL.epollWait(epollFd, some, timeoutMillis());
+        int count = kernel.epollWait(epollFd, some, timeoutMillis());
         if (count < 0) {
-          throw new IllegalStateException("epoll_wait answers " + Errno.ofResult(count));
+          sayPaused(count);
+          LockSupport.parkNanos(PAUSE_MILLIS * 1_000_000L);
         }
         for (int i = 0; i < count; i++) {
           if (some[i] == listening.fd()) {
@@ -176,7 +178,12 @@ public final class Reception implements AutoCloseable {
   private void welcome() {
     boolean opens = readyCount() < MOST_WAITING && System.nanoTime() - closedUntil >= 0;
     if (opens && !isOpen) {
-      watch(listening.fd());
+      int result = watch(listening.fd());
+      if (result < 0) {
+        sayPaused(result);
+        pause();
+        return;
+      }
     } else if (!opens && isOpen) {
       unwatch(listening.fd());
     }
@@ -217,13 +224,14 @@ public final class Reception implements AutoCloseable {
     } catch (ErrnoException e) {
       if (!isClosed) {
         LOG.log(Level.WARNING, "a client could not connect to {0}: {1}", name, e.getMessage());
-        closedUntil = System.nanoTime() + PAUSE_MILLIS * 1_000_000L;
+        pause();
       }
       return;
     }
     int result = watch(socket.fd());
     if (result < 0) {
-      LOG.log(Level.WARNING, "a client of {0} is not waited for: {1}", name, result);
+      LOG.log(
+          Level.WARNING, "a client of {0} is not waited for: {1}", name, Errno.ofResult(result));
       socket.close();
       return;
     }
@@ -231,6 +239,15 @@ public final class Reception implements AutoCloseable {
       sendSilentAway(); // the one who has said nothing for the longest time
     }
     silent.add(new Visitor(socket, System.nanoTime()));
+  }
+
+  private void sayPaused(int result) {
+    LOG.log(
+        Level.WARNING, "no client is let in at {0} for a while: {1}", name, Errno.ofResult(result));
+  }
+
+  private void pause() {
+    closedUntil = System.nanoTime() + PAUSE_MILLIS * 1_000_000L;
   }
 
   private void sendSilentAway() {
@@ -307,7 +324,7 @@ public final class Reception implements AutoCloseable {
     if (isOwn) {
       listening.shutdown(); // who connects from here on is refused
     }
-    KERNEL.write(wakeFd, one);
+    kernel.write(wakeFd, one);
     Patience.join(thread);
     synchronized (ready) {
       ready.forEach(visitor -> visitor.socket().close());

@@ -123,8 +123,8 @@ final class ServedCommands {
 
   private int regionIoFds() {
     int payload = events().answer(command, commandSize, reply);
-    device.watchIoEvents();
-    return withHeader(payload);
+    int watched = device.watchIoEvents();
+    return watched < 0 ? watched : withHeader(payload);
   }
 
   private static int withHeader(int payload) {

@@ -1,6 +1,7 @@
 package io.jvfio.user.server;
 
 import io.jvfio.linux.Errno;
+import io.jvfio.linux.Kernel;
 import io.jvfio.model.Bar;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.DmaFaultException;
@@ -88,15 +89,16 @@ public final class ServedDevice implements DmaPort {
   /**
    * Connects a model to what will serve it.
    *
+   * @param kernel makes the system calls
    * @param poller waits for what the client signals, and for what the device asks
    * @param isPolling whether the client's thread polls all the time, and need not be asked to
    */
-  public ServedDevice(DeviceModel model, DevicePoller poller, boolean isPolling) {
+  public ServedDevice(Kernel kernel, DeviceModel model, DevicePoller poller, boolean isPolling) {
     this.model = model;
     this.poller = poller;
     this.isPolling = isPolling;
     config = new ServedConfig(model);
-    interrupts = new ServedInterrupts(config, model.msixVectors(), poller);
+    interrupts = new ServedInterrupts(kernel, config, model.msixVectors(), poller);
     for (Bar bar : model.bars()) {
       barSizes[bar.index()] = bar.byteSize();
     }
@@ -246,13 +248,17 @@ public final class ServedDevice implements DmaPort {
     return thrown.toString().replaceAll("\\s+", " ") + (where.length > 0 ? " at " + where[0] : "");
   }
 
-  /** The client has been given eventfds. */
-  void watchIoEvents() {
+  /** The client has been given eventfds; 0, or a negated errno if nobody waits for them. */
+  int watchIoEvents() {
     var events = ioEvents;
-    if (events != null && watched < 0 && events.fd() >= 0) {
-      watched = events.fd();
-      poller.watchSet(watched);
+    if (events == null || watched >= 0 || events.fd() < 0) {
+      return 0;
     }
+    int result = poller.watchSet(events.fd());
+    if (result >= 0) {
+      watched = events.fd();
+    }
+    return result;
   }
 
   /** A descriptor of the client's is signalled. */

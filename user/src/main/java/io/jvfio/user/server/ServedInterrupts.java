@@ -2,7 +2,6 @@ package io.jvfio.user.server;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
-import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.model.InterruptPort;
 import java.lang.foreign.Arena;
@@ -40,6 +39,7 @@ public final class ServedInterrupts implements InterruptPort {
           | Vfio.VFIO_IRQ_SET_ACTION_UNMASK
           | Vfio.VFIO_IRQ_SET_ACTION_TRIGGER;
 
+  private final Kernel kernel;
   private final ServedConfig config;
   private final DevicePoller poller;
   private final int[][] eventFds = new int[INDEXES][];
@@ -79,9 +79,11 @@ public final class ServedInterrupts implements InterruptPort {
   /**
    * Interrupts of which none is connected.
    *
+   * @param kernel makes the system calls
    * @param poller waits for the client's signal that unmasks the line
    */
-  ServedInterrupts(ServedConfig config, int msixVectors, DevicePoller poller) {
+  ServedInterrupts(Kernel kernel, ServedConfig config, int msixVectors, DevicePoller poller) {
+    this.kernel = kernel;
     this.config = config;
     this.poller = poller;
     eventFds[INTX] = nothing(config.hasLine() ? 1 : 0);
@@ -153,10 +155,10 @@ public final class ServedInterrupts implements InterruptPort {
   }
 
   private void write(int fd) {
-    if (fd != NONE && !isSilent && (!mayWait || LinuxKernel.instance().isWritable(fd))) {
+    if (fd != NONE && !isSilent && (!mayWait || kernel.awaitWritable(fd, 0) != 0)) {
       signalling = ++signals << Integer.SIZE | fd;
       // EAGAIN: the counter is full, so that the client will see it. Others are the client's fault.
-      LinuxKernel.instance().write(fd, one);
+      kernel.write(fd, one);
       signalling = 0;
     }
   }
@@ -176,20 +178,23 @@ public final class ServedInterrupts implements InterruptPort {
       Thread.currentThread().interrupt();
     }
     if (signalling == before) {
-      LinuxKernel.instance().readNow((int) before, drained);
+      kernel.readNow((int) before, drained);
     }
   }
 
-  /** Whether all descriptors of a message can be signalled; notes whether that may have to wait. */
-  private boolean areEventFds(Incoming message) {
+  /**
+   * Notes whether a signal may have to wait; 0 if all descriptors of a message can be signalled, or
+   * a negated errno.
+   */
+  private int checkEventFds(Incoming message) {
     for (int i = 0; i < message.fdCount(); i++) {
-      int flags = LinuxKernel.instance().eventFdFlags(message.fd(i));
+      int flags = kernel.eventFdFlags(message.fd(i));
       if (flags < 0) {
-        return false;
+        return flags;
       }
       mayWait |= (flags & Kernel.EFD_NONBLOCK) == 0;
     }
-    return true;
+    return 0;
   }
 
   /**
@@ -218,9 +223,12 @@ public final class ServedInterrupts implements InterruptPort {
     boolean isTrigger = action == Vfio.VFIO_IRQ_SET_ACTION_TRIGGER;
     if ((kind != Vfio.VFIO_IRQ_SET_DATA_EVENTFD && fds > 0)
         || (kind == Vfio.VFIO_IRQ_SET_DATA_EVENTFD && fds != 0 && fds != count)
-        || (kind == Vfio.VFIO_IRQ_SET_DATA_BOOL && dataBytes < count)
-        || !areEventFds(message)) {
+        || (kind == Vfio.VFIO_IRQ_SET_DATA_BOOL && dataBytes < count)) {
       return Errno.EINVAL.result();
+    }
+    int checked = checkEventFds(message);
+    if (checked < 0) {
+      return checked;
     }
     if (count == 0) {
       if (start != 0 || !isTrigger || kind != Vfio.VFIO_IRQ_SET_DATA_NONE) {
@@ -307,9 +315,9 @@ public final class ServedInterrupts implements InterruptPort {
     }
   }
 
-  private static void close(int fd) {
+  private void close(int fd) {
     if (fd != NONE) {
-      LinuxKernel.instance().close(fd);
+      kernel.close(fd);
     }
   }
 

@@ -17,6 +17,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -50,6 +51,16 @@ public final class ServerSession {
   private static final int EAGER_LOOKS = 1000;
 
   private static final int MOST_FDS = UnixSocket.MAX_DESCRIPTORS;
+
+  /** Errors of a connection that the client has caused. */
+  private static final Set<Errno> THE_CLIENTS =
+      Set.of(
+          Errno.ECONNRESET,
+          Errno.EPIPE,
+          Errno.EPROTO,
+          Errno.EMSGSIZE,
+          Errno.ETIMEDOUT,
+          Errno.EAGAIN);
 
   private static final String STOPPED = "The server was closed.";
   private static final String TOO_MUCH =
@@ -115,6 +126,7 @@ public final class ServerSession {
     hasToGive = answers::areAwaited;
     memory =
         new ClientMemory(
+            connection.kernel(),
             () -> device.config().isBusMaster() && !device.isHalted(),
             answers,
             options.maxDmaMaps());
@@ -138,7 +150,10 @@ public final class ServerSession {
 
     @Override
     public void resumed() {
-      device.watchIoEvents();
+      int watched = device.watchIoEvents();
+      if (watched < 0) {
+        lost("what it signals cannot be waited for: " + Errno.ofResult(watched));
+      }
       poller.request();
     }
   }
@@ -232,9 +247,15 @@ public final class ServerSession {
       sendError(Errno.ofResult(result));
       return "It spoke another protocol: no version was agreed.";
     }
+    int sent = answerVersion();
+    if (sent < 0) {
+      return ended(sent);
+    }
     device.acquireFirst();
     try {
-      var events = new IoEventFds(device.model(), Math.min(client.maxMessageFds(), MOST_FDS));
+      var events =
+          new IoEventFds(
+              socket.kernel(), device.model(), Math.min(client.maxMessageFds(), MOST_FDS));
       commands.begin(client.maxDataTransfer(), events);
       isConnected = true;
       device.connect(memory, events, migration, this::end);
@@ -259,6 +280,9 @@ public final class ServerSession {
       return "It closed the connection.";
     }
     var errno = Errno.ofResult(result);
+    if (!THE_CLIENTS.contains(errno)) {
+      LOG.log(Level.WARNING, "the connection of a client failed: {0}", errno);
+    }
     return errno.equals(Errno.ECONNRESET)
         ? "It closed the connection in the middle of a message."
         : errno.equals(Errno.EPROTO)
@@ -466,13 +490,13 @@ public final class ServerSession {
         return Errno.EINVAL.result();
       }
     }
-    return answerVersion();
+    return 0;
   }
 
   private int answerVersion() {
     if (client.twinSocket() && options.twinSocket() && client.maxMessageFds() > 0) {
       try {
-        var pair = UnixSocket.pair();
+        var pair = UnixSocket.pair(socket.kernel());
         var second = new MessageSocket(pair.first(), maxMessage, 1, patienceMillis());
         twin = second;
         var known = endReason;

@@ -1,7 +1,7 @@
 package io.jvfio.user.wire;
 
 import io.jvfio.linux.Errno;
-import io.jvfio.linux.LinuxKernel;
+import io.jvfio.linux.Kernel;
 import io.jvfio.linux.UnixSocket;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -72,6 +72,11 @@ public final class MessageSocket implements AutoCloseable {
     this.buffer = arena.allocate((long) maxMessage + READ_AHEAD, Long.BYTES);
     this.fds = new int[maxFds];
     Arrays.fill(fds, -1);
+  }
+
+  /** The kernel that makes the system calls of the socket. */
+  public Kernel kernel() {
+    return socket.kernel();
   }
 
   /** The socket's descriptor, to wait for. */
@@ -201,7 +206,7 @@ public final class MessageSocket implements AutoCloseable {
     if (left <= 0) {
       return Errno.ETIMEDOUT.result(); // even if there is a byte: it comes one by one
     }
-    var kernel = LinuxKernel.instance();
+    var kernel = socket.kernel();
     int ready =
         isForRoom
             ? kernel.awaitWritable(socket.fd(), (int) left)
@@ -249,7 +254,7 @@ public final class MessageSocket implements AutoCloseable {
   private void closeFds() {
     for (int i = 0; i < fdCount; i++) {
       if (fds[i] >= 0) {
-        LinuxKernel.instance().close(fds[i]);
+        socket.kernel().close(fds[i]);
         fds[i] = -1;
       }
     }

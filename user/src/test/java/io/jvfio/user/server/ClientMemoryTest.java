@@ -51,7 +51,7 @@ class ClientMemoryTest {
 
   private boolean busMaster = true;
   private final Messages messages = new Messages();
-  private final ClientMemory memory = new ClientMemory(() -> busMaster, messages, MAX_MAPS);
+  private final ClientMemory memory = new ClientMemory(KERNEL, () -> busMaster, messages, MAX_MAPS);
   private final long descriptors = SharedFile.openDescriptors();
   private SharedFile file;
 
@@ -245,7 +245,7 @@ class ClientMemoryTest {
   void descriptorsOfWhatIsNoMemoryAreRefusedAndClosed() throws ErrnoException {
     assertThat(memory.map(KERNEL.eventFd(0, 0), 0, 0, PAGE, true, true))
         .isEqualTo(Errno.ENODEV.result());
-    var pair = UnixSocket.pair();
+    var pair = UnixSocket.pair(KERNEL);
     int socket = KERNEL.open("/proc/self/fd/" + pair.first().fd(), Kernel.O_RDWR);
     assertThat(socket).isNegative(); // a socket cannot be opened again: so its own is given away
     assertThat(memory.map(pair.first().fd(), 0, 0, PAGE, true, true))

@@ -3,6 +3,7 @@ package io.jvfio.user.server;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.jvfio.linux.Errno;
+import io.jvfio.linux.LinuxKernel;
 import io.jvfio.model.DmaFaultException;
 import io.jvfio.user.SharedFile;
 import java.lang.foreign.MemorySegment;
@@ -134,6 +135,7 @@ class DirtyLogTest {
     try (var file = new SharedFile(16 * PAGE);
         var memory =
             new ClientMemory(
+                LinuxKernel.instance(),
                 () -> true,
                 new ClientMemory.DmaMessages() {
                   @Override

@@ -101,7 +101,7 @@ class IoEventFdsTest {
             IoEventRegister.of(0, 0x10, 4),
             IoEventRegister.matching(2, 4, 1, 0x42),
             IoEventRegister.matching(0, 0x20, 8, -1));
-    try (var events = new IoEventFds(model, 8)) {
+    try (var events = new IoEventFds(KERNEL, model, 8)) {
       assertThat(events.fd()).isEqualTo(-1);
       assertThat(events.poll()).isFalse();
       assertThat(ask(events, 0, 4096)).isEqualTo(HEAD + 2 * 48);
@@ -151,7 +151,7 @@ class IoEventFdsTest {
   @Test
   void theSameDescriptorsAreHandedOutAgain() {
     model.events = List.of(IoEventRegister.of(0, 0x10, 4));
-    try (var events = new IoEventFds(model, 8)) {
+    try (var events = new IoEventFds(KERNEL, model, 8)) {
       assertThat(ask(events, 0, 4096)).isEqualTo(HEAD + 48);
       int fd = events.fds()[0];
       assertThat(ask(events, 0, HEAD + 40)).isEqualTo(HEAD + 40);
@@ -166,7 +166,7 @@ class IoEventFdsTest {
             IoEventRegister.shadowed(0, 0x1000 - 4, 4),
             IoEventRegister.of(0, 0x20, 2),
             IoEventRegister.shadowed(0, 0x18, 1));
-    try (var events = new IoEventFds(model, 8)) {
+    try (var events = new IoEventFds(KERNEL, model, 8)) {
       assertThat(ask(events, 0, 4096)).isEqualTo(HEAD + 3 * 48);
       assertThat(events.fdCount()).isEqualTo(4);
       assertThat(SubRegion.TYPE.get(reply, SubRegion.at(0, 48)))
@@ -201,7 +201,7 @@ class IoEventFdsTest {
   @Test
   void whoKnowsNoShadowsWritesSuchRegistersAsOthers() {
     model.events = List.of(IoEventRegister.shadowed(0, 0x10, 4), IoEventRegister.of(0, 0x20, 2));
-    try (var events = new IoEventFds(model, 8)) {
+    try (var events = new IoEventFds(KERNEL, model, 8)) {
       assertThat(ask(events, 0, HEAD + 48)).isEqualTo(HEAD + 40);
       assertThat(RegionIoFds.COUNT.get(reply)).isEqualTo(1);
       assertThat(events.fdCount()).isEqualTo(1);
@@ -212,7 +212,7 @@ class IoEventFdsTest {
   @Test
   void anAnswerThatFindsNoRoomTellsHowMuchItWants() {
     model.events = List.of(IoEventRegister.of(0, 0x10, 4), IoEventRegister.of(0, 0x20, 2));
-    try (var events = new IoEventFds(model, 8)) {
+    try (var events = new IoEventFds(KERNEL, model, 8)) {
       for (int argsz : new int[] {HEAD, HEAD + 40, HEAD + 79}) {
         assertThat(ask(events, 0, argsz)).isEqualTo(HEAD);
         assertThat(RegionIoFds.ARGSZ.get(reply)).isEqualTo(HEAD + 96);
@@ -233,12 +233,12 @@ class IoEventFdsTest {
             IoEventRegister.shadowed(0, 0x20, 4),
             IoEventRegister.of(0, 0x30, 4),
             IoEventRegister.of(0, 0x40, 4));
-    try (var events = new IoEventFds(model, 2)) {
+    try (var events = new IoEventFds(KERNEL, model, 2)) {
       assertThat(ask(events, 0, 4096)).isEqualTo(HEAD + 48);
       assertThat(events.fdCount()).isEqualTo(1);
       assertThat(ask(events, 0, HEAD + 47)).isEqualTo(HEAD);
     }
-    try (var events = new IoEventFds(model, 4)) {
+    try (var events = new IoEventFds(KERNEL, model, 4)) {
       assertThat(ask(events, 0, 4096)).isEqualTo(HEAD + 3 * 48);
       assertThat(events.fdCount()).isEqualTo(4);
     }
@@ -246,7 +246,7 @@ class IoEventFdsTest {
 
   @Test
   void requestsThatCannotBeMeantAreRefused() {
-    try (var events = new IoEventFds(model, 4)) {
+    try (var events = new IoEventFds(KERNEL, model, 4)) {
       int invalid = Errno.EINVAL.result();
       assertThat(ask(events, 0, HEAD - 1)).isEqualTo(invalid);
       assertThat(ask(events, 9, 4096)).isEqualTo(invalid);
@@ -269,17 +269,17 @@ class IoEventFdsTest {
   @Test
   void registersThatAreNotThereAreTheModelsMistake() {
     model.events = List.of(IoEventRegister.of(1, 0, 4));
-    assertThatIllegalArgumentException().isThrownBy(() -> new IoEventFds(model, 4));
+    assertThatIllegalArgumentException().isThrownBy(() -> new IoEventFds(KERNEL, model, 4));
     model.events = List.of(IoEventRegister.of(0, 4096, 4));
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> new IoEventFds(model, 4))
+        .isThrownBy(() -> new IoEventFds(KERNEL, model, 4))
         .withMessageContaining("4096 bytes");
   }
 
   @Test
   void aClientThatTakesBackWhatItSharesHarmsNobody() throws IOException {
     model.events = List.of(IoEventRegister.shadowed(0, 0x10, 4), IoEventRegister.of(0, 8, 4));
-    try (var events = new IoEventFds(model, 4)) {
+    try (var events = new IoEventFds(KERNEL, model, 4)) {
       assertThat(ask(events, 0, 4096)).isEqualTo(HEAD + 96);
       int shadow =
           events
@@ -307,7 +307,7 @@ class IoEventFdsTest {
   @Test
   void signalsOfBeforeAResetAreForgotten() {
     model.events = List.of(IoEventRegister.of(0, 0x10, 4), IoEventRegister.of(0, 0x20, 4));
-    try (var events = new IoEventFds(model, 4)) {
+    try (var events = new IoEventFds(KERNEL, model, 4)) {
       events.discard();
       assertThat(ask(events, 0, 4096)).isPositive();
       signal(events.fds()[0]);
@@ -323,7 +323,7 @@ class IoEventFdsTest {
   @Test
   void descriptorsAreClosedOnce() {
     model.events = List.of(IoEventRegister.shadowed(0, 0x10, 4));
-    var events = new IoEventFds(model, 4);
+    var events = new IoEventFds(KERNEL, model, 4);
     assertThat(ask(events, 0, 4096)).isPositive();
     int taken = KERNEL.open("/proc/self/fd/" + events.fds()[1], Kernel.O_RDWR);
     events.close();
@@ -336,7 +336,7 @@ class IoEventFdsTest {
   void nothingIsAllocatedForASignal() {
     model.events = List.of(IoEventRegister.shadowed(0, 0x10, 4), IoEventRegister.of(0, 0x20, 4));
     var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-    try (var events = new IoEventFds(model, 4)) {
+    try (var events = new IoEventFds(KERNEL, model, 4)) {
       assertThat(ask(events, 0, 4096)).isPositive();
       var one = arena.allocateFrom(ValueLayout.JAVA_LONG, 1);
       signalOften(events, one, 20_000);

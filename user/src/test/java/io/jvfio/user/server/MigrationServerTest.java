@@ -18,6 +18,7 @@ import static io.jvfio.linux.uapi.Vfio.VFIO_MIGRATION_STOP_COPY;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.jvfio.linux.Errno;
+import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.uapi.Layouts;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.InterruptPort;
@@ -63,6 +64,7 @@ class MigrationServerTest {
     Server(DeviceModel model) {
       memory =
           new ClientMemory(
+              LinuxKernel.instance(),
               () -> !this.migration().isHalted(),
               new ClientMemory.DmaMessages() {
                 @Override

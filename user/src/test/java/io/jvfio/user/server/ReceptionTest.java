@@ -3,6 +3,7 @@ package io.jvfio.user.server;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.jvfio.linux.Errno;
+import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.user.RawClient;
 import io.jvfio.user.ScriptedModel;
@@ -109,7 +110,8 @@ class ReceptionTest {
 
   /** A client with little memory of its own. */
   private static MessageSocket connect(Served of) throws Exception {
-    return new MessageSocket(UnixSocket.connect(of.path.toString()), 4096, 1, 20_000);
+    return new MessageSocket(
+        UnixSocket.connect(LinuxKernel.instance(), of.path.toString()), 4096, 1, 20_000);
   }
 
   /** Says which version it speaks: 0, or the errno of the answer. */

@@ -1,5 +1,6 @@
 package io.jvfio.user.server;
 
+import io.jvfio.linux.LinuxKernel;
 import io.jvfio.model.DmaFaultException;
 import io.jvfio.user.SharedFile;
 import java.lang.foreign.Arena;
@@ -45,7 +46,7 @@ final class ShrunkMemory {
   static long run(int warm, int faulty) {
     long faults = 0;
     try (var file = new SharedFile(3 * MOST);
-        var memory = new ClientMemory(() -> true, NO_MESSAGES, 4);
+        var memory = new ClientMemory(LinuxKernel.instance(), () -> true, NO_MESSAGES, 4);
         var arena = Arena.ofShared()) {
       // Two maps, so that there are accesses that span them.
       if (memory.map(file.descriptor(), 0, 0, MOST, true, true) != 0

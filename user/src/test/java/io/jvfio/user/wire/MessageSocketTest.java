@@ -28,7 +28,7 @@ class MessageSocketTest {
   private final MessageSocket socket;
 
   MessageSocketTest() throws ErrnoException {
-    var pair = UnixSocket.pair();
+    var pair = UnixSocket.pair(LinuxKernel.instance());
     peer = pair.first();
     socket = new MessageSocket(pair.second(), MAX_MESSAGE, MAX_FDS);
   }
@@ -177,7 +177,7 @@ class MessageSocketTest {
   @Test
   void refusesLengthsThatNoMessageHas() throws Exception {
     for (int length : new int[] {0, 15, MAX_MESSAGE + 1, -1}) {
-      var pair = UnixSocket.pair();
+      var pair = UnixSocket.pair(LinuxKernel.instance());
       try (var sender = pair.first();
           var receiver = new MessageSocket(pair.second(), MAX_MESSAGE, MAX_FDS)) {
         var message = arena.allocate(32, 8);
@@ -196,7 +196,7 @@ class MessageSocketTest {
     assertReceives(1, 40);
     assertThat(socket.receive(true)).isEqualTo(Errno.ECONNRESET.result());
 
-    var pair = UnixSocket.pair();
+    var pair = UnixSocket.pair(LinuxKernel.instance());
     try (var receiver = new MessageSocket(pair.second(), MAX_MESSAGE, MAX_FDS)) {
       pair.first().close();
       assertThat(receiver.receive(true)).isZero();
@@ -207,7 +207,7 @@ class MessageSocketTest {
   void closesWhatNobodyTook() throws Exception {
     int fd = eventFd();
     long before = openFiles();
-    var pair = UnixSocket.pair();
+    var pair = UnixSocket.pair(LinuxKernel.instance());
     pair.first().send(together(message(1, 16), message(2, 16)), new int[] {fd, fd}, 2);
     var receiver = new MessageSocket(pair.second(), MAX_MESSAGE, MAX_FDS);
     assertThat(receiver.receive(true)).isEqualTo(16);
@@ -220,7 +220,7 @@ class MessageSocketTest {
   @Test
   void sendsLongMessagesWhole() throws Exception {
     var message = message(9, MAX_MESSAGE);
-    var pair = UnixSocket.pair();
+    var pair = UnixSocket.pair(LinuxKernel.instance());
     try (var sender = new MessageSocket(pair.first(), MAX_MESSAGE, MAX_FDS);
         var receiver = new MessageSocket(pair.second(), MAX_MESSAGE, MAX_FDS)) {
       var thread = Thread.ofPlatform().start(() -> sender.send(message, MAX_MESSAGE));
@@ -236,7 +236,7 @@ class MessageSocketTest {
   @Test
   void aMessageThatComesByteByByteHasToBeHereInTime() throws Exception {
     for (boolean isFirst : new boolean[] {true, false}) {
-      var pair = UnixSocket.pair();
+      var pair = UnixSocket.pair(LinuxKernel.instance());
       var message = message(1, 1000);
       try (var sender = pair.first();
           var receiver = new MessageSocket(pair.second(), MAX_MESSAGE, MAX_FDS, PATIENCE_MILLIS)) {
@@ -272,7 +272,7 @@ class MessageSocketTest {
 
   @Test
   void nothingAtAllIsTooLate() throws Exception {
-    var pair = UnixSocket.pair();
+    var pair = UnixSocket.pair(LinuxKernel.instance());
     try (var _ = pair.first();
         var receiver = new MessageSocket(pair.second(), MAX_MESSAGE, MAX_FDS, PATIENCE_MILLIS)) {
       assertThat(receiver.receiveInTime()).isEqualTo(Errno.ETIMEDOUT.result());
@@ -281,7 +281,7 @@ class MessageSocketTest {
 
   @Test
   void aPeerThatTakesLittleByLittleIsWaitedForInTime() throws Exception {
-    var pair = UnixSocket.pair();
+    var pair = UnixSocket.pair(LinuxKernel.instance());
     int size = 64 << 20;
     var message = arena.allocate(size, 8);
     try (var reader = pair.first();

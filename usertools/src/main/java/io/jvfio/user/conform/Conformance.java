@@ -1,6 +1,7 @@
 package io.jvfio.user.conform;
 
 import io.jvfio.VfioException;
+import io.jvfio.linux.LinuxKernel;
 import io.jvfio.user.peer.PeerException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -56,7 +57,7 @@ public final class Conformance {
    * @throws VfioException if there is no server to begin with
    */
   public ConformanceReport run(Consumer<ConformanceResult> progress) {
-    var run = new ConformanceRun(server.toString(), options);
+    var run = new ConformanceRun(LinuxKernel.instance(), server.toString(), options);
     try {
       run.ask();
     } catch (PeerException e) {

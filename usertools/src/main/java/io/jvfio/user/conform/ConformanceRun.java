@@ -2,6 +2,7 @@ package io.jvfio.user.conform;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
+import io.jvfio.linux.Kernel;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.user.peer.PeerException;
 import io.jvfio.user.peer.WirePeer;
@@ -37,6 +38,7 @@ final class ConformanceRun {
   private static final int MANY_REGIONS = 64;
   private static final int MANY_IRQS = 16;
 
+  private final Kernel kernel;
   private final String path;
   private final ConformanceOptions options;
   private final List<WirePeer> peers = new ArrayList<>();
@@ -45,7 +47,8 @@ final class ConformanceRun {
   private boolean wasDown;
   private boolean endsWithClients;
 
-  ConformanceRun(String path, ConformanceOptions options) {
+  ConformanceRun(Kernel kernel, String path, ConformanceOptions options) {
+    this.kernel = kernel;
     this.path = path;
     this.options = options;
   }
@@ -96,14 +99,14 @@ final class ConformanceRun {
   WirePeer connectBeside() {
     UnixSocket socket;
     try {
-      socket = WirePeer.connectOnce(path, options.patience());
+      socket = WirePeer.connectOnce(kernel, path, options.patience());
     } catch (ErrnoException e) {
       if (e.errno().equals(Errno.EAGAIN)) {
         throw new UnacceptedException();
       }
       wasDown = true;
       try {
-        socket = WirePeer.connect(path, options.patience());
+        socket = WirePeer.connect(kernel, path, options.patience());
       } catch (ErrnoException again) {
         throw again.errno().equals(Errno.EAGAIN)
             ? new UnacceptedException()

@@ -42,6 +42,7 @@ public final class WirePeer implements AutoCloseable {
   private static final ScheduledThreadPoolExecutor TIMER = timer();
 
   private final UnixSocket socket;
+  private final Kernel kernel;
   private final Duration patience;
   private final Arena arena = Arena.ofShared();
   private final MemorySegment piece = arena.allocate(PIECE, Long.BYTES);
@@ -62,6 +63,7 @@ public final class WirePeer implements AutoCloseable {
   /** Takes a connected socket over. */
   public WirePeer(UnixSocket socket, Duration patience) {
     this.socket = socket;
+    this.kernel = socket.kernel();
     this.patience = patience;
   }
 
@@ -196,7 +198,7 @@ public final class WirePeer implements AutoCloseable {
     long end = System.nanoTime() + patience.toNanos();
     while (arrived.isEmpty()) {
       long left = Math.max(0, (end - System.nanoTime()) / 1_000_000);
-      int ready = LinuxKernel.instance().awaitReadable(socket.fd(), (int) left);
+      int ready = kernel.awaitReadable(socket.fd(), (int) left);
       if (ready < 0 && ready != Errno.EINTR.result()) {
         throw gone(ready);
       }
@@ -237,7 +239,7 @@ public final class WirePeer implements AutoCloseable {
   public void discard(List<Integer> fds) {
     for (Integer fd : fds) {
       if (owned.remove((Object) fd)) {
-        LinuxKernel.instance().close(fd);
+        kernel.close(fd);
       }
     }
   }
@@ -281,8 +283,7 @@ public final class WirePeer implements AutoCloseable {
 
   /** Whether something comes within a time. */
   public boolean hears(Duration time) {
-    return !arrived.isEmpty()
-        || LinuxKernel.instance().awaitReadable(socket.fd(), (int) time.toMillis()) > 0;
+    return !arrived.isEmpty() || kernel.awaitReadable(socket.fd(), (int) time.toMillis()) > 0;
   }
 
   /**
@@ -323,12 +324,12 @@ public final class WirePeer implements AutoCloseable {
 
   /** A new eventfd, whose reads do not wait. */
   public int eventFd() {
-    return own("eventfd", LinuxKernel.instance().eventFd(0, Kernel.EFD_NONBLOCK));
+    return own("eventfd", kernel.eventFd(0, Kernel.EFD_NONBLOCK));
   }
 
   /** A new file in memory. */
   public int memory(long byteSize) {
-    return own("memfd_create", LinuxKernel.instance().memoryFile("jvfio-wire", 0, byteSize));
+    return own("memfd_create", kernel.memoryFile("jvfio-wire", 0, byteSize));
   }
 
   private int own(String operation, int fd) {
@@ -385,7 +386,7 @@ public final class WirePeer implements AutoCloseable {
     }
     socket.close();
     arena.close();
-    owned.forEach(LinuxKernel.instance()::close);
+    owned.forEach(kernel::close);
     owned.clear();
   }
 
@@ -394,12 +395,13 @@ public final class WirePeer implements AutoCloseable {
    *
    * @throws ErrnoException EAGAIN where somebody listens, but takes nobody for as long
    */
-  public static UnixSocket connect(String path, Duration patience) throws ErrnoException {
+  public static UnixSocket connect(Kernel kernel, String path, Duration patience)
+      throws ErrnoException {
     long end = System.nanoTime() + patience.toNanos();
     while (true) {
       long left = end - System.nanoTime();
       try {
-        return connectOnce(path, Duration.ofNanos(left));
+        return connectOnce(kernel, path, Duration.ofNanos(left));
       } catch (ErrnoException e) {
         boolean mayCome = e.errno().equals(Errno.ENOENT) || e.errno().equals(Errno.ECONNREFUSED);
         if (!mayCome || left <= 0) {
@@ -415,8 +417,9 @@ public final class WirePeer implements AutoCloseable {
    *
    * @throws ErrnoException EAGAIN where somebody listens, but takes nobody for as long
    */
-  public static UnixSocket connectOnce(String path, Duration patience) throws ErrnoException {
-    var socket = UnixSocket.connect(path, Math.max(1, patience.toMillis()));
+  public static UnixSocket connectOnce(Kernel kernel, String path, Duration patience)
+      throws ErrnoException {
+    var socket = UnixSocket.connect(kernel, path, Math.max(1, patience.toMillis()));
     socket.limitWaits(0, 0);
     return socket;
   }

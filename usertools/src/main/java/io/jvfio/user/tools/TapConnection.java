@@ -2,7 +2,6 @@ package io.jvfio.user.tools;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
-import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.user.wire.MessageDescriptor;
 import io.jvfio.user.wire.MessageFramer;
@@ -278,11 +277,11 @@ final class TapConnection {
     private int sendTwin(MemorySegment piece, int end, int split, int index) {
       UnixSocket.Pair pair;
       try {
-        pair = UnixSocket.pair();
+        pair = UnixSocket.pair(from.kernel());
       } catch (ErrnoException e) {
         return e.errno().result();
       }
-      connect(pair.second(), UnixSocket.adopt(fds[index]), true);
+      connect(pair.second(), UnixSocket.adopt(from.kernel(), fds[index]), true);
       try (var clients = pair.first()) {
         fds[index] = clients.fd();
         return send(piece, end, split);
@@ -294,7 +293,7 @@ final class TapConnection {
     private void closeFds() {
       for (int i = 0; i < fdCount; i++) {
         if (fds[i] >= 0) {
-          LinuxKernel.instance().close(fds[i]);
+          from.kernel().close(fds[i]);
         }
       }
       fdCount = 0;

@@ -51,6 +51,7 @@ public final class UserReplay implements AutoCloseable {
   /** The longest file that is made for memory; it takes room only where it is written. */
   private static final long MAX_MEMORY = 1L << 42;
 
+  private final Kernel kernel = LinuxKernel.instance();
   private final UserRecording recording;
   private final Duration patience;
   private final boolean ignoresData;
@@ -102,7 +103,7 @@ public final class UserReplay implements AutoCloseable {
     for (var next = connections.next(); next != null; next = connections.next()) {
       UnixSocket socket;
       try {
-        socket = WirePeer.connect(server.toString(), patience);
+        socket = WirePeer.connect(kernel, server.toString(), patience);
       } catch (ErrnoException e) {
         throw new VfioException(
             "connect",
@@ -130,7 +131,7 @@ public final class UserReplay implements AutoCloseable {
     check();
     UnixSocket socket;
     try {
-      socket = UnixSocket.listen(listen.toString(), ONLY_OWNER);
+      socket = UnixSocket.listen(kernel, listen.toString(), ONLY_OWNER);
     } catch (ErrnoException e) {
       throw UserTap.cannotListen(listen, e.errno());
     }
@@ -407,15 +408,14 @@ public final class UserReplay implements AutoCloseable {
       } finally {
         for (int made : fds) {
           if (made >= 0) {
-            LinuxKernel.instance().close(made);
+            kernel.close(made);
           }
         }
       }
     }
 
-    private static int make(MessageDescriptor descriptor) {
+    private int make(MessageDescriptor descriptor) {
       long byteSize = Math.min(descriptor.byteSize().orElse(0), MAX_MEMORY);
-      var kernel = LinuxKernel.instance();
       int fd =
           switch (descriptor.kind()) {
             case MEMORY, FILE -> kernel.memoryFile("jvfio-replay", 0, byteSize);
@@ -475,7 +475,6 @@ public final class UserReplay implements AutoCloseable {
     }
 
     private void awaitEither(int millis) {
-      var kernel = LinuxKernel.instance();
       if (epoll < 0) {
         epoll = required("epoll_create1", kernel.epollCreate());
         watch(main);
@@ -485,9 +484,7 @@ public final class UserReplay implements AutoCloseable {
 
     private void watch(WirePeer peer) {
       required(
-          "epoll_ctl",
-          LinuxKernel.instance()
-              .epollControl(epoll, Kernel.EPOLL_CTL_ADD, peer.fd(), Kernel.EPOLLIN));
+          "epoll_ctl", kernel.epollControl(epoll, Kernel.EPOLL_CTL_ADD, peer.fd(), Kernel.EPOLLIN));
     }
 
     private static int required(String operation, int result) {
@@ -502,7 +499,7 @@ public final class UserReplay implements AutoCloseable {
     void twin(WirePeer peer) {
       twin = peer;
       if (epoll < 0) {
-        epoll = required("epoll_create1", LinuxKernel.instance().epollCreate());
+        epoll = required("epoll_create1", kernel.epollCreate());
         watch(main);
       }
       watch(peer);
@@ -533,7 +530,7 @@ public final class UserReplay implements AutoCloseable {
         twin.close();
       }
       if (epoll >= 0) {
-        LinuxKernel.instance().close(epoll);
+        kernel.close(epoll);
       }
     }
   }
@@ -667,7 +664,8 @@ public final class UserReplay implements AutoCloseable {
     private void takeTwin(WirePeer.Message reply) {
       int index = TwinSocket.index(reply.bytes());
       if (twin == null && index >= 0 && index < reply.fds().size()) {
-        twin(new WirePeer(UnixSocket.adopt(main.release(reply.fds().get(index))), patience));
+        twin(
+            new WirePeer(UnixSocket.adopt(kernel, main.release(reply.fds().get(index))), patience));
       }
     }
 
@@ -844,7 +842,7 @@ public final class UserReplay implements AutoCloseable {
       }
       UnixSocket.Pair pair;
       try {
-        pair = UnixSocket.pair();
+        pair = UnixSocket.pair(kernel);
       } catch (ErrnoException e) {
         throw new VfioException(
             "making a twin socket", "the client", e.errno(), "The recording has one.", "");

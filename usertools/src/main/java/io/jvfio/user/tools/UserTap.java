@@ -3,6 +3,8 @@ package io.jvfio.user.tools;
 import io.jvfio.VfioException;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
+import io.jvfio.linux.Kernel;
+import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.user.peer.WirePeer;
 import java.io.IOException;
@@ -68,13 +70,14 @@ public final class UserTap implements AutoCloseable {
    * @throws VfioException if it cannot listen there
    */
   public static UserTap listen(Path listen, Path server, TapObserver observer) {
-    return listen(listen, server, PATIENCE, observer);
+    return listen(LinuxKernel.instance(), listen, server, PATIENCE, observer);
   }
 
-  static UserTap listen(Path listen, Path server, Duration patience, TapObserver observer) {
+  static UserTap listen(
+      Kernel kernel, Path listen, Path server, Duration patience, TapObserver observer) {
     UnixSocket listener;
     try {
-      listener = UnixSocket.listen(listen.toString(), ONLY_OWNER);
+      listener = UnixSocket.listen(kernel, listen.toString(), ONLY_OWNER);
     } catch (ErrnoException e) {
       throw cannotListen(listen, e.errno());
     }
@@ -123,7 +126,7 @@ public final class UserTap implements AutoCloseable {
     queue.add(told -> told.connected(number, nanos), 0);
     UnixSocket toServer;
     try {
-      toServer = WirePeer.connectOnce(server, patience);
+      toServer = WirePeer.connectOnce(listener.kernel(), server, patience);
     } catch (ErrnoException e) {
       client.close();
       var why = e.errno().equals(Errno.EAGAIN) ? "the server takes nobody" : "there is no server";

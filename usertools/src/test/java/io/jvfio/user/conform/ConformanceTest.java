@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.jvfio.VfioException;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
+import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.model.DeviceModel;
@@ -170,7 +171,8 @@ class ConformanceTest {
         var _ = VfioUserServer.serve(model, path)) {
       Conformance.of(path, OPTIONS.withOnly(Set.of("irq", "dma", "config"))).run(_ -> {});
       byte[] before;
-      try (var client = new ConformanceRun(path.toString(), OPTIONS).open()) {
+      try (var client =
+          new ConformanceRun(LinuxKernel.instance(), path.toString(), OPTIONS).open()) {
         before = config(client);
       }
       long open = openFiles();
@@ -181,7 +183,8 @@ class ConformanceTest {
         Thread.sleep(10);
       }
       assertThat(openFiles()).isLessThanOrEqualTo(open);
-      try (var client = new ConformanceRun(path.toString(), OPTIONS).open()) {
+      try (var client =
+          new ConformanceRun(LinuxKernel.instance(), path.toString(), OPTIONS).open()) {
         assertThat(config(client)).isEqualTo(before);
       }
     }
@@ -712,10 +715,10 @@ class ConformanceTest {
   @Test
   void tellsOfAServerThatTakesNobodyInsteadOfWaitingForIt() throws ErrnoException {
     var waiting = new ArrayList<UnixSocket>();
-    try (var _ = UnixSocket.listen(lying.toString(), 0600)) {
+    try (var _ = UnixSocket.listen(LinuxKernel.instance(), lying.toString(), 0600)) {
       try {
         while (true) {
-          waiting.add(UnixSocket.connect(lying.toString(), 50));
+          waiting.add(UnixSocket.connect(LinuxKernel.instance(), lying.toString(), 50));
         }
       } catch (ErrnoException e) {
         assertThat(e.errno()).isEqualTo(Errno.EAGAIN); // the queue is full

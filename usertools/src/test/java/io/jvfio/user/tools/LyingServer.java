@@ -69,7 +69,7 @@ public final class LyingServer implements AutoCloseable {
     this.path = path;
     this.good = good;
     this.lie = lie;
-    this.listener = UnixSocket.listen(path.toString(), 0600);
+    this.listener = UnixSocket.listen(LinuxKernel.instance(), path.toString(), 0600);
     this.thread = Thread.ofPlatform().name("lying server").start(this::run);
   }
 
@@ -107,7 +107,7 @@ public final class LyingServer implements AutoCloseable {
         return false;
       }
       Thread.sleep(millis);
-      listener = UnixSocket.listen(path.toString(), 0600);
+      listener = UnixSocket.listen(LinuxKernel.instance(), path.toString(), 0600);
       return true;
     } catch (IOException | InterruptedException e) {
       return false;
@@ -116,7 +116,11 @@ public final class LyingServer implements AutoCloseable {
 
   private void serve(UnixSocket client) throws ErrnoException {
     try (var server =
-            new MessageSocket(UnixSocket.connect(good.toString()), MAX_MESSAGE, 16, MILLIS);
+            new MessageSocket(
+                UnixSocket.connect(LinuxKernel.instance(), good.toString()),
+                MAX_MESSAGE,
+                16,
+                MILLIS);
         var arena = Arena.ofConfined()) {
       var framer = new MessageFramer();
       var piece = arena.allocate(1 << 16, 8);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.jvfio.VfioException;
 import io.jvfio.linux.Errno;
+import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.model.gpio.GpioModel;
@@ -62,7 +63,9 @@ class UserReplayTest {
     private final List<Long> written = new ArrayList<>();
 
     Session(Path path, boolean wantsTwin) throws Exception {
-      main = new WirePeer(WirePeer.connect(path.toString(), PATIENCE), PATIENCE);
+      main =
+          new WirePeer(
+              WirePeer.connect(LinuxKernel.instance(), path.toString(), PATIENCE), PATIENCE);
       var json =
           "{\"capabilities\":{\"max_msg_fds\":8,\"twin_socket\":{\"supported\":%s}}}"
               .formatted(wantsTwin);
@@ -72,7 +75,9 @@ class UserReplayTest {
               Payload.version(0, 1, (json + "\0").getBytes(StandardCharsets.UTF_8)));
       twin =
           wantsTwin
-              ? new WirePeer(UnixSocket.adopt(main.release(reply.fds().getFirst())), PATIENCE)
+              ? new WirePeer(
+                  UnixSocket.adopt(LinuxKernel.instance(), main.release(reply.fds().getFirst())),
+                  PATIENCE)
               : null;
     }
 

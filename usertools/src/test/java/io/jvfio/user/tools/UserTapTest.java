@@ -45,7 +45,7 @@ class UserTapTest {
 
   @BeforeEach
   void listen() throws ErrnoException {
-    listener = UnixSocket.listen(server().toString(), 0600);
+    listener = UnixSocket.listen(LinuxKernel.instance(), server().toString(), 0600);
     tap = UserTap.listen(path(), server(), told);
   }
 
@@ -97,7 +97,7 @@ class UserTapTest {
   }
 
   private UnixSocket client() throws ErrnoException {
-    return UnixSocket.connect(path().toString());
+    return UnixSocket.connect(LinuxKernel.instance(), path().toString());
   }
 
   private MemorySegment segment(byte[] bytes) {
@@ -199,14 +199,14 @@ class UserTapTest {
       var hello = version("{\"capabilities\":{\"twin_socket\":{\"supported\":true}}}");
       send(client, hello);
       receive(server, hello.length, NONE);
-      var pair = UnixSocket.pair();
+      var pair = UnixSocket.pair(LinuxKernel.instance());
       var reply =
           version("{\"capabilities\":{\"twin_socket\":{\"supported\":true,\"fd_index\":0}}}");
       send(server, reply, pair.first().fd());
       pair.first().close();
       var fds = new int[1];
       assertThat(receive(client, reply.length, fds)).isEqualTo(reply);
-      try (var twin = UnixSocket.adopt(fds[0]);
+      try (var twin = UnixSocket.adopt(LinuxKernel.instance(), fds[0]);
           var serversTwin = pair.second()) {
         var read = Bytes.header(9, 11, 0, 0).u64(0x1000).u64(4).message();
         send(serversTwin, read);
@@ -300,7 +300,7 @@ class UserTapTest {
     }
     tap.await(1);
     assertThat(told.lines.getLast()).contains("1 disconnected: there is no server:", "ENOENT");
-    listener = UnixSocket.listen(server().toString(), 0600);
+    listener = UnixSocket.listen(LinuxKernel.instance(), server().toString(), 0600);
     try (var client = client();
         var server = listener.accept()) {
       send(client, Bytes.command(13).message());
@@ -313,16 +313,17 @@ class UserTapTest {
   void doesNotWaitForEverForAServerThatTakesNobody() throws Exception {
     var waiting = new ArrayList<UnixSocket>();
     var other = directory.resolve("other");
-    try (var impatient = UserTap.listen(other, server(), Duration.ofMillis(100), told)) {
+    try (var impatient =
+        UserTap.listen(LinuxKernel.instance(), other, server(), Duration.ofMillis(100), told)) {
       assertThatThrownBy(
               () -> {
                 while (true) {
-                  waiting.add(UnixSocket.connect(server().toString(), 50));
+                  waiting.add(UnixSocket.connect(LinuxKernel.instance(), server().toString(), 50));
                 }
               })
           .isInstanceOfSatisfying(
               ErrnoException.class, e -> assertThat(e.errno()).isEqualTo(Errno.EAGAIN));
-      try (var _ = UnixSocket.connect(other.toString())) {
+      try (var _ = UnixSocket.connect(LinuxKernel.instance(), other.toString())) {
         impatient.await(1);
       }
       assertThat(told.lines.getLast()).contains("1 disconnected: the server takes nobody:");
