@@ -53,6 +53,11 @@ public interface Kernel {
   /** {@code O_NOFOLLOW}, as x86 has it: a symbolic link at the end of the path is ELOOP. */
   int O_NOFOLLOW = 0x20000;
 
+  /**
+   * {@code O_PATH}: the descriptor stands for the place in the file system, and nothing is opened.
+   */
+  int O_PATH = 0x200000;
+
   /** {@code FALLOC_FL_KEEP_SIZE}: the file does not grow. */
   int FALLOC_FL_KEEP_SIZE = 1;
 

@@ -44,6 +44,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class VfioUserServer implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger("io.jvfio");
+  private static final LinuxKernel KERNEL = LinuxKernel.instance();
 
   /** How long a server that listens at a path may take to let somebody connect. */
   private static final int LIVE_MILLIS = 1000;
@@ -149,13 +150,16 @@ public final class VfioUserServer implements AutoCloseable {
       @Nullable DevicePoller poller,
       @Nullable UnixSocket listening,
       VfioUserServerOptions options) {
-    model.close();
-    if (poller != null) {
-      poller.close();
-    }
-    if (listening != null) {
-      options.socket().ifPresent(VfioUserServer::remove);
-      listening.close();
+    try {
+      model.close();
+    } finally {
+      if (poller != null) {
+        poller.close();
+      }
+      if (listening != null) {
+        options.socket().ifPresent(VfioUserServer::remove);
+        listening.close();
+      }
     }
   }
 
@@ -222,7 +226,7 @@ public final class VfioUserServer implements AutoCloseable {
       if (group.isPresent()) {
         give(path, group.get());
       }
-      Files.setPosixFilePermissions(path, permissions(options.mode()));
+      permit(path, options.mode());
       socket.listen();
       return socket;
     } catch (ErrnoException | RuntimeException e) {
@@ -233,6 +237,31 @@ public final class VfioUserServer implements AutoCloseable {
       remove(path);
       socket.close();
       throw new UncheckedIOException(e);
+    }
+  }
+
+  /**
+   * Sets the mode of a socket, and of nothing else that has its path by now. What can be opened of
+   * a socket is no more than its place, whose mode is changed through {@code /proc}.
+   */
+  static void permit(Path path, int mode) throws IOException {
+    int place = KERNEL.open(path.toString(), Kernel.O_PATH | Kernel.O_NOFOLLOW);
+    if (place < 0) {
+      throw refused(path, Errno.ofResult(place));
+    }
+    try {
+      var opened = Path.of("/proc/self/fd/" + place);
+      if (!Files.readAttributes(opened, BasicFileAttributes.class).isOther()) {
+        throw new VfioException(
+            "chmod",
+            path.toString(),
+            Errno.EPERM,
+            "Somebody has put something else into the place of the socket.",
+            "Choose a directory that nobody else may write to.");
+      }
+      Files.setPosixFilePermissions(opened, permissions(mode));
+    } finally {
+      KERNEL.close(place);
     }
   }
 

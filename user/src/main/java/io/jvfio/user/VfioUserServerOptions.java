@@ -65,7 +65,8 @@ public final class VfioUserServerOptions {
 
   /**
    * At a UNIX stream socket that listens already, such as an inherited one, which the server takes
-   * over; it is not shut down, so that whoever else has it can go on.
+   * over; it is not shut down, so that whoever else has it can go on. Whoever else accepts at it
+   * gets EAGAIN where nobody comes for a millisecond: nobody is waited for whom another has.
    */
   public static VfioUserServerOptions atDescriptor(int listeningFd) {
     var settings = new Settings();

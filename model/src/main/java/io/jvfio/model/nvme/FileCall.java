@@ -1,7 +1,6 @@
 package io.jvfio.model.nvme;
 
 import io.jvfio.linux.Kernel;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
@@ -24,10 +23,10 @@ class FileCall {
   /** What {@code readv(2)} and the like take at most. */
   static final int MOST_VECTORS = 1024;
 
-  private static final long VECTOR_SIZE = 2L * Long.BYTES;
-  private static final int FIRST_VECTORS = 16;
+  private final FileVectors memory;
 
-  private final Arena arena;
+  /** Its own memory for vectors: enough for most. */
+  private final MemorySegment firstVectors;
 
   /** By which a ring knows it. */
   final int index;
@@ -51,10 +50,11 @@ class FileCall {
   private MemorySegment vectors;
   private int vectorCount;
 
-  FileCall(Arena arena, int index) {
-    this.arena = arena;
+  FileCall(FileVectors memory, int index) {
+    this.memory = memory;
     this.index = index;
-    vectors = arena.allocate(FIRST_VECTORS * VECTOR_SIZE, Long.BYTES);
+    firstVectors = memory.first();
+    vectors = firstVectors;
   }
 
   void clearVectors() {
@@ -64,16 +64,21 @@ class FileCall {
 
   /** Adds memory to read into, or to write. */
   void addVector(long address, long length) {
-    long at = vectorCount * VECTOR_SIZE;
+    long at = vectorCount * FileVectors.VECTOR_SIZE;
     if (at == vectors.byteSize()) {
-      var larger = arena.allocate(2 * at, Long.BYTES);
-      larger.copyFrom(vectors);
-      vectors = larger;
+      vectors = memory.larger(vectors);
     }
     vectors.set(ValueLayout.JAVA_LONG, at, address);
     vectors.set(ValueLayout.JAVA_LONG, at + Long.BYTES, length);
     vectorCount++;
     byteSize += length;
+  }
+
+  /** It has ended: what it has borrowed for its vectors goes to others. */
+  void giveVectorsBack() {
+    memory.giveBack(vectors);
+    vectors = firstVectors;
+    clearVectors();
   }
 
   MemorySegment vectors() {

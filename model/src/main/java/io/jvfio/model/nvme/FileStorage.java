@@ -7,6 +7,7 @@ import io.jvfio.linux.Kernel;
 import io.jvfio.model.DmaFaultException;
 import io.jvfio.model.nvme.StorageRequest.Operation;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -45,6 +46,7 @@ final class FileStorage implements Storage {
   private static final int READABLE_BY_ALL = 0666;
   private static final int PAGE = 4096;
   private static final int SMALLEST_BLOCK = 512;
+  private static final Direct NOT_DIRECT = new Direct(-1, SMALLEST_BLOCK, SMALLEST_BLOCK);
   private static final int BOUNCE = 128 << 10;
   private static final int MOST_BOUNCES = 32;
 
@@ -53,6 +55,11 @@ final class FileStorage implements Storage {
 
   /** How long {@link #close} waits for calls that the kernel does not end. */
   private static final long CLOSE_NANOS = 10_000_000_000L;
+
+  /** What a flush that fails at the end means, and what to do. */
+  private static final String LAST_FLUSH =
+      "What was not flushed before may be lost. Check the disk, and what is on it, before it is"
+          + " served again.";
 
   /** How often {@link #poll} goes on with what has ended meanwhile. */
   private static final int MOST_ROUNDS = 16;
@@ -68,15 +75,12 @@ final class FileStorage implements Storage {
   private final FileOptions options;
   private final int fd;
 
-  /** The file without its cache, or -1. */
-  private final int directFd;
-
-  private final int directMemory;
-  private final int directOffset;
+  private final Direct direct;
   private final FileIo io;
   private final StorageWake wake;
   private final FileFaults faults;
   private final Arena arena = Arena.ofShared();
+  private final FileVectors vectors = new FileVectors(arena);
   private final RangeOrder order = new RangeOrder();
   private final Consumer<FileTask> makeReady;
 
@@ -137,18 +141,15 @@ final class FileStorage implements Storage {
       long byteSize,
       FileOptions options,
       int fd,
-      int directFd,
-      FileStatus status,
+      Direct direct,
       StorageWake wake) {
     this.kernel = kernel;
     this.name = name;
     this.byteSize = byteSize;
     this.options = options;
     this.fd = fd;
-    this.directFd = directFd;
+    this.direct = direct;
     this.wake = wake;
-    directMemory = Math.max(status.directMemoryAlignment(), SMALLEST_BLOCK);
-    directOffset = Math.max(status.directOffsetAlignment(), SMALLEST_BLOCK);
     faults = new FileFaults(name, wake);
     zeroes = arena.allocate(BOUNCE, PAGE).asReadOnly();
     makeReady = ready::add;
@@ -159,7 +160,7 @@ final class FileStorage implements Storage {
   private FileIo choose(Kernel k, String fileName, FileOptions chosen) {
     if (chosen.mayUseRing()) {
       try {
-        return RingFileIo.open(k, directFd >= 0 ? directFd : fd);
+        return RingFileIo.open(k, direct.fd >= 0 ? direct.fd : fd);
       } catch (ErrnoException e) {
         LOG.log(
             Level.INFO,
@@ -168,7 +169,7 @@ final class FileStorage implements Storage {
             e.errno().symbol());
       }
     }
-    return new ThreadFileIo(k, fileName, new FileCall(arena, -1));
+    return new ThreadFileIo(k, fileName, new FileCall(vectors, -1));
   }
 
   /**
@@ -188,14 +189,12 @@ final class FileStorage implements Storage {
       lock(kernel, name, fd, options);
       var status = kernel.status(fd);
       lengthen(kernel, name, fd, byteSize, status, options);
+      var direct = NOT_DIRECT;
       if (options.isDirect) {
-        directFd = kernel.open(name, (mode & ~Kernel.O_CREAT) | Kernel.O_DIRECT, 0);
-        if (directFd == Errno.EINVAL.result()) {
-          throw new FileSystemException(name, null, "its file system cannot leave out the cache");
-        }
-        require(name, "open(O_DIRECT)", directFd);
+        directFd = openDirect(kernel, name, fd, mode & ~Kernel.O_CREAT);
+        direct = Direct.of(kernel, name, directFd, status);
       }
-      return new FileStorage(kernel, name, byteSize, options, fd, directFd, status, wake);
+      return new FileStorage(kernel, name, byteSize, options, fd, direct, wake);
     } catch (IOException | RuntimeException e) {
       if (directFd >= 0) {
         kernel.close(directFd);
@@ -204,6 +203,56 @@ final class FileStorage implements Storage {
         kernel.close(fd);
       }
       throw e;
+    }
+  }
+
+  /** Opens the very file again that is open: by now its name may be that of another one. */
+  private static int openDirect(Kernel kernel, String name, int fd, int mode)
+      throws FileSystemException {
+    int directFd = kernel.open("/proc/self/fd/" + fd, mode | Kernel.O_DIRECT, 0);
+    if (directFd == Errno.EINVAL.result()) {
+      throw new FileSystemException(name, null, "its file system cannot leave out the cache");
+    }
+    require(name, "open(O_DIRECT) by /proc/self/fd", directFd);
+    return directFd;
+  }
+
+  /**
+   * How the file is used without its cache.
+   *
+   * @param fd a descriptor for that; -1 if it is not
+   * @param memoryAlignment what addresses of memory are multiples of
+   * @param offsetAlignment what offsets and lengths are multiples of
+   */
+  private record Direct(int fd, int memoryAlignment, int offsetAlignment) {
+    static Direct of(Kernel kernel, String name, int fd, FileStatus status)
+        throws FileSystemException {
+      if (status.directOffsetAlignment() > 0) {
+        return new Direct(
+            fd,
+            Math.max(status.directMemoryAlignment(), SMALLEST_BLOCK),
+            Math.max(status.directOffsetAlignment(), SMALLEST_BLOCK));
+      }
+      int found = seek(kernel, name, fd);
+      return new Direct(fd, found, found);
+    }
+
+    /** Reads in ever larger pieces, where the kernel does not tell what it takes. */
+    private static int seek(Kernel kernel, String name, int fd) throws FileSystemException {
+      try (var arena = Arena.ofConfined()) {
+        var memory = arena.allocate(2 * PAGE, PAGE);
+        for (int bytes = SMALLEST_BLOCK; bytes <= PAGE; bytes *= 2) {
+          long result = kernel.pread(fd, memory.asSlice(bytes, bytes), bytes);
+          if (result != Errno.EINVAL.result()) {
+            return bytes;
+          }
+        }
+      }
+      throw new FileSystemException(
+          name,
+          null,
+          "without the cache it can be read in no pieces of 512 to 4,096 bytes (EINVAL): the sectors"
+              + " of its disk are larger. Serve it with the cache");
     }
   }
 
@@ -312,8 +361,13 @@ final class FileStorage implements Storage {
     }
     var task = free.poll();
     if (task == null) {
-      task = new FileTask(arena, tasks.size());
-      tasks.add(task);
+      try {
+        task = new FileTask(vectors, tasks.size());
+        tasks.add(task);
+      } catch (RuntimeException | Error e) {
+        request.end(StorageResult.FAILED);
+        throw e;
+      }
     }
     task.begin(request);
     if (request.operation() == Operation.SYNC) {
@@ -333,6 +387,43 @@ final class FileStorage implements Storage {
   }
 
   private void call(FileTask task) {
+    var request = task.request;
+    int before = io.underWay();
+    try {
+      makeCall(task);
+    } catch (RuntimeException | Error e) {
+      if (io.underWay() == before) {
+        giveUp(task, request, e);
+      } // else its call has begun, and ends it
+      throw e;
+    }
+  }
+
+  /**
+   * Something is wrong with this program, or with memory: that is for whoever called it. The task
+   * ends, as nobody else ends it, and who comes after it at the same blocks would wait for ever.
+   */
+  private void giveUp(FileTask task, StorageRequest request, Throwable cause) {
+    if (task.request != request) {
+      return; // it has ended
+    }
+    for (var list : List.of(ready, crowded, unbuffered, outOfRoom, together, unsynchronized)) {
+      list.remove(task);
+    }
+    try {
+      if (task.equals(synchronizing)) {
+        persisted(task, StorageResult.FAILED);
+      } else {
+        end(task, StorageResult.FAILED);
+      }
+    } catch (RuntimeException | Error e) {
+      if (e != cause) {
+        cause.addSuppressed(e);
+      }
+    }
+  }
+
+  private void makeCall(FileTask task) {
     if (task.request.isAbandoned() && (task.isRead() || task.hasNotBegun())) {
       end(task, StorageResult.CANCELLED);
       return;
@@ -375,7 +466,7 @@ final class FileStorage implements Storage {
       }
     }
     task.offset = request.offset() + task.done + task.bouncedDone;
-    task.fd = isDirect(task) ? directFd : fd;
+    task.fd = isDirect(task) ? direct.fd : fd;
     make(task);
   }
 
@@ -387,11 +478,12 @@ final class FileStorage implements Storage {
     }
     // A block that lies in two pages could be written by half.
     return (task.isRead() || runs.isAligned(options.blockSize))
-        && (directFd < 0 || runs.isAligned(Math.max(directMemory, directOffset)));
+        && (direct.fd < 0
+            || runs.isAligned(Math.max(direct.memoryAlignment, direct.offsetAlignment)));
   }
 
   private boolean isDirect(FileTask task) {
-    return directFd >= 0 && ((task.offset | task.byteSize) & (directOffset - 1)) == 0;
+    return direct.fd >= 0 && ((task.offset | task.byteSize) & (direct.offsetAlignment - 1)) == 0;
   }
 
   /** Has own memory for the next piece, with the client's data in it if it is to be written. */
@@ -506,8 +598,9 @@ final class FileStorage implements Storage {
       return;
     }
     synchronizing = task;
-    // What has gone with the end of the file was acknowledged, and cannot be made persistent.
-    if (lostWrites != null || (task.request.operation() == Operation.SYNC && isShorter())) {
+    // What has gone with the end of the file was acknowledged, and cannot be made persistent: nor
+    // may those be told so that are served together with one whose own write is there.
+    if (lostWrites != null || isShorter()) {
       persisted(task, StorageResult.FAILED);
       return;
     }
@@ -565,6 +658,17 @@ final class FileStorage implements Storage {
   }
 
   private void ended(FileTask task) {
+    var request = task.request;
+    try {
+      goOn(task);
+    } catch (RuntimeException | Error e) {
+      giveUp(task, request, e);
+      throw e;
+    }
+  }
+
+  /** Sees what a call has done, and what is next. */
+  private void goOn(FileTask task) {
     long result = task.result;
     if (result == Errno.EINTR.result()
         || result == Errno.EAGAIN.result()
@@ -774,15 +878,18 @@ final class FileStorage implements Storage {
   }
 
   private void end(FileTask task, StorageResult result) {
-    task.endLeases(task.isRead());
-    giveBack(task);
-    if (task.request.operation() != Operation.SYNC) {
-      order.remove(task, makeReady);
+    try {
+      task.endLeases(task.isRead());
+    } finally {
+      giveBack(task);
+      if (task.request.operation() != Operation.SYNC) {
+        order.remove(task, makeReady);
+      }
+      var request = task.request;
+      task.finish();
+      free.push(task); // what it has grown to is used first
+      request.end(result);
     }
-    var request = task.request;
-    task.finish();
-    free.add(task);
-    request.end(result);
   }
 
   /** Gives the memory of a task to the next that waits for some, if it has any. */
@@ -873,19 +980,20 @@ final class FileStorage implements Storage {
     }
   }
 
-  private void synchronizeAtEnd() {
-    if (options.isReadOnly || lostWrites != null) {
-      return;
+  /** Also after one that failed: what was written since may be kept. Null, or why it was not. */
+  private @Nullable UncheckedIOException synchronizeAtEnd() {
+    int result = options.isReadOnly ? 0 : kernel.synchronizeData(fd);
+    if (result >= 0) {
+      return null;
     }
-    int result = kernel.synchronizeData(fd);
-    if (result < 0) {
-      faults.failed(
-          "fdatasync",
-          0,
-          byteSize,
-          Errno.ofResult(result),
-          "What was not flushed before may be lost.");
-    }
+    var errno = Errno.ofResult(result);
+    faults.failed("fdatasync", 0, byteSize, errno, LAST_FLUSH);
+    return new UncheckedIOException(
+        new FileSystemException(
+            name,
+            null,
+            "the last fdatasync failed: %s (%s). %s"
+                .formatted(errno.symbol(), errno.text(), LAST_FLUSH)));
   }
 
   @Override
@@ -897,24 +1005,30 @@ final class FileStorage implements Storage {
     for (var task : List.copyOf(tasks)) {
       cancel(task.request);
     }
+    UncheckedIOException failure;
     var isDone = new CountDownLatch(1);
     Thread.ofPlatform().name("jvfio nvme close").daemon().start(() -> watchEnd(isDone));
     try {
       awaitIdle(CLOSE_NANOS);
-      synchronizeAtEnd();
+      failure = synchronizeAtEnd();
       awaitIdle(CLOSE_NANOS / 10); // what waited for the same disk
     } finally {
       isDone.countDown();
     }
-    if (!isIdle()) {
-      // What the kernel still works at must not be given back.
-      return;
+    if (isIdle()) { // else the kernel still works at what must not be given back
+      release();
     }
+    if (failure != null) {
+      throw failure;
+    }
+  }
+
+  private void release() {
     io.close();
     kernel.unlockFile(
         fd); // whose next server starts at once: the kernel may keep the file a little
-    if (directFd >= 0) {
-      kernel.close(directFd);
+    if (direct.fd >= 0) {
+      kernel.close(direct.fd);
     }
     kernel.close(fd);
     arena.close();

@@ -3,7 +3,6 @@ package io.jvfio.model.nvme;
 import io.jvfio.model.DmaFaultException;
 import io.jvfio.model.DmaLease;
 import io.jvfio.model.DmaPort;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -24,6 +23,10 @@ final class FileTask extends FileCall {
   }
 
   private static final int FIRST_LEASES = 8;
+
+  /** Room for so many is kept for the next request. */
+  private static final int KEPT_LEASES = 256;
+
   private static final StorageRequest NONE = new StorageRequest(_ -> {});
 
   final RangeOrder.Place order = new RangeOrder.Place();
@@ -46,8 +49,8 @@ final class FileTask extends FileCall {
   private @Nullable DmaLease[] leases = new DmaLease[FIRST_LEASES];
   private int leaseCount;
 
-  FileTask(Arena arena, int index) {
-    super(arena, index);
+  FileTask(FileVectors memory, int index) {
+    super(memory, index);
   }
 
   void begin(StorageRequest what) {
@@ -59,9 +62,13 @@ final class FileTask extends FileCall {
     bouncedDone = 0;
   }
 
-  /** The request has ended. */
+  /** The request has ended, and so have its leases. */
   void finish() {
     request = NONE;
+    giveVectorsBack();
+    if (leases.length > KEPT_LEASES) {
+      leases = new DmaLease[FIRST_LEASES];
+    }
   }
 
   /**
@@ -125,19 +132,29 @@ final class FileTask extends FileCall {
     return leaseCount > 0;
   }
 
+  /** Ends all of them, whatever becomes of one. */
   void endLeases(boolean wasWritten) {
     var runs = request.runs();
-    for (int run = 0; run < leaseCount; run++) {
-      var lease = leases[run];
-      leases[run] = null;
-      if (lease != null) {
-        lease.end(runs.iova(run), runs.length(run), wasWritten);
+    try {
+      while (leaseCount > 0) {
+        int run = --leaseCount;
+        var lease = leases[run];
+        leases[run] = null;
+        if (lease != null) {
+          lease.end(runs.iova(run), runs.length(run), wasWritten);
+        }
+      }
+    } finally {
+      if (leaseCount > 0) {
+        endLeases(wasWritten);
       }
     }
-    leaseCount = 0;
   }
 
-  /** The client's memory, but for what is done, as vectors; false if there are too many. */
+  /**
+   * Adds the client's memory, but for what is done, as vectors: as much of it as one call takes.
+   * What is behind that is for the next.
+   */
   void addLeased() {
     var runs = request.runs();
     long begin = 0;

@@ -22,7 +22,7 @@ final class NvmeData {
     this.dma = dma;
     this.maxTransfer = maxTransfer;
     prp = new NvmePrp(dma, arena);
-    sgl = new NvmeSgl(dma, arena);
+    sgl = new NvmeSgl(dma, arena, maxTransfer);
   }
 
   /** Finds the memory that takes {@code length} bytes from the controller; returns a status. */
@@ -44,6 +44,11 @@ final class NvmeData {
     return command.usesSgl()
         ? sgl.map(command, length, toHost, found)
         : prp.map(command, length, registers.pageSize(), found);
+  }
+
+  /** What it took to find memory since this was last asked, as bytes that are copied. */
+  long takeCost() {
+    return sgl.takeCost();
   }
 
   /** Where the data of the last {@link #read} or {@link #write} was. */

@@ -52,6 +52,12 @@ final class NvmeIo {
   /** How many commands are under way at most: what they need is kept for those after them. */
   private static final int MOST_TASKS = 4096;
 
+  /**
+   * How many pieces of memory and of namespaces the commands under way have at most, but for those
+   * of the last one. With what a storage needs for each that is about 10 MiB.
+   */
+  private static final int MOST_PIECES = 1 << 17;
+
   /** About a millisecond of copying: as long as a round may take, and a register waits. */
   static final long ROUND_BYTES = 2 << 20;
 
@@ -82,12 +88,18 @@ final class NvmeIo {
   private final ArrayDeque<NvmeTask> unbuffered = new ArrayDeque<>();
   private final ArrayDeque<MemorySegment> buffers = new ArrayDeque<>();
   private int buffersMade;
+  private int pieces;
   private long bytesLeft;
 
   /** Commands were left in their queues since too many were under way. */
   private boolean isFull;
 
   private int unstarted;
+
+  /** The task that makes all persistent for a shutdown, or null. */
+  private @Nullable NvmeTask shutdown;
+
+  private boolean owesShutdown;
 
   NvmeIo(
       NvmeModelOptions.Settings options,
@@ -112,9 +124,9 @@ final class NvmeIo {
     bytesLeft = ROUND_BYTES;
   }
 
-  /** A command was fetched, whatever becomes of it. */
+  /** A command was fetched, and its memory was looked for, whatever becomes of it. */
   void countCommand() {
-    bytesLeft -= REQUEST_BYTES;
+    bytesLeft -= REQUEST_BYTES + data.takeCost();
   }
 
   /** Whether this round has done its share. */
@@ -124,14 +136,17 @@ final class NvmeIo {
 
   /** Whether as many commands are under way as can be: no more are to be begun. */
   boolean isFull() {
-    isFull = tasks.size() - free.size() >= MOST_TASKS;
+    isFull = !hasRoom();
     return isFull;
+  }
+
+  private boolean hasRoom() {
+    return tasks.size() - free.size() < MOST_TASKS && pieces < MOST_PIECES;
   }
 
   /** Whether there may be more to do at once, which the end of the round has cut short. */
   boolean hasMore() {
-    boolean hasRoomAgain = isFull && tasks.size() - free.size() < MOST_TASKS;
-    return isReady() || bytesLeft <= 0 || hasRoomAgain;
+    return isReady() || bytesLeft <= 0 || (isFull && hasRoom());
   }
 
   /**
@@ -141,6 +156,25 @@ final class NvmeIo {
    *     NvmeStatus#PENDING}
    */
   int execute(NvmeCommand command) throws DmaFaultException {
+    begun = null;
+    int status;
+    try {
+      status = dispatch(command);
+    } catch (DmaFaultException | RuntimeException | Error e) {
+      if (begun != null) {
+        giveUp(begun);
+      }
+      throw e;
+    }
+    if (status == NvmeStatus.PENDING) {
+      var task = begun();
+      task.pieces = task.runs.count() + task.rangeCount;
+      pieces += task.pieces;
+    }
+    return status;
+  }
+
+  private int dispatch(NvmeCommand command) throws DmaFaultException {
     if (command.opcode() == FLUSH && command.namespaceId() == ALL_NAMESPACES) {
       return flushAll(begin(command, null));
     }
@@ -182,7 +216,9 @@ final class NvmeIo {
   }
 
   private void release(NvmeTask task) {
-    task.isLive = false;
+    task.end();
+    pieces -= task.pieces;
+    task.pieces = 0;
     var buffer = task.buffer;
     if (buffer != null) {
       task.buffer = null;
@@ -194,12 +230,28 @@ final class NvmeIo {
         ready.add(next);
       }
     }
-    free.add(task);
+    free.push(task); // what it has grown to is used first
+    if (task.equals(shutdown)) {
+      shutdown = null;
+      if (owesShutdown) {
+        owesShutdown = false;
+        shutDown();
+      }
+    }
+  }
+
+  /** Lets go of a task at which something was thrown: nobody else does, but for its storage. */
+  private void giveUp(NvmeTask task) {
+    if (task.isLive && !task.isSubmitted && !ready.contains(task)) {
+      unbuffered.remove(task);
+      release(task);
+    }
   }
 
   private void submit(NvmeTask task, StorageRequest request) {
     bytesLeft -= REQUEST_BYTES;
     unstarted++;
+    task.isSubmitted = true;
     requireNonNull(task.namespace).storage().submit(request);
     bytesLeft -= request.extraBytes();
   }
@@ -230,6 +282,7 @@ final class NvmeIo {
 
   /** A storage has done with the request of a task. */
   void ended(NvmeTask task) {
+    task.isSubmitted = false;
     ready.add(task);
   }
 
@@ -269,40 +322,47 @@ final class NvmeIo {
   /** The next step of a task whose request has ended, or that waited for memory. */
   private int next(NvmeTask task) {
     try {
-      if (task.isCancelled) {
-        return task.cancelStatus;
-      }
-      if (task.waitsForMemory) {
-        task.waitsForMemory = false;
-        return task.command.opcode() == COPY ? copyStep(task) : readOn(task);
-      }
-      var result = task.request.result();
-      if (result != StorageResult.DONE) {
-        int status = status(task, result);
-        if (task.command.opcode() != FLUSH || result == StorageResult.CANCELLED) {
-          return status;
-        }
-        task.failure = task.failure == NvmeStatus.SUCCESS ? status : task.failure;
-      }
-      return switch (task.command.opcode()) {
-        case READ -> {
-          logPages.countRead(task.request.byteSize());
-          yield NvmeStatus.SUCCESS;
-        }
-        case WRITE -> {
-          logPages.countWrite(task.request.byteSize());
-          yield NvmeStatus.SUCCESS;
-        }
-        case COMPARE -> compared(task);
-        case VERIFY -> readOn(task);
-        case DATASET_MANAGEMENT, WRITE_ZEROES -> clearOn(task);
-        case COPY -> copyOn(task);
-        case FLUSH -> flushOn(task);
-        default -> NvmeStatus.SUCCESS;
-      };
+      return step(task);
     } catch (DmaFaultException _) {
       return NvmeStatus.DATA_TRANSFER_ERROR;
+    } catch (RuntimeException | Error e) {
+      giveUp(task);
+      throw e;
     }
+  }
+
+  private int step(NvmeTask task) throws DmaFaultException {
+    if (task.isCancelled) {
+      return task.cancelStatus;
+    }
+    if (task.waitsForMemory) {
+      task.waitsForMemory = false;
+      return task.command.opcode() == COPY ? copyStep(task) : readOn(task);
+    }
+    var result = task.request.result();
+    if (result != StorageResult.DONE) {
+      int status = status(task, result);
+      if (task.command.opcode() != FLUSH || result == StorageResult.CANCELLED) {
+        return status;
+      }
+      task.failure = task.failure == NvmeStatus.SUCCESS ? status : task.failure;
+    }
+    return switch (task.command.opcode()) {
+      case READ -> {
+        logPages.countRead(task.request.byteSize());
+        yield NvmeStatus.SUCCESS;
+      }
+      case WRITE -> {
+        logPages.countWrite(task.request.byteSize());
+        yield NvmeStatus.SUCCESS;
+      }
+      case COMPARE -> compared(task);
+      case VERIFY -> readOn(task);
+      case DATASET_MANAGEMENT, WRITE_ZEROES -> clearOn(task);
+      case COPY -> copyOn(task);
+      case FLUSH -> flushOn(task);
+      default -> NvmeStatus.SUCCESS;
+    };
   }
 
   private int status(NvmeTask task, StorageResult result) {
@@ -355,12 +415,25 @@ final class NvmeIo {
     return flush(task);
   }
 
-  /** Makes all namespaces persistent, for a controller that is being shut down. */
+  /**
+   * Makes all namespaces persistent, for a controller that is being shut down. There is one such
+   * task at a time: who asks meanwhile waits for another one after it, as what was written since is
+   * not that one's.
+   */
   void shutDown() {
-    var flush = new NvmeCommand();
-    var task = begin(flush, null);
+    if (shutdown != null) {
+      owesShutdown = true;
+      return;
+    }
+    var task = begin(new NvmeCommand(), null);
     task.isOfShutdown = true;
+    shutdown = task;
     flushAll(task);
+  }
+
+  /** Whether a shutdown was asked for that has not begun. */
+  boolean owesShutdown() {
+    return owesShutdown;
   }
 
   private int read(NvmeCommand command, NvmeNamespace namespace) throws DmaFaultException {
@@ -370,20 +443,14 @@ final class NvmeIo {
     long offset = firstBlock(command) << namespace.blockShift();
     long length = blockCount(command) << namespace.blockShift();
     var task = begin(command, namespace);
-    int status = NvmeStatus.DATA_TRANSFER_ERROR;
-    try {
-      status =
-          switch (command.opcode()) {
-            case READ -> data.mapToHost(command, length, task.runs);
-            case COMPARE -> data.mapFromHost(command, length, task.runs);
-            default -> NvmeStatus.SUCCESS;
-          };
-    } finally {
-      if (status != NvmeStatus.SUCCESS) {
-        release(task);
-      }
-    }
+    int status =
+        switch (command.opcode()) {
+          case READ -> data.mapToHost(command, length, task.runs);
+          case COMPARE -> data.mapFromHost(command, length, task.runs);
+          default -> NvmeStatus.SUCCESS;
+        };
     if (status != NvmeStatus.SUCCESS) {
+      release(task);
       return status;
     }
     if (command.opcode() == READ) {
@@ -457,19 +524,15 @@ final class NvmeIo {
       return NvmeStatus.WRITE_PROTECTED;
     }
     var task = begin(command, namespace);
-    int status = NvmeStatus.DATA_TRANSFER_ERROR;
-    try {
-      status =
-          switch (command.opcode()) {
-            case DATASET_MANAGEMENT -> manage(task, namespace);
-            case COPY -> copy(task, namespace);
-            default -> writeBlocks(task, namespace);
-          };
-    } finally {
-      if (status != NvmeStatus.PENDING) {
-        command.result(task.command.result());
-        release(task);
-      }
+    int status =
+        switch (command.opcode()) {
+          case DATASET_MANAGEMENT -> manage(task, namespace);
+          case COPY -> copy(task, namespace);
+          default -> writeBlocks(task, namespace);
+        };
+    if (status != NvmeStatus.PENDING) {
+      command.result(task.command.result());
+      release(task);
     }
     return status;
   }
@@ -697,6 +760,7 @@ final class NvmeIo {
    * on, and what waits there does not.
    */
   void abandon() {
+    owesShutdown = false;
     for (int i = 0; i < tasks.size(); i++) {
       var task = tasks.get(i);
       if (task.isLive && !task.isAbandoned) {
@@ -720,7 +784,6 @@ final class NvmeIo {
         release(task);
       } else if (task.isOfShutdown) {
         int status = next(task);
-        start();
         if (status != NvmeStatus.PENDING) {
           finish(task, status, sink);
         }
@@ -728,6 +791,7 @@ final class NvmeIo {
         ready.add(task);
         others++;
       }
+      start();
     }
   }
 }

@@ -131,8 +131,14 @@ public final class NvmeModel implements DeviceModel {
   /** Software was told of lost writes. */
   private boolean isLossTold;
 
-  /** When the reset began that waits for a disk. */
+  /** A reset waits for a disk, and maybe others after it do. */
+  private boolean waitsForDisk;
+
+  /** When the first of them began. */
   private long drainingSince;
+
+  /** When somebody will look; nobody will, if that has passed. */
+  private long drainingWake;
 
   private boolean isDrainingTold;
 
@@ -156,6 +162,7 @@ public final class NvmeModel implements DeviceModel {
       NvmeModelOptions.Settings options, List<NvmeNamespace> namespaces, StorageWake wake) {
     this.options = options;
     this.wake = wake;
+    drainingWake = wake.nanoTime();
     this.namespaces = namespaces;
     config = configSpace(options);
     bars.add(new Bar(0, BAR0_SIZE, true, false));
@@ -213,7 +220,11 @@ public final class NvmeModel implements DeviceModel {
         namespaces.add(each.open(settings, namespaces.size() + 1, wake));
       }
     } catch (IOException e) {
-      namespaces.forEach(each -> each.storage().close());
+      try {
+        closeAll(namespaces);
+      } catch (RuntimeException more) {
+        e.addSuppressed(more);
+      }
       throw new UncheckedIOException(e);
     }
     return new NvmeModel(settings, namespaces, wake);
@@ -408,7 +419,9 @@ public final class NvmeModel implements DeviceModel {
       case ENABLE -> enable();
       case RESET -> {
         resetController();
-        if (!io.isQuiet()) {
+        if (io.isQuiet()) {
+          waitsForDisk = false;
+        } else {
           drain();
         }
       }
@@ -424,14 +437,26 @@ public final class NvmeModel implements DeviceModel {
   /** Memory is the host's again once the disks have done with it. */
   private void drain() {
     registers.drain();
-    isDrainingTold = false;
-    drainingSince = wake.nanoTime();
-    wake.in(DRAINING_NANOS);
+    if (!waitsForDisk) {
+      waitsForDisk = true;
+      isDrainingTold = false;
+      drainingSince = wake.nanoTime();
+    }
+    tellDraining();
   }
 
-  /** Says that a disk keeps a reset waiting. */
+  /** Says that a disk keeps a reset waiting, and has somebody look when that is to be said. */
   private void tellDraining() {
-    if (!isDrainingTold && wake.nanoTime() - drainingSince >= DRAINING_NANOS) {
+    if (isDrainingTold) {
+      return;
+    }
+    long now = wake.nanoTime();
+    if (now - drainingSince < DRAINING_NANOS) {
+      if (drainingWake - now <= 0) {
+        drainingWake = drainingSince + DRAINING_NANOS;
+        wake.in(drainingWake - now);
+      }
+    } else {
       isDrainingTold = true;
       LOG.log(
           Level.WARNING,
@@ -594,6 +619,7 @@ public final class NvmeModel implements DeviceModel {
         tellDraining();
         return worked;
       }
+      waitsForDisk = false;
       if (registers.drained() == NvmeRegisters.Transition.ENABLE) {
         enable();
       }
@@ -629,8 +655,9 @@ public final class NvmeModel implements DeviceModel {
   }
 
   private int execute(NvmeCommand command) {
+    int status = faults.isEmpty() ? carryOut(command) : execute(command, faults.hit(command));
     io.countCommand();
-    return faults.isEmpty() ? carryOut(command) : execute(command, faults.hit(command));
+    return status;
   }
 
   /** Carries out a command that was held: no room was kept for its completion. */
@@ -649,7 +676,9 @@ public final class NvmeModel implements DeviceModel {
   /** A command of an I/O queue is done. */
   private void completed(NvmeTask task, int outcome) throws DmaFaultException {
     if (task.isOfShutdown) {
-      registers.shutDown();
+      if (!io.owesShutdown()) {
+        registers.shutDown();
+      }
       return;
     }
     int status = reported(task.command, outcome);
@@ -771,12 +800,19 @@ public final class NvmeModel implements DeviceModel {
   @Override
   public void reset() {
     resetController();
+    waitsForDisk = false;
     registers.reset();
     logPages.reset();
     msixTable.reset();
     updateLine();
   }
 
+  /**
+   * Resets the function. Memory of a client that is there may be taken away afterwards, so that
+   * this waits for up to 1 s until disks use none of it, with whatever lock its caller has; it says
+   * so to the operator if one still does then. For {@link ResetReason#CLIENT_LOST} it does not
+   * wait.
+   */
   @Override
   public void reset(ResetReason reason) {
     reset();
@@ -790,6 +826,12 @@ public final class NvmeModel implements DeviceModel {
     }
   }
 
+  /**
+   * Waits until no disk uses memory of the client's, by polling them every 20 us on the calling
+   * thread, with whatever lock it has.
+   *
+   * @param nanos how long to wait at most, in nanoseconds; 0 to look once
+   */
   @Override
   public boolean awaitTransfers(long nanos) {
     long begin = System.nanoTime();
@@ -822,15 +864,50 @@ public final class NvmeModel implements DeviceModel {
     reset();
   }
 
+  /**
+   * Gives up what waits, has what is under way end, and makes everything persistent; its host is
+   * asked for nothing from then on. Idempotent.
+   *
+   * <p>It blocks, with whatever lock its caller has: for each file up to 10 s for calls that are
+   * under way, then for a last {@code fdatasync} that takes as long as its disk does, and 1 s more.
+   * After the first 10 s a line tells the operator what is waited for. What the kernel still works
+   * at then stays open.
+   *
+   * @throws UncheckedIOException if data could not be made persistent, with the file and the errno;
+   *     it is closed all the same
+   */
   @Override
   public void close() {
     if (!closed) {
       closed = true;
+      wake.disconnect();
       io.abandon();
-      namespaces.forEach(each -> each.storage().close());
-      if (namespaces.stream().allMatch(each -> each.storage().isIdle())) {
-        arena.close(); // else a call that does not end has memory of it
+      try {
+        closeAll(namespaces);
+      } finally {
+        if (namespaces.stream().allMatch(each -> each.storage().isIdle())) {
+          arena.close(); // else a call that does not end has memory of it
+        }
       }
+    }
+  }
+
+  /** Closes the storages of all of them, and throws what the first threw that failed. */
+  private static void closeAll(List<NvmeNamespace> namespaces) {
+    RuntimeException failure = null;
+    for (var each : namespaces) {
+      try {
+        each.storage().close();
+      } catch (RuntimeException e) {
+        if (failure == null) {
+          failure = e;
+        } else {
+          failure.addSuppressed(e);
+        }
+      }
+    }
+    if (failure != null) {
+      throw failure;
     }
   }
 }

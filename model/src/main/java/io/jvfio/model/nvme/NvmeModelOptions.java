@@ -210,7 +210,9 @@ public final class NvmeModelOptions {
 
   /**
    * With a host that calls {@link DeviceModel#poll} all the time: software with shadow doorbells is
-   * told that it need not ring.
+   * told that it need not ring, and nobody asks for a poll when {@code io_uring} has done
+   * something. With a host that polls only when it is asked to, commands would be left where they
+   * are.
    */
   public NvmeModelOptions withPolling() {
     return with(changed -> changed.isPolled = true);

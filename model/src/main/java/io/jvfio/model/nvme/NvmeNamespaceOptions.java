@@ -132,7 +132,14 @@ public final class NvmeNamespaceOptions {
     return with(changed -> changed.isReadOnly = true);
   }
 
-  /** With a file whose page cache is left out ({@code O_DIRECT}). */
+  /**
+   * With a file whose page cache is left out ({@code O_DIRECT}). A model cannot be made where the
+   * file system has no such thing, or the disk takes no pieces of 4096 bytes or less ({@link
+   * java.io.UncheckedIOException}).
+   *
+   * <p>A command at an offset, or of a length, that is no multiple of what the disk takes goes by
+   * the cache all the same; data that lies elsewhere in memory is copied.
+   */
   public NvmeNamespaceOptions withDirectIo() {
     return with(changed -> changed.isDirect = true);
   }

@@ -158,10 +158,10 @@ final class NvmeRegisters {
       return Transition.RESET;
     }
     boolean isShutdown = (value & CC_SHN) != 0 && (configuration & CC_SHN) == 0;
-    if ((value & CC_SHN) == 0) {
-      status &= ~CSTS_SHST;
-    } else if (isShutdown) {
+    if (isShutdown) {
       status = (status & ~CSTS_SHST) | CSTS_SHST_OCCURRING;
+    } else if ((value & CC_SHN) == 0 && (status & CSTS_SHST) != CSTS_SHST_OCCURRING) {
+      status &= ~CSTS_SHST; // what occurs goes on, whatever is asked for meanwhile
     }
     configuration = value;
     if (isDraining) {

@@ -15,6 +15,9 @@ import java.util.Arrays;
 final class NvmeRuns {
   private static final int INITIAL_ROOM = 8;
 
+  /** Room for so many is kept for the next command: what PRPs of the default MDTS need at most. */
+  private static final int KEPT_ROOM = 256;
+
   private long[] iovas = new long[INITIAL_ROOM];
   private long[] lengths = new long[INITIAL_ROOM];
   private boolean[] isBucket = new boolean[INITIAL_ROOM];
@@ -22,6 +25,19 @@ final class NvmeRuns {
 
   void clear() {
     count = 0;
+    if (iovas.length > KEPT_ROOM) {
+      makeRoom(INITIAL_ROOM);
+    }
+  }
+
+  /** Has room for so many, with what is there; all or nothing, should there be no memory. */
+  private void makeRoom(int room) {
+    long[] moreIovas = Arrays.copyOf(iovas, room);
+    long[] moreLengths = Arrays.copyOf(lengths, room);
+    boolean[] moreBuckets = Arrays.copyOf(isBucket, room);
+    iovas = moreIovas;
+    lengths = moreLengths;
+    isBucket = moreBuckets;
   }
 
   void add(long iova, long length) {
@@ -40,9 +56,7 @@ final class NvmeRuns {
 
   private void append(long iova, long length, boolean bucket) {
     if (count == iovas.length) {
-      iovas = Arrays.copyOf(iovas, 2 * count);
-      lengths = Arrays.copyOf(lengths, 2 * count);
-      isBucket = Arrays.copyOf(isBucket, 2 * count);
+      makeRoom(2 * count);
     }
     iovas[count] = iova;
     lengths[count] = length;

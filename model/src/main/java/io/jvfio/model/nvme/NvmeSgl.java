@@ -31,14 +31,37 @@ final class NvmeSgl {
   private static final long QWORD_MASK = 7;
   private static final int BATCH = 256;
 
-  /** Descriptors can be empty, so that only their number bounds a list. */
-  private static final int MAX_DESCRIPTORS = 1 << 16;
+  /**
+   * Bytes of the longest transfer that there may be a descriptor for: half of the smallest block. A
+   * controller may limit their number; those of hosts follow pages.
+   */
+  private static final int BYTES_OF_A_DESCRIPTOR = 256;
+
+  /** As many as there may be where transfers are short: the page that software has them in. */
+  private static final int LEAST_DESCRIPTORS = 256;
+
+  /** Each segment is fetched by itself: so many descriptors are in it, on average at least. */
+  private static final int FEWEST_DESCRIPTORS = 8;
+
+  /** As many as take a round, however long transfers are. */
+  private static final int MOST_SEGMENTS = 1024;
+
+  /** What it takes to fetch a segment, and to look at a descriptor, as bytes that are copied. */
+  private static final long SEGMENT_COST = 2 << 10;
+
+  private static final long DESCRIPTOR_COST = 256;
 
   private final DmaPort dma;
   private final MemorySegment segment;
 
+  /** Descriptors can be empty, so that only their number bounds a list. */
+  private final int mostDescriptors;
+
+  private final int mostSegments;
+
   private long left;
   private boolean toHost;
+  private long cost;
 
   /** The segment to go on with. */
   private long nextIova;
@@ -46,8 +69,10 @@ final class NvmeSgl {
   private int nextSize;
   private int nextType;
 
-  NvmeSgl(DmaPort dma, Arena arena) {
+  NvmeSgl(DmaPort dma, Arena arena, int maxTransfer) {
     this.dma = dma;
+    mostDescriptors = Math.max(LEAST_DESCRIPTORS, maxTransfer / BYTES_OF_A_DESCRIPTOR);
+    mostSegments = Math.min(mostDescriptors / FEWEST_DESCRIPTORS, MOST_SEGMENTS);
     segment = arena.allocate((long) BATCH * DESCRIPTOR_SIZE, Long.BYTES);
   }
 
@@ -70,6 +95,7 @@ final class NvmeSgl {
     nextSize = command.sglLength();
     nextType = type;
     int descriptors = 0;
+    int segments = 0;
     while (true) {
       boolean isLast = nextType == LAST_SEGMENT;
       boolean isAligned = (nextIova & QWORD_MASK) == 0 && nextSize % DESCRIPTOR_SIZE == 0;
@@ -78,14 +104,23 @@ final class NvmeSgl {
       }
       int count = Integer.divideUnsigned(nextSize, DESCRIPTOR_SIZE);
       descriptors += count;
-      if (descriptors > MAX_DESCRIPTORS) {
+      segments++;
+      if (descriptors > mostDescriptors || segments > mostSegments) {
         return NvmeStatus.INVALID_SGL_COUNT;
       }
+      cost += SEGMENT_COST + count * DESCRIPTOR_COST;
       int status = takeSegment(nextIova, count, isLast, runs);
       if (isLast || status != NvmeStatus.SUCCESS) {
         return finish(status);
       }
     }
+  }
+
+  /** What lists have taken since this was last asked, as bytes that are copied. */
+  long takeCost() {
+    long taken = cost;
+    cost = 0;
+    return taken;
   }
 
   private int finish(int status) {

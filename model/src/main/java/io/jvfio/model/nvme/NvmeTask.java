@@ -1,6 +1,7 @@
 package io.jvfio.model.nvme;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -9,7 +10,8 @@ import org.jspecify.annotations.Nullable;
  * command after the other.
  */
 final class NvmeTask {
-  private static final int MOST_RANGES = 256;
+  /** Room for so many ranges is kept for the next command. */
+  private static final int KEPT_RANGES = 16;
 
   final NvmeCommand command = new NvmeCommand();
   final NvmeRuns runs = new NvmeRuns();
@@ -62,13 +64,20 @@ final class NvmeTask {
 
   boolean isLive;
 
+  /** Its storage has its request. */
+  boolean isSubmitted;
+
   /** It waits for memory of the controller's, and has asked its storage for nothing since. */
   boolean waitsForMemory;
 
   /** Memory of the controller's for what is read to be looked at, or copied. */
   @Nullable MemorySegment buffer;
 
-  private long @Nullable [] ranges;
+  /** How many runs and ranges it keeps: what it takes of the memory there is for them. */
+  int pieces;
+
+  /** Where ranges begin and how long they are, in bytes. */
+  private long[] ranges = new long[2];
 
   NvmeTask(NvmeIo io) {
     request = new StorageRequest(_ -> io.ended(this));
@@ -97,24 +106,29 @@ final class NvmeTask {
     waitsForMemory = false;
   }
 
+  /** The command is done: others keep nothing of what it needed more than most. */
+  void end() {
+    isLive = false;
+    runs.clear();
+    if (ranges.length > 2 * KEPT_RANGES) {
+      ranges = new long[2];
+    }
+  }
+
   /** Keeps a range: where it begins and how long it is, in bytes. */
   void setRange(int index, long offset, long length) {
-    var kept = ranges;
-    if (kept == null) {
-      kept = new long[2 * MOST_RANGES];
-      ranges = kept;
+    if (2 * index == ranges.length) {
+      ranges = Arrays.copyOf(ranges, 2 * ranges.length);
     }
-    kept[2 * index] = offset;
-    kept[2 * index + 1] = length;
+    ranges[2 * index] = offset;
+    ranges[2 * index + 1] = length;
   }
 
   long rangeOffset() {
-    var kept = ranges;
-    return kept == null ? 0 : kept[2 * range];
+    return ranges[2 * range];
   }
 
   long rangeSize() {
-    var kept = ranges;
-    return kept == null ? 0 : kept[2 * range + 1];
+    return ranges[2 * range + 1];
   }
 }

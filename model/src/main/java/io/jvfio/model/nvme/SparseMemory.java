@@ -152,7 +152,7 @@ final class SparseMemory implements Storage {
   /** Carries it out at once: it takes no longer than a copy. */
   @Override
   public void submit(StorageRequest request) {
-    StorageResult result = StorageResult.DONE;
+    StorageResult result = StorageResult.FAILED; // if this throws
     long before = chunkCost;
     try {
       switch (request.operation()) {
@@ -163,11 +163,13 @@ final class SparseMemory implements Storage {
           // Nothing stands between a write and the memory, which is as persistent as it gets.
         }
       }
+      result = StorageResult.DONE;
     } catch (DmaFaultException _) {
       result = StorageResult.MEMORY_FAULT;
+    } finally {
+      request.countExtra(chunkCost - before);
+      request.end(result);
     }
-    request.countExtra(chunkCost - before);
-    request.end(result);
   }
 
   private void read(StorageRequest request) throws DmaFaultException {

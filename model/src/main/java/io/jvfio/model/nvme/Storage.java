@@ -8,8 +8,8 @@ import java.lang.foreign.MemorySegment;
  *
  * <p>Requests are submitted and complete later, or at once where that takes no longer than a copy:
  * a slow disk holds nobody up. {@link #start} passes on what was submitted, for all of it together.
- * Completion is told from within {@link #submit}, {@link #start} or {@link #poll}, which one thread
- * calls at a time: the one that has the controller.
+ * Completion is told from within {@link #submit}, {@link #start}, {@link #poll}, {@link #cancel} or
+ * {@link #close}, which one thread calls at a time: the one that has the controller.
  *
  * <p>A logical block is read and written whole, whatever else happens to it at the same time and
  * whenever the process ends. What was written may be lost with power until a {@link
@@ -32,7 +32,9 @@ interface Storage extends AutoCloseable {
     return Long.MAX_VALUE;
   }
 
-  /** Takes a request, which completes once. */
+  /**
+   * Takes a request, which completes once: also if this, {@link #start} or {@link #poll} throws.
+   */
   void submit(StorageRequest request);
 
   /** Begins what was submitted. */
@@ -63,10 +65,12 @@ interface Storage extends AutoCloseable {
   }
 
   /**
-   * Takes a request back with {@link StorageResult#CANCELLED} if it has not begun. Others that
-   * waited for it begin with the next {@link #start}.
+   * Takes a request back with {@link StorageResult#CANCELLED} if it waits for others, for memory or
+   * for room: in the last case a part of it may have been done. Others that waited for it begin
+   * with the next {@link #start}, if not before.
    *
-   * @return false if it goes on
+   * @return false if it goes on, as one does that is under way, and a {@link
+   *     StorageRequest.Operation#SYNC} that waits for the one before it
    */
   default boolean cancel(StorageRequest request) {
     return false;
@@ -78,7 +82,11 @@ interface Storage extends AutoCloseable {
   /** Writes at once, waiting for it; as {@link #readNow}. */
   void writeNow(long offset, MemorySegment source, long length) throws IOException;
 
-  /** Ends it: what is under way ends first, and what was written is persistent. */
+  /**
+   * Ends it: what is under way ends first, and what was written is persistent.
+   *
+   * @throws java.io.UncheckedIOException if that cannot be had; it has ended all the same
+   */
   @Override
   void close();
 }

@@ -16,6 +16,6 @@ enum StorageResult {
   /** What keeps the data has failed. */
   FAILED,
 
-  /** It was taken back before anything was done. */
+  /** It was taken back, or its client was gone: what was done of it by then, if any, stays done. */
   CANCELLED,
 }

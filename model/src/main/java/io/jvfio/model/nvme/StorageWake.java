@@ -1,7 +1,11 @@
 package io.jvfio.model.nvme;
 
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How a storage has its controller polled: at once, or in some time. The controller learns how when
@@ -14,7 +18,13 @@ class StorageWake {
 
   private final boolean isPolled;
   private final ScheduledThreadPoolExecutor timer = Timer.INSTANCE;
-  private volatile Runnable request = () -> {};
+
+  /** Who is asked; null before there is somebody, and afterwards. */
+  private @Nullable Runnable request;
+
+  /** What is to be asked later. */
+  private final List<Future<?>> late = new ArrayList<>();
+
   private volatile int eventFd = NONE;
 
   /**
@@ -28,6 +38,7 @@ class StorageWake {
             1, Thread.ofPlatform().name("jvfio nvme timer").daemon().factory());
 
     static {
+      INSTANCE.setRemoveOnCancelPolicy(true);
       INSTANCE.prestartCoreThread();
     }
   }
@@ -41,8 +52,19 @@ class StorageWake {
     this.isPolled = isPolled;
   }
 
-  void connect(Runnable pollRequest) {
+  synchronized void connect(Runnable pollRequest) {
     request = pollRequest;
+  }
+
+  /**
+   * Nobody is asked from now on. Who is being asked by another thread has been when this returns:
+   * what a request needs can be given back then.
+   */
+  synchronized void disconnect() {
+    request = null;
+    eventFd = NONE;
+    late.forEach(each -> each.cancel(false));
+    late.clear();
   }
 
   void connectEvent(int fd) {
@@ -59,13 +81,18 @@ class StorageWake {
   }
 
   /** Has the controller polled; at once. */
-  void now() {
-    request.run();
+  synchronized void now() {
+    if (request != null) {
+      request.run();
+    }
   }
 
   /** Has the controller polled in some time. */
-  void in(long nanos) {
-    var _ = timer.schedule(this::now, nanos, TimeUnit.NANOSECONDS);
+  synchronized void in(long nanos) {
+    late.removeIf(Future::isDone);
+    if (request != null) {
+      late.add(timer.schedule(this::now, nanos, TimeUnit.NANOSECONDS));
+    }
   }
 
   /** Nanoseconds that pass, as {@link System#nanoTime}. */

@@ -61,6 +61,9 @@ final class VolatileCache extends FrontStorage {
       } catch (IOException _) {
         request.end(StorageResult.FAILED);
         return;
+      } catch (RuntimeException | Error e) {
+        request.end(StorageResult.FAILED);
+        throw e;
       }
     }
     request.observe(observer);
@@ -85,7 +88,10 @@ final class VolatileCache extends FrontStorage {
 
   @Override
   public void close() {
-    disk.close();
-    arena.close();
+    try {
+      disk.close();
+    } finally {
+      arena.close();
+    }
   }
 }

@@ -180,6 +180,45 @@ class NvmeFairnessTest {
     }
   }
 
+  /** Each segment is fetched by itself, and most of them tell of nothing but the next. */
+  @Test
+  void listsOfManySegmentsTakeTheirShareOfARound() {
+    int segments = 200;
+    try (var host = started(in(new CountingStorage(MIB)))) {
+      var others = otherQueues(host);
+      for (int i = 0; i < segments; i++) {
+        long at = LIST + 64L * i;
+        boolean isLast = i == segments - 1;
+        host.memory.asSlice(at, 32).fill((byte) 0);
+        host.memory.set(LE64, at + 16, isLast ? DATA : at + 64);
+        host.memory.set(LE64, at + 24, isLast ? 512 : sgl(i == segments - 2));
+      }
+      for (int i = 0; i < 500; i++) {
+        host.io.put(NvmeHost.blocks(READ, i, 1).at(LIST, sgl(false)), 0x40);
+      }
+      host.accesses = 0;
+      host.write(0x1008, host.io.tail);
+      int most = host.accesses;
+      int rounds = 0;
+      while (host.accesses > 0) {
+        assertOthersGetOn(host, others);
+        most = Math.max(most, host.accesses);
+        host.accesses = 0;
+        host.model.poll();
+        rounds++;
+      }
+
+      assertThat(most).isBetween(segments, 10_000);
+      assertThat(rounds).isGreaterThan(10);
+      assertThat(host.io.takeAll()).hasSize(500).allMatch(each -> each.status() == 0);
+    }
+  }
+
+  /** A segment of two descriptors. */
+  private static long sgl(boolean isLast) {
+    return 32 | (isLast ? 0x30L : 0x20L) << 56;
+  }
+
   /** A command, and how much is read and written for it. */
   private static long putCopy(NvmeHost host, int ranges, int blocks, long target) {
     host.memory.asSlice(RANGES, 32L * ranges).fill((byte) 0);

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -164,6 +165,9 @@ final class NvmeHost implements AutoCloseable {
   /** How many separate accesses to memory the device made. */
   int accesses;
 
+  /** Told of each access, before it. */
+  LongConsumer onAccess = _ -> {};
+
   /** The vectors signalled, in order. */
   final List<Integer> signals = new ArrayList<>();
 
@@ -253,6 +257,7 @@ final class NvmeHost implements AutoCloseable {
 
     private MemorySegment find(long iova, long byteSize) throws DmaFaultException {
       accesses++;
+      onAccess.accept(iova);
       if (iova < 0x1000 || iova + byteSize > mappedEnd) {
         throw new DmaFaultException(iova, "not mapped");
       }

@@ -52,6 +52,7 @@ class NvmeLostWritesTest {
 
   @AfterEach
   void close() {
+    kernel.rule(null);
     host.close();
     log.close();
   }

@@ -434,6 +434,7 @@ class NvmeResetInFlightTest {
       assertThat(kernel.calls())
           .singleElement()
           .matches(call -> call.kind() == Kind.SYNC && call.offset() == 0 && call.byteSize() == 0);
+      kernel.rule(null);
       kernel.release(FaultKernel.errno(Errno.EIO));
       awaitPoll(host);
       assertThat(host.status()).isEqualTo(READY | SHUTDOWN_COMPLETE);
@@ -504,6 +505,88 @@ class NvmeResetInFlightTest {
       byte[] bytes = Files.readAllBytes(directory.resolve("disk"));
       assertThat(Arrays.copyOf(bytes, 4096)).containsOnly(0x66);
       assertThat(kernel.calls()).extracting(FaultKernel.Call::kind).isEqualTo(List.of(Kind.SYNC));
+    }
+  }
+
+  /** Software that is impatient resets again, which is told of as if it had waited. */
+  @Test
+  void tellsOfADiskThatHangsAcrossManyResets() {
+    try (var log = new LogLines();
+        var host = onHeldDisk()) {
+      disk.holds = true;
+      put(host, NvmeHost.blocks(READ, 0, 1));
+      host.configure(0);
+      for (int i = 0; i < 59; i++) {
+        clock.advance(100_000_000);
+        host.settle();
+        host.configure(ENABLED);
+        host.configure(0);
+        assertThat(clock.waiting()).isLessThanOrEqualTo(1);
+      }
+      assertThat(log.take()).singleElement().asString().contains("CSTS.RDY stays 1");
+
+      releaseAll(host);
+      put(withQueues(host), NvmeHost.blocks(READ, 0, 1));
+      disk.holds = true;
+      put(host, NvmeHost.blocks(READ, 0, 1));
+      host.configure(0);
+      clock.advance(4_900_000_000L);
+      host.settle();
+      assertThat(log.take()).as("the next one has its own time").isEmpty();
+      clock.advance(200_000_000);
+      host.settle();
+      assertThat(log.take()).hasSize(1);
+    }
+  }
+
+  /** Nothing but two registers is needed to ask for one after the other. */
+  @Test
+  void aShutdownThatIsAskedForAgainAndAgainIsOneFlushAtATime() {
+    var options = NvmeModelOptions.of("S", NvmeNamespaceOptions.in(disk)).withWake(clock);
+    try (var host = new NvmeHost(options)) {
+      disk.holds = true;
+      for (int i = 0; i < 1000; i++) {
+        host.configure(0);
+        host.configure(SHUTDOWN & ~ENABLED);
+      }
+      assertThat(disk.takeOperations()).containsExactly(Operation.SYNC);
+
+      disk.release();
+      host.model.poll();
+
+      assertThat(disk.takeOperations()).as("it began too early").containsExactly(Operation.SYNC);
+      assertThat(host.status()).isEqualTo(SHUTDOWN_OCCURRING);
+      host.configure(0);
+      assertThat(host.status()).as("it still is").isEqualTo(SHUTDOWN_OCCURRING);
+      disk.release();
+      host.model.poll();
+      assertThat(disk.takeOperations()).isEmpty();
+      assertThat(host.status()).isEqualTo(SHUTDOWN_COMPLETE);
+      host.configure(0);
+      assertThat(host.status()).isZero();
+    }
+  }
+
+  @Test
+  void theFlushOfAShutdownBeforeAResetIsNotThatOfTheNext() {
+    try (var host = onHeldDisk()) {
+      disk.holds = true;
+      host.configure(SHUTDOWN);
+      for (int i = 0; i < 100; i++) {
+        host.configure(0);
+        host.enable();
+        host.configure(SHUTDOWN);
+      }
+      assertThat(disk.takeOperations()).containsExactly(Operation.SYNC);
+
+      disk.release();
+      host.model.poll();
+      assertThat(host.status()).isEqualTo(READY | SHUTDOWN_OCCURRING);
+      assertThat(disk.takeOperations()).containsExactly(Operation.SYNC);
+
+      disk.release();
+      host.model.poll();
+      assertThat(host.status()).isEqualTo(READY | SHUTDOWN_COMPLETE);
     }
   }
 }

@@ -211,6 +211,45 @@ class NvmeSglTest {
   }
 
   @Test
+  void takesADescriptorForEachHalfOfABlockAndNoMore() {
+    byte[] bytes = fill(DATA, 1024 * 512);
+    var descriptors = new ArrayList<Descriptor>();
+    for (int i = 0; i < 2048; i++) {
+      descriptors.add(data(DATA + 256L * (i ^ 1), 256)); // no two of them are neighbours
+    }
+    assertThat(run(WRITE, 1024, descriptors.toArray(Descriptor[]::new))).isZero();
+    byte[] stored = stored(1024 * 512);
+    for (int i = 0; i < 2048; i++) {
+      assertThat(
+              Arrays.mismatch(
+                  stored, 256 * i, 256 * i + 256, bytes, 256 * (i ^ 1), 256 * (i ^ 1) + 256))
+          .isEqualTo(-1);
+    }
+
+    descriptors.add(data(DATA, 0));
+    assertThat(run(WRITE, 1024, descriptors.toArray(Descriptor[]::new))).isEqualTo(INVALID_COUNT);
+  }
+
+  @Test
+  void followsAsManySegmentsAsALongListHas() {
+    fill(DATA, 512);
+    int segments = 256;
+    for (int i = 0; i < segments; i++) {
+      int type = i == segments - 2 ? LAST_SEGMENT : SEGMENT;
+      long next = LISTS + 32L * (i + 1);
+      boolean isLast = i == segments - 1;
+      put(
+          LISTS + 32L * i,
+          List.of(data(0, 0), isLast ? data(DATA, 512) : new Descriptor(next, 32, type)));
+    }
+    assertThat(run(WRITE, 0, 1, new Descriptor(LISTS, 32, SEGMENT))).isZero();
+
+    var oneMore = List.of(data(0, 0), new Descriptor(LISTS, 32, SEGMENT));
+    put(LISTS - 32, oneMore);
+    assertThat(run(WRITE, 0, 1, new Descriptor(LISTS - 32, 32, SEGMENT))).isEqualTo(INVALID_COUNT);
+  }
+
+  @Test
   void reportsADataTransferErrorForMemoryOutOfReach() {
     assertThat(run(READ, 0, 2, data(DATA_END, 1024))).isEqualTo(0x04);
     assertThat(run(READ, 0, 2, new Descriptor(DATA_END, 16, LAST_SEGMENT))).isEqualTo(0x04);

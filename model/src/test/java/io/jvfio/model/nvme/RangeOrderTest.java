@@ -25,7 +25,7 @@ class RangeOrderTest {
   }
 
   private FileTask task(Operation operation, long offset, long byteSize) {
-    var task = new FileTask(arena, 0);
+    var task = new FileTask(new FileVectors(arena), 0);
     task.begin(new StorageRequest(_ -> {}).range(operation, offset, byteSize, false));
     return task;
   }

@@ -32,7 +32,10 @@ public final class DevicePoller {
   /** The device has asked, and nobody has looked yet. */
   private final AtomicBoolean isAsked = new AtomicBoolean();
 
-  private final AtomicBoolean isClosed = new AtomicBoolean();
+  /** Held while the descriptor is written: not that of something else by then. */
+  private final Object writing = new Object();
+
+  private volatile boolean isClosed;
   private volatile @Nullable Thread thread;
 
   /**
@@ -76,10 +79,14 @@ public final class DevicePoller {
     return wakeFd;
   }
 
-  /** The device asks; from any thread, and at once. */
+  /** The device asks; from any thread, and at once. Too late, it asks nobody. */
   void request() {
     if (isAsked.compareAndSet(false, true)) {
-      wake();
+      synchronized (writing) {
+        if (!isClosed) {
+          wake();
+        }
+      }
     }
   }
 
@@ -107,7 +114,7 @@ public final class DevicePoller {
 
   private void run(ServedDevice device) {
     int[] ready = new int[2];
-    while (!isClosed.get()) {
+    while (!isClosed) {
       int number = kernel.epollWait(epollFd, ready, -1);
       if (number < 0) {
         LOG.log(Level.WARNING, "a device is not polled for a while: {0}", Errno.ofResult(number));
@@ -144,7 +151,7 @@ public final class DevicePoller {
   private void poll(ServedDevice device) {
     int client = device.clientNumber();
     boolean worked = true;
-    while (worked && !isClosed.get() && device.clientNumber() == client) {
+    while (worked && !isClosed && device.clientNumber() == client) {
       device.acquire();
       try {
         worked = device.poll();
@@ -157,16 +164,20 @@ public final class DevicePoller {
     }
   }
 
-  /** Ends it. Nobody asks any more. */
+  /** Ends it. Who asks from now on, as a device may that comes to no end, asks nobody. */
   public void close() {
-    if (isClosed.compareAndSet(false, true)) {
-      wake();
-      var started = thread;
-      if (started != null) {
-        Patience.join(started);
+    synchronized (writing) {
+      if (isClosed) {
+        return;
       }
-      kernel.close(epollFd);
-      kernel.close(wakeFd);
+      isClosed = true;
+      wake();
     }
+    var started = thread;
+    if (started != null) {
+      Patience.join(started);
+    }
+    kernel.close(epollFd);
+    kernel.close(wakeFd);
   }
 }

@@ -40,6 +40,12 @@ public final class Reception implements AutoCloseable {
   /** A first message is seldom longer; who sends more than that may miss the answer. */
   private static final int READ_BYTES = 64 << 10;
 
+  /**
+   * How long somebody is waited for who was here a moment ago: where others accept at the same
+   * socket, one of them may have been first.
+   */
+  private static final int ACCEPT_MILLIS = 1;
+
   /** After a failure that may last, such as too many open files. */
   private static final int PAUSE_MILLIS = 100;
 
@@ -87,6 +93,9 @@ public final class Reception implements AutoCloseable {
     this.name = name;
     this.patienceNanos = patienceNanos;
     this.onCrowd = onCrowd;
+    if (!isOwn) {
+      listening.limitWaits(ACCEPT_MILLIS, 0);
+    }
     wakeFd = checked("eventfd", kernel.eventFd(0, Kernel.EFD_NONBLOCK));
     epollFd = kernel.epollCreate();
     int result = epollFd < 0 ? epollFd : watch(wakeFd);
@@ -222,7 +231,8 @@ public final class Reception implements AutoCloseable {
     try {
       socket = listening.accept();
     } catch (ErrnoException e) {
-      if (!isClosed) {
+      boolean isTaken = e.errno().equals(Errno.EAGAIN);
+      if (!isClosed && !isTaken) {
         LOG.log(Level.WARNING, "a client could not connect to {0}: {1}", name, e.getMessage());
         pause();
       }

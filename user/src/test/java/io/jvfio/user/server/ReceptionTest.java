@@ -3,6 +3,7 @@ package io.jvfio.user.server;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.jvfio.linux.Errno;
+import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.user.RawClient;
@@ -193,5 +194,38 @@ class ReceptionTest {
     of.client().close();
     of.awaitLeft(1);
     assertThat(isReset).isTrue();
+  }
+
+  /** Of several that wait for a client all but one find nobody there any more. */
+  @Test
+  void whoseSocketOthersHaveEndsWhenItIsTold() throws Exception {
+    var path = Objects.requireNonNull(directory).resolve("shared.sock").toString();
+    try (var listening = UnixSocket.listen(path, 0600)) {
+      var reception = new Reception(listening, false, "shared", 10_000_000_000L, () -> {});
+      reception.start();
+      var isOver = new AtomicBoolean();
+      var other = Thread.ofPlatform().daemon().start(() -> acceptUntil(isOver, listening));
+      for (int i = 0; i < 200; i++) {
+        UnixSocket.connect(path).close();
+      }
+      var closing = Thread.ofPlatform().daemon().start(reception::close);
+      closing.join(Duration.ofSeconds(20));
+
+      assertThat(closing.isAlive()).as("it waits for a client that another one has").isFalse();
+
+      isOver.set(true);
+      UnixSocket.connect(path).close();
+      other.join();
+    }
+  }
+
+  private static void acceptUntil(AtomicBoolean isOver, UnixSocket listening) {
+    while (!isOver.get()) {
+      try {
+        listening.accept().close();
+      } catch (ErrnoException e) {
+        assertThat(e.errno()).as("nobody came in time").isEqualTo(Errno.EAGAIN);
+      }
+    }
   }
 }
