@@ -374,6 +374,16 @@ public final class IoUring implements AutoCloseable {
     prepare(Uring.IORING_OP_ASYNC_CANCEL, NONE, 0, userDataOfTarget, 0, userData);
   }
 
+  /**
+   * Prepares the end of all operations that were submitted, before their time, as of {@link
+   * #cancel}. The result is how many there were; before Linux 5.19 it is EINVAL, and they end by
+   * themselves.
+   */
+  public void cancelAll(long userData) {
+    var entry = prepare(Uring.IORING_OP_ASYNC_CANCEL, NONE, 0, 0, 0, userData);
+    IoUringSqe.RW_FLAGS.set(entry, Uring.IORING_ASYNC_CANCEL_ALL | Uring.IORING_ASYNC_CANCEL_ANY);
+  }
+
   private MemorySegment prepare(
       int opcode, int file, long offset, long address, int length, long userData) {
     if (tail - head == submissions.length) {
@@ -508,7 +518,11 @@ public final class IoUring implements AutoCloseable {
 
   private void endAll() {
     tail = head;
-    int answer = takeAll() ? 0 : cancelAll();
+    int answer = 0;
+    if (!takeAll()) {
+      cancelAll(0);
+      answer = submit();
+    }
     while (answer >= 0 && !takeAll()) {
       answer = await(1);
     }
@@ -517,13 +531,6 @@ public final class IoUring implements AutoCloseable {
           inFlight + " operations do not end, and their memory must not be used any more",
           failed("io_uring_enter", answer));
     }
-  }
-
-  private int cancelAll() {
-    var entry = prepare(Uring.IORING_OP_ASYNC_CANCEL, NONE, 0, 0, 0, 0);
-    // Before Linux 5.19 the answer is EINVAL, and what is in flight ends by itself.
-    IoUringSqe.RW_FLAGS.set(entry, Uring.IORING_ASYNC_CANCEL_ALL | Uring.IORING_ASYNC_CANCEL_ANY);
-    return submit();
   }
 
   /** Takes all completions that are there; their results are of no use any more. */

@@ -33,6 +33,12 @@ sealed interface FileIo extends AutoCloseable permits RingFileIo, ThreadFileIo {
   /** How many calls have begun and not been taken back by {@link #next}. */
   int underWay();
 
+  /**
+   * Ends what can be ended before its time: what has not begun ends with ECANCELED, and never
+   * begins. The rest goes on.
+   */
+  void cancelAll();
+
   /** Ends it; nothing is under way. */
   @Override
   void close();

@@ -18,9 +18,6 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -55,6 +52,9 @@ final class FileStorage implements Storage {
 
   /** How long {@link #close} waits for calls that the kernel does not end. */
   private static final long CLOSE_NANOS = 10_000_000_000L;
+
+  /** How long it waits for what the end itself has begun after that. */
+  private static final long CLOSE_AGAIN_NANOS = CLOSE_NANOS / 10;
 
   /** What a flush that fails at the end means, and what to do. */
   private static final String LAST_FLUSH =
@@ -102,6 +102,9 @@ final class FileStorage implements Storage {
   private final ArrayDeque<MemorySegment> bounces = new ArrayDeque<>();
   private final MemorySegment zeroes;
 
+  /** How many bytes {@link #poll} may still copy before others come. */
+  private long copyLeft = NvmeIo.ROUND_BYTES;
+
   /**
    * The task whose call makes data persistent, those that it stands for, and those for the next.
    */
@@ -118,6 +121,14 @@ final class FileStorage implements Storage {
   private long deletionSought;
   private @Nullable Errno lostWrites;
   private boolean isClosed;
+
+  /** Nothing more is begun. */
+  private boolean isGivenUp;
+
+  /** What was written is on the disk, as far as the kernel says. */
+  private boolean isLastSynced;
+
+  private final StorageRequest lastSync = new StorageRequest(this::lastSyncEnded);
 
   /**
    * How a file is used.
@@ -359,17 +370,13 @@ final class FileStorage implements Storage {
       request.end(StorageResult.FAILED);
       return;
     }
-    var task = free.poll();
-    if (task == null) {
-      try {
-        task = new FileTask(vectors, tasks.size());
-        tasks.add(task);
-      } catch (RuntimeException | Error e) {
-        request.end(StorageResult.FAILED);
-        throw e;
-      }
+    FileTask task;
+    try {
+      task = begin(request);
+    } catch (RuntimeException | Error e) {
+      request.end(StorageResult.FAILED);
+      throw e;
     }
-    task.begin(request);
     if (request.operation() == Operation.SYNC) {
       task.step = FileTask.Step.SYNC;
       ready.add(task);
@@ -379,10 +386,20 @@ final class FileStorage implements Storage {
     goOn();
   }
 
-  /** Has everything that is ready make its next call. */
+  private FileTask begin(StorageRequest request) {
+    var task = free.poll();
+    if (task == null) {
+      task = new FileTask(vectors, tasks.size());
+      tasks.add(task);
+    }
+    task.begin(request);
+    return task;
+  }
+
+  /** Has everything that is ready make its next call, as far as the round goes. */
   private void goOn() {
-    for (var task = ready.poll(); task != null; task = ready.poll()) {
-      call(task);
+    while (copyLeft > 0 && !ready.isEmpty()) {
+      call(ready.remove());
     }
   }
 
@@ -424,6 +441,14 @@ final class FileStorage implements Storage {
   }
 
   private void makeCall(FileTask task) {
+    if (isGivenUp) {
+      if (task.equals(synchronizing)) {
+        persisted(task, StorageResult.CANCELLED);
+      } else {
+        end(task, StorageResult.CANCELLED);
+      }
+      return;
+    }
     if (task.request.isAbandoned() && (task.isRead() || task.hasNotBegun())) {
       end(task, StorageResult.CANCELLED);
       return;
@@ -511,6 +536,7 @@ final class FileStorage implements Storage {
       task.bounced = Math.min(BOUNCE, task.request.byteSize() - task.done);
       if (!task.isRead()) {
         var dma = Objects.requireNonNull(task.request.dma());
+        copyLeft -= task.bounced;
         task.request.runs().read(dma, task.done, bounce, 0, task.bounced);
       }
     }
@@ -599,8 +625,9 @@ final class FileStorage implements Storage {
     }
     synchronizing = task;
     // What has gone with the end of the file was acknowledged, and cannot be made persistent: nor
-    // may those be told so that are served together with one whose own write is there.
-    if (lostWrites != null || isShorter()) {
+    // may those be told so that are served together with one whose own write is there. The last
+    // one is tried all the same: what is there may be kept.
+    if (task.request != lastSync && (lostWrites != null || isShorter())) {
       persisted(task, StorageResult.FAILED);
       return;
     }
@@ -620,18 +647,22 @@ final class FileStorage implements Storage {
 
   @Override
   public void start() {
-    isSizeKnown = false;
-    poll();
+    work();
   }
 
   @Override
   public boolean poll() {
+    copyLeft = NvmeIo.ROUND_BYTES;
+    return work();
+  }
+
+  private boolean work() {
     boolean worked = false;
     boolean hasBegun;
     int rounds = 0;
     isSizeKnown = false;
     do {
-      for (var call = io.next(); call != null; call = io.next()) {
+      for (var call = nextEnded(); call != null; call = nextEnded()) {
         worked = true;
         ended((FileTask) call);
       }
@@ -645,11 +676,16 @@ final class FileStorage implements Storage {
       goOn();
       hasBegun = io.start();
       rounds++;
-    } while (hasBegun && rounds < MOST_ROUNDS); // what has ended already nobody is told of
-    if (hasBegun) {
+      // What has ended already nobody is told of.
+    } while (hasBegun && rounds < MOST_ROUNDS && copyLeft > 0);
+    if (hasBegun || copyLeft <= 0) {
       wake.now(); // others come first
     }
     return worked || hasBegun;
+  }
+
+  private @Nullable FileCall nextEnded() {
+    return copyLeft > 0 ? io.next() : null;
   }
 
   private void seekRoom() {
@@ -718,12 +754,13 @@ final class FileStorage implements Storage {
         return;
       }
       if (task.isRead()) {
-        if (task.request.isAbandoned()) {
+        if (task.request.isAbandoned() || isGivenUp) {
           end(task, StorageResult.CANCELLED); // its memory is somebody else's by now
           return;
         }
         try {
           var dma = Objects.requireNonNull(task.request.dma());
+          copyLeft -= task.bounced;
           task.request.runs().write(dma, task.done, bounce, 0, task.bounced);
         } catch (DmaFaultException _) {
           end(task, StorageResult.MEMORY_FAULT);
@@ -822,15 +859,16 @@ final class FileStorage implements Storage {
   /** The file system did not take a change. */
   private void refused(FileTask task, String operation, Errno errno) {
     if (errno.equals(Errno.ENOSPC) || errno.equals(Errno.EDQUOT)) {
+      boolean waits = options.waitsForRoom && !isClosed;
       faults.failed(
           operation,
           task.offset,
           task.byteSize,
           errno,
-          options.waitsForRoom
+          waits
               ? "The command waits until there is room."
               : "The command fails with Capacity Exceeded. Make room.");
-      if (options.waitsForRoom) {
+      if (waits) {
         // It may take long: memory is borrowed anew.
         task.endLeases(false);
         task.done += task.bouncedDone;
@@ -958,42 +996,59 @@ final class FileStorage implements Storage {
     }
   }
 
-  /** A disk that does not answer holds up the end as long as it likes: even SIGKILL does then. */
-  private void watchEnd(CountDownLatch isDone) {
-    try {
-      if (!isDone.await(CLOSE_NANOS, TimeUnit.NANOSECONDS)) {
-        LOG.log(
-            Level.ERROR, "{0}: system calls do not end; the file stays open until they do", name);
-      }
-    } catch (InterruptedException _) {
-      // nobody has a reason to
-    }
-  }
-
-  private void awaitIdle(long nanos) {
-    long begin = System.nanoTime();
-    while (!isIdle() && System.nanoTime() - begin < nanos) {
-      io.start();
+  private void awaitIdle(long end) {
+    while (!isIdle() && wake.nanoTime() - end < 0) {
       if (!poll()) {
-        LockSupport.parkNanos(CLOSE_STEP_NANOS);
+        wake.pause(CLOSE_STEP_NANOS);
       }
     }
   }
 
-  /** Also after one that failed: what was written since may be kept. Null, or why it was not. */
-  private @Nullable UncheckedIOException synchronizeAtEnd() {
-    int result = options.isReadOnly ? 0 : kernel.synchronizeData(fd);
-    if (result >= 0) {
-      return null;
+  /** As every call: it may not end either. Also after one that failed: what came since is kept. */
+  private void synchronizeAtEnd() {
+    if (options.isReadOnly) {
+      isLastSynced = true;
+    } else {
+      var task = begin(lastSync.range(Operation.SYNC, 0, byteSize, false));
+      task.step = FileTask.Step.SYNC;
+      ready.add(task);
     }
-    var errno = Errno.ofResult(result);
-    faults.failed("fdatasync", 0, byteSize, errno, LAST_FLUSH);
-    return new UncheckedIOException(
-        new FileSystemException(
-            name,
-            null,
-            "the last fdatasync failed: %s (%s). %s"
-                .formatted(errno.symbol(), errno.text(), LAST_FLUSH)));
+  }
+
+  private void lastSyncEnded(StorageRequest request) {
+    isLastSynced = request.result() == StorageResult.DONE;
+    if (request.result() == StorageResult.CANCELLED) {
+      LOG.log(
+          Level.WARNING,
+          "{0}: the disk did not answer in time to flush it. What was not flushed before may be"
+              + " lost.",
+          name);
+    }
+  }
+
+  /** Nobody is told by the end of a process that data may be lost, unless by an error. */
+  private void requireLastSync() {
+    if (!isLastSynced) {
+      var why =
+          lostWrites == null
+              ? "the last fdatasync did not end in time"
+              : "the last fdatasync failed: %s (%s)"
+                  .formatted(lostWrites.symbol(), lostWrites.text());
+      throw new UncheckedIOException(
+          new FileSystemException(name, null, why + ". " + LAST_FLUSH));
+    }
+  }
+
+  /** Takes back what the kernel has not begun, and begins nothing more. */
+  private void giveUp() {
+    isGivenUp = true;
+    ready.addAll(crowded);
+    crowded.clear();
+    ready.addAll(unsynchronized);
+    unsynchronized.clear();
+    ready.addAll(together);
+    together.clear();
+    io.cancelAll();
   }
 
   @Override
@@ -1005,22 +1060,27 @@ final class FileStorage implements Storage {
     for (var task : List.copyOf(tasks)) {
       cancel(task.request);
     }
-    UncheckedIOException failure;
-    var isDone = new CountDownLatch(1);
-    Thread.ofPlatform().name("jvfio nvme close").daemon().start(() -> watchEnd(isDone));
-    try {
-      awaitIdle(CLOSE_NANOS);
-      failure = synchronizeAtEnd();
-      awaitIdle(CLOSE_NANOS / 10); // what waited for the same disk
-    } finally {
-      isDone.countDown();
+    long end = wake.nanoTime() + CLOSE_NANOS;
+    awaitIdle(end);
+    synchronizeAtEnd();
+    awaitIdle(end + CLOSE_AGAIN_NANOS); // which may have waited for the same disk
+    if (!isIdle()) {
+      giveUp();
+      awaitIdle(end + 2 * CLOSE_AGAIN_NANOS);
     }
-    if (isIdle()) { // else the kernel still works at what must not be given back
+    if (isIdle()) {
       release();
+    } else {
+      // What the kernel still works at must not be given back.
+      LOG.log(
+          Level.ERROR,
+          "{0}: {1} of its system calls do not end. Nothing more is begun, but the kernel may still"
+              + " carry these out: the file stays open and locked, and the memory that they use"
+              + " borrowed, until this process ends.",
+          name,
+          io.underWay());
     }
-    if (failure != null) {
-      throw failure;
-    }
+    requireLastSync();
   }
 
   private void release() {

@@ -104,15 +104,14 @@ final class NvmeLogPages {
     return false;
   }
 
-  /**
-   * The composite temperature is this from now on.
-   *
-   * @return whether that is something to warn of and was not before
-   */
-  boolean changeTemperature(int kelvin) {
-    boolean before = features.isBeyondThreshold(temperature);
+  /** The composite temperature is this from now on. */
+  void changeTemperature(int kelvin) {
     temperature = kelvin;
-    return !before && features.isBeyondThreshold(kelvin);
+  }
+
+  /** Whether the temperature is one to warn of. */
+  boolean isBeyondThreshold() {
+    return features.isBeyondThreshold(temperature);
   }
 
   int temperature() {
@@ -180,7 +179,7 @@ final class NvmeLogPages {
   }
 
   private void fillSmart() {
-    int hot = features.isBeyondThreshold(temperature) ? WARNING_TEMPERATURE : 0;
+    int hot = isBeyondThreshold() ? WARNING_TEMPERATURE : 0;
     page.set(LE8, 0, (byte) (hot | (hasLostWrites() ? WARNING_RELIABILITY : 0)));
     page.set(LE8, 1, (byte) temperature);
     page.set(LE8, 2, (byte) (temperature >> 8));

@@ -134,7 +134,10 @@ public final class NvmeModel implements DeviceModel {
   /** A reset waits for a disk, and maybe others after it do. */
   private boolean waitsForDisk;
 
-  /** When the first of them began. */
+  /** Software was told of the temperature, which has been beyond its threshold since. */
+  private boolean isTemperatureTold;
+
+  /** When the first of the resets began that wait for a disk. */
   private long drainingSince;
 
   /** When somebody will look; nobody will, if that has passed. */
@@ -483,6 +486,7 @@ public final class NvmeModel implements DeviceModel {
     faults.reset();
     isBehind = false;
     isLossTold = false;
+    isTemperatureTold = false;
   }
 
   private boolean isRunning() {
@@ -547,7 +551,7 @@ public final class NvmeModel implements DeviceModel {
         worked |= held.hasWork() && held.deliver(queues, this::executeHeld);
       }
       admin.finishDeletions();
-      tellLostWrites();
+      tellWarnings();
       events.deliver(queues);
     } catch (DmaFaultException _) {
       registers.fail();
@@ -582,14 +586,25 @@ public final class NvmeModel implements DeviceModel {
     }
   }
 
-  private void tellLostWrites() {
-    if (!isLossTold
-        && logPages.hasLostWrites()
-        && (features.asyncEvents() & NvmeFeatures.RELIABILITY_EVENTS) != 0) {
-      isLossTold =
-          events.raise(
-              NvmeAsyncEvents.TYPE_SMART, NvmeAsyncEvents.RELIABILITY_DEGRADED, NvmeLogPages.SMART);
+  /**
+   * Tells of what is critical once, and as soon as software wants to be told: it may ask for the
+   * event later, or start anew.
+   */
+  private void tellWarnings() {
+    if (!isLossTold && logPages.hasLostWrites()) {
+      isLossTold = raise(NvmeFeatures.RELIABILITY_EVENTS, NvmeAsyncEvents.RELIABILITY_DEGRADED);
     }
+    if (!logPages.isBeyondThreshold()) {
+      isTemperatureTold = false;
+    } else if (!isTemperatureTold) {
+      isTemperatureTold =
+          raise(NvmeFeatures.TEMPERATURE_EVENTS, NvmeAsyncEvents.TEMPERATURE_THRESHOLD);
+    }
+  }
+
+  private boolean raise(int enabled, int information) {
+    return (features.asyncEvents() & enabled) != 0
+        && events.raise(NvmeAsyncEvents.TYPE_SMART, information, NvmeLogPages.SMART);
   }
 
   private void updateLine() {
@@ -625,11 +640,7 @@ public final class NvmeModel implements DeviceModel {
       }
     }
     isBehind = false;
-    if (logPages.changeTemperature(faults.temperature())
-        && (features.asyncEvents() & NvmeFeatures.TEMPERATURE_EVENTS) != 0) {
-      events.raise(
-          NvmeAsyncEvents.TYPE_SMART, NvmeAsyncEvents.TEMPERATURE_THRESHOLD, NvmeLogPages.SMART);
-    }
+    logPages.changeTemperature(faults.temperature());
     io.beginRound();
     boolean fetched = false;
     try {

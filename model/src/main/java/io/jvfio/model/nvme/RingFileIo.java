@@ -27,6 +27,9 @@ final class RingFileIo implements FileIo {
   /** How long what the kernel did not take waits. */
   private static final long RETRY_NANOS = 1_000_000;
 
+  /** What completes for {@link #cancelAll} itself; calls have their index. */
+  private static final long CANCELLATION = -1;
+
   /** As many as a ring of these entries has completions for. */
   private static final int MOST_UNDER_WAY = 2 * ENTRIES;
 
@@ -185,14 +188,14 @@ final class RingFileIo implements FileIo {
 
   @Override
   public @Nullable FileCall next() {
-    if (!ring.next()) {
+    if (!nextOfCall()) {
       if (!isTold || underWay == 0) {
         return null;
       }
       // Nobody looks again until an event: one that came before this is seen here.
       ring.tellOfCompletions(true);
       VarHandle.fullFence();
-      if (!ring.next()) {
+      if (!nextOfCall()) {
         return null;
       }
     }
@@ -202,9 +205,26 @@ final class RingFileIo implements FileIo {
     return call;
   }
 
+  private boolean nextOfCall() {
+    boolean isThere = ring.next();
+    while (isThere && ring.userData() == CANCELLATION) {
+      isThere = ring.next();
+    }
+    return isThere;
+  }
+
   @Override
   public int underWay() {
     return underWay;
+  }
+
+  @Override
+  public void cancelAll() {
+    start();
+    if (ring.room() > 0) { // else the kernel has taken nothing that could go on
+      ring.cancelAll(CANCELLATION);
+      ring.submit();
+    }
   }
 
   @Override

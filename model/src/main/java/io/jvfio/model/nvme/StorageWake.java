@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -93,6 +94,11 @@ class StorageWake {
     if (request != null) {
       late.add(timer.schedule(this::now, nanos, TimeUnit.NANOSECONDS));
     }
+  }
+
+  /** Has the caller wait. */
+  void pause(long nanos) {
+    LockSupport.parkNanos(nanos);
   }
 
   /** Nanoseconds that pass, as {@link System#nanoTime}. */

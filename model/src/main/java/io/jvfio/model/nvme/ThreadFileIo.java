@@ -51,6 +51,14 @@ final class ThreadFileIo implements FileIo {
       while (count == 0) {
         wait();
       }
+      return remove();
+    }
+
+    synchronized @Nullable FileCall poll() {
+      return count == 0 ? null : remove();
+    }
+
+    private FileCall remove() {
       var call = Objects.requireNonNull(calls[first]);
       calls[first] = null;
       first = (first + 1) % calls.length;
@@ -95,15 +103,19 @@ final class ThreadFileIo implements FileIo {
         return;
       }
       make(call);
-      FileCall before;
-      do {
-        before = ended.get();
-        call.following = before;
-      } while (!ended.compareAndSet(before, call));
-      var waiting = wake;
-      if (before == null && waiting != null) {
-        waiting.now();
-      }
+      tell(call);
+    }
+  }
+
+  private void tell(FileCall call) {
+    FileCall before;
+    do {
+      before = ended.get();
+      call.following = before;
+    } while (!ended.compareAndSet(before, call));
+    var waiting = wake;
+    if (before == null && waiting != null) {
+      waiting.now();
     }
   }
 
@@ -154,6 +166,14 @@ final class ThreadFileIo implements FileIo {
   @Override
   public int underWay() {
     return underWay;
+  }
+
+  @Override
+  public void cancelAll() {
+    for (var call = begun.poll(); call != null; call = begun.poll()) {
+      call.result = Errno.ECANCELED.result();
+      tell(call);
+    }
   }
 
   @Override

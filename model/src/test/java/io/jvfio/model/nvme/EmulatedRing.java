@@ -148,6 +148,7 @@ final class EmulatedRing {
               fd, offset, Integer.toUnsignedLong(length), result -> end(userData, result));
       case Uring.IORING_OP_FALLOCATE ->
           kernel.allocate(fd, length, offset, address, result -> end(userData, result));
+      case Uring.IORING_OP_ASYNC_CANCEL -> end(userData, kernel.cancelAll());
       default -> end(userData, Errno.EINVAL.result());
     }
   }

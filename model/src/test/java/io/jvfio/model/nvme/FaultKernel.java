@@ -1,5 +1,6 @@
 package io.jvfio.model.nvme;
 
+import io.jvfio.linux.Errno;
 import io.jvfio.linux.ForwardingKernel;
 import io.jvfio.linux.LinuxKernel;
 import java.lang.foreign.Arena;
@@ -75,6 +76,7 @@ final class FaultKernel extends ForwardingKernel {
   private final List<Call> calls = new ArrayList<>();
   private @Nullable Rule rule;
   private boolean isRecording;
+  private boolean isCancelling;
   private long claimedSize = -1;
 
   /** Results of the next calls of {@code io_uring_enter}, which do nothing. */
@@ -84,7 +86,7 @@ final class FaultKernel extends ForwardingKernel {
     super(LinuxKernel.instance());
   }
 
-  static Answer errno(io.jvfio.linux.Errno errno) {
+  static Answer errno(Errno errno) {
     return new Answer.Result(errno.result());
   }
 
@@ -189,6 +191,25 @@ final class FaultKernel extends ForwardingKernel {
       case Answer.Cut(var byteSize) -> made.applyAsLong(byteSize);
       case Answer.Held _ -> throw new AssertionError("held twice");
     };
+  }
+
+  /** From now on calls that are held can be cancelled; the others are with the disk already. */
+  synchronized void letCancel() {
+    isCancelling = true;
+  }
+
+  /** Cancels what can be; returns how many there were, or EALREADY. */
+  int cancelAll() {
+    int count = heldCount();
+    synchronized (this) {
+      if (!isCancelling) {
+        return count == 0 ? 0 : Errno.EALREADY.result();
+      }
+    }
+    for (int i = 0; i < count; i++) {
+      release(errno(Errno.ECANCELED));
+    }
+    return count;
   }
 
   /** Waits as long as the call is held. */

@@ -1,11 +1,13 @@
 package io.jvfio.model.nvme;
 
 import java.util.PriorityQueue;
+import java.util.function.BooleanSupplier;
 
 /** Time that passes when a test says so, and requests that come when it does. */
 final class HandClock extends StorageWake {
   private final PriorityQueue<Long> due = new PriorityQueue<>();
   private long now = 1_000_000_000_000L;
+  private volatile BooleanSupplier passesWhenPaused = () -> false;
 
   HandClock() {
     super(false);
@@ -19,6 +21,22 @@ final class HandClock extends StorageWake {
   @Override
   synchronized void in(long nanos) {
     due.add(now + nanos);
+  }
+
+  /**
+   * From now on a millisecond passes whenever somebody waits, as long as the test says so: a thread
+   * that has a call to make has its time for that.
+   */
+  void passWhenPaused(BooleanSupplier passes) {
+    passesWhenPaused = passes;
+  }
+
+  @Override
+  void pause(long nanos) {
+    super.pause(nanos);
+    if (passesWhenPaused.getAsBoolean()) {
+      advanceSilently(1_000_000);
+    }
   }
 
   /** How many requests wait for their time. */

@@ -2,12 +2,16 @@ package io.jvfio.model.nvme;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.logging.Formatter;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
+import java.util.logging.SimpleFormatter;
 
 /** What is said to the operator while this is open; nothing of it is printed. */
 final class LogLines implements AutoCloseable {
+  private static final Formatter FORMATTER = new SimpleFormatter();
+
   private final Logger logger = Logger.getLogger("io.jvfio");
   private final List<String> lines = new ArrayList<>();
   private final Handler handler =
@@ -15,7 +19,7 @@ final class LogLines implements AutoCloseable {
         @Override
         public void publish(LogRecord message) {
           synchronized (lines) {
-            lines.add(message.getMessage());
+            lines.add(FORMATTER.formatMessage(message));
           }
         }
 

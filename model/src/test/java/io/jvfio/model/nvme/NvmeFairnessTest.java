@@ -349,6 +349,43 @@ class NvmeFairnessTest {
     }
   }
 
+  /** What a file has to be copied for, as the client's memory is not lent, comes all at once. */
+  @ParameterizedTest
+  @ValueSource(ints = {READ, WRITE})
+  void whatADiskCopiesIsBoundedByTheRound(int opcode) {
+    var kernel = new FaultKernel();
+    var file = directory.resolve("disk");
+    var options =
+        NvmeModelOptions.of("S", NvmeNamespaceOptions.inFile(file, 64 * MIB)).withKernel(kernel);
+    try (var host = new NvmeHost(options).enable()) {
+      host.io = host.createQueues(1, SQ, CQ, ENTRIES);
+      for (int page = 0; page < 127; page++) {
+        host.memory.set(LE64, LIST + 8L * page, DATA + 4096L * (page + 1));
+      }
+      kernel.rule(call -> call.kind() == Kind.SYNC ? null : FaultKernel.HELD);
+      for (int i = 0; i < 100; i++) {
+        host.io.put(NvmeHost.blocks(opcode, 1024L * (i % 64), 1024).at(DATA, LIST));
+      }
+      host.write(0x1008, host.io.tail);
+      while (host.model.poll()) {
+        // Until all are with the disk, but for what has no memory to be copied to.
+      }
+      kernel.rule(null);
+      kernel.releaseAll();
+
+      host.takeCopied();
+      long most = 0;
+      var done = new ArrayList<Completion>();
+      for (int round = 0; round < 1000 && done.size() < 100; round++) {
+        host.model.poll();
+        most = Math.max(most, host.takeCopied());
+        done.addAll(host.io.takeAll());
+      }
+      assertThat(done).hasSize(100).allMatch(each -> each.status() == 0);
+      assertThat(most).as("bytes copied in a round").isBetween(MIB, ROUND);
+    }
+  }
+
   /** The controller zeroes memory of a disk that takes memory, by the MiB: that is work, too. */
   @Test
   void writesToNewMemoryAreCountedByWhatTheyCost() {

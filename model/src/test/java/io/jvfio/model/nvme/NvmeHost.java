@@ -167,6 +167,7 @@ final class NvmeHost implements AutoCloseable {
 
   /** Told of each access, before it. */
   LongConsumer onAccess = _ -> {};
+  private long copied;
 
   /** The vectors signalled, in order. */
   final List<Integer> signals = new ArrayList<>();
@@ -251,6 +252,7 @@ final class NvmeHost implements AutoCloseable {
         return null;
       }
       find(iova, byteSize);
+      copied -= byteSize;
       leases.incrementAndGet();
       return lease;
     }
@@ -258,11 +260,19 @@ final class NvmeHost implements AutoCloseable {
     private MemorySegment find(long iova, long byteSize) throws DmaFaultException {
       accesses++;
       onAccess.accept(iova);
+      copied += byteSize;
       if (iova < 0x1000 || iova + byteSize > mappedEnd) {
         throw new DmaFaultException(iova, "not mapped");
       }
       return memory.asSlice(iova, byteSize);
     }
+  }
+
+  /** How many bytes the device has copied from and to memory since this was last asked. */
+  long takeCopied() {
+    long taken = copied;
+    copied = 0;
+    return taken;
   }
 
   /** Does what the controller asks for, until it asks for no more. */

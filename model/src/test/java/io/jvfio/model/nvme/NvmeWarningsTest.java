@@ -19,8 +19,11 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What software is told of a disk that could not make persistent what was written to it. */
-class NvmeLostWritesTest {
+/**
+ * What software is told of a disk that could not make persistent what was written to it, and of a
+ * controller that is too hot.
+ */
+class NvmeWarningsTest {
   private static final int SIZE = 1 << 20;
   private static final long LOG = 0x20_0000;
   private static final int TEMPERATURE = 1 << 1;
@@ -28,7 +31,13 @@ class NvmeLostWritesTest {
   private static final int WRITE_FAULT = 0x4280;
 
   /** Type 1, information 0, log page 2. */
-  private static final int EVENT = 0x0002_0001;
+  private static final int LOSS_EVENT = 0x0002_0001;
+
+  /** Type 1, information 1, log page 2. */
+  private static final int TEMPERATURE_EVENT = 0x0002_0101;
+
+  private static final int HOT = 400;
+  private static final int COOL = 300;
 
   private static final Command FLUSH = new Command(0, 1, 0, 0, 0, 0, 0);
   private static final Command EVENT_REQUEST = Command.admin(0x0c, 0, 0);
@@ -96,8 +105,8 @@ class NvmeLostWritesTest {
     return taken;
   }
 
-  private void assertTold() {
-    assertThat(takeEvents()).extracting(Completion::result).containsExactly(EVENT);
+  private void assertTold(int event) {
+    assertThat(takeEvents()).extracting(Completion::result).containsExactly(event);
   }
 
   /** Reads the SMART log, which lets events come again. */
@@ -107,7 +116,7 @@ class NvmeLostWritesTest {
   }
 
   @Test
-  void isToldByAnEventAndTheLog() {
+  void aLossIsToldByAnEventAndTheLog() {
     enableEvents(RELIABILITY);
     requestEvent();
     assertThat(takeEvents()).isEmpty();
@@ -115,7 +124,7 @@ class NvmeLostWritesTest {
 
     failFlush();
 
-    assertTold();
+    assertTold(LOSS_EVENT);
     assertThat(warnings()).isEqualTo(RELIABILITY);
     assertThat(host.memory.get(LE64, LOG + 160)).as("media errors").isEqualTo(1);
     assertThat(host.io.run(FLUSH).status()).as("it stays so").isEqualTo(WRITE_FAULT);
@@ -125,7 +134,7 @@ class NvmeLostWritesTest {
   }
 
   @Test
-  void isToldWhenItsEventIsEnabledLater() {
+  void aLossIsToldWhenItsEventIsEnabledLater() {
     requestEvent();
     failFlush();
     assertThat(takeEvents()).isEmpty();
@@ -133,49 +142,49 @@ class NvmeLostWritesTest {
     assertThat(takeEvents()).isEmpty();
 
     enableEvents(RELIABILITY);
-    assertTold();
+    assertTold(LOSS_EVENT);
   }
 
   @Test
-  void isToldWhenAnEventIsRequestedLater() {
+  void aLossIsToldWhenAnEventIsRequestedLater() {
     enableEvents(RELIABILITY);
     failFlush();
     assertThat(warnings()).isEqualTo(RELIABILITY);
 
     requestEvent();
-    assertTold();
+    assertTold(LOSS_EVENT);
   }
 
   @Test
-  void isToldWhenBothComeLater() {
+  void aLossIsToldWhenBothComeLater() {
     failFlush();
     requestEvent();
     enableEvents(RELIABILITY);
-    assertTold();
+    assertTold(LOSS_EVENT);
   }
 
   @Test
-  void isToldWhenAnotherWarningWasJustTold() {
+  void aLossIsToldWhenTheTemperatureWasJustTold() {
     enableEvents(RELIABILITY | TEMPERATURE);
     requestEvent();
-    host.model.faults().temperature(400);
-    assertThat(takeEvents()).extracting(Completion::result).containsExactly(0x0002_0101);
+    host.model.faults().temperature(HOT);
+    assertTold(TEMPERATURE_EVENT);
     requestEvent();
 
     failFlush();
     assertThat(takeEvents()).as("masked until the log is read").isEmpty();
 
     assertThat(warnings()).isEqualTo(RELIABILITY | TEMPERATURE);
-    assertTold();
+    assertTold(LOSS_EVENT);
   }
 
   /** The file is as it was; software that starts anew has to know. */
   @Test
-  void isToldAgainAfterAReset() {
+  void aLossIsToldAgainAfterAReset() {
     enableEvents(RELIABILITY);
     requestEvent();
     failFlush();
-    assertTold();
+    assertTold(LOSS_EVENT);
     for (int i = 0; i < 2; i++) {
       if (i == 0) {
         host.configure(0);
@@ -186,13 +195,13 @@ class NvmeLostWritesTest {
       assertThat(warnings()).isEqualTo(RELIABILITY);
       requestEvent();
       enableEvents(RELIABILITY);
-      assertTold();
+      assertTold(LOSS_EVENT);
     }
   }
 
   /** Nobody waits for the flush, so that no command tells of it. */
   @Test
-  void isKnownWhenTheFlushFailsAfterAReset() {
+  void aLossIsKnownWhenTheFlushFailsAfterAReset() {
     kernel.rule(call -> call.kind() == Kind.SYNC ? FaultKernel.HELD : null);
     host.io.put(FLUSH);
     host.io.ring();
@@ -207,16 +216,98 @@ class NvmeLostWritesTest {
     assertThat(warnings()).isEqualTo(RELIABILITY);
     enableEvents(RELIABILITY);
     requestEvent();
-    assertTold();
+    assertTold(LOSS_EVENT);
   }
 
   @Test
-  void isNotToldOfAWriteThatFailed() {
+  void aWriteThatFailedIsNoLoss() {
     enableEvents(RELIABILITY);
     requestEvent();
     kernel.rule(call -> call.kind() == Kind.WRITE ? FaultKernel.errno(Errno.EIO) : null);
     assertThat(host.io.run(NvmeHost.blocks(1, 0, 1)).status()).isEqualTo(WRITE_FAULT);
     assertThat(takeEvents()).isEmpty();
     assertThat(warnings()).isZero();
+  }
+
+  @Test
+  void aTemperatureIsToldWhenItsEventIsEnabledLater() {
+    requestEvent();
+    host.model.faults().temperature(HOT);
+    assertThat(takeEvents()).isEmpty();
+    enableEvents(RELIABILITY);
+    assertThat(takeEvents()).isEmpty();
+
+    enableEvents(TEMPERATURE);
+    assertTold(TEMPERATURE_EVENT);
+    assertThat(warnings()).isEqualTo(TEMPERATURE);
+    requestEvent();
+    assertThat(takeEvents()).as("told once").isEmpty();
+  }
+
+  @Test
+  void aTemperatureIsToldWhenALossWasJustTold() {
+    enableEvents(RELIABILITY | TEMPERATURE);
+    requestEvent();
+    failFlush();
+    assertTold(LOSS_EVENT);
+    requestEvent();
+
+    host.model.faults().temperature(HOT);
+    assertThat(takeEvents()).as("masked until the log is read").isEmpty();
+
+    assertThat(warnings()).isEqualTo(RELIABILITY | TEMPERATURE);
+    assertTold(TEMPERATURE_EVENT);
+  }
+
+  /** It is as hot as it was; software that starts anew has to know. */
+  @Test
+  void aTemperatureIsToldAgainAfterAReset() {
+    enableEvents(TEMPERATURE);
+    requestEvent();
+    host.model.faults().temperature(HOT);
+    assertTold(TEMPERATURE_EVENT);
+    for (int i = 0; i < 2; i++) {
+      if (i == 0) {
+        host.configure(0);
+      } else {
+        host.model.reset(ResetReason.DEVICE_RESET);
+      }
+      host.enableIo();
+      assertThat(warnings()).isEqualTo(TEMPERATURE);
+      requestEvent();
+      enableEvents(TEMPERATURE);
+      assertTold(TEMPERATURE_EVENT);
+    }
+  }
+
+  @Test
+  void aTemperatureIsToldEachTimeItGoesBeyondTheThreshold() {
+    enableEvents(TEMPERATURE);
+    for (int i = 0; i < 2; i++) {
+      requestEvent();
+      host.model.faults().temperature(HOT);
+      assertTold(TEMPERATURE_EVENT);
+      assertThat(warnings()).isEqualTo(TEMPERATURE);
+      host.model.faults().temperature(HOT + 1);
+      requestEvent();
+      assertThat(takeEvents()).as("beyond it already").isEmpty();
+      host.model.faults().temperature(COOL);
+      assertThat(takeEvents()).isEmpty();
+      assertThat(warnings()).isZero();
+      host.model.faults().temperature(HOT);
+      assertTold(TEMPERATURE_EVENT);
+      host.model.faults().temperature(COOL);
+      assertThat(warnings()).isZero();
+    }
+  }
+
+  /** What was as it should be is not any more. */
+  @Test
+  void aTemperatureIsToldWhenTheThresholdIsLowered() {
+    enableEvents(TEMPERATURE);
+    requestEvent();
+    run(Command.admin(0x09, 0x04, COOL));
+    assertTold(TEMPERATURE_EVENT);
+    assertThat(warnings()).isEqualTo(TEMPERATURE);
   }
 }
