@@ -9,6 +9,15 @@ import de.waldheinz.fs.FileSystemFactory;
 import de.waldheinz.fs.FsDirectory;
 import de.waldheinz.fs.FsFile;
 import de.waldheinz.fs.util.RamDisk;
+import io.jvfio.PciAddress;
+import io.jvfio.VfioDevice;
+import io.jvfio.VfioHost;
+import io.jvfio.model.nvme.NvmeModel;
+import io.jvfio.nvme.NvmeController;
+import io.jvfio.nvme.NvmeNamespace;
+import io.jvfio.sim.HostOptions;
+import io.jvfio.sim.SimulatedHost;
+import io.jvfio.sim.SimulatedHosts;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -32,6 +41,29 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Libraries that know nothing of VFIO read and write what is on a namespace. */
 class FileSystemTest {
   private static final long DISK_BYTES = 24 << 20;
+
+  /** A zeroed disk of a simulated host. */
+  private record Disk(SimulatedHost host, VfioDevice device, NvmeController controller)
+      implements AutoCloseable {
+    static Disk open(int blockSize) {
+      var options =
+          HostOptions.defaults().withModels(_ -> NvmeModel.inMemory("disk", DISK_BYTES, blockSize));
+      var host = SimulatedHosts.open("x86-6.12", options);
+      var device = VfioHost.of(host.name(), host.kernel()).open(PciAddress.parse("0000:00:01.0"));
+      return new Disk(host, device, NvmeController.open(device));
+    }
+
+    NvmeNamespace namespace() {
+      return controller.namespace(1);
+    }
+
+    @Override
+    public void close() {
+      controller.close();
+      device.close();
+      host.close();
+    }
+  }
 
   private static InputStream resource(String name) {
     return Objects.requireNonNull(FileSystemTest.class.getResourceAsStream(name), name);
@@ -87,7 +119,7 @@ class FileSystemTest {
   @ParameterizedTest
   @ValueSource(ints = {512, 4096})
   void everyFileOfAFatImageIsThere(int blockSize) throws Exception {
-    try (var disk = Disk.open(DISK_BYTES, blockSize);
+    try (var disk = Disk.open(blockSize);
         var channel = disk.namespace().openChannel(READ, WRITE)) {
       channel.write(ByteBuffer.wrap(image()));
 
@@ -102,7 +134,7 @@ class FileSystemTest {
   void aFileThatIsWrittenIsThereInTheRawBytes(int blockSize) throws Exception {
     var text = "written through a namespace\n".repeat(1000).getBytes(StandardCharsets.US_ASCII);
     var raw = ByteBuffer.allocate(16 << 20);
-    try (var disk = Disk.open(DISK_BYTES, blockSize);
+    try (var disk = Disk.open(blockSize);
         var channel = disk.namespace().openChannel(READ, WRITE)) {
       channel.write(ByteBuffer.wrap(image()));
       var system = FileSystemFactory.create(new ChannelDisk(channel, false), false);
@@ -127,7 +159,7 @@ class FileSystemTest {
       texts.put("entry " + i, "text of entry %d\n".formatted(i).repeat(i * 100));
     }
     var archive = zip(texts);
-    try (var disk = Disk.open(DISK_BYTES, 512);
+    try (var disk = Disk.open(512);
         var channel = disk.namespace().openChannel(READ, WRITE)) {
       // What is in an archive is found from its end: so it lies at the end of the disk.
       channel.write(ByteBuffer.wrap(archive), DISK_BYTES - archive.length);

@@ -7,6 +7,7 @@ import io.jvfio.linux.Kernel;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.linux.uapi.VfioDeviceBindIommufd;
 import io.jvfio.linux.uapi.VfioDeviceInfo;
+import io.jvfio.testkit.CopyEngine;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;

@@ -14,6 +14,7 @@ import io.jvfio.linux.Kernel;
 import io.jvfio.linux.uapi.VfioDeviceInfo;
 import io.jvfio.linux.uapi.VfioIrqInfo;
 import io.jvfio.linux.uapi.VfioRegionInfo;
+import io.jvfio.testkit.CopyEngine;
 import java.lang.foreign.ValueLayout;
 import java.util.HexFormat;
 import org.junit.jupiter.api.AfterEach;

@@ -19,6 +19,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.Registers;
 import io.jvfio.linux.uapi.VfioEehPeOp;
+import io.jvfio.testkit.CopyEngine;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.AfterEach;

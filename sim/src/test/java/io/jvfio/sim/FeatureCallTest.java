@@ -16,8 +16,10 @@ import static io.jvfio.linux.uapi.Vfio.VFIO_TYPE1v2_IOMMU;
 import static io.jvfio.sim.Guest.answer;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.jvfio.linux.Kernel;
 import io.jvfio.linux.uapi.VfioDeviceFeature;
 import io.jvfio.linux.uapi.VfioDeviceFeatureMigState;
+import io.jvfio.testkit.CopyEngine;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.AfterEach;
@@ -34,7 +36,8 @@ class FeatureCallTest {
   private final Guest guest =
       new Guest(
           "x86-6.12",
-          OpenSpace.unlimited()
+          HostOptions.defaults()
+              .withLockedMemoryLimit(Kernel.NO_LIMIT)
               .withOpenFileLimit(12)
               .withMigration(DEVICE, true, true)
               .withVirtualFunction("0000:00:01.4", DEVICE)

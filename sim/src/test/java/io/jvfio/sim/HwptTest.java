@@ -6,6 +6,7 @@ import io.jvfio.linux.Errno;
 import io.jvfio.linux.uapi.IommuHwInfo;
 import io.jvfio.linux.uapi.Iommufd;
 import io.jvfio.linux.uapi.Vfio;
+import io.jvfio.testkit.CopyEngine;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

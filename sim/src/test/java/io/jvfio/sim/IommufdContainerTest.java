@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.linux.uapi.VfioIommuType1Info;
+import io.jvfio.testkit.CopyEngine;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;

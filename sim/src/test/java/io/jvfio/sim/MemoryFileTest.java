@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.Registers;
+import io.jvfio.testkit.CopyEngine;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.Registers;
+import io.jvfio.testkit.CopyEngine;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

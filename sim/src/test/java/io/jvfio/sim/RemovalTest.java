@@ -12,6 +12,7 @@ import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.Registers;
 import io.jvfio.linux.uapi.VfioGroupStatus;
+import io.jvfio.testkit.CopyEngine;
 import java.lang.foreign.ValueLayout;
 import java.util.HexFormat;
 import java.util.concurrent.CompletableFuture;

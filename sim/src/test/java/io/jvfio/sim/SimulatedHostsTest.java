@@ -8,6 +8,7 @@ import io.jvfio.PciAddress;
 import io.jvfio.VfioException;
 import io.jvfio.VfioHost;
 import io.jvfio.linux.ErrnoException;
+import io.jvfio.testkit.CopyEngine;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.util.List;

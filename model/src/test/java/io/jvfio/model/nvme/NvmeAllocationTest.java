@@ -16,6 +16,7 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -34,8 +35,26 @@ class NvmeAllocationTest {
   private static final long CQ = 0x4000;
   private static final long DATA = 0x10_0000;
 
-  /** A way to memory that makes no object for the part of a segment. */
-  private record Memory(MemorySegment bytes) implements DmaPort {
+  /**
+   * A way to memory that makes no object for the part of a segment.
+   *
+   * @param lease lends the memory as it lies; null if it is not lent
+   */
+  private record Memory(MemorySegment bytes, @Nullable DmaLease lease) implements DmaPort {
+    static Memory lent(MemorySegment bytes) {
+      return new Memory(
+          bytes,
+          new DmaLease() {
+            @Override
+            public long address(long iova) {
+              return bytes.address() + iova;
+            }
+
+            @Override
+            public void end(long iova, long byteSize, boolean wasWritten) {}
+          });
+    }
+
     @Override
     public void read(long iova, MemorySegment target) {
       read(iova, target, 0, target.byteSize());
@@ -55,46 +74,9 @@ class NvmeAllocationTest {
     public void write(long iova, MemorySegment source, long offset, long length) {
       MemorySegment.copy(source, offset, bytes, iova, length);
     }
-  }
-
-  /** As {@link Memory}, and lent as it lies. */
-  private record LentMemory(Memory memory, DmaLease lease) implements DmaPort {
-    LentMemory(MemorySegment bytes) {
-      this(
-          new Memory(bytes),
-          new DmaLease() {
-            @Override
-            public long address(long iova) {
-              return bytes.address() + iova;
-            }
-
-            @Override
-            public void end(long iova, long byteSize, boolean wasWritten) {}
-          });
-    }
 
     @Override
-    public void read(long iova, MemorySegment target) {
-      memory.read(iova, target);
-    }
-
-    @Override
-    public void write(long iova, MemorySegment source) {
-      memory.write(iova, source);
-    }
-
-    @Override
-    public void read(long iova, MemorySegment target, long offset, long length) {
-      memory.read(iova, target, offset, length);
-    }
-
-    @Override
-    public void write(long iova, MemorySegment source, long offset, long length) {
-      memory.write(iova, source, offset, length);
-    }
-
-    @Override
-    public DmaLease lease(long iova, long byteSize, boolean isWritten) {
+    public @Nullable DmaLease lease(long iova, long byteSize, boolean isWritten) {
       return lease;
     }
   }
@@ -132,7 +114,7 @@ class NvmeAllocationTest {
     try (var arena = Arena.ofConfined();
         var model = NvmeModel.inMemory("S", 1 << 20)) {
       var memory = arena.allocate(2 << 20, 4096);
-      model.connect(new Memory(memory), NOBODY);
+      model.connect(new Memory(memory, null), NOBODY);
       start(model, memory);
       run(model, memory, WARM_UP);
 
@@ -164,7 +146,7 @@ class NvmeAllocationTest {
       var memory = arena.allocate(2 << 20, 4096);
       var self = Thread.currentThread();
       model.connectPoll(() -> LockSupport.unpark(self));
-      model.connect(lends ? new LentMemory(memory) : new Memory(memory), NOBODY);
+      model.connect(lends ? Memory.lent(memory) : new Memory(memory, null), NOBODY);
       start(model, memory);
       runOnFile(model, memory, WARM_UP);
 

@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.proof.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
@@ -34,7 +34,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class SpaceLifetimeTest {
 
   @ParameterizedTest
-  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
+  @FieldSource("io.jvfio.proof.core.OpenSpace#TRANSLATING")
   void memoryIsUnmappedBeforeItIsFreed(String space) {
     try (var open = OpenSpace.open(space)) {
       var buffer = open.space.allocate(100_000);
@@ -50,7 +50,7 @@ class SpaceLifetimeTest {
   }
 
   @ParameterizedTest
-  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
+  @FieldSource("io.jvfio.proof.core.OpenSpace#TRANSLATING")
   void useAfterCloseThrowsAndASecondCloseDoesNothing(String space) {
     try (var open = OpenSpace.open(space);
         var arena = Arena.ofConfined()) {
@@ -139,7 +139,7 @@ class SpaceLifetimeTest {
   }
 
   @ParameterizedTest
-  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
+  @FieldSource("io.jvfio.proof.core.OpenSpace#TRANSLATING")
   void closingWhatAnotherThreadIsInsideThrowsAndChangesNothing(String space) throws Exception {
     try (var open = OpenSpace.open(space)) {
       var buffer = open.space.allocate(4096);
@@ -190,7 +190,7 @@ class SpaceLifetimeTest {
   }
 
   @ParameterizedTest
-  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
+  @FieldSource("io.jvfio.proof.core.OpenSpace#TRANSLATING")
   void closingTheSpaceClosesEveryBufferAndRegistration(String space) {
     try (var open = OpenSpace.open(space);
         var arena = Arena.ofConfined()) {
@@ -250,7 +250,7 @@ class SpaceLifetimeTest {
   }
 
   @ParameterizedTest
-  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
+  @FieldSource("io.jvfio.proof.core.OpenSpace#TRANSLATING")
   void memoryThatTheKernelDoesNotUnmapIsFreedOnlyAfterTheGroupIsDetached(String space) {
     try (var open = OpenSpace.open(space)) {
       var buffer = open.space.allocate(64 << 10);

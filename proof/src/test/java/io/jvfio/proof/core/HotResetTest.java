@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.proof.core;
 
 import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -12,6 +12,10 @@ import io.jvfio.VfioException;
 import io.jvfio.VfioGroups;
 import io.jvfio.VfioHost;
 import io.jvfio.linux.Errno;
+import io.jvfio.sim.FaultInjector;
+import io.jvfio.sim.HostOptions;
+import io.jvfio.sim.SimulatedHosts;
+import io.jvfio.testkit.CopyEngine;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;

@@ -1,4 +1,4 @@
-package io.jvfio.examples;
+package io.jvfio.proof.nvme;
 
 import static java.nio.file.StandardOpenOption.READ;
 import static java.nio.file.StandardOpenOption.WRITE;

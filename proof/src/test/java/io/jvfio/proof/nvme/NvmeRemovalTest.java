@@ -1,4 +1,4 @@
-package io.jvfio.examples;
+package io.jvfio.proof.nvme;
 
 import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;

@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.proof.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
@@ -10,6 +10,10 @@ import io.jvfio.MapOptions;
 import io.jvfio.Sharing;
 import io.jvfio.VfioException;
 import io.jvfio.VfioHost;
+import io.jvfio.sim.Capability;
+import io.jvfio.sim.FaultInjector;
+import io.jvfio.sim.HostOptions;
+import io.jvfio.sim.SimulatedHosts;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -42,7 +46,7 @@ class SpaceRefusalTest {
   }
 
   @ParameterizedTest
-  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
+  @FieldSource("io.jvfio.proof.core.OpenSpace#TRANSLATING")
   void addressesThatCannotBe(String space) {
     try (var open = OpenSpace.open(space);
         var arena = Arena.ofConfined()) {
@@ -66,7 +70,7 @@ class SpaceRefusalTest {
   }
 
   @ParameterizedTest
-  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
+  @FieldSource("io.jvfio.proof.core.OpenSpace#TRANSLATING")
   void memoryThatCannotBe(String space) {
     try (var open = OpenSpace.open(space);
         var arena = Arena.ofConfined()) {
@@ -121,7 +125,7 @@ class SpaceRefusalTest {
   }
 
   @ParameterizedTest
-  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
+  @FieldSource("io.jvfio.proof.core.OpenSpace#TRANSLATING")
   void overlaps(String space) {
     try (var open = OpenSpace.open(space);
         var first = open.space.allocate(2 * PAGE)) {
@@ -138,7 +142,7 @@ class SpaceRefusalTest {
   }
 
   @ParameterizedTest
-  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
+  @FieldSource("io.jvfio.proof.core.OpenSpace#TRANSLATING")
   void unregisteringWhatIsMapped(String space) {
     try (var open = OpenSpace.open(space);
         var arena = Arena.ofConfined()) {
@@ -186,7 +190,7 @@ class SpaceRefusalTest {
   }
 
   @ParameterizedTest
-  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
+  @FieldSource("io.jvfio.proof.core.OpenSpace#TRANSLATING")
   void mappingOnceTheIommuIsGone(String space) {
     var open = OpenSpace.open(space);
     try (open;

@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.proof.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -14,6 +14,9 @@ import io.jvfio.VfioHost;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.Registers;
 import io.jvfio.model.edu.EduModel;
+import io.jvfio.sim.HostOptions;
+import io.jvfio.sim.SimulatedHost;
+import io.jvfio.sim.SimulatedHosts;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;

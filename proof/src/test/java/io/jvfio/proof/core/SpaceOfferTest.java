@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.proof.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
@@ -18,6 +18,7 @@ import io.jvfio.linux.Kernel;
 import io.jvfio.linux.uapi.IommuIoasMapFile;
 import io.jvfio.linux.uapi.IommuIoasUnmap;
 import io.jvfio.linux.uapi.Iommufd;
+import io.jvfio.sim.SimulatedHosts;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

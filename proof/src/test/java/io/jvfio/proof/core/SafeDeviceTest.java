@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.proof.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
@@ -16,6 +16,9 @@ import io.jvfio.VfioHost;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.RegisterOrder;
 import io.jvfio.linux.Registers;
+import io.jvfio.sim.HostOptions;
+import io.jvfio.sim.SimulatedHost;
+import io.jvfio.sim.SimulatedHosts;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;

@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.proof.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
@@ -9,6 +9,8 @@ import io.jvfio.IommuType;
 import io.jvfio.VfioDevice;
 import io.jvfio.VfioException;
 import io.jvfio.VfioHost;
+import io.jvfio.sim.SimulatedHost;
+import io.jvfio.sim.SimulatedHosts;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;

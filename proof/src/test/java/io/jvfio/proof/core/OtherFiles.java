@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.proof.core;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;

@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.proof.core;
 
 import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -15,6 +15,12 @@ import io.jvfio.VfioGroups;
 import io.jvfio.VfioHost;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.Registers;
+import io.jvfio.sim.FaultInjector;
+import io.jvfio.sim.HostOptions;
+import io.jvfio.sim.Resources;
+import io.jvfio.sim.SimulatedHost;
+import io.jvfio.sim.SimulatedHosts;
+import io.jvfio.testkit.CopyEngine;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.proof.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
@@ -10,6 +10,8 @@ import io.jvfio.PciAddress;
 import io.jvfio.VfioException;
 import io.jvfio.VfioHost;
 import io.jvfio.linux.Errno;
+import io.jvfio.sim.FaultInjector;
+import io.jvfio.sim.SimulatedHosts;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;

@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.proof.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
@@ -9,6 +9,8 @@ import io.jvfio.MapOptions;
 import io.jvfio.VfioException;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
+import io.jvfio.sim.Capability;
+import io.jvfio.sim.HostOptions;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.util.BitSet;
@@ -28,7 +30,7 @@ class SpaceFunctionTest {
   private static final long HUGE = 2 * MIB;
 
   @ParameterizedTest
-  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
+  @FieldSource("io.jvfio.proof.core.OpenSpace#TRANSLATING")
   void theDeviceReachesTheCallersMemoryAndBuffers(String space) {
     try (var open = OpenSpace.open(space);
         var arena = Arena.ofConfined()) {
@@ -58,7 +60,7 @@ class SpaceFunctionTest {
   }
 
   @ParameterizedTest
-  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
+  @FieldSource("io.jvfio.proof.core.OpenSpace#TRANSLATING")
   void permissionsAreTheDevices(String space) {
     try (var open = OpenSpace.open(space)) {
       var engine = open.devices().getFirst();
@@ -198,7 +200,7 @@ class SpaceFunctionTest {
   }
 
   @ParameterizedTest
-  @FieldSource("io.jvfio.sim.OpenSpace#TRANSLATING")
+  @FieldSource("io.jvfio.proof.core.OpenSpace#TRANSLATING")
   void sharedBuffersAreFilesThatOthersCanMap(String space) {
     try (var open = OpenSpace.open(space, OpenSpace.unlimited().withHugePages(HUGE, 1), 1);
         var lifetime = Arena.ofConfined()) {

@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.proof.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -12,6 +12,7 @@ import io.jvfio.linux.ForwardingKernel;
 import io.jvfio.linux.Ioctl;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.uapi.Vfio;
+import io.jvfio.sim.SimulatedHosts;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 import java.util.List;

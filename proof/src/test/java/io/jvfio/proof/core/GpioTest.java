@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.proof.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -10,6 +10,9 @@ import io.jvfio.VfioHost;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.Registers;
 import io.jvfio.model.gpio.GpioModel;
+import io.jvfio.sim.HostOptions;
+import io.jvfio.sim.SimulatedHost;
+import io.jvfio.sim.SimulatedHosts;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;

@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.proof.core;
 
 import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -10,6 +10,9 @@ import io.jvfio.Sharing;
 import io.jvfio.VfioException;
 import io.jvfio.VfioHost;
 import io.jvfio.linux.uapi.Vfio;
+import io.jvfio.sim.FaultInjector;
+import io.jvfio.sim.HostOptions;
+import io.jvfio.sim.SimulatedHosts;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;

@@ -1,6 +1,6 @@
-package io.jvfio.sim;
+package io.jvfio.proof.core;
 
-import static io.jvfio.sim.SpaceOfferTest.answering;
+import static io.jvfio.proof.core.SpaceOfferTest.answering;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
@@ -23,6 +23,7 @@ import io.jvfio.linux.uapi.VfioPciHotResetInfo;
 import io.jvfio.linux.uapi.VfioRegionDmaRange;
 import io.jvfio.linux.uapi.VfioRegionInfo;
 import io.jvfio.linux.uapi.VfioRegionInfoCapType;
+import io.jvfio.sim.SimulatedHosts;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.proof.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -8,6 +8,7 @@ import io.jvfio.IommuType;
 import io.jvfio.VfioHost;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
+import io.jvfio.sim.SimulatedHosts;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.List;

@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.proof.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
@@ -16,6 +16,12 @@ import io.jvfio.VfioException;
 import io.jvfio.VfioHost;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Registers;
+import io.jvfio.sim.FaultInjector;
+import io.jvfio.sim.HostOptions;
+import io.jvfio.sim.Resources;
+import io.jvfio.sim.SimulatedHost;
+import io.jvfio.sim.SimulatedHosts;
+import io.jvfio.testkit.CopyEngine;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.Arena;

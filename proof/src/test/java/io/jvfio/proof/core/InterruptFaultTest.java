@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.proof.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -8,6 +8,9 @@ import io.jvfio.VfioException;
 import io.jvfio.VfioHost;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
+import io.jvfio.sim.FaultInjector;
+import io.jvfio.sim.HostOptions;
+import io.jvfio.sim.SimulatedHosts;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;

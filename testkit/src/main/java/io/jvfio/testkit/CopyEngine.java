@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.testkit;
 
 import io.jvfio.model.Bar;
 import io.jvfio.model.ConfigSpace;
@@ -13,32 +13,34 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A device for tests: it copies between memory and a buffer of its own. Registers of its one BAR, 8
- * bytes each: 0 IOVA, 8 length, 16 command (1 reads memory, 2 writes it), 24 status (0 done, 1
- * fault), 32 how often it was reset; from 0x100 scratch bytes.
+ * A device that copies between memory and a buffer of its own. Registers of its one BAR, 8 bytes
+ * each: 0 IOVA, 8 length, 16 command (1 reads memory, 2 writes it), 24 status (0 done, 1 fault), 32
+ * how often it was reset; from 0x100 scratch bytes.
  */
-final class CopyEngine implements MigratableModel {
-  static final long IOVA = 0;
-  static final long LENGTH = 8;
-  static final long COMMAND = 16;
-  static final long STATUS = 24;
-  static final long RESETS = 32;
-  static final long SCRATCH = 0x100;
-  static final long READ_MEMORY = 1;
-  static final long WRITE_MEMORY = 2;
+public final class CopyEngine implements MigratableModel {
+  public static final long IOVA = 0;
+  public static final long LENGTH = 8;
+  public static final long COMMAND = 16;
+  public static final long STATUS = 24;
+  public static final long RESETS = 32;
+  public static final long SCRATCH = 0x100;
+  public static final long READ_MEMORY = 1;
+  public static final long WRITE_MEMORY = 2;
 
-  final Arena arena = Arena.ofShared();
-  final MemorySegment buffer;
+  public final Arena arena = Arena.ofShared();
+  public final MemorySegment buffer;
   private final MemorySegment registers = arena.allocate(0x1000, 8);
   private final ConfigSpace config;
   private @Nullable DmaPort dma;
-  boolean closed;
+  public boolean closed;
 
-  CopyEngine(long bufferBytes) {
+  /** Makes one with a function reset. */
+  public CopyEngine(long bufferBytes) {
     this(bufferBytes, true);
   }
 
-  CopyEngine(long bufferBytes, boolean canReset) {
+  /** Makes one, with a function reset or without. */
+  public CopyEngine(long bufferBytes, boolean canReset) {
     this.buffer = arena.allocate(bufferBytes, 8);
     this.config = new ConfigSpace(256).set(0, 2, 0x1234).set(2, 2, 0x11e8).set(9, 3, 0xff0000);
     if (canReset) {

@@ -1,14 +1,11 @@
-package io.jvfio.examples;
+package io.jvfio.proof.nvme;
 
 import io.jvfio.VfioDevice;
 import io.jvfio.VfioHost;
-import io.jvfio.model.nvme.NvmeModel;
 import io.jvfio.nvme.NvmeController;
 import io.jvfio.nvme.NvmeNamespace;
 import io.jvfio.nvme.NvmeOptions;
-import io.jvfio.sim.HostOptions;
 import io.jvfio.sim.SimulatedHost;
-import io.jvfio.sim.SimulatedHosts;
 
 /**
  * An open namespace of a simulated host.
@@ -21,18 +18,6 @@ import io.jvfio.sim.SimulatedHosts;
 record Disk(
     SimulatedHost host, VfioDevice device, NvmeController controller, NvmeNamespace namespace)
     implements AutoCloseable {
-  private static final String HOST = "x86-6.12";
-
-  /** A zeroed disk. */
-  static Disk open(long byteSize, int blockSize) {
-    return open(
-        SimulatedHosts.open(
-            HOST,
-            HostOptions.defaults()
-                .withModels(_ -> NvmeModel.inMemory("disk", byteSize, blockSize))),
-        NvmeOptions.defaults());
-  }
-
   /** The first disk of a host. */
   static Disk open(SimulatedHost host, NvmeOptions options) {
     var vfio = VfioHost.of(host.name(), host.kernel());

@@ -1,4 +1,4 @@
-package io.jvfio.sim;
+package io.jvfio.proof.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -8,6 +8,7 @@ import io.jvfio.DmaSpace;
 import io.jvfio.MapOptions;
 import io.jvfio.VfioException;
 import io.jvfio.linux.Errno;
+import io.jvfio.sim.FaultInjector;
 import java.lang.foreign.Arena;
 import java.util.List;
 import java.util.Set;
