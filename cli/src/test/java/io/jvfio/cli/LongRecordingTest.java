@@ -319,7 +319,8 @@ class LongRecordingTest {
   void playsManyRecordsToAClient() throws Exception {
     recordMany();
     var socket = directory.resolve("replay");
-    var process = start(LITTLE, "--json", "replay", "--as-server", file.toString(), socket.toString());
+    var process =
+        start(LITTLE, "--json", "replay", "--as-server", file.toString(), socket.toString());
     while (!Files.exists(socket) && process.isAlive()) {
       Thread.sleep(5);
     }

@@ -51,7 +51,7 @@ public enum Architecture {
    * The option of {@link Kernel#setSocketOption}, which is x86's, as passed to {@code
    * setsockopt(2)} here. Source: {@code arch/powerpc/include/uapi/asm/socket.h}.
    */
-  int socketOption(int option) {
+  public int socketOption(int option) {
     return this == PPC64LE && (option == Kernel.SO_RCVTIMEO || option == Kernel.SO_SNDTIMEO)
         ? option - 2
         : option;

@@ -123,6 +123,9 @@ public record Errno(int number, String symbol, String text) {
   /** Protocol error. */
   public static final Errno EPROTO = known(71, "EPROTO", "Protocol error");
 
+  /** Socket operation on non-socket. */
+  public static final Errno ENOTSOCK = known(88, "ENOTSOCK", "Socket operation on non-socket");
+
   /** Message too long. */
   public static final Errno EMSGSIZE = known(90, "EMSGSIZE", "Message too long");
 

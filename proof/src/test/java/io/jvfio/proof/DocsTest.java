@@ -18,11 +18,12 @@ class DocsTest {
   private static final Path ROOT = root();
 
   private static Path root() {
-    var folder = Path.of("").toAbsolutePath();
-    while (!Files.exists(folder.resolve("CONTRIBUTING.md"))) {
-      folder = folder.getParent();
+    for (var folder = Path.of("").toAbsolutePath(); folder != null; folder = folder.getParent()) {
+      if (Files.exists(folder.resolve("CONTRIBUTING.md"))) {
+        return folder;
+      }
     }
-    return folder;
+    throw new AssertionError("not in a checkout");
   }
 
   private static List<Path> documents() throws IOException {
@@ -57,7 +58,7 @@ class DocsTest {
     var walks = design.substring(design.indexOf("## Five walks"));
     walks = walks.substring(0, walks.indexOf("\n## "));
     int count = 0;
-    for (var walk : walks.split("\\*\\*From ")) {
+    for (var walk : Pattern.compile("\\*\\*From ").splitAsStream(walks).toList()) {
       var seen = new HashSet<String>();
       for (var found = LINK.matcher(walk); found.find(); ) {
         assertThat(seen.add(found.group(1))).as(found.group(1)).isTrue();

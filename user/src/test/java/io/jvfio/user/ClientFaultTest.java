@@ -23,6 +23,8 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 @Timeout(600)
 class ClientFaultTest {
+  private static final long LIMIT_NANOS = 20_000_000_000L;
+
   @TempDir Path directory;
 
   private Path path;
@@ -103,14 +105,21 @@ class ClientFaultTest {
       begun = kernel.calls().size();
       fault.arm(kernel);
       restarted.hangUp();
-      assertThat(device.config().read16(0)).isEqualTo(0x5678);
+      // The first answer may have come before the end of the connection was noticed.
+      long start = System.nanoTime();
+      do {
+        assertThat(device.config().read16(0)).isEqualTo(0x5678);
+      } while (device.reconnects() == 0 && System.nanoTime() - start < LIMIT_NANOS);
       assertThat(device.reconnects()).isPositive();
       assertThat(registers.read32(0)).isZero();
       assertThat(buffer.iova()).isNotNegative();
       restarted.signal(1);
       assertThat(vectors.vector(1).await(Duration.ofSeconds(20))).isPositive();
     } catch (VfioException e) {
-      assertThat(e.getMessage()).endsWith(".").matches(fault::isNamedIn, fault.toString());
+      assertThat(e.getMessage()).endsWith(".");
+      if (!fault.isNamedIn(e.getMessage())) {
+        heard.await(fault::isNamedIn, e.getMessage()); // a call that may have been done or not
+      }
     }
     before.awaitAgain(fault.toString());
     return kernel.calls().subList(begun, kernel.calls().size());

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.jvfio.VfioException;
+import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,7 +23,7 @@ class SocketModeTest {
   @Test
   void isThatOfTheSocketItself() throws Exception {
     var path = directory.resolve("device.sock");
-    try (var _ = UnixSocket.bind(path.toString(), 0)) {
+    try (var _ = UnixSocket.bind(LinuxKernel.instance(), path.toString(), 0)) {
       assertThat(mode(path)).isEqualTo("---------");
 
       VfioUserServer.permit(path, 0660);
@@ -37,7 +38,7 @@ class SocketModeTest {
     var secret = Files.writeString(directory.resolve("secret"), "x");
     Files.setPosixFilePermissions(secret, PosixFilePermissions.fromString("rw-------"));
     var other = directory.resolve("other.sock");
-    try (var _ = UnixSocket.bind(other.toString(), 0)) {
+    try (var _ = UnixSocket.bind(LinuxKernel.instance(), other.toString(), 0)) {
       for (var target : new Path[] {secret, other}) {
         var before = mode(target);
         var link = Files.createSymbolicLink(directory.resolve("device.sock"), target);

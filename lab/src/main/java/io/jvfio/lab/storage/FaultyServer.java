@@ -8,6 +8,7 @@ import io.jvfio.user.VfioUserServer;
 import io.jvfio.user.VfioUserServerOptions;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
@@ -60,6 +61,17 @@ public final class FaultyServer {
             LinuxKernel.instance(), Integer.parseInt(arguments[5]), Long.parseLong(arguments[6]));
     var options = NvmeModelOptions.of("faulty", namespace).withKernel(kernel);
     options = Boolean.parseBoolean(arguments[4]) ? options : options.withoutRing();
+    try {
+      serve(options, socket, kernel);
+    } catch (UncheckedIOException e) {
+      say("its end says: " + e.getMessage()); // the disk is broken, and nobody may think otherwise
+    }
+    say("faults " + kernel.faults());
+    say("ended in order");
+  }
+
+  private static void serve(NvmeModelOptions options, Path socket, FaultyKernel kernel)
+      throws Exception {
     try (var model = NvmeModel.of(options);
         var _ = VfioUserServer.serve(model, VfioUserServerOptions.at(socket));
         var input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
@@ -76,8 +88,6 @@ public final class FaultyServer {
         say("done: " + line + answer);
       }
     }
-    say("faults " + kernel.faults());
-    say("ended in order");
   }
 
   private static void say(String line) {

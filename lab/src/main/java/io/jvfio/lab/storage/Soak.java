@@ -127,6 +127,7 @@ final class Soak {
       breakSync(disk, written, generation);
       disk.endInput();
       require(disk.awaitEnd(20_000), "it does not end: " + disk.text());
+      require(disk.says("its end says:") && disk.says("the last fdatasync failed"), disk.text());
       require(disk.says("ended in order"), disk.text());
       require(
           STATUSES.containsAll(errors.keySet()), "other statuses than were injected: " + errors);

@@ -434,7 +434,7 @@ final class FileStorage implements Storage {
         end(task, StorageResult.FAILED);
       }
     } catch (RuntimeException | Error e) {
-      if (e != cause) {
+      if (!e.equals(cause)) {
         cause.addSuppressed(e);
       }
     }
@@ -1034,8 +1034,7 @@ final class FileStorage implements Storage {
               ? "the last fdatasync did not end in time"
               : "the last fdatasync failed: %s (%s)"
                   .formatted(lostWrites.symbol(), lostWrites.text());
-      throw new UncheckedIOException(
-          new FileSystemException(name, null, why + ". " + LAST_FLUSH));
+      throw new UncheckedIOException(new FileSystemException(name, null, why + ". " + LAST_FLUSH));
     }
   }
 

@@ -40,7 +40,7 @@ class DirectFileTest {
   }
 
   /** A disk of larger sectors than most, of which the kernel does not tell. */
-  private class Sectors extends ForwardingKernel {
+  private static class Sectors extends ForwardingKernel {
     private final int sector;
     private volatile int directFd = -1;
     final AtomicInteger transfers = new AtomicInteger();

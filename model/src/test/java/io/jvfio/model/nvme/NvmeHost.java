@@ -167,6 +167,7 @@ final class NvmeHost implements AutoCloseable {
 
   /** Told of each access, before it. */
   LongConsumer onAccess = _ -> {};
+
   private long copied;
 
   /** The vectors signalled, in order. */

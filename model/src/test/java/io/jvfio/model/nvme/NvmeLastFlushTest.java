@@ -32,16 +32,16 @@ class NvmeLastFlushTest {
 
   private final FaultKernel kernel = new FaultKernel();
 
-  private NvmeModelOptions options(String... names) throws IOException {
-    NvmeModelOptions options = null;
-    for (var name : names) {
-      var file = Files.write(directory.resolve(name), new byte[SIZE]);
-      var namespace = NvmeNamespaceOptions.inFile(file, SIZE);
-      options =
-          options == null ? NvmeModelOptions.of("S", namespace) : options.withNamespace(namespace);
+  private NvmeModelOptions options(String name, String... more) throws IOException {
+    var options = NvmeModelOptions.of("S", namespace(name));
+    for (var each : more) {
+      options = options.withNamespace(namespace(each));
     }
-    assertThat(options).isNotNull();
     return options.withKernel(kernel);
+  }
+
+  private NvmeNamespaceOptions namespace(String name) throws IOException {
+    return NvmeNamespaceOptions.inFile(Files.write(directory.resolve(name), new byte[SIZE]), SIZE);
   }
 
   private void failFlushes() {

@@ -87,7 +87,9 @@ public final class Handshake {
       socket.limitWaits(WAIT_SLICE_MILLIS, millis(options.requestTimeout().toNanos()));
     } catch (ErrnoException e) {
       throw LinkException.unusable(
-          "A socket cannot be given a time limit (" + e.getMessage() + ").");
+          e.errno().equals(Errno.ENOTSOCK)
+              ? "What the server gave is no socket (" + e.getMessage() + ")."
+              : "A socket cannot be given a time limit (" + e.getMessage() + ").");
     }
   }
 

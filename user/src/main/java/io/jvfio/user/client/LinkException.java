@@ -36,7 +36,8 @@ public final class LinkException extends Exception {
 
   /** There is no number that stands for the device. */
   static LinkException noEventFd(Errno errno) {
-    var meaning = Explanation.shortage(errno).orElse(new Explanation("The kernel gives no eventfd.", ""));
+    var meaning =
+        Explanation.shortage(errno).orElse(new Explanation("The kernel gives no eventfd.", ""));
     return new LinkException("eventfd", errno, meaning.meaning(), meaning.nextStep(), true);
   }
 

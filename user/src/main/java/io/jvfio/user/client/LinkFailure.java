@@ -23,7 +23,7 @@ record LinkFailure(Errno errno, String meaning, String nextStep, boolean isFinal
         isServers ? Errno.ECONNRESET : errno,
         isServers
             ? "The server has closed the connection, or has ended."
-            : "The kernel ended the connection.",
+            : "The kernel ended the connection (" + errno.symbol() + ").",
         "Start the server again and open the device anew, or let it reconnect by itself"
             + " (VfioUserOptions.withReconnect).",
         false);

@@ -1,6 +1,7 @@
 package io.jvfio.user.wire;
 
 import io.jvfio.linux.uapi.Struct;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /** The commands of the protocol. Source: "Commands". */
@@ -54,7 +55,8 @@ public enum Command {
   }
 
   private static @Nullable Command[] byNumber() {
-    var commands = new @Nullable Command[MIG_DATA_WRITE.number + 1];
+    int last = Arrays.stream(values()).mapToInt(Command::number).max().getAsInt();
+    var commands = new @Nullable Command[last + 1];
     for (var command : values()) {
       commands[command.number] = command;
     }

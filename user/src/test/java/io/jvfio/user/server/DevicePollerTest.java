@@ -17,7 +17,7 @@ class DevicePollerTest {
   /** The number of its descriptor is somebody else's by then. */
   @Test
   void aRequestThatComesTooLateWritesToNobody() throws Exception {
-    var poller = new DevicePoller();
+    var poller = new DevicePoller(LinuxKernel.instance());
     int number = poller.eventFd();
     poller.close();
     var opened = new ArrayList<Integer>();

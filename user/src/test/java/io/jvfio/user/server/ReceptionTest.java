@@ -200,13 +200,13 @@ class ReceptionTest {
   @Test
   void whoseSocketOthersHaveEndsWhenItIsTold() throws Exception {
     var path = Objects.requireNonNull(directory).resolve("shared.sock").toString();
-    try (var listening = UnixSocket.listen(path, 0600)) {
+    try (var listening = UnixSocket.listen(LinuxKernel.instance(), path, 0600)) {
       var reception = new Reception(listening, false, "shared", 10_000_000_000L, () -> {});
       reception.start();
       var isOver = new AtomicBoolean();
       var other = Thread.ofPlatform().daemon().start(() -> acceptUntil(isOver, listening));
       for (int i = 0; i < 200; i++) {
-        UnixSocket.connect(path).close();
+        UnixSocket.connect(LinuxKernel.instance(), path).close();
       }
       var closing = Thread.ofPlatform().daemon().start(reception::close);
       closing.join(Duration.ofSeconds(20));
@@ -214,8 +214,32 @@ class ReceptionTest {
       assertThat(closing.isAlive()).as("it waits for a client that another one has").isFalse();
 
       isOver.set(true);
-      UnixSocket.connect(path).close();
+      UnixSocket.connect(LinuxKernel.instance(), path).close();
       other.join();
+    }
+  }
+
+  /** Whoever was there a moment ago may be another one's by now. */
+  @Test
+  void nobodyIsWaitedForAtASocketThatOthersHave() throws Exception {
+    var path = Objects.requireNonNull(directory).resolve("shared.sock").toString();
+    try (var listening = UnixSocket.listen(LinuxKernel.instance(), path, 0600);
+        var _ = new Reception(listening, false, "shared", 10_000_000_000L, () -> {})) {
+      var isTooLate = new AtomicBoolean();
+      var accepting =
+          Thread.ofPlatform()
+              .daemon()
+              .start(
+                  () -> {
+                    try {
+                      listening.accept().close();
+                    } catch (ErrnoException e) {
+                      isTooLate.set(e.errno().equals(Errno.EAGAIN));
+                    }
+                  });
+      accepting.join(Duration.ofSeconds(5));
+
+      assertThat(isTooLate).isTrue();
     }
   }
 
