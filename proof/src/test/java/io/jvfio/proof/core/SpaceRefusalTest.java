@@ -132,7 +132,8 @@ class SpaceRefusalTest {
       var options = BufferOptions.anonymous().mapped(MapOptions.at(first.iova() + PAGE));
       assertThat(refusal(open, () -> open.space.allocate(PAGE, options)))
           .hasMessageContaining("It overlaps the mapping 0x%x..", first.iova())
-          .hasMessageContaining("made at io.jvfio.sim.SpaceRefusalTest.overlaps(SpaceRefusalTest")
+          .hasMessageContaining(
+              "made at io.jvfio.proof.core.SpaceRefusalTest.overlaps(SpaceRefusalTest")
           .hasMessageContaining("Close that mapping first");
       first.unmap();
       assertThat(refusal(open, () -> open.space.allocate(PAGE, options)))
