@@ -44,7 +44,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class VfioUserServer implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger("io.jvfio");
-  private static final LinuxKernel KERNEL = LinuxKernel.instance();
 
   /** How long a server that listens at a path may take to let somebody connect. */
   private static final int LIVE_MILLIS = 1000;
@@ -226,7 +225,7 @@ public final class VfioUserServer implements AutoCloseable {
       if (group.isPresent()) {
         give(path, group.get());
       }
-      permit(path, options.mode());
+      permit(kernel, path, options.mode());
       socket.listen();
       return socket;
     } catch (ErrnoException | RuntimeException e) {
@@ -244,8 +243,8 @@ public final class VfioUserServer implements AutoCloseable {
    * Sets the mode of a socket, and of nothing else that has its path by now. What can be opened of
    * a socket is no more than its place, whose mode is changed through {@code /proc}.
    */
-  static void permit(Path path, int mode) throws IOException {
-    int place = KERNEL.open(path.toString(), Kernel.O_PATH | Kernel.O_NOFOLLOW);
+  static void permit(Kernel kernel, Path path, int mode) throws IOException {
+    int place = kernel.open(path.toString(), Kernel.O_PATH | Kernel.O_NOFOLLOW);
     if (place < 0) {
       throw refused(path, Errno.ofResult(place));
     }
@@ -261,7 +260,7 @@ public final class VfioUserServer implements AutoCloseable {
       }
       Files.setPosixFilePermissions(opened, permissions(mode));
     } finally {
-      KERNEL.close(place);
+      kernel.close(place);
     }
   }
 

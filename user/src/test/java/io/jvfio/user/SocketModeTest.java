@@ -26,7 +26,7 @@ class SocketModeTest {
     try (var _ = UnixSocket.bind(LinuxKernel.instance(), path.toString(), 0)) {
       assertThat(mode(path)).isEqualTo("---------");
 
-      VfioUserServer.permit(path, 0660);
+      VfioUserServer.permit(LinuxKernel.instance(), path, 0660);
 
       assertThat(mode(path)).isEqualTo("rw-rw----");
     }
@@ -43,7 +43,7 @@ class SocketModeTest {
         var before = mode(target);
         var link = Files.createSymbolicLink(directory.resolve("device.sock"), target);
 
-        assertThatThrownBy(() -> VfioUserServer.permit(link, 0666))
+        assertThatThrownBy(() -> VfioUserServer.permit(LinuxKernel.instance(), link, 0666))
             .isInstanceOf(VfioException.class)
             .hasMessageContaining("place of the socket");
 
@@ -51,7 +51,8 @@ class SocketModeTest {
         Files.delete(link);
       }
     }
-    assertThatThrownBy(() -> VfioUserServer.permit(secret, 0666)).isInstanceOf(VfioException.class);
+    assertThatThrownBy(() -> VfioUserServer.permit(LinuxKernel.instance(), secret, 0666))
+        .isInstanceOf(VfioException.class);
     assertThat(mode(secret)).isEqualTo("rw-------");
   }
 }
