@@ -1,4 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
 # Makes target/dist, from which jvfio runs; sourced by ./jvfio and lab/run.
+
+. "$(dirname "${BASH_SOURCE[0]}")/commit.sh"
 
 # In the order in which they need each other.
 DIST_MODULES=(linux core model sim nvme user usertools cli examples lab)
@@ -40,7 +43,8 @@ can_compile_changed() {
 # Compiles the modules that have changed, and those behind them, by javac alone: seconds, where Maven and its checks take minutes.
 compile_changed() {
   local top=$1 java_home=$2 log=$1/target/build.log dist=$1/target/dist
-  local module name jar version i stale=() names=() sources=()
+  local module name version i stale=() names=() sources=()
+  version=$(version_of "$top")
   for module in "${DIST_MODULES[@]}"; do
     if [ ${#stale[@]} -gt 0 ] || [ -n "$(find "$top/$module/src/main" -newer "$dist/built" -print -quit)" ]; then
       name=$(sed -n 's/^\(open \)\?module \([a-z.]*\) {.*/\2/p' "$top/$module/src/main/java/module-info.java")
@@ -58,17 +62,31 @@ compile_changed() {
     return 1
   fi
   for i in "${!stale[@]}"; do
-    jar=$(ls "$dist/lib/$(jar_name "$top/${stale[i]}")"-[0-9]*.jar)
-    version=${jar##*/"$(jar_name "$top/${stale[i]}")"-}
-    "$java_home/bin/jar" --create --file "$jar" --module-version "${version%.jar}" -C "$dist/classes/${names[i]}" .
+    copy_resources "$top" "${stale[i]}" "$version" "$dist/classes/${names[i]}"
+    "$java_home/bin/jar" --create --file "$dist/lib/$(jar_of "$top" "${stale[i]}")" --module-version "$version" -C "$dist/classes/${names[i]}" .
   done
   rm -rf "$dist/classes"
   finish_dist "$java_home" "$dist" "$log"
 }
 
-# The name of the jar that a module makes, without its version.
-jar_name() {
-  sed -n '0,/<artifactId>jvfio-/s/.*<artifactId>\(jvfio-.*\)<\/artifactId>.*/\1/p' "$1/pom.xml"
+# Copies a module's resources, with what Maven would fill in.
+copy_resources() {
+  local top=$1 module=$2 version=$3 to=$4 from=$1/$2/src/main/resources file
+  [ -d "$from" ] || return 0
+  (cd "$from" && find . -type f) | while read -r file; do
+    mkdir -p "$(dirname "$to/$file")"
+    sed "s/\${project.version}/$version/; s/\${jvfio.commit}/$(commit_of "$top")/" "$from/$file" >"$to/$file"
+  done
+}
+
+# The version of a checkout.
+version_of() {
+  sed -n '0,/<version>/s/.*<version>\(.*\)<\/version>.*/\1/p' "$1/pom.xml"
+}
+
+# The name of the jar that a module of a checkout makes.
+jar_of() {
+  echo "$(sed -n '0,/<artifactId>jvfio-/s/.*<artifactId>\(jvfio-.*\)<\/artifactId>.*/\1/p' "$1/$2/pom.xml")-$(version_of "$1").jar"
 }
 
 build_dist() {
@@ -81,7 +99,7 @@ build_dist() {
     return 1
   fi
   for module in "${DIST_MODULES[@]}"; do
-    cp "$top/$module"/target/jvfio-*.jar "$dist/lib/"
+    cp "$top/$module/target/$(jar_of "$top" "$module")" "$dist/lib/"
   done
   finish_dist "$java_home" "$dist" "$log"
 }

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Finds a JDK 25; sourced by ./build, ./jvfio and lab/run.
 
 # Prints the home of a JDK 25, or says what to install and fails.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What differs between the guests' architectures, by Debian's names for them.
 
 use_architecture() {

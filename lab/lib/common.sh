@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What every part of the lab shares: where things are, how to say what happens, how to wait for each other.
 # Sourced, never run.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # One guest: its initramfs, its QEMU, its output.
 
 # run_guest WORK: boots the lane's kernel in WORK, a directory inside the QEMU chroot, and sets QEMU_STATUS when QEMU has ended or had to be.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Kernels: Debian's own image, or one built from Debian's source with a tinyconfig and the lane's options.
 # A kernel's directory holds `linux` (what QEMU boots), `version` and, for Debian's, lib/modules.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # One lane, from its file in lanes/ to its result.
 
 # load_lane NAME: a lane's file sets these; what it leaves out has the value given here.

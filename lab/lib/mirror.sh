@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # A mirror with faults, lab/src/test/mirror/Mirror.java: for lab/test-setup and lab/without.
 
 # start_mirror STATE [DIRECTORY]: serves the directory, or stands before this machine's mirror as apt's proxy. STATE/rules has its faults.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Debian packages: for this machine by apt-get, for any other architecture or suite by unpacking.
 # Every address comes from this machine's own apt configuration.
 #

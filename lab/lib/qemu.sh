@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # QEMU 11.1: newer than the machine's, so its packages and all that they need are unpacked into a directory, and it is started by chroot.
 
 QEMU_SUITE=trixie-backports

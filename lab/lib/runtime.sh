@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The guests' user space: busybox, libc and a Java 25 runtime of the guest's architecture, packed as the first part of an initramfs.
 
 JAVA_MODULES=java.base,java.logging,java.management,java.sql,java.xml,jdk.jfr,jdk.unsupported

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Devices that jvfio serves to the guest from outside of it, each by a process of its own: `jvfio serve` with the arguments in SERVED[NAME].
 # A server works in the lane's WORK, where QEMU finds its socket, NAME.sock; NAME.in is its standard input.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The same work as the benchmarks', in C: loops of the same shape, called from the same JVM. */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * Round trips of vfio-user region accesses over one or several servers, and of as many bytes over a bare pair of sockets: what the
  * machine allows. The servers take turns, so that all of them see the same machine.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The {@code jvfio} command. */
 @org.jspecify.annotations.NullMarked
 @SuppressWarnings("module") // io.jvfio.lab is built after this module

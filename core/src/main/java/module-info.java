@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** VFIO for the JVM: hosts, groups, containers, IOMMU negotiation, DMA spaces and devices. */
 @org.jspecify.annotations.NullMarked
 @SuppressWarnings("module") // io.jvfio.user is built after this module

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Programs to copy from. */
 @org.jspecify.annotations.NullMarked
 module io.jvfio.examples {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * What a C program does to read from an NVMe controller by VFIO, polled: one queue pair, the doorbells in memory where the controller has
  * them, nothing between the commands and the queues. And what it does to read from the kernel's own driver.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * powercut DIRECTORY: the file system of a directory reaches its disk no more, from this instant on, as when power is cut: nothing that is
  * in memory is written, the journal's end neither. Everything on it is EIO until it is unmounted; what was on the disk is there when it is

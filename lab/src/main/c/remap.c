@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* What a C program does to take memory away from a device and to give it back: two ioctls, again and again. */
 #include <stdint.h>
 #include <sys/ioctl.h>

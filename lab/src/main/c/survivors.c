@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * What is left on a disk whose server or power went away, against the log of who wrote to it. Knows nothing but a file and a log.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The conformance suite that is run inside real kernels, and the report of a lane. */
 @org.jspecify.annotations.NullMarked
 module io.jvfio.lab {

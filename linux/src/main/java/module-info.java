@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The system-call seam: the kernel as an interface, and the VFIO user API structs. The only module
  * that makes native calls, so a user grants native access once: {@code

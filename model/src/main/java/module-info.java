@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * PCI device models: devices written in Java, for a simulated host or a vfio-user server to plug
  * in.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The NVMe driver, over any VFIO device. */
 @org.jspecify.annotations.NullMarked
 module io.jvfio.nvme {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Tests of several modules together: of the whole path on simulated hosts, and of the walls. */
 @org.jspecify.annotations.NullMarked
 module io.jvfio.proof {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A Linux VFIO host in process: system calls, sysfs and IOMMUs, with device models plugged in. */
 @org.jspecify.annotations.NullMarked
 module io.jvfio.sim {

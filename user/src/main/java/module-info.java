@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * vfio-user: a device behind a UNIX socket, used as any other device, and device models served to
  * whoever connects.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The instruments of vfio-user: a tap between client and server, recordings and their replay,
  * messages as text, and a check of how a server keeps to the protocol.

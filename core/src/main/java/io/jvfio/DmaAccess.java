@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package io.jvfio;
 
 /** The accesses to mapped memory that a device is allowed. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package io.jvfio;
 
 /** Memory that is locked ahead of mapping its parts. Safe for use by several threads. */

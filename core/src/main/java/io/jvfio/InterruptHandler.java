@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package io.jvfio;
 
 /** A callback for an interrupt that was signalled. */

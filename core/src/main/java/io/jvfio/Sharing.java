@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package io.jvfio;
 
 /** The ways in which several groups come to one DMA space. */

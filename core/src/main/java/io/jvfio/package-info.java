@@ -1,2 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
 /** VFIO for the JVM, one step of the way to a type: host, group, negotiation, DMA space, device. */
 package io.jvfio;

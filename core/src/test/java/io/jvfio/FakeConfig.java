@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package io.jvfio;
 
 /** Configuration space of bytes that a test chose; reads outside of them fail the test. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Figures as ratios: what jvfio does against a C peer doing the same work in the same run.
  *

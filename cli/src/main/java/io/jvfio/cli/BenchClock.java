@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package io.jvfio.cli;
 
 /** What the jobs of a run are to do now; set by the thread that runs them, or by Ctrl-C. */

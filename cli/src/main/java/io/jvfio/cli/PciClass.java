@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package io.jvfio.cli;
 
 /** What PCI class codes mean, as far as people who pass devices through meet them. */

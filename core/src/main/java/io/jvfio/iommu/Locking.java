@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package io.jvfio.iommu;
 
 /** The ways in which IOMMUs lock the memory that is mapped, and who pays for it. */

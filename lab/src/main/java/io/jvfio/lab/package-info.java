@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The same system calls on a real kernel and on the simulated host of the same name, compared call
  * by call.

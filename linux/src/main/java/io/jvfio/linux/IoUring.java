@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package io.jvfio.linux;
 
 import io.jvfio.linux.uapi.IoUringCqe;

@@ -1,2 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The kernel as an interface: system calls, errno, and memory that a device shares. */
 package io.jvfio.linux;

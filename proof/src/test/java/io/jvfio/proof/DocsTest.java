@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package io.jvfio.proof;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -15,7 +16,7 @@ import org.junit.jupiter.api.Test;
 class DocsTest {
   private static final Pattern LINK = Pattern.compile("\\]\\(([^)#:\\s]+)(#[^)]*)?\\)");
 
-  private static final Path ROOT = root();
+  static final Path ROOT = root();
 
   private static Path root() {
     for (var folder = Path.of("").toAbsolutePath(); folder != null; folder = folder.getParent()) {
@@ -27,9 +28,11 @@ class DocsTest {
   }
 
   private static List<Path> documents() throws IOException {
-    var documents =
-        new ArrayList<>(List.of(ROOT.resolve("README.md"), ROOT.resolve("CONTRIBUTING.md")));
-    documents.add(ROOT.resolve("lab/README.md"));
+    var documents = new ArrayList<Path>();
+    for (var name :
+        List.of("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "lab/README.md")) {
+      documents.add(ROOT.resolve(name));
+    }
     try (var docs = Files.list(ROOT.resolve("docs"))) {
       docs.filter(file -> file.toString().endsWith(".md")).forEach(documents::add);
     }

@@ -1,2 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Simulated hosts, each answering as one real kernel on one kind of machine does. */
 package io.jvfio.sim;

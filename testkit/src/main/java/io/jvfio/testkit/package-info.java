@@ -1,2 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Device models that only tests of several modules need. */
 package io.jvfio.testkit;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package io.jvfio.linux.uapi;
 
 /** Constants of {@code linux/io_uring.h}, under the header's own names. */

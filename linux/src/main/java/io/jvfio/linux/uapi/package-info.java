@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The VFIO user API: one class per struct, named after it, and the constants under the kernel's own
  * names; and the registers of PCI configuration space, under the kernel's names, too.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package io.jvfio.model.pci;
 
 import static io.jvfio.linux.uapi.PciRegs.PCI_MSIX_ENTRY_CTRL_MASKBIT;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package io.jvfio.proof.core;
 
 import static io.jvfio.proof.core.SpaceOfferTest.answering;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package io.jvfio.sim.device;
 
 import static io.jvfio.linux.uapi.PciRegs.PCI_CFG_SPACE_SIZE;

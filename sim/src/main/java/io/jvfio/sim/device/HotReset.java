@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package io.jvfio.sim.device;
 
 import static io.jvfio.linux.uapi.Vfio.VFIO_PCI_DEVID_NOT_OWNED;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package io.jvfio.sim.memory;
 
 import static java.util.Objects.requireNonNull;
@@ -43,6 +44,8 @@ public final class ProcessMemory {
 
   /** What is together in physical memory, as transparent huge pages make it. */
   private static final long PHYSICAL_BLOCK = 2 << 20;
+
+  private static final long LARGE = 256 << 10;
 
   /**
    * How much memory that was unmapped is not given back at once. Its addresses stay taken, so that
@@ -143,14 +146,24 @@ public final class ProcessMemory {
   public long mapAnonymous(long byteSize, int protection) {
     freeUnused();
     var arena = Arena.ofShared();
-    MemorySegment pages;
     try {
-      pages = arena.allocate(byteSize, pageSize);
-    } catch (OutOfMemoryError e) {
+      var pages = zeroed(byteSize, arena);
+      return mapAnonymous(arena, pages, pageSize, protection, () -> {});
+    } catch (OutOfMemoryError | ErrnoException e) {
       arena.close();
       return Errno.ENOMEM.result();
     }
-    return mapAnonymous(arena, pages, pageSize, protection, () -> {});
+  }
+
+  /** Much memory is a file's, whose pages take time and room only when they are touched. */
+  private MemorySegment zeroed(long byteSize, Arena arena) throws ErrnoException {
+    if (byteSize < LARGE || !SharedMemory.isAvailable()) {
+      return arena.allocate(byteSize, pageSize);
+    }
+    long rounded = roundUp(byteSize);
+    try (var memory = SharedMemory.allocate(rounded)) {
+      return memory.map(0, rounded, pageSize, false, arena).asSlice(0, byteSize);
+    }
   }
 
   /** Maps zeroed memory of huge pages, which {@code flags} choose; a negated errno if it cannot. */

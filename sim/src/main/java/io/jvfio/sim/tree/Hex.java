@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package io.jvfio.sim.tree;
 
 /** Hexadecimal numbers, without the start-up cost of a formatter. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package io.jvfio.user.client;
 
 import io.jvfio.linux.uapi.Layouts;

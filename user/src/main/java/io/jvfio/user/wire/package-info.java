@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The messages of vfio-user as bytes, without any I/O. Each class has one struct: static accessors
  * over a segment that begins with the message's header, 8-byte aligned, in the byte order of the

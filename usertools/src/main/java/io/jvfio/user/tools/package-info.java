@@ -1,2 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Instruments between client and server: a tap, recordings, their replay, messages as text. */
 package io.jvfio.user.tools;
