@@ -19,8 +19,7 @@ final class Version implements IVersionProvider {
     }
     return new String[] {
       "jvfio %s (%s) on Java %s"
-          .formatted(
-              build.getProperty("version"), build.getProperty("commit"), Runtime.version())
+          .formatted(build.getProperty("version"), build.getProperty("commit"), Runtime.version())
     };
   }
 }

@@ -4,8 +4,11 @@ package io.jvfio.linux;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/** Views of memory that is known only by its address. */
+/** Memory outside of the heap that no arena allocates. */
 public final class NativeMemory {
+  /** Less is not worth two system calls. */
+  private static final long LARGE = 256 << 10;
+
   private NativeMemory() {}
 
   /**
@@ -17,5 +20,32 @@ public final class NativeMemory {
   @SuppressWarnings("restricted")
   public static MemorySegment at(long address, long byteSize, Arena lifetime) {
     return MemorySegment.ofAddress(address).reinterpret(byteSize, lifetime, null);
+  }
+
+  /**
+   * Allocates zeroed memory, as {@link Arena#allocate(long, long)} does; but much of it takes time
+   * and room only where it is touched, for it is pages of its own. Source: {@code mmap(2)}.
+   *
+   * @param byteSize how much, zero or more
+   * @param alignment of the address, a power of two
+   * @throws OutOfMemoryError when the machine has not so much
+   */
+  // SAFETY: the segment is in the mapping just made, which the arena's end removes.
+  @SuppressWarnings("restricted")
+  public static MemorySegment allocate(long byteSize, long alignment, Arena lifetime) {
+    if (byteSize < LARGE || !SharedMemory.isAvailable()) {
+      return lifetime.allocate(byteSize, alignment);
+    }
+    var kernel = LinuxKernel.instance();
+    // The kernel aligns to pages only.
+    long room = byteSize + alignment;
+    int protection = Kernel.PROT_READ | Kernel.PROT_WRITE;
+    long mapped = kernel.mmap(room, protection, Kernel.MAP_PRIVATE | Kernel.MAP_ANONYMOUS, -1, 0);
+    if (mapped < 0) {
+      throw new OutOfMemoryError(
+          "mmap of %d bytes: %s".formatted(room, Errno.ofResult(mapped).symbol()));
+    }
+    return MemorySegment.ofAddress((mapped + alignment - 1) & -alignment)
+        .reinterpret(byteSize, lifetime, _ -> kernel.munmap(mapped, room));
   }
 }

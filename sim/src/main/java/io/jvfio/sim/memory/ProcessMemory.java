@@ -45,8 +45,6 @@ public final class ProcessMemory {
   /** What is together in physical memory, as transparent huge pages make it. */
   private static final long PHYSICAL_BLOCK = 2 << 20;
 
-  private static final long LARGE = 256 << 10;
-
   /**
    * How much memory that was unmapped is not given back at once. Its addresses stay taken, so that
    * who still uses them is told, and does not touch what has come there since.
@@ -147,22 +145,11 @@ public final class ProcessMemory {
     freeUnused();
     var arena = Arena.ofShared();
     try {
-      var pages = zeroed(byteSize, arena);
+      var pages = NativeMemory.allocate(byteSize, pageSize, arena);
       return mapAnonymous(arena, pages, pageSize, protection, () -> {});
-    } catch (OutOfMemoryError | ErrnoException e) {
+    } catch (OutOfMemoryError e) {
       arena.close();
       return Errno.ENOMEM.result();
-    }
-  }
-
-  /** Much memory is a file's, whose pages take time and room only when they are touched. */
-  private MemorySegment zeroed(long byteSize, Arena arena) throws ErrnoException {
-    if (byteSize < LARGE || !SharedMemory.isAvailable()) {
-      return arena.allocate(byteSize, pageSize);
-    }
-    long rounded = roundUp(byteSize);
-    try (var memory = SharedMemory.allocate(rounded)) {
-      return memory.map(0, rounded, pageSize, false, arena).asSlice(0, byteSize);
     }
   }
 

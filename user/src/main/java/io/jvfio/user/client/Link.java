@@ -5,6 +5,7 @@ import static java.util.Objects.requireNonNull;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
+import io.jvfio.linux.NativeMemory;
 import io.jvfio.user.VfioUserOptions;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.DmaAccessMessage;
@@ -122,7 +123,7 @@ public final class Link implements AutoCloseable {
     this.limitNanos = options.requestTimeout().toNanos();
     this.spinNanos = options.busyPolling().toNanos();
     this.longestAnswer = DmaAccessMessage.BYTES + options.maxDataTransfer();
-    this.answer = arena.allocate(longestAnswer, Long.BYTES);
+    this.answer = NativeMemory.allocate(longestAnswer, Long.BYTES, arena);
     for (int i = 0; i < PLACES; i++) {
       requests[i] = new Request(kernel, i, arena);
     }
@@ -505,7 +506,7 @@ public final class Link implements AutoCloseable {
   /** Serves the server's commands over a socket of their own, by a thread of its own. */
   void twin(MessageSocket other, String name) {
     twin = other;
-    var buffer = arena.allocate(longestAnswer, Long.BYTES);
+    var buffer = NativeMemory.allocate(longestAnswer, Long.BYTES, arena);
     var thread = new Thread(() -> serveTwin(other, buffer), "jvfio twin socket of " + name);
     thread.setDaemon(true);
     twinReader = thread;

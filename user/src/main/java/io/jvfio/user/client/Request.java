@@ -2,6 +2,7 @@
 package io.jvfio.user.client;
 
 import io.jvfio.linux.Kernel;
+import io.jvfio.linux.NativeMemory;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.linux.uapi.Struct;
 import io.jvfio.user.wire.Command;
@@ -89,7 +90,7 @@ public final class Request {
   public MemorySegment message(long byteSize) {
     var memory = message;
     if (memory == null || memory.byteSize() < byteSize) {
-      memory = arena.allocate(room(byteSize), Long.BYTES);
+      memory = NativeMemory.allocate(room(byteSize), Long.BYTES, arena);
       message = memory;
     }
     return memory;
@@ -116,7 +117,7 @@ public final class Request {
   void keep(MessageSocket socket, int size) {
     var memory = copy;
     if (memory == null || memory.byteSize() < size) {
-      memory = arena.allocate(room(size), Long.BYTES);
+      memory = NativeMemory.allocate(room(size), Long.BYTES, arena);
       copy = memory;
     }
     MemorySegment.copy(socket.message(), 0, memory, 0, size);

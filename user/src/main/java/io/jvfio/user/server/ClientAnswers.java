@@ -2,6 +2,7 @@
 package io.jvfio.user.server;
 
 import io.jvfio.linux.Errno;
+import io.jvfio.linux.NativeMemory;
 import io.jvfio.user.VfioUserServerOptions;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.DmaAccessMessage;
@@ -135,7 +136,9 @@ final class ClientAnswers implements ClientMemory.DmaMessages, AutoCloseable {
   private MemorySegment room() {
     var room = buffer;
     if (room == null) {
-      room = arena.allocate(DmaAccessMessage.BYTES + (long) options.maxDataTransfer(), Long.BYTES);
+      room =
+          NativeMemory.allocate(
+              DmaAccessMessage.BYTES + (long) options.maxDataTransfer(), Long.BYTES, arena);
       buffer = room;
     }
     return room;

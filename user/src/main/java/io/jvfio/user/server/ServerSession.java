@@ -3,6 +3,7 @@ package io.jvfio.user.server;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
+import io.jvfio.linux.NativeMemory;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.user.VfioUserServerOptions;
 import io.jvfio.user.wire.Capabilities;
@@ -117,7 +118,7 @@ public final class ServerSession {
     maxMessage = options.maxDataTransfer() + SLACK;
     int patience = patienceMillis();
     socket = new MessageSocket(connection, maxMessage, options.maxMessageFds(), patience);
-    reply = arena.allocate(maxMessage, Long.BYTES);
+    reply = NativeMemory.allocate(maxMessage, Long.BYTES, arena);
     incoming = Incoming.of(socket);
     current = incoming;
     command = incoming.message();

@@ -3,6 +3,7 @@ package io.jvfio.user.wire;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
+import io.jvfio.linux.NativeMemory;
 import io.jvfio.linux.UnixSocket;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -70,7 +71,7 @@ public final class MessageSocket implements AutoCloseable {
     this.socket = socket;
     this.patienceMillis = patienceMillis;
     this.maxMessage = maxMessage;
-    this.buffer = arena.allocate((long) maxMessage + READ_AHEAD, Long.BYTES);
+    this.buffer = NativeMemory.allocate((long) maxMessage + READ_AHEAD, Long.BYTES, arena);
     this.fds = new int[maxFds];
     Arrays.fill(fds, -1);
   }
