@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Makes target/dist, from which jvfio runs; sourced by ./jvfio and lab/run.
 
+. "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/commit.sh"
 
 # In the order in which they need each other.
@@ -91,6 +92,7 @@ jar_of() {
 
 build_dist() {
   local top=$1 java_home=$2 log=$1/target/build.log dist=$1/target/dist
+  set_up 0 || return 1
   echo "jvfio: building (a minute or two the first time; log in target/build.log)" >&2
   rm -rf "$dist"
   if ! "$top/build" -Dmaven.test.skip=true -Dspotless.check.skip=true -Pdist -pl cli,examples,lab -am package >"$log" 2>&1; then
