@@ -111,6 +111,14 @@ final class ServeNvme extends ServeCommand.Served<NvmeModel> {
       description = "How many pairs of I/O queues there are; 64 by default.")
   int queues = 64;
 
+  @Option(
+      names = "--msi",
+      description = {
+        "Interrupts by MSI, with 32 vectors at most, and not by MSI-X:",
+        "for a disk that is to be unplugged, since QEMU up to 11.1 aborts over MSI-X then."
+      })
+  boolean hasMsi;
+
   /** What {@code --on-full} takes. */
   enum OnFull {
     report,
@@ -143,6 +151,7 @@ final class ServeNvme extends ServeCommand.Served<NvmeModel> {
       throw wrong("a namespace is missing: --file FILE, --memory SIZE or --null SIZE");
     }
     var options = NvmeModelOptions.of(serial, namespaces.getFirst()).withQueuePairs(queues);
+    options = hasMsi ? options.withMsi() : options;
     for (var more : namespaces.subList(1, namespaces.size())) {
       options = options.withNamespace(more);
     }

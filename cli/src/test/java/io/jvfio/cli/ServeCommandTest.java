@@ -406,6 +406,31 @@ class ServeCommandTest {
   }
 
   @Test
+  void servesADiskThatCanBeUnplugged() throws Exception {
+    var socket = path("nvme.sock");
+    var said = new AtomicReference<Result>();
+    serve(
+        socket,
+        () -> {
+          said.set(run("--json", "show", "unix:" + socket));
+          return said.get();
+        },
+        "serve",
+        "nvme",
+        "--memory",
+        "1MiB",
+        "--msi",
+        "--socket",
+        socket.toString(),
+        "--once");
+    var json = new CommandRun(0, said.get().out(), "").json();
+    assertThat(json.get("interrupts"))
+        .extracting(each -> each.get("name").asText() + " " + each.get("count").asInt())
+        .contains("MSI 32")
+        .noneMatch(each -> each.startsWith("MSI-X") && !each.endsWith(" 0"));
+  }
+
+  @Test
   void refusesDisksThatItCannotServe() throws IOException {
     var socket = path("nvme.sock").toString();
     var odd = Files.write(path("odd.img"), new byte[1000]).toString();

@@ -11,6 +11,7 @@ import io.jvfio.model.nvme.NvmeNamespaceOptions;
 import io.jvfio.nvme.NvmeCompletionHandler;
 import io.jvfio.nvme.NvmeCompletionMode;
 import io.jvfio.nvme.NvmeController;
+import io.jvfio.nvme.NvmeInterrupts;
 import io.jvfio.nvme.NvmeOptions;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -91,6 +92,32 @@ class NvmeOverSocketTest {
                   .asSlice(0, 32 << 10)
                   .mismatch(buffer.segment().asSlice(32 << 10, 32 << 10)))
           .isEqualTo(-1);
+    }
+  }
+
+  /** For clients that do badly with MSI-X; a vector for each of several queues, as with that. */
+  @Test
+  void interruptsByMsi() {
+    stop();
+    var options = NvmeModelOptions.of("S", NvmeNamespaceOptions.inFile(image, 4 << 20));
+    server = VfioUserServer.serve(NvmeModel.of(options.withMsi()), path);
+    try (var device = VfioUser.open(path);
+        var controller = NvmeController.open(device, options(true, false));
+        var buffer = device.dmaSpace().allocate(64 << 10);
+        var first = controller.openQueue();
+        var second = controller.openQueue()) {
+      assertThat(controller.interrupts().kind()).isEqualTo(NvmeInterrupts.Kind.MSI);
+      var namespace = controller.namespace(1);
+      List<Integer> statuses = new ArrayList<>();
+      NvmeCompletionHandler handler = (_, status, _) -> statuses.add(status);
+      for (var queue : List.of(first, second)) {
+        assertThat(queue.write(namespace, 0, 8, buffer, 0, 0)).isTrue();
+        while (queue.inFlight() > 0) {
+          queue.await(handler, SECOND);
+        }
+      }
+      namespace.flush();
+      assertThat(statuses).containsExactly(0, 0);
     }
   }
 

@@ -34,7 +34,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A completion queue with interrupts signals its vector once for all that a doorbell made it
  * post. Masks of the MSI-X table are left to the host, as are those of configuration space. While
- * MSI-X is off the interrupt line is high as long as such a queue, not masked by INTMS, holds
+ * messages are off the interrupt line is high as long as such a queue, not masked by INTMS, holds
  * completions that software did not take.
  *
  * <p>Not safe for use by several threads at once; its host calls one method at a time. Only {@link
@@ -47,8 +47,8 @@ public final class NvmeModel implements DeviceModel {
   static final int VENDOR_ID = 0x1b36;
   static final int SUBSYSTEM_VENDOR_ID = 0x1af4;
 
-  /** Where in configuration space its capabilities are. */
-  static final int MSIX = 0x40;
+  /** Where in configuration space its capabilities are; that of messages is MSI-X or MSI. */
+  static final int MESSAGES = 0x40;
 
   private static final int POWER_VERSION = 3;
   private static final int EXPRESS_VERSION = 2;
@@ -110,7 +110,7 @@ public final class NvmeModel implements DeviceModel {
   private final @Nullable NvmeMemoryBuffer buffer;
   private final DmaLink dma;
   private final NvmeInterrupts interrupts;
-  private final MsixTable msixTable;
+  private final @Nullable MsixTable msixTable;
   private final NvmeRegisters registers;
   private final NvmeData data;
   private final NvmeFeatures features;
@@ -172,8 +172,8 @@ public final class NvmeModel implements DeviceModel {
     bars.add(new Bar(0, BAR0_SIZE, true, false));
     buffer = memoryBuffer();
     dma = new DmaLink(buffer);
-    interrupts = new NvmeInterrupts(config);
-    msixTable = new MsixTable(options.vectors());
+    interrupts = new NvmeInterrupts(config, options.hasMsi);
+    msixTable = options.hasMsi ? null : new MsixTable(options.vectors());
     registers = new NvmeRegisters(options.queueEntries, buffer);
     queues = new NvmeQueues(dma, interrupts, arena, options.queuePairs, options.isPolled);
     data = new NvmeData(registers, dma, arena, options.maxTransfer);
@@ -258,7 +258,7 @@ public final class NvmeModel implements DeviceModel {
             .allowWrites(PciRegs.PCI_BASE_ADDRESS_1, 4, -1)
             .set(PciRegs.PCI_SUBSYSTEM_VENDOR_ID, 2, SUBSYSTEM_VENDOR_ID)
             .set(PciRegs.PCI_SUBSYSTEM_ID, 2, SUBSYSTEM_ID)
-            .set(PciRegs.PCI_CAPABILITY_LIST, 1, MSIX)
+            .set(PciRegs.PCI_CAPABILITY_LIST, 1, MESSAGES)
             .allowWrites(PciRegs.PCI_INTERRUPT_LINE, 1, 0xff)
             .set(PciRegs.PCI_INTERRUPT_PIN, 1, 1); // INTA
     long bufferSize = options.memoryBufferSize;
@@ -271,16 +271,20 @@ public final class NvmeModel implements DeviceModel {
           .allowWrites(PciRegs.PCI_BASE_ADDRESS_2, 4, (int) -bufferSize)
           .allowWrites(PciRegs.PCI_BASE_ADDRESS_3, 4, -1);
     }
-    space
-        .set(MSIX, 1, PciRegs.PCI_CAP_ID_MSIX)
-        .set(MSIX + PciRegs.PCI_CAP_LIST_NEXT, 1, EXPRESS)
-        .set(MSIX + PciRegs.PCI_MSIX_FLAGS, 2, options.vectors() - 1)
-        .allowWrites(
-            MSIX + PciRegs.PCI_MSIX_FLAGS,
-            2,
-            PciRegs.PCI_MSIX_FLAGS_ENABLE | PciRegs.PCI_MSIX_FLAGS_MASKALL)
-        .set(MSIX + PciRegs.PCI_MSIX_TABLE, 4, MSIX_TABLE_OFFSET)
-        .set(MSIX + PciRegs.PCI_MSIX_PBA, 4, MSIX_PBA_OFFSET);
+    if (options.hasMsi) {
+      NvmeInterrupts.describeMsi(space, options.vectors());
+    } else {
+      space
+          .set(MESSAGES, 1, PciRegs.PCI_CAP_ID_MSIX)
+          .set(MESSAGES + PciRegs.PCI_MSIX_FLAGS, 2, options.vectors() - 1)
+          .allowWrites(
+              MESSAGES + PciRegs.PCI_MSIX_FLAGS,
+              2,
+              PciRegs.PCI_MSIX_FLAGS_ENABLE | PciRegs.PCI_MSIX_FLAGS_MASKALL)
+          .set(MESSAGES + PciRegs.PCI_MSIX_TABLE, 4, MSIX_TABLE_OFFSET)
+          .set(MESSAGES + PciRegs.PCI_MSIX_PBA, 4, MSIX_PBA_OFFSET);
+    }
+    space.set(MESSAGES + PciRegs.PCI_CAP_LIST_NEXT, 1, EXPRESS);
     space
         .set(POWER, 1, PciRegs.PCI_CAP_ID_PM)
         .set(POWER + PciRegs.PCI_PM_PMC, 2, POWER_VERSION)
@@ -311,7 +315,7 @@ public final class NvmeModel implements DeviceModel {
 
   @Override
   public int msixVectors() {
-    return options.vectors();
+    return options.hasMsi ? 0 : options.vectors();
   }
 
   /**
@@ -369,7 +373,9 @@ public final class NvmeModel implements DeviceModel {
     if (offset < DOORBELLS_OFFSET) {
       return registers.read32(offset);
     }
-    if (offset >= MSIX_TABLE_OFFSET && offset < MSIX_TABLE_OFFSET + msixTable.byteSize()) {
+    if (msixTable != null
+        && offset >= MSIX_TABLE_OFFSET
+        && offset < MSIX_TABLE_OFFSET + msixTable.byteSize()) {
       return msixTable.read32(offset - MSIX_TABLE_OFFSET);
     }
     // Doorbells read as zero, and so does the pending-bit array: no interrupt ever waits.
@@ -410,7 +416,7 @@ public final class NvmeModel implements DeviceModel {
       writeRegister(offset, value);
     } else if (offset < MSIX_TABLE_OFFSET) {
       ringDoorbell((offset - DOORBELLS_OFFSET) / DOORBELL_STRIDE, value & 0xffff);
-    } else if (offset < MSIX_TABLE_OFFSET + msixTable.byteSize()) {
+    } else if (msixTable != null && offset < MSIX_TABLE_OFFSET + msixTable.byteSize()) {
       msixTable.write32(offset - MSIX_TABLE_OFFSET, value);
     }
   }
@@ -435,6 +441,7 @@ public final class NvmeModel implements DeviceModel {
         sweep();
       }
     }
+    queues.signal(registers.interruptMask()); // what the mask held back
     updateLine();
   }
 
@@ -557,7 +564,7 @@ public final class NvmeModel implements DeviceModel {
     } catch (DmaFaultException _) {
       registers.fail();
     }
-    queues.signal();
+    queues.signal(registers.interruptMask());
     if (io.hasMore()) {
       wake.now(); // others come first
     }
@@ -815,7 +822,9 @@ public final class NvmeModel implements DeviceModel {
     waitsForDisk = false;
     registers.reset();
     logPages.reset();
-    msixTable.reset();
+    if (msixTable != null) {
+      msixTable.reset();
+    }
     updateLine();
   }
 

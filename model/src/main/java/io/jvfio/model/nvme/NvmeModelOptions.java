@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
 public final class NvmeModelOptions {
   static final int DOORBELL_PAIRS = 255;
 
+  private static final int MSI_MESSAGES = 32;
   private static final int PAGE_SIZE = 4096;
   private static final int MAX_TRANSFER = 32 << 20;
 
@@ -39,6 +40,7 @@ public final class NvmeModelOptions {
     boolean hasOptionalCommands = true;
     boolean hasShadowDoorbells = true;
     boolean isPolled;
+    boolean hasMsi;
 
     /** The size in bytes; 0 if there is none. */
     long memoryBufferSize;
@@ -52,7 +54,8 @@ public final class NvmeModelOptions {
     private @Nullable StorageWake wake;
 
     int vectors() {
-      return queuePairs + 1;
+      int vectors = queuePairs + 1;
+      return hasMsi ? Math.min(Integer.highestOneBit(2 * vectors - 1), MSI_MESSAGES) : vectors;
     }
 
     /** MDTS: the longest transfer as a power of two of the smallest page. */
@@ -167,6 +170,15 @@ public final class NvmeModelOptions {
   public NvmeModelOptions withQueuePairs(int pairs) {
     require(pairs >= 1 && pairs <= DOORBELL_PAIRS, "%d queue pairs: not 1 to 255".formatted(pairs));
     return with(changed -> changed.queuePairs = pairs);
+  }
+
+  /**
+   * With MSI in the place of MSI-X: at most 32 vectors, which queues can share. For hosts that do
+   * badly with MSI-X: QEMU, up to 11.1 at least, aborts when a vfio-user device that has it is
+   * unplugged.
+   */
+  public NvmeModelOptions withMsi() {
+    return with(changed -> changed.hasMsi = true);
   }
 
   /**

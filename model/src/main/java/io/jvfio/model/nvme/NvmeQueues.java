@@ -470,14 +470,23 @@ final class NvmeQueues {
     return !isStopped;
   }
 
-  /** Sends an interrupt for each completion queue that something was posted to. */
-  void signal() {
+  /**
+   * Sends an interrupt for each completion queue that something was posted to, unless its vector is
+   * masked: then that waits for the next call.
+   *
+   * @param mask the vectors 0 to 31 that INTMS masks
+   */
+  void signal(int mask) {
     if (!unsignalled) {
       return;
     }
     unsignalled = false;
     for (var queue : completionQueues) {
       if (queue != null && queue.isNew) {
+        if (interrupts.isHeldBack(queue.vector, mask)) {
+          unsignalled = true;
+          continue;
+        }
         queue.isNew = false;
         if (queue.vector != NO_VECTOR) {
           interrupts.signal(queue.vector);
