@@ -4,7 +4,7 @@
 # run_guest WORK: boots the lane's kernel in WORK, a directory inside the QEMU chroot, and sets QEMU_STATUS when QEMU has ended or had to be.
 # QEMU writes two files there: `console` has what the kernel says, `channel` what the steps say.
 run_guest() {
-  local work=$1 root inside disk name devices=() restart=(-no-reboot)
+  local work=$1 root inside disk name devices=() restart=(-no-reboot) control=() answers=
   root=$(qemu_root)
   inside=${work#"$root"}
   initramfs "$work"
@@ -17,9 +17,12 @@ run_guest() {
     devices+=(-drive "if=none,id=null$disk,driver=null-co,size=1G,read-zeroes=on")
   done
   for name in "${!SERVED[@]}"; do
-    # A busy machine may keep a server from answering for longer than the five seconds that QEMU waits.
-    devices+=(-device "{\"driver\":\"vfio-user-pci\",\"socket\":{\"path\":\"$inside/$name.sock\",\"type\":\"unix\"},\"x-msg-timeout\":60000${PLACES[$name]:+,${PLACES[$name]}}}")
+    if [ -z "${PLUGGED[$name]:-}" ]; then devices+=(-device "{$(served_device "$inside" "$name")}"); fi
   done
+  if [ ${#PLUGGED[@]} -gt 0 ]; then
+    open_control
+    control=(-chardev "file,id=control,path=$inside/control.log,input-path=$inside/control" -qmp chardev:control)
+  fi
   case " ${STEPS[*]} " in *' reboot '*) restart=() ;; esac
   # In the background, so that a signal for this shell reaches QEMU at once and not after the guest's end.
   timeout --foreground -k 10 "$TIMEOUT" chroot "$root" "$QEMU_BINARY" "${QEMU[@]}" -m "$MEMORY" \
@@ -27,13 +30,14 @@ run_guest() {
     -chardev "file,id=console,path=$inside/console" -serial chardev:console \
     -chardev "file,id=channel,path=$inside/channel" -serial chardev:channel \
     -kernel "$inside/linux" -initrd "$inside/initramfs" -append "console=$CONSOLE panic=-1 $APPEND" \
-    "${devices[@]}" >"$work/qemu" 2>&1 &
+    "${control[@]}" "${devices[@]}" >"$work/qemu" 2>&1 &
   QEMU_PID=$!
-  if [ ${#SERVED[@]} -gt 0 ]; then answer_requests "$QEMU_PID" & fi
+  if [ ${#SERVED[@]} -gt 0 ]; then answer_requests "$QEMU_PID" & answers=$!; fi
   if [ ${#restart[@]} -eq 0 ]; then end_on_panic "$QEMU_PID" & fi
   QEMU_STATUS=0
   wait "$QEMU_PID" || QEMU_STATUS=$?
   QEMU_PID=
+  if [ -n "$answers" ]; then wait "$answers" || true; fi # what the last request began
 }
 
 # initramfs WORK: the cached runtime, then what this run adds to it: modules, jars, the guest's scripts and what the lane declares.
@@ -68,6 +72,7 @@ initramfs() {
     echo "BOUND='${BOUND:-$((DEVICES + ${#NULLS[@]}))}'"
     echo "NULLS='${NULLS[*]}'"
     echo "STEPS='${STEPS[*]}'"
+    echo "PLUGS='$PLUGS'"
     echo "STEP_TIMEOUT='$((TIMEOUT * 3 / 4))'"
   } >"$add/jvfio/lane"
   chmod -R a+rX "$add" # one step runs as nobody

@@ -10,6 +10,8 @@ load_lane() {
   NULLS=() # PCI addresses of controllers whose disks hold nothing and take no time: null0, null1 …; there when NVMe figures are measured
   BIND=class=0x010802 BOUND='' # which PCI devices are vfio-pci's in the guest, by an attribute, if any; how many must be
   declare -gA SERVED=() # devices that are served from outside: arguments of `jvfio serve`
+  declare -gA PLUGGED=() # those of them that a step plugs into QEMU, and into which bus; the others are there from the start
+  PLUGS=0 # how often
   declare -gA PLACES=() NICE=() # of a served device: where QEMU puts it, as members of JSON; how much its server lets others go first
   KERNEL_SUITES=() KERNEL_SHA256=() MODULES=() QEMU=() NULL_QEMU=() STEPS=() PACKAGES=() HOST_PACKAGES=()
   [ -f "$LAB/lanes/$LANE" ] || die "no such lane: $LANE (there are: $(cd "$LAB/lanes" && echo *))"

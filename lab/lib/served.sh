@@ -5,9 +5,15 @@
 # jvfio ARGUMENT…: the command, of the jars under test.
 jvfio() { "${JVFIO[@]}" "$@"; }
 
+# served_device DIRECTORY NAME: QEMU's device for a socket there, as members of JSON. A busy machine may keep a server from answering for longer
+# than the five seconds that QEMU waits.
+served_device() {
+  printf '"driver":"vfio-user-pci","socket":{"path":"%s/%s.sock","type":"unix"},"x-msg-timeout":60000%s' "$1" "$2" "${PLACES[$2]:+,${PLACES[$2]}}"
+}
+
 start_servers() {
   local name
-  JVFIO=("$(java_home)/bin/java" -XX:+UseSerialGC --enable-native-access=io.jvfio.linux -p "$LIB" -m io.jvfio.cli/io.jvfio.cli.Main)
+  JVFIO=("$(java_home)/bin/java" -XX:+UseSerialGC -XX:NativeMemoryTracking=summary --enable-native-access=io.jvfio.linux -p "$LIB" -m io.jvfio.cli/io.jvfio.cli.Main)
   for name in "${!SERVED[@]}"; do
     mkfifo "$WORK/$name.in"
     start_server "$name"
@@ -62,6 +68,53 @@ stop_servers() {
   done
 }
 
+# open_control: a pipe into QEMU's monitor, which is spoken to in QMP; what it says is in WORK/control.log.
+open_control() {
+  mkfifo "$WORK/control"
+  exec {CONTROL}<>"$WORK/control" # for reading and writing, so that nobody waits for the other end
+  echo '{"execute":"qmp_capabilities"}' >&"$CONTROL"
+}
+
+# plug NAME: into the bus that the lane has for it.
+plug() {
+  echo "{\"execute\":\"device_add\",\"arguments\":{\"id\":\"$1\",\"bus\":\"${PLUGGED[$1]}\",$(served_device "${WORK#"$(qemu_root)"}" "$1")}}" \
+    >&"$CONTROL"
+}
+
+# unplug NAME: returns when QEMU has no such device any more, and its server no client.
+unplug() {
+  local deadline=$((SECONDS + 120)) deleted gone
+  deleted=$(deletions)
+  gone=$(clients_gone "$1")
+  echo "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"$1\"}}" >&"$CONTROL"
+  until [ "$(deletions)" -gt "$deleted" ] && [ "$(clients_gone "$1")" -gt "$gone" ]; do
+    if [ "$SECONDS" -gt "$deadline" ]; then
+      echo "the device $1 has not gone"
+      return 1
+    fi
+    sleep 0.2
+  done
+}
+
+deletions() { grep -c '"DEVICE_DELETED".*"device":' "$WORK/control.log" || true; }
+
+# clients_gone NAME: how many clients servers of that name had, and have no more.
+clients_gone() { grep -c '^jvfio: the client has gone' "$OUT/served-$1.err" || true; }
+
+# footprint NAME: what a server has while it has no client, as a line of OUT/footprint-NAME.out: descriptors, threads, files of memory that clients had
+# it map; objects that can be reached and memory of arenas, in KiB; and the resident set, which compiled code makes grow as well.
+footprint() {
+  local pid jcmd live arenas
+  pid=$(cat "$WORK/$1.pid")
+  jcmd=$(java_home)/bin/jcmd
+  live=$("$jcmd" "$pid" GC.class_histogram | awk '/^Total/ { print int($3 / 1024) }')
+  arenas=$("$jcmd" "$pid" VM.native_memory summary | sed -n 's/^- *Other (reserved=.*committed=\([0-9]*\)KB.*/\1/p')
+  # A JVM begins and ends the threads of its compilers as it likes.
+  printf 'descriptors %d, threads %d, mapped %d, live %d, arenas %d, resident %d\n' "$(find "/proc/$pid/fd" -type l | wc -l)" \
+    "$(cat "/proc/$pid"/task/*/comm | grep -vc CompilerThre)" "$(grep -c /memfd: "/proc/$pid/maps")" "$live" "$arenas" \
+    "$(awk '/^VmRSS/ { print $2 }' "/proc/$pid/status")" >>"$OUT/footprint-$1.out"
+}
+
 # answer_requests QEMU: does what the guest asks for by a line `@@outside COMMAND…` on its channel, until QEMU has ended.
 answer_requests() {
   local word request
@@ -72,6 +125,9 @@ answer_requests() {
     case ${request[0]} in
       kill) kill_server "${request[1]}" ;;
       start) start_server "${request[1]}" ;;
+      plug) plug "${request[1]}" ;;
+      unplug) unplug "${request[1]}" ;;
+      footprint) footprint "${request[1]}" ;;
       input) echo "${request[2]}" >"$WORK/${request[1]}.in" ;;
       *) echo "no such request" ;;
     esac >>"$OUT/outside.log" 2>&1

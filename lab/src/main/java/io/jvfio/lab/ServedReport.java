@@ -45,6 +45,7 @@ public final class ServedReport extends StepReport {
     switch (lane) {
       case "qemu-nvme" -> {
         report.checkDisks();
+        report.checkPlugs();
         report.checkClient();
       }
       case "qemu-nvme-lost" -> {
@@ -125,6 +126,59 @@ public final class ServedReport extends StepReport {
                 figure(read, "files-different"),
                 figure(read, "checksum"),
                 figure(read, "milliseconds")));
+  }
+
+  /** A disk that comes and goes keeps its data, and its server keeps nothing of who has gone. */
+  private void checkPlugs() throws IOException {
+    var plugs = text("disk-plug");
+    var count = figure(plugs, "plugs").split(" of ");
+    var kept = figure(plugs, "kept");
+    var messages = figure(plugs, "messages");
+    check(
+        statusOf("disk-plug").equals("0")
+            && count.length == 2
+            && count[0].equals(count[1])
+            && kept.equals(Integer.toString(Integer.parseInt(count[0]) - 1))
+            && messages.matches("[1-9]\\d*"),
+        "disk-plug",
+        "%s plugs and unplugs, data found again %s times, %s messages in the last"
+            .formatted(figure(plugs, "plugs"), kept, messages));
+    var file = directory.resolve("footprint-plugged.out");
+    var footprints = Files.exists(file) ? Files.readAllLines(file) : List.<String>of();
+    boolean isFlat = footprints.size() == 2;
+    if (isFlat) {
+      var before = Footprint.read(footprints.getFirst());
+      var after = Footprint.read(footprints.getLast());
+      isFlat = after.mapped == 0 && after.isLike(before);
+    }
+    check(isFlat, "disk-plug: the server", String.join("; then ", footprints));
+  }
+
+  /** What a server has between two clients; memory in KiB. */
+  private record Footprint(int descriptors, int threads, int mapped, int memory) {
+    private static final Pattern LINE =
+        Pattern.compile(
+            "descriptors (\\d+), threads (\\d+), mapped (\\d+), live (\\d+), arenas (\\d+), .*");
+
+    /** What may come and go with the JVM's own doings. */
+    private static final int TOLERANCE = 128;
+
+    static Footprint read(String line) {
+      var parts = LINE.matcher(line);
+      return parts.matches()
+          ? new Footprint(
+              Integer.parseInt(parts.group(1)),
+              Integer.parseInt(parts.group(2)),
+              Integer.parseInt(parts.group(3)),
+              Integer.parseInt(parts.group(4)) + Integer.parseInt(parts.group(5)))
+          : new Footprint(0, 0, -1, 0);
+    }
+
+    boolean isLike(Footprint before) {
+      return descriptors == before.descriptors
+          && threads == before.threads
+          && memory <= before.memory + TOLERANCE;
+    }
   }
 
   /** The contract for a guest whose server is killed. */

@@ -44,6 +44,8 @@ class ServedReportTest {
     step("disk-write", 0, "files 16\nchecksum 8460e8affeea46c6\nmilliseconds 17161\n");
     step("reboot", 0, "in another boot\n13.09 0.08\n");
     step("disk-read", 0, "files 16\nfiles-different 0\nchecksum 8460e8affeea46c6\n");
+    step("disk-plug", 0, "plugs 5 of 5\nkept 4\nmessages 75\n");
+    footprints("descriptors 26", "live 5300");
     step("disk-fsck", 0, "");
     step("disk-content", 0, "files 16\nfiles-different 0\nchecksum 8460e8affeea46c6\n");
     var flushed = new StringBuilder();
@@ -62,6 +64,26 @@ class ServedReportTest {
     step("client-reconnects", 0, "{\"ios\": 849056, \"verified\": {\"blocks\": 20, \"wrong\": 0}}");
     Files.writeString(
         directory.resolve("client-reconnects.err"), "jvfio: unix:lost.sock: connected again\n");
+  }
+
+  private void footprints(String descriptors, String live) throws IOException {
+    Files.writeString(
+        directory.resolve("footprint-plugged.out"),
+        """
+        descriptors 26, threads 16, mapped 0, live 5264, arenas 5407, resident 130924
+        %s, threads 16, mapped 0, %s, arenas 5407, resident 131936
+        """
+            .formatted(descriptors, live));
+  }
+
+  @Test
+  void failsWhereAServerKeepsWhatItHadForAClient() throws IOException {
+    footprints("descriptors 27", "live 5300");
+    assertThat(report("qemu-nvme", false)).containsPattern("FAIL +disk-plug: the server");
+    footprints("descriptors 26", "live 5500");
+    assertThat(report("qemu-nvme", false)).containsPattern("FAIL +disk-plug: the server");
+    Files.delete(directory.resolve("footprint-plugged.out"));
+    assertThat(report("qemu-nvme", false)).containsPattern("FAIL +disk-plug: the server");
   }
 
   private void lines() throws IOException {
@@ -107,7 +129,7 @@ class ServedReportTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"qemu-nvme-lost, 14", "qemu-gpio, 5", "qemu-edu, 7"})
+  @CsvSource({"qemu-nvme, 11", "qemu-nvme-lost, 14", "qemu-gpio, 5", "qemu-edu, 7"})
   void passesALaneWhereAllIsWell(String lane, int checks) throws IOException {
     assertThat(report(lane, true))
         .contains("%s: %d checks, 0 failed".formatted(lane, checks))
@@ -124,6 +146,9 @@ class ServedReportTest {
         "qemu-nvme-lost | reboot | in another boot | | reboot",
         "qemu-nvme-lost | disk-read | c6 | c7 | disk-read: as written",
         "qemu-nvme-lost | disk-content | files-different 0 | files-different 1 | disk-content: as written",
+        "qemu-nvme | disk-plug | plugs 5 | plugs 4 | disk-plug",
+        "qemu-nvme | disk-plug | kept 4 | kept 3 | disk-plug",
+        "qemu-nvme | disk-plug | messages 75 | messages 0 | disk-plug",
         "qemu-nvme-lost | disk-lost | status 3 | status 137 | disk-lost: I/O errors",
         "qemu-nvme-lost | disk-lost | again 0 | again 1 | disk-lost: the guest goes on",
         "qemu-nvme-lost | lost-content | files 12 | files 11 | lost-content",
@@ -151,6 +176,7 @@ class ServedReportTest {
   @CsvSource({
     "qemu-nvme, disk-write",
     "qemu-nvme, disk-fsck",
+    "qemu-nvme, disk-plug",
     "qemu-nvme-lost, lost-repair",
     "qemu-nvme-lost, lost-fsck",
     "qemu-gpio, gpio-output",
