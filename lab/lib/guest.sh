@@ -1,14 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 # One guest: its initramfs, its QEMU, its output.
 
+# prepare_guest WORK: kernel and initramfs, and the disk with both if a firmware boots it.
+prepare_guest() {
+  local work=$1
+  initramfs "$work"
+  cp "$(kernel_dir)/linux" "$work/linux"
+  if [ -n "$FIRMWARE" ]; then
+    boot_image "$work" "$work/boot.img"
+    truncate -s 64M "$work/data.img"
+  fi
+}
+
 # run_guest WORK: boots the lane's kernel in WORK, a directory inside the QEMU chroot, and sets QEMU_STATUS when QEMU has ended or had to be.
 # QEMU writes two files there: `console` has what the kernel says, `channel` what the steps say.
 run_guest() {
-  local work=$1 root inside disk name devices=() restart=(-no-reboot) control=() answers=
+  local work=$1 root inside disk name typed='' boot=() devices=() restart=(-no-reboot) control=() answers=
   root=$(qemu_root)
   inside=${work#"$root"}
-  initramfs "$work"
-  cp "$(kernel_dir)/linux" "$work/linux"
   for ((disk = 0; disk < DEVICES; disk++)); do
     truncate -s 1280M "$work/disk$disk" # sparse: what is not written takes no room
     devices+=(-drive "if=none,id=disk$disk,format=raw,cache=writeback,file=$inside/disk$disk$DISK_OPTIONS") # a flush is one
@@ -16,7 +25,7 @@ run_guest() {
   for ((disk = 0; disk < ${#NULLS[@]}; disk++)); do
     devices+=(-drive "if=none,id=null$disk,driver=null-co,size=1G,read-zeroes=on")
   done
-  for name in "${!SERVED[@]}"; do
+  for name in "${!SERVED[@]}" "${!WITH[@]}"; do
     if [ -z "${PLUGGED[$name]:-}" ]; then devices+=(-device "{$(served_device "$inside" "$name")}"); fi
   done
   if [ ${#PLUGGED[@]} -gt 0 ]; then
@@ -24,13 +33,19 @@ run_guest() {
     control=(-chardev "file,id=control,path=$inside/control.log,input-path=$inside/control" -qmp chardev:control)
   fi
   case " ${STEPS[*]} " in *' reboot '*) restart=() ;; esac
+  if [ -z "$FIRMWARE" ]; then
+    boot=(-kernel "$inside/linux" -initrd "$inside/initramfs" -append "console=$CONSOLE panic=-1 $APPEND")
+  else
+    read -ra boot <<<"$(firmware "$work")"
+    typed >"$work/typed"
+    if [ -s "$work/typed" ]; then typed=",input-path=$inside/typed"; fi
+  fi
   # In the background, so that a signal for this shell reaches QEMU at once and not after the guest's end.
   timeout --foreground -k 10 "$TIMEOUT" chroot "$root" "$QEMU_BINARY" "${QEMU[@]}" -m "$MEMORY" \
     -nodefaults -display none -monitor none "${restart[@]}" \
-    -chardev "file,id=console,path=$inside/console" -serial chardev:console \
+    -chardev "file,id=console,path=$inside/console$typed" -serial chardev:console \
     -chardev "file,id=channel,path=$inside/channel" -serial chardev:channel \
-    -kernel "$inside/linux" -initrd "$inside/initramfs" -append "console=$CONSOLE panic=-1 $APPEND" \
-    "${control[@]}" "${devices[@]}" >"$work/qemu" 2>&1 &
+    "${boot[@]}" "${control[@]}" "${devices[@]}" >"$work/qemu" 2>&1 &
   QEMU_PID=$!
   if [ ${#SERVED[@]} -gt 0 ]; then answer_requests "$QEMU_PID" & answers=$!; fi
   if [ ${#restart[@]} -eq 0 ]; then end_on_panic "$QEMU_PID" & fi
@@ -55,7 +70,7 @@ initramfs() {
   cp "$LAB/guest/init" "$add/init"
   cp "$LAB/guest/steps" "$LAB/guest/served-steps" "$add/jvfio"
   if [ -n "$SHELL_STEPS" ]; then cp "$SHELL_STEPS" "$add/jvfio/shell-steps"; fi
-  cp -r "$LIB/." "$add/jvfio/lib"
+  if [ -z "$FIRMWARE" ]; then cp -r "$LIB/." "$add/jvfio/lib"; fi
   if [ ${#PACKAGES[@]} -gt 0 ]; then cp -a "$(packages_dir)/." "$add"; fi
   if [ -n "$FIGURES" ]; then
     for name in remap nvmeperf; do
@@ -77,7 +92,11 @@ initramfs() {
   } >"$add/jvfio/lane"
   chmod -R a+rX "$add" # one step runs as nobody
   pack "$add" "$work/initramfs.add"
-  cat "$(runtime_dir "$ARCH")/runtime.cpio" "$work/initramfs.add" >"$work/initramfs"
+  if [ -z "$FIRMWARE" ]; then
+    cat "$(runtime_dir "$ARCH")/runtime.cpio" "$work/initramfs.add" >"$work/initramfs"
+  else # small, for a firmware reads it, and without Java
+    (cd "$add" && cpio --quiet -idm -f 'jre*' <"$(runtime_dir "$ARCH")/runtime.cpio" && find . | sort | cpio --quiet -o -H newc -R 0:0 | gzip -1) >"$work/initramfs"
+  fi
   rm -rf "$add" "$work/initramfs.add"
 }
 

@@ -10,6 +10,8 @@ load_lane() {
   NULLS=() # PCI addresses of controllers whose disks hold nothing and take no time: null0, null1 …; there when NVMe figures are measured
   BIND=class=0x010802 BOUND='' # which PCI devices are vfio-pci's in the guest, by an attribute, if any; how many must be
   declare -gA SERVED=() # devices that are served from outside: arguments of `jvfio serve`
+  declare -gA WITH=() # a device that the process of another one serves
+  FIRMWARE='' # what boots the guest from the served disk `boot`; QEMU itself, from files, if empty
   declare -gA PLUGGED=() # those of them that a step plugs into QEMU, and into which bus; the others are there from the start
   PLUGS=0 # how often
   declare -gA PLACES=() NICE=() # of a served device: where QEMU puts it, as members of JSON; how much its server lets others go first
@@ -52,6 +54,7 @@ run_lane() {
   trap end_lane EXIT
   trap 'exit 143' TERM INT
 
+  prepare_guest "$WORK"
   start_servers
   run_guest "$WORK"
   echo "$((SECONDS - started))" >"$OUT/seconds"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Devices that jvfio serves to the guest from outside of it, each by a process of its own: `jvfio serve` with the arguments in SERVED[NAME].
+# Devices that jvfio serves to the guest from outside of it, each by a process of its own: `jvfio serve` with the arguments in SERVED[NAME],
+# or a program of the lab, `@CLASS ARGUMENT…`, which may serve those as well that are WITH it.
 # A server works in the lane's WORK, where QEMU finds its socket, NAME.sock; NAME.in is its standard input.
 
 # jvfio ARGUMENT…: the command, of the jars under test.
@@ -13,7 +14,8 @@ served_device() {
 
 start_servers() {
   local name
-  JVFIO=("$(java_home)/bin/java" -XX:+UseSerialGC -XX:NativeMemoryTracking=summary --enable-native-access=io.jvfio.linux -p "$LIB" -m io.jvfio.cli/io.jvfio.cli.Main)
+  JAVA=("$(java_home)/bin/java" -XX:+UseSerialGC -XX:NativeMemoryTracking=summary --enable-native-access=io.jvfio.linux -p "$LIB" -m)
+  JVFIO=("${JAVA[@]}" io.jvfio.cli/io.jvfio.cli.Main)
   for name in "${!SERVED[@]}"; do
     mkfifo "$WORK/$name.in"
     start_server "$name"
@@ -22,12 +24,16 @@ start_servers() {
 
 # start_server NAME: returns when it listens.
 start_server() {
-  local name=$1 before arguments deadline=$((SECONDS + 120))
+  local name=$1 before arguments server deadline=$((SECONDS + 120))
   read -ra arguments <<<"${SERVED[$name]}"
+  case ${arguments[0]} in
+    @*) server=("${JAVA[@]}" "io.jvfio.lab/io.jvfio.lab.${arguments[0]#@}" "${arguments[@]:1}") ;;
+    *) server=("${JVFIO[@]}" serve "${arguments[@]}" --socket "$name.sock") ;;
+  esac
   touch "$OUT/served-$name.err"
   before=$(listening "$name")
   # Opened for reading and writing, a pipe has no end.
-  (cd "$WORK" && exec nice -n "${NICE[$name]:-0}" "${JVFIO[@]}" serve "${arguments[@]}" --socket "$name.sock") \
+  (cd "$WORK" && exec nice -n "${NICE[$name]:-0}" "${server[@]}") \
     <>"$WORK/$name.in" >>"$OUT/served-$name.out" 2>>"$OUT/served-$name.err" &
   echo $! >"$WORK/$name.pid"
   disown # or this shell would tell of its end

@@ -15,7 +15,14 @@ import java.util.regex.Pattern;
  */
 public final class ServedReport extends StepReport {
   private static final List<String> LANES =
-      List.of("qemu-edu", "qemu-gpio", "qemu-nvme", "qemu-nvme-lost");
+      List.of(
+          "qemu-boot-bios",
+          "qemu-boot-uboot",
+          "qemu-boot-uefi",
+          "qemu-edu",
+          "qemu-gpio",
+          "qemu-nvme",
+          "qemu-nvme-lost");
   private static final String WRITTEN_FILES = "16";
   private static final int FLUSHED_FILES = 10;
 
@@ -53,6 +60,15 @@ public final class ServedReport extends StepReport {
         report.checkLost();
         report.checkClient();
       }
+      case "qemu-boot-bios" -> {
+        report.checkBoot("SeaBIOS", "grub");
+        report.checkReboot();
+      }
+      case "qemu-boot-uefi" -> {
+        report.checkBoot("EDK II", "grub");
+        report.checkReboot();
+      }
+      case "qemu-boot-uboot" -> report.checkBoot("U-Boot", "u-boot");
       case "qemu-gpio" -> report.checkLines();
       case "qemu-edu" -> {
         report.checkEdu("edu-iommufd", "iommufd");
@@ -99,16 +115,42 @@ public final class ServedReport extends StepReport {
                 figure(written, "milliseconds"),
                 checksum,
                 statusOf("disk-write")));
-    check(
-        text("reboot").startsWith("in another boot"),
-        "reboot",
-        "the second boot found the file system of the first");
+    checkReboot();
     checkFiles("disk-read", checksum);
     check(
         statusOf("disk-fsck").equals("0"),
         "disk-fsck",
         "e2fsck -fn of the image: status " + statusOf("disk-fsck"));
     checkFiles("disk-content", checksum);
+  }
+
+  private void checkReboot() throws IOException {
+    check(
+        text("reboot").startsWith("in another boot"),
+        "reboot",
+        "the second boot found the file system of the first");
+  }
+
+  private void checkBoot(String firmware, String loader) throws IOException {
+    var found = text("boot-found");
+    check(
+        figure(found, "firmware").contains(firmware) && figure(found, "loader").equals(loader),
+        "boot-found: by a firmware",
+        "%s, %s".formatted(figure(found, "firmware"), figure(found, "loader")));
+    var controllers = figures(found, "controller");
+    check(
+        statusOf("boot-found").equals("0")
+            && controllers.size() == 2
+            && controllers.stream().allMatch(controller -> controller.contains(" nvme, ")),
+        "boot-found: both disks",
+        String.join("; ", controllers));
+    var read = text("boot-read").lines().toList();
+    check(
+        statusOf("boot-write").equals("0")
+            && statusOf("boot-read").equals("0")
+            && read.equals(List.of("file: OK", "part: OK")),
+        "boot-read: as written",
+        String.join(", ", read));
   }
 
   private void checkFiles(String step, String checksum) throws IOException {

@@ -26,6 +26,30 @@ class ServedReportTest {
     lines();
     edu("edu-iommufd", "iommufd");
     edu("edu-type1", "type1v2");
+    boot("SeaBIOS");
+  }
+
+  private void boot(String firmware) throws IOException {
+    step(
+        "boot-found",
+        0,
+        """
+        firmware %s
+        loader grub
+        controller jvfio0 0000:00:06.0 nvme, jvfio NVMe model
+        controller jvfio1 0000:00:05.0 nvme, jvfio NVMe model
+        """
+            .formatted(firmware));
+    step("boot-write", 0, "");
+    step("boot-read", 0, "file: OK\npart: OK\n");
+  }
+
+  @Test
+  void passesEachFirmwareInItsLane() throws IOException {
+    assertThat(report("qemu-boot-bios", true)).contains("5 checks, 0 failed");
+    report("qemu-boot-uefi", false);
+    boot("Debian distribution of EDK II");
+    assertThat(report("qemu-boot-uefi", true)).contains("5 checks, 0 failed");
   }
 
   private void disks() throws IOException {
@@ -146,6 +170,10 @@ class ServedReportTest {
         "qemu-nvme-lost | reboot | in another boot | | reboot",
         "qemu-nvme-lost | disk-read | c6 | c7 | disk-read: as written",
         "qemu-nvme-lost | disk-content | files-different 0 | files-different 1 | disk-content: as written",
+        "qemu-boot-bios | boot-found | loader grub | loader | boot-found: by a firmware",
+        "qemu-boot-bios | boot-found | jvfio0 0000:00:06.0 nvme | jvfio0 0000:00:06.0 | boot-found: both",
+        "qemu-boot-bios | boot-read | part: OK | | boot-read",
+        "qemu-boot-bios | reboot | in another boot | | reboot",
         "qemu-nvme | disk-plug | plugs 5 | plugs 4 | disk-plug",
         "qemu-nvme | disk-plug | kept 4 | kept 3 | disk-plug",
         "qemu-nvme | disk-plug | messages 75 | messages 0 | disk-plug",
