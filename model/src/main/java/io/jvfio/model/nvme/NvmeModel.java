@@ -435,14 +435,20 @@ public final class NvmeModel implements DeviceModel {
           drain();
         }
       }
-      case SHUTDOWN -> {
-        io.shutDown();
-        io.start();
-        sweep();
+      case SHUTDOWN -> shutDown();
+      case ENABLE_AND_SHUTDOWN -> {
+        enable();
+        shutDown();
       }
     }
     queues.signal(registers.interruptMask()); // what the mask held back
     updateLine();
+  }
+
+  private void shutDown() {
+    io.shutDown();
+    io.start();
+    sweep();
   }
 
   /** Memory is the host's again once the disks have done with it. */

@@ -17,6 +17,8 @@ final class NvmeRegisters {
     RESET,
     /** Shutdown: what is cached has to become persistent. */
     SHUTDOWN,
+    /** {@link #ENABLE} and {@link #SHUTDOWN}, which one write may ask for. */
+    ENABLE_AND_SHUTDOWN,
   }
 
   static final int SUBMISSION_ENTRY_SHIFT = 6;
@@ -165,14 +167,12 @@ final class NvmeRegisters {
       status &= ~CSTS_SHST; // what occurs goes on, whatever is asked for meanwhile
     }
     configuration = value;
-    if (isDraining) {
-      // Software should have waited; it starts once that is over.
-      return isShutdown ? Transition.SHUTDOWN : Transition.NONE;
+    // While it drains, software should have waited; it starts once that is over.
+    boolean isStart = isEnabled && !wasEnabled && !isDraining;
+    if (isStart && start() == Transition.ENABLE) {
+      return isShutdown ? Transition.ENABLE_AND_SHUTDOWN : Transition.ENABLE;
     }
-    if (wasEnabled || !isEnabled) {
-      return isShutdown ? Transition.SHUTDOWN : Transition.NONE;
-    }
-    return start();
+    return isShutdown ? Transition.SHUTDOWN : Transition.NONE;
   }
 
   private Transition start() {

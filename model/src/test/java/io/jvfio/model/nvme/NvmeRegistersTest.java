@@ -169,6 +169,24 @@ class NvmeRegistersTest {
     assertThat(host.status()).isZero();
   }
 
+  /** CC.EN and CC.SHN are fields of one register, and nothing forbids to set both at once. */
+  @ParameterizedTest
+  @CsvSource({
+    "0x00464001, 1", // it starts
+    "0x00468001, 1", // the same for an abrupt shutdown
+    "0x00464081, 2" // it cannot start: its queues are at no page of 8 KiB
+  })
+  void completesAShutdownThatIsAskedForWithTheStart(String configuration, int started) {
+    host.enable();
+    host.configure(0);
+    host.configure(Integer.decode(configuration));
+    assertThat(host.status()).isEqualTo(started | SHUTDOWN_COMPLETE);
+
+    host.configure(0);
+    assertThat(host.status()).isZero();
+    assertThat(host.enable().status()).isEqualTo(READY);
+  }
+
   @Test
   void failsWhenItsQueuesCannotBeReached() {
     host.enable();
