@@ -23,8 +23,8 @@ final class CommandFailure extends RuntimeException {
     super(what + ": " + reason(cause), cause);
   }
 
-  /** The JDK's message is no more than the path where the path is to blame. */
-  private static String reason(Throwable thrown) {
+  /** What a failure says; the JDK's message is no more than the path where the path is to blame. */
+  static String reason(Throwable thrown) {
     var inner = thrown.getCause();
     var cause = thrown instanceof UncheckedIOException && inner != null ? inner : thrown;
     var message = cause.getMessage();

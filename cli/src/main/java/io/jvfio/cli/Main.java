@@ -8,6 +8,7 @@ import io.jvfio.user.VfioUserOptions;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Objects;
 import java.util.Optional;
@@ -235,13 +236,14 @@ public final class Main implements Runnable {
       case VfioException e -> err.println("jvfio: " + e.getMessage());
       case NvmeStatusException e -> err.println("jvfio: " + e.getMessage());
       case CommandFailure e -> err.println("jvfio: " + e.getMessage());
+      case UncheckedIOException e -> err.println("jvfio: " + CommandFailure.reason(e));
       default -> {
         err.println("jvfio: internal error, please report it: " + thrown);
         thrown.printStackTrace(err);
       }
     }
     for (var also : thrown.getSuppressed()) {
-      err.println("jvfio: and while cleaning up: " + also.getMessage());
+      err.println("jvfio: and while cleaning up: " + CommandFailure.reason(also));
     }
     return FAILED;
   }

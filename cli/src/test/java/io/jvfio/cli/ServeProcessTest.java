@@ -15,6 +15,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -43,10 +44,13 @@ class ServeProcessTest {
   }
 
   /** Starts a program of the tests. */
-  private static Process start(Class<?> program) throws IOException {
+  private static Process start(Class<?> program, String... args) throws IOException {
     var tests = Path.of("target", "test-classes").toAbsolutePath();
     return start(
-        "io.jvfio.cli/" + program.getName(), List.of("--patch-module", "io.jvfio.cli=" + tests));
+        "io.jvfio.cli/" + program.getName(),
+        List.of(
+            "--patch-module", "io.jvfio.cli=" + tests, "--enable-native-access=io.jvfio.cli"),
+        args);
   }
 
   /** Reads what it says until it listens. */
@@ -174,6 +178,46 @@ class ServeProcessTest {
     } finally {
       process.destroyForcibly();
     }
+  }
+
+  /** Whoever stops a disk has to know that what it was told to keep may be lost. */
+  @Test
+  void failsAndTellsWhyIfItsDiskCannotBeFlushedAtTheEnd(@TempDir Path directory) throws Exception {
+    Assumptions.assumeTrue(UnflushedCommand.isKnown(), "it is not known how to have a flush fail");
+    var socket = directory.resolve("nvme.sock");
+    var disk = Files.write(directory.resolve("disk.img"), new byte[1 << 20]);
+    var other = Files.write(directory.resolve("other.img"), new byte[1 << 20]);
+    var process =
+        start(
+            UnflushedCommand.class,
+            "serve",
+            "nvme",
+            "--io",
+            "threads",
+            "--file",
+            disk.toString(),
+            "--file",
+            other.toString(),
+            "--socket",
+            socket.toString());
+    try (var err = process.errorReader(StandardCharsets.UTF_8)) {
+      awaitServing(err);
+      process.toHandle().destroy();
+      assertThat(process.waitFor(1, TimeUnit.MINUTES)).isTrue();
+      assertThat(process.exitValue()).isEqualTo(1);
+      var lines = err.lines().toList();
+      assertThat(lines).hasSize(4);
+      assertThat(lines.get(0)).startsWith("jvfio: " + disk + ": fdatasync of 1,048,576 bytes at 0");
+      assertThat(lines.get(1)).startsWith("jvfio: " + other + ": fdatasync of 1,048,576 bytes");
+      assertThat(lines.get(2))
+          .startsWith("jvfio: " + disk + ": the last fdatasync failed: EIO")
+          .contains("may be lost", "Check the disk");
+      assertThat(lines.get(3))
+          .startsWith("jvfio: and while cleaning up: " + other + ": the last fdatasync failed: EIO");
+    } finally {
+      process.destroyForcibly();
+    }
+    assertThat(socket).doesNotExist();
   }
 
   @Test
