@@ -66,7 +66,6 @@ final class FileStorage implements Storage {
   private static final int MOST_ROUNDS = 16;
 
   private static final long CLOSE_STEP_NANOS = 50_000;
-
   /** How often it is looked whether the file still has a name. */
   private static final long DELETION_NANOS = 1_000_000_000;
 
@@ -128,6 +127,9 @@ final class FileStorage implements Storage {
 
   /** What was written is on the disk, as far as the kernel says. */
   private boolean isLastSynced;
+
+  /** What is thrown at the end hits one task, and the others go on. */
+  private final EndSteps end = new EndSteps();
 
   private final StorageRequest lastSync = new StorageRequest(this::lastSyncEnded);
 
@@ -997,9 +999,18 @@ final class FileStorage implements Storage {
     }
   }
 
-  private void awaitIdle(long end) {
-    while (!isIdle() && wake.nanoTime() - end < 0) {
-      if (!poll()) {
+  private void awaitIdle(long until) {
+    while (!isIdle() && wake.nanoTime() - until < 0) {
+      end.run(this::pollOrPause);
+    }
+  }
+
+  private void pollOrPause() {
+    boolean worked = false;
+    try {
+      worked = poll();
+    } finally {
+      if (!worked) {
         wake.pause(CLOSE_STEP_NANOS);
       }
     }
@@ -1031,12 +1042,16 @@ final class FileStorage implements Storage {
   private void requireLastSync() {
     if (!isLastSynced) {
       var why =
-          lostWrites == null
-              ? "the last fdatasync did not end in time"
-              : "the last fdatasync failed: %s (%s)"
-                  .formatted(lostWrites.symbol(), lostWrites.text());
-      throw new UncheckedIOException(new FileSystemException(name, null, why + ". " + LAST_FLUSH));
+          lostWrites != null
+              ? "the last fdatasync failed: %s (%s)"
+                  .formatted(lostWrites.symbol(), lostWrites.text())
+              : "the last fdatasync did not end in time";
+      var lost =
+          new UncheckedIOException(new FileSystemException(name, null, why + ". " + LAST_FLUSH));
+      end.suppressInto(lost);
+      throw lost;
     }
+    end.rethrow();
   }
 
   /** Takes back what the kernel has not begun, and begins nothing more. */
@@ -1058,15 +1073,15 @@ final class FileStorage implements Storage {
     }
     isClosed = true;
     for (var task : List.copyOf(tasks)) {
-      cancel(task.request);
+      end.run(() -> cancel(task.request));
     }
-    long end = wake.nanoTime() + CLOSE_NANOS;
-    awaitIdle(end);
-    synchronizeAtEnd();
-    awaitIdle(end + CLOSE_AGAIN_NANOS); // which may have waited for the same disk
+    long until = wake.nanoTime() + CLOSE_NANOS;
+    awaitIdle(until);
+    end.run(this::synchronizeAtEnd);
+    awaitIdle(until + CLOSE_AGAIN_NANOS); // which may have waited for the same disk
     if (!isIdle()) {
-      giveUp();
-      awaitIdle(end + 2 * CLOSE_AGAIN_NANOS);
+      end.run(this::giveUp);
+      awaitIdle(until + 2 * CLOSE_AGAIN_NANOS);
     }
     if (isIdle()) {
       release();
@@ -1084,13 +1099,13 @@ final class FileStorage implements Storage {
   }
 
   private void release() {
-    io.close();
-    kernel.unlockFile(
-        fd); // whose next server starts at once: the kernel may keep the file a little
+    end.run(io::close);
+    // Whose next server starts at once: the kernel may keep the file a little.
+    end.run(() -> kernel.unlockFile(fd));
     if (direct.fd >= 0) {
-      kernel.close(direct.fd);
+      end.run(() -> kernel.close(direct.fd));
     }
-    kernel.close(fd);
-    arena.close();
+    end.run(() -> kernel.close(fd));
+    end.run(arena::close);
   }
 }

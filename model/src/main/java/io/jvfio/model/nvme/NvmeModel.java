@@ -224,11 +224,9 @@ public final class NvmeModel implements DeviceModel {
         namespaces.add(each.open(settings, namespaces.size() + 1, wake));
       }
     } catch (IOException e) {
-      try {
-        closeAll(namespaces);
-      } catch (RuntimeException more) {
-        e.addSuppressed(more);
-      }
+      var end = new EndSteps();
+      namespaces.forEach(each -> end.run(each.storage()::close));
+      end.suppressInto(e);
       throw new UncheckedIOException(e);
     }
     return new NvmeModel(settings, namespaces, wake);
@@ -908,33 +906,13 @@ public final class NvmeModel implements DeviceModel {
     if (!closed) {
       closed = true;
       wake.disconnect();
-      io.abandon();
-      try {
-        closeAll(namespaces);
-      } finally {
-        if (namespaces.stream().allMatch(each -> each.storage().isIdle())) {
-          arena.close(); // else a call that does not end has memory of it
-        }
+      var end = new EndSteps();
+      end.run(io::abandon);
+      namespaces.forEach(each -> end.run(each.storage()::close));
+      if (namespaces.stream().allMatch(each -> each.storage().isIdle())) {
+        arena.close(); // else a call that does not end has memory of it
       }
-    }
-  }
-
-  /** Closes the storages of all of them, and throws what the first threw that failed. */
-  private static void closeAll(List<NvmeNamespace> namespaces) {
-    RuntimeException failure = null;
-    for (var each : namespaces) {
-      try {
-        each.storage().close();
-      } catch (RuntimeException e) {
-        if (failure == null) {
-          failure = e;
-        } else {
-          failure.addSuppressed(e);
-        }
-      }
-    }
-    if (failure != null) {
-      throw failure;
+      end.rethrow();
     }
   }
 }

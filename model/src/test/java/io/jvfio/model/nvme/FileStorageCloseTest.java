@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.jvfio.linux.Errno;
+import io.jvfio.linux.ForwardingKernel;
+import io.jvfio.linux.Kernel;
 import io.jvfio.model.nvme.FaultKernel.Call;
 import io.jvfio.model.nvme.FaultKernel.Kind;
 import java.io.IOException;
@@ -305,5 +307,103 @@ class FileStorageCloseTest {
         .asString()
         .startsWith(file + ": fdatasync of 1,048,576 bytes at 0 failed: EIO")
         .contains("may be lost");
+  }
+
+  /** Throws once, and then does what it should. */
+  private static final class Throwing extends ForwardingKernel {
+    private final String where;
+    private boolean isArmed;
+
+    Throwing(Kernel kernel, String where) {
+      super(kernel);
+      this.where = where;
+    }
+
+    private void call(String name) {
+      if (isArmed && name.equals(where)) {
+        isArmed = false;
+        throw new IllegalStateException("thrown by " + where);
+      }
+    }
+
+    @Override
+    public int ioUringEnter(int fd, int toSubmit, int minComplete, int flags) {
+      call("io_uring_enter");
+      return super.ioUringEnter(fd, toSubmit, minComplete, flags);
+    }
+
+    @Override
+    public int munmap(long address, long byteSize) {
+      int result = super.munmap(address, byteSize);
+      call("munmap");
+      return result;
+    }
+
+    @Override
+    public int unlockFile(int fd) {
+      call("unlock");
+      return super.unlockFile(fd);
+    }
+
+    @Override
+    public int close(int fd) {
+      int result = super.close(fd);
+      call("close");
+      return result;
+    }
+  }
+
+  /** A mistake of this program, say: of what is to be done at the end, nothing is left out. */
+  @ParameterizedTest
+  @ValueSource(strings = {"io_uring_enter", "munmap", "unlock", "close"})
+  void endsEverythingAlsoIfACallThrows(String where) {
+    var throwing = new Throwing(kernel, where);
+    var other = NvmeNamespaceOptions.inFile(directory.resolve("other"), SIZE);
+    host = new NvmeHost(options(true).withNamespace(other).withKernel(throwing), true).enable();
+    host.io = host.createQueues(1, SQ, CQ, ENTRIES);
+    hold(Kind.WRITE);
+    put(host, WRITE, 0);
+    host.io.ring();
+    kernel.awaitHeld(1, host);
+    kernel.record();
+    clock.passWhenPaused(
+        () -> {
+          kernel.releaseAll();
+          return true;
+        });
+    throwing.isArmed = true;
+
+    assertThatThrownBy(host.model::close).hasMessage("thrown by " + where);
+
+    assertThat(kernel.calls())
+        .as("both are flushed")
+        .filteredOn(call -> call.kind() == Kind.SYNC)
+        .hasSize(2);
+    assertThat(host.leases).hasValue(0);
+    kernel.rule(null);
+    NvmeModel.of(options(true).withNamespace(other)).close(); // nobody has them any more
+    assertThat(log.take()).isEmpty();
+  }
+
+  @Test
+  void tellsWhatWasThrownWithWhatMayBeLost() {
+    start(true, true);
+    kernel.rule(
+        call -> {
+          throw new IllegalStateException("thrown by a flush");
+        });
+    clock.passWhenPaused(() -> true);
+
+    assertThatThrownBy(host.model::close)
+        .isInstanceOf(UncheckedIOException.class)
+        .hasMessageContaining("the last fdatasync did not end in time")
+        .satisfies(
+            thrown ->
+                assertThat(thrown.getSuppressed())
+                    .singleElement()
+                    .isInstanceOf(IllegalStateException.class));
+
+    kernel.rule(null);
+    assertThat(log.take()).hasSize(1);
   }
 }
