@@ -280,9 +280,15 @@ final class ClientMemory implements DmaPort, AutoCloseable {
       MAPPINGS.decrementAndGet();
       return (int) address;
     }
-    var range = new Range(iova, byteSize, readable, writable, null);
-    insert(range.with(new Mapping(kernel, range, address, mappedSize, delta, log)));
-    return 0;
+    try {
+      var range = new Range(iova, byteSize, readable, writable, null);
+      insert(range.with(new Mapping(kernel, range, address, mappedSize, delta, log)));
+      return 0;
+    } catch (RuntimeException | Error e) {
+      kernel.munmap(address, mappedSize); // there is no map that would
+      MAPPINGS.decrementAndGet();
+      throw e;
+    }
   }
 
   private static long key(long iova) {
@@ -297,8 +303,10 @@ final class ClientMemory implements DmaPort, AutoCloseable {
 
   private void insert(Range range) {
     if (count == keys.length) {
-      keys = Arrays.copyOf(keys, count * 2);
+      // All or nothing, should there be no memory.
+      long[] moreKeys = Arrays.copyOf(keys, count * 2);
       ranges = Arrays.copyOf(ranges, count * 2);
+      keys = moreKeys;
     }
     int index = firstBehind(range.start());
     System.arraycopy(keys, index, keys, index + 1, count - index);

@@ -10,6 +10,7 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 import com.sun.management.ThreadMXBean;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
+import io.jvfio.linux.ForwardingKernel;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.NativeMemory;
@@ -694,5 +695,23 @@ class ClientMemoryTest {
     assertThat(found).isEqualTo(faultAt);
     int checked = faultAt < 0 ? bytes.length : (int) (faultAt - iova);
     assertThat(Arrays.copyOf(bytes, checked)).isEqualTo(Arrays.copyOf(expected, checked));
+  }
+
+  /** An error of the JVM, say: what was mapped by then has no owner. */
+  @Test
+  void nothingStaysMappedOfAMapThatCouldNotBeKept() throws Exception {
+    var full =
+        new ForwardingKernel(KERNEL) {
+          @Override
+          public MemorySegment memory(long address, long byteSize, Arena lifetime) {
+            throw new OutOfMemoryError("no room for a segment");
+          }
+        };
+    try (var cramped = new ClientMemory(full, () -> true, messages, MAX_MAPS)) {
+      assertThatExceptionOfType(OutOfMemoryError.class)
+          .isThrownBy(() -> cramped.map(file.descriptor(), 0, 0, PAGE, true, true));
+      assertThat(SharedFile.mappings()).isZero();
+      assertThat(cramped.count()).isZero();
+    }
   }
 }
