@@ -231,6 +231,44 @@ class NvmeCommandSetTest {
     assertThat(read(1, 3_000_004)).isZero();
   }
 
+  /** The controller's own memory has 256 blocks, and what is copied goes by that. */
+  @Test
+  void copiesRangesThatAreLongerThanItsMemory() {
+    for (int i = 0; i < 600; i++) {
+      write(1, i, i % 127 + 1);
+    }
+    write(1, 999_999, 0x55);
+    write(1, 1_000_900, 0x66);
+    source(0, 0, 600);
+    source(1, 100, 300);
+
+    assertThat(status(copy(1_000_000, 2, 0))).isZero();
+
+    for (int i = 0; i < 600; i++) {
+      assertThat(read(1, 1_000_000 + i)).as("block %d", i).isEqualTo(i % 127 + 1);
+    }
+    for (int i = 0; i < 300; i++) {
+      assertThat(read(1, 1_000_600 + i)).as("block %d", i).isEqualTo((100 + i) % 127 + 1);
+    }
+    assertThat(read(1, 999_999)).isEqualTo(0x55);
+    assertThat(read(1, 1_000_900)).isEqualTo(0x66);
+  }
+
+  @Test
+  void copiesAsMuchAsItSays() {
+    var options = NvmeModelOptions.of("S", NvmeNamespaceOptions.nowhere(2 * GIB));
+    try (var other = new NvmeHost(options).enableIo()) {
+      for (int i = 0; i < 17; i++) {
+        long count = i < 16 ? 0xffff : (1 << 20) - 16 * 0xffff; // MSSRL and MCL, to the block
+        other.memory.set(LE64, DATA + 32L * i + 8, 0);
+        other.memory.set(LE16, DATA + 32L * i + 16, (short) (count - 1));
+      }
+      assertThat(other.io.run(copy(1_000_000, 17, 0)).status()).isZero();
+      other.memory.set(LE16, DATA + 32L * 16 + 16, (short) ((1 << 20) - 16 * 0xffff));
+      assertThat(other.io.run(copy(1_000_000, 17, 0)).status()).isEqualTo(0x183 | DNR);
+    }
+  }
+
   @Test
   void refusesCopiesThatItCannotMake() {
     long blocks = 2 * GIB / 512;
@@ -241,6 +279,10 @@ class NvmeCommandSetTest {
     var completion = host.io.run(copy(0, 2, 0));
     assertThat(completion.status()).isEqualTo(0x80 | DNR);
     assertThat(completion.result()).as("the range at fault").isEqualTo(1);
+    assertThat(status(copy(0, 1, 0))).as("without that range").isZero();
+    assertThat(status(new Command(COPY, 1, DATA + 2, 0, 0, 0, 0)))
+        .as("a list at no dword")
+        .isEqualTo(0x13 | DNR);
     source(0, 0, 65536);
     assertThat(status(copy(1_000_000, 1, 0))).as("longer than MSSRL").isEqualTo(0x183 | DNR);
     for (int i = 0; i < 17; i++) {
@@ -255,6 +297,25 @@ class NvmeCommandSetTest {
     assertThat(status(NvmeHost.blocks(COMPARE, 0, 1))).isZero();
     host.memory.set(LE8, DATA + 511, (byte) 2);
     assertThat(status(NvmeHost.blocks(COMPARE, 0, 1))).isEqualTo(0x285 | DNR);
+    host.memory.set(LE8, DATA + 511, (byte) 1);
+    host.memory.set(LE8, DATA, (byte) 2);
+    assertThat(status(NvmeHost.blocks(COMPARE, 0, 1))).as("the first").isEqualTo(0x285 | DNR);
+  }
+
+  /** As with copies: 300 blocks are more than the controller's own memory. */
+  @Test
+  void comparesAllOfALongRange() {
+    for (int page = 1; page < 38; page++) {
+      host.memory.set(LE64, NvmeHost.LIST + 8L * (page - 1), DATA + 4096L * page);
+    }
+    var compare = NvmeHost.blocks(COMPARE, 0, 300).at(DATA, NvmeHost.LIST);
+    host.memory.asSlice(DATA, 300 * 512).fill((byte) 0);
+    assertThat(status(compare)).isZero();
+    for (int block : new int[] {0, 255, 256, 299}) {
+      host.memory.set(LE8, DATA + 512L * block, (byte) 1);
+      assertThat(status(compare)).as("block %d", block).isEqualTo(0x285 | DNR);
+      host.memory.set(LE8, DATA + 512L * block, (byte) 0);
+    }
   }
 
   @Test

@@ -28,6 +28,7 @@ class NvmePersistenceTest {
   private static final int WRITE = 1;
   private static final int READ = 2;
   private static final int WRITE_ZEROES = 8;
+  private static final int COPY = 0x19;
   private static final int FORCE_UNIT_ACCESS = 1 << 30;
   private static final int SIZE = 1 << 20;
 
@@ -88,6 +89,28 @@ class NvmePersistenceTest {
       assertThat(read(host, 0)).isZero();
       assertThat(read(host, 1)).isEqualTo(2);
       assertThat(read(host, 2)).isEqualTo(2);
+    }
+  }
+
+  @Test
+  void losesAndKeepsCopiesAsItDoesData() {
+    try (var host = new NvmeHost(losing()).enableIo()) {
+      write(host, 0, 8, 1, FORCE_UNIT_ACCESS);
+      for (int range = 0; range < 2; range++) {
+        host.memory.asSlice(DATA + 32L * range, 32).fill((byte) 0);
+        host.memory.set(ValueLayout.JAVA_SHORT_UNALIGNED, DATA + 32L * range + 16, (short) 3);
+      }
+      assertThat(host.io.run(new Command(COPY, 1, DATA, 0, 100, 0, 1)).status()).isZero();
+      var forced = new Command(COPY, 1, DATA, 0, 200, 0, 1 | FORCE_UNIT_ACCESS);
+      assertThat(host.io.run(forced).status()).isZero();
+      assertThat(read(host, 107)).isEqualTo(1);
+
+      losePower(host);
+
+      assertThat(read(host, 100)).isZero();
+      for (int lba = 200; lba < 208; lba++) {
+        assertThat(read(host, lba)).as("all ranges").isEqualTo(1);
+      }
     }
   }
 

@@ -13,6 +13,8 @@ import java.lang.foreign.ValueLayout;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Commands whose data lies in a great many pieces: what they need is bounded, and given back. */
 class NvmePiecesTest {
@@ -52,17 +54,25 @@ class NvmePiecesTest {
     host.io.acknowledge();
   }
 
+  private static void putDescriptors(NvmeHost host) {
+    for (int i = 0; i < PIECES; i++) {
+      host.memory.set(LE64, LIST + 16L * i, DATA + 512L * i);
+      host.memory.set(LE64, LIST + 16L * i + 8, 256);
+    }
+  }
+
+  private static void putRead(NvmeHost host) {
+    var read = NvmeHost.blocks(READ, 0, 1024).at(LIST, 16 * PIECES | LAST_SEGMENT << 56);
+    host.io.put(read, SGL);
+  }
+
   @Test
   void boundsWhatLongListsOfAllCommandsTake() {
     try (var host = started()) {
-      for (int i = 0; i < PIECES; i++) {
-        host.memory.set(LE64, LIST + 16L * i, DATA + 512L * i);
-        host.memory.set(LE64, LIST + 16L * i + 8, 256);
-      }
+      putDescriptors(host);
       for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 200; i++) {
-          var read = NvmeHost.blocks(READ, 0, 1024).at(LIST, 16 * PIECES | LAST_SEGMENT << 56);
-          host.io.put(read, SGL);
+          putRead(host);
         }
         assertBoundedAndDone(host, 200, PIECES);
       }
@@ -80,6 +90,30 @@ class NvmePiecesTest {
         host.io.put(new Command(DATASET_MANAGEMENT, 1, LIST, 0, 255, DEALLOCATE, 0));
       }
       assertBoundedAndDone(host, 600, 256);
+    }
+  }
+
+  /** Those that a reset takes back from the disk, and those that go on without it. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aResetGivesBackWhatTheyTook(boolean isCancelling) {
+    try (var host = started()) {
+      putDescriptors(host);
+      disk.isCancelling = isCancelling;
+      for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < MOST_PIECES / PIECES; i++) {
+          putRead(host);
+        }
+        disk.holds = true;
+        host.io.ring();
+        assertThat(disk.heldCount()).as("round %d", round).isEqualTo(MOST_PIECES / PIECES);
+        host.configure(0);
+        disk.releaseAll();
+        host.model.poll();
+        host.settle();
+        host.enable();
+        host.io = host.createQueues(1, SQ, CQ, ENTRIES);
+      }
     }
   }
 
