@@ -714,4 +714,29 @@ class ClientMemoryTest {
       assertThat(cramped.count()).isZero();
     }
   }
+
+  /** A JVM that gets no more mappings ends: clients are left half of what the kernel allows. */
+  @Test
+  void clientsTogetherHaveHalfOfTheMappingsOfThisProcess() {
+    var few =
+        new ForwardingKernel(KERNEL) {
+          @Override
+          public String readText(String path) throws ErrnoException {
+            return path.equals("/proc/sys/vm/max_map_count") ? "7" : super.readText(path);
+          }
+        };
+    try (var first = new ClientMemory(few, () -> true, messages, MAX_MAPS);
+        var second = new ClientMemory(few, () -> true, messages, MAX_MAPS)) {
+      assertThat(first.map(file.descriptor(), 0, 0, PAGE, true, true)).isZero();
+      assertThat(first.map(file.descriptor(), 0, PAGE, PAGE, true, true)).isZero();
+      assertThat(second.map(file.descriptor(), 0, 0, PAGE, true, true)).isZero();
+      for (int i = 0; i < 3; i++) {
+        assertThat(second.map(file.descriptor(), 0, PAGE, PAGE, true, true))
+            .isEqualTo(Errno.ENOSPC.result());
+      }
+      assertThat(second.map(-1, 0, PAGE, PAGE, true, true)).as("by messages").isZero();
+      assertThat(first.unmap(0, PAGE)).isZero();
+      assertThat(second.map(file.descriptor(), 0, 2 * PAGE, PAGE, true, true)).isZero();
+    }
+  }
 }
