@@ -233,4 +233,22 @@ class NvmeInterruptsTest {
 
     assertThat(host.signals).containsExactly(0);
   }
+
+  /** INTMS has a bit for each of the vectors 0 to 31. */
+  @Test
+  void masksTheVectorsThatTheRegisterHas() {
+    for (int vector : new int[] {0, 31, 32, 33}) {
+      host.configure(0);
+      host.enable();
+      host.write(0x0c, -1);
+      createIoQueues(3 | (vector << 16));
+      host.io = host.new Queues(1, NvmeHost.IO_SQ, NvmeHost.IO_CQ, NvmeHost.IO_ENTRIES);
+      host.memory.asSlice(NvmeHost.IO_CQ, 0x1000).fill((byte) 0);
+      host.io.put(NvmeHost.blocks(2, 0, 1));
+      host.io.ring();
+      assertThat(host.line).as("vector %d, all bits set", vector).isEqualTo(vector >= 32);
+      host.write(0x10, -1);
+      assertThat(host.line).as("vector %d, no bit set", vector).isTrue();
+    }
+  }
 }

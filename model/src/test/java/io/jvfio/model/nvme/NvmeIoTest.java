@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.model.nvme;
 
+import static io.jvfio.linux.uapi.LittleEndian.LE32;
 import static io.jvfio.linux.uapi.LittleEndian.LE64;
 import static io.jvfio.model.nvme.NvmeHost.DATA;
 import static io.jvfio.model.nvme.NvmeHost.LIST;
@@ -8,6 +9,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.jvfio.model.nvme.NvmeHost.Command;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
@@ -320,6 +322,66 @@ class NvmeIoTest {
     host.io.acknowledge();
 
     assertThat(host.io.takeAll()).hasSize(2);
+  }
+
+  /** Wherever in it the first free entry is. */
+  @Test
+  void overrunsNoCompletionQueueThatIsSmallerThanTheQueueOfItsCommands() {
+    int entries = 16;
+    int size = (entries - 1) << 16;
+    var small = host.new Queues(2, 0x2_0000, 0x2_1000, entries);
+    host.admin.run(Command.admin(0x05, 2 | ((NvmeHost.IO_ENTRIES - 1) << 16), 1).at(small.cq));
+    host.admin.run(Command.admin(0x01, 2 | size, 0x2_0001).at(small.sq));
+    var seen = new ArrayList<Integer>();
+    var sent = new ArrayList<Integer>();
+    int head = 0;
+    int phase = 1;
+    for (int round = 0; round < 20; round++) {
+      for (int i = 0; i < 5; i++) {
+        sent.add(small.put(NvmeHost.blocks(READ, 0, 1)));
+      }
+      small.ring();
+      for (int taken = 0; taken < 5; ) {
+        int posted = 0;
+        for (int i = 0; i < NvmeHost.IO_ENTRIES; i++) {
+          long entry = small.cq + 16L * ((head + i) % NvmeHost.IO_ENTRIES);
+          int expected = head + i < NvmeHost.IO_ENTRIES ? phase : phase ^ 1;
+          int last = host.memory.get(LE32, entry + 12);
+          posted += ((last >> 16) & 1) == expected ? 1 : 0;
+        }
+        assertThat(posted).as("one entry stays free").isEqualTo(Math.min(3, 5 - taken));
+        seen.add(host.memory.get(LE32, small.cq + 16L * head + 12) & 0xffff);
+        head = (head + 1) % NvmeHost.IO_ENTRIES;
+        phase ^= head == 0 ? 1 : 0;
+        host.write(0x1000 + 8 * 2 + 4, head);
+        host.settle();
+        taken++;
+      }
+    }
+    assertThat(seen).isEqualTo(sent);
+  }
+
+  @Test
+  void takesNoDoorbellOfQueuesThatCannotBe() {
+    host.admin.put(Command.admin(0x0c, 0, 0)); // one event for all of them
+    host.admin.ring();
+    for (int doorbell = 4; doorbell < 1024; doorbell++) {
+      host.write(0x1000 + 4 * doorbell, 0);
+    }
+    assertThat(host.admin.takeAll())
+        .singleElement()
+        .matches(each -> (each.result() & 0xffff) == 0, "an invalid doorbell register");
+    assertThat(host.io.run(NvmeHost.blocks(READ, 0, 1)).status()).isZero();
+  }
+
+  /** The queue would go on behind its end. */
+  @Test
+  void takesNoHeadBehindTheEndOfAQueue() {
+    host.write(0x1000 + 8 + 4, NvmeHost.IO_ENTRIES);
+    host.write(0x1000 + 8 + 4, -1);
+    for (int i = 0; i < 10; i++) {
+      assertThat(host.io.run(NvmeHost.blocks(READ, 0, 1)).status()).isZero();
+    }
   }
 
   @Test

@@ -148,6 +148,74 @@ class NvmeShadowDoorbellsTest {
     }
   }
 
+  /** Not only of those at the beginning, of which memory that is zeroed says so by itself. */
+  @Test
+  void asksToBeRungForTheCompletionsThatAreInTheWay() {
+    try (var host = shadowed(options())) {
+      for (int begin = 0; begin < 10; begin++) {
+        for (int i = 0; i < 4; i++) {
+          submit(host);
+          host.io.ring();
+        }
+        assertThat(host.io.takeAll()).as("no room for the fourth").hasSize(3);
+        assertThat(host.memory.get(LE32, EVENTS + 12)).isEqualTo((host.io.head + 1) % 4);
+        assertThat(acknowledge(host)).isTrue();
+        host.io.acknowledge();
+        assertThat(host.io.takeAll()).hasSize(1);
+        acknowledge(host);
+        host.io.acknowledge();
+      }
+    }
+  }
+
+  /** Between the last look at a doorbell and the request to be rung. */
+  @Test
+  void seesACommandThatCameBeforeItAskedToBeRung() {
+    try (var host = shadowed(options())) {
+      submit(host);
+      host.onAccess =
+          iova -> {
+            if (iova == EVENTS + 8) {
+              host.onAccess = _ -> {};
+              submit(host);
+            }
+          };
+      host.io.ring();
+
+      assertThat(host.io.takeAll()).hasSize(2);
+    }
+  }
+
+  @Test
+  void keepsTheDoorbellsOfQueuesApart() {
+    for (boolean isPolled : new boolean[] {false, true}) {
+      var options = isPolled ? options().withPolling() : options();
+      try (var host = new NvmeHost(options).enable()) {
+        host.memory.asSlice(DOORBELLS, 0x2000).fill((byte) 0xff);
+        assertThat(configure(host)).isZero();
+        int size = (NvmeHost.IO_ENTRIES - 1) << 16;
+        host.admin.run(Command.admin(0x05, 5 | size, 1).at(NvmeHost.IO_CQ));
+        host.admin.run(Command.admin(0x01, 5 | size, 0x5_0001).at(NvmeHost.IO_SQ));
+        host.io = host.new Queues(5, NvmeHost.IO_SQ, NvmeHost.IO_CQ, NvmeHost.IO_ENTRIES);
+        for (int i = 0; i < 20; i++) {
+          host.io.put(READ);
+          host.memory.set(LE32, DOORBELLS + 40, host.io.tail);
+          host.io.ring();
+          assertThat(host.io.await(1)).as("command %d", i).hasSize(1);
+          host.memory.set(LE32, DOORBELLS + 44, host.io.head);
+        }
+        for (int number = 0; number < 1024; number++) {
+          int event = host.memory.get(LE32, EVENTS + 4L * number);
+          if (number == 10) {
+            assertThat(event).as("of the submission queue").isBetween(0, 3);
+          } else if (number != 11) {
+            assertThat(event).as("event index %d", number).isEqualTo(-1);
+          }
+        }
+      }
+    }
+  }
+
   @Test
   void seesByItselfThatThereIsRoomAgain() {
     try (var host = shadowed(options())) {
