@@ -48,8 +48,7 @@ class ServeProcessTest {
     var tests = Path.of("target", "test-classes").toAbsolutePath();
     return start(
         "io.jvfio.cli/" + program.getName(),
-        List.of(
-            "--patch-module", "io.jvfio.cli=" + tests, "--enable-native-access=io.jvfio.cli"),
+        List.of("--patch-module", "io.jvfio.cli=" + tests, "--enable-native-access=io.jvfio.cli"),
         args);
   }
 
@@ -213,7 +212,8 @@ class ServeProcessTest {
           .startsWith("jvfio: " + disk + ": the last fdatasync failed: EIO")
           .contains("may be lost", "Check the disk");
       assertThat(lines.get(3))
-          .startsWith("jvfio: and while cleaning up: " + other + ": the last fdatasync failed: EIO");
+          .startsWith(
+              "jvfio: and while cleaning up: " + other + ": the last fdatasync failed: EIO");
     } finally {
       process.destroyForcibly();
     }

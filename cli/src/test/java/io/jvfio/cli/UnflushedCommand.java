@@ -56,8 +56,7 @@ final class UnflushedCommand {
       };
       var program = arena.allocate(16, 8);
       program.set(ValueLayout.JAVA_SHORT, 0, (short) instructions.length);
-      program.set(
-          ValueLayout.ADDRESS, 8, arena.allocateFrom(ValueLayout.JAVA_LONG, instructions));
+      program.set(ValueLayout.ADDRESS, 8, arena.allocateFrom(ValueLayout.JAVA_LONG, instructions));
       control(PR_SET_NO_NEW_PRIVS, 1, MemorySegment.NULL);
       control(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program);
     }

@@ -66,6 +66,7 @@ final class FileStorage implements Storage {
   private static final int MOST_ROUNDS = 16;
 
   private static final long CLOSE_STEP_NANOS = 50_000;
+
   /** How often it is looked whether the file still has a name. */
   private static final long DELETION_NANOS = 1_000_000_000;
 
