@@ -93,6 +93,31 @@ class NvmePiecesTest {
     }
   }
 
+  /** What is under way will complete: room for that is not room for others. */
+  @Test
+  void fetchesNoMoreThanTheCompletionQueueHasRoomFor() {
+    try (var host = started()) {
+      int entries = 4;
+      int size = (entries - 1) << 16;
+      host.admin.run(Command.admin(0x05, 2 | size, 1).at(NvmeHost.IO_CQ));
+      host.admin.run(Command.admin(0x01, 2 | 15 << 16, 0x2_0001).at(NvmeHost.IO_SQ));
+      var small = host.new Queues(2, NvmeHost.IO_SQ, NvmeHost.IO_CQ, 16);
+      disk.holds = true;
+      for (int i = 0; i < 10; i++) {
+        small.put(NvmeHost.blocks(READ, i, 1));
+        small.ring();
+      }
+      assertThat(disk.heldCount()).isEqualTo(entries - 1);
+      disk.release();
+      host.model.poll();
+      assertThat(disk.heldCount()).as("one has completed").isEqualTo(entries - 2);
+      host.write(0x1000 + 8 * 2 + 4, 1);
+      host.settle();
+      assertThat(disk.heldCount()).as("and was taken").isEqualTo(entries - 1);
+      disk.releaseAll();
+    }
+  }
+
   /** Those that a reset takes back from the disk, and those that go on without it. */
   @ParameterizedTest
   @ValueSource(booleans = {false, true})

@@ -164,6 +164,11 @@ class NvmeShadowDoorbellsTest {
         assertThat(host.io.takeAll()).hasSize(1);
         acknowledge(host);
         host.io.acknowledge();
+        submit(host); // so that the next time is one further on
+        host.io.ring();
+        assertThat(host.io.takeAll()).hasSize(1);
+        acknowledge(host);
+        host.io.acknowledge();
       }
     }
   }
@@ -200,7 +205,11 @@ class NvmeShadowDoorbellsTest {
         for (int i = 0; i < 20; i++) {
           host.io.put(READ);
           host.memory.set(LE32, DOORBELLS + 40, host.io.tail);
-          host.io.ring();
+          if (isPolled) {
+            host.model.poll();
+          } else {
+            host.io.ring();
+          }
           assertThat(host.io.await(1)).as("command %d", i).hasSize(1);
           host.memory.set(LE32, DOORBELLS + 44, host.io.head);
         }
@@ -267,6 +276,27 @@ class NvmeShadowDoorbellsTest {
       assertThat(event).hasSize(1);
       assertThat(event.getFirst().result()).isEqualTo(0x0001_0100);
       assertThat(host.io.takeAll()).isEmpty();
+    }
+  }
+
+  @Test
+  void reportsABadHeadOnceItLooksForRoom() {
+    try (var host = shadowed(options())) {
+      for (int i = 0; i < 3; i++) {
+        submit(host);
+        host.io.ring();
+      }
+      assertThat(host.io.takeAll()).hasSize(3);
+      host.admin.put(Command.admin(0x0c, 0, 0));
+      host.admin.ring();
+      assertThat(host.admin.takeAll()).isEmpty();
+
+      move(host, 3, NvmeHost.IO_ENTRIES);
+      submit(host);
+      host.io.ring();
+
+      assertThat(host.admin.takeAll()).extracting("result").containsExactly(0x0001_0100);
+      assertThat(host.io.takeAll()).as("no room").isEmpty();
     }
   }
 
