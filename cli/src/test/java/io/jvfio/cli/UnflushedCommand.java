@@ -7,6 +7,7 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * The command, as a process of its own, whose every {@code fdatasync} fails with EIO: a filter of
@@ -42,7 +43,7 @@ final class UnflushedCommand {
   }
 
   public static void main(String[] args) throws Throwable {
-    forbid(FDATASYNC.get(System.getProperty("os.arch")));
+    forbid(Objects.requireNonNull(FDATASYNC.get(System.getProperty("os.arch"))));
     Main.main(args);
   }
 
