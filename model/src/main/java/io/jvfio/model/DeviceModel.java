@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.model;
 
+import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * An emulated PCI device, as its host sees it. The host (a simulated kernel, or a vfio-user server)
@@ -82,6 +84,27 @@ public interface DeviceModel extends AutoCloseable {
   default List<IoEventRegister> ioEventRegisters() {
     return List.of();
   }
+
+  /**
+   * Registers that software may be given as memory by a host that calls {@link #poll} all the time:
+   * nothing else tells of a store there. Asked for at any time, and always the same.
+   */
+  default Optional<MappableRegisters> mappableRegisters() {
+    return Optional.empty();
+  }
+
+  /**
+   * Gives the device the memory that its software has in the place of {@link #mappableRegisters}.
+   * From now on, until {@link #unmapRegisters}, the device looks there when it is polled, and
+   * registers are read and written by calls besides. Software may store anything there at any time,
+   * and what the device was told of the same registers before is in it when this returns.
+   *
+   * @param memory as long as these registers; it does not become shorter, whatever software does
+   */
+  default void mapRegisters(MemorySegment memory) {}
+
+  /** Takes that memory away; the device looks at it no more. Without any, this changes nothing. */
+  default void unmapRegisters() {}
 
   /**
    * The host is about to change what memory there is. From the time when this returns until {@link

@@ -2,16 +2,20 @@
 package io.jvfio.nvme;
 
 import io.jvfio.IommuType;
+import io.jvfio.MappableArea;
 import io.jvfio.VfioDevice;
 import io.jvfio.VfioException;
 import io.jvfio.linux.Registers;
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The controller's registers, and the waits for its state. Source: NVM Express Base Specification,
  * "Controller Properties"; NVM Express over PCIe Transport Specification, "Doorbells".
  *
- * <p>64-bit registers are accessed as two 32-bit halves, which every controller supports.
+ * <p>64-bit registers are accessed as two 32-bit halves, which every controller supports. Doorbells
+ * are memory where the device lets them be mapped, even if nothing else is: a vfio-user server that
+ * polls does that.
  */
 final class ControllerRegisters implements AutoCloseable {
   private static final long CAP = 0x00;
@@ -52,13 +56,37 @@ final class ControllerRegisters implements AutoCloseable {
   private final Registers registers;
   private final VfioDevice device;
 
+  /** The part of the registers with doorbells that is mapped where not all of them are, or null. */
+  private final @Nullable Registers mapped;
+
+  /** Where that part begins. */
+  private final long mappedStart;
+
   /** The CAP register, which never changes. */
   private long capabilities;
 
   /** The registers of a device, without touching them. */
   ControllerRegisters(VfioDevice device) {
     this.device = device;
-    registers = device.region(0).registers();
+    var region = device.region(0);
+    registers = region.registers();
+    // All of them are where the whole region is one area.
+    var area =
+        region.mappableAreas().stream()
+            .filter(each -> each.offset() > 0 && isInside(each, DOORBELLS))
+            .findFirst();
+    try {
+      mapped = area.map(region::map).orElse(null);
+    } catch (RuntimeException e) {
+      registers.close();
+      throw e;
+    }
+    mappedStart = area.map(MappableArea::offset).orElse(0L);
+  }
+
+  private static boolean isInside(MappableArea area, long register) {
+    return register >= area.offset()
+        && register <= area.offset() + area.byteSize() - Integer.BYTES;
   }
 
   private long read64(long offset) {
@@ -110,12 +138,10 @@ final class ControllerRegisters implements AutoCloseable {
 
   /** A doorbell register. */
   Doorbell doorbell(long offset) {
-    return new Doorbell(registers, offset);
-  }
-
-  /** The registers themselves. */
-  Registers registers() {
-    return registers;
+    var part = mapped;
+    return part != null && offset - mappedStart <= part.byteSize() - Integer.BYTES
+        ? new Doorbell(part, offset - mappedStart)
+        : new Doorbell(registers, offset);
   }
 
   /** Where the submission queue's tail doorbell is. */
@@ -345,6 +371,10 @@ final class ControllerRegisters implements AutoCloseable {
 
   @Override
   public void close() {
-    registers.close();
+    try (registers) {
+      if (mapped != null) {
+        mapped.close();
+      }
+    }
   }
 }

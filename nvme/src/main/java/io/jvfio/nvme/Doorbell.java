@@ -13,6 +13,11 @@ class Doorbell {
     this.offset = offset;
   }
 
+  /** The same register. */
+  Doorbell(Doorbell register) {
+    this(register.registers, register.offset);
+  }
+
   /** Tells the controller of a new tail or head, after all that this thread did before. */
   void ring(int value) {
     registers.write32Release(offset, value);

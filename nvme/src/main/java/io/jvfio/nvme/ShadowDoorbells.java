@@ -3,7 +3,6 @@ package io.jvfio.nvme;
 
 import static io.jvfio.linux.uapi.LittleEndian.LE32;
 
-import io.jvfio.linux.Registers;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 
@@ -53,8 +52,7 @@ final class ShadowDoorbells {
   /** A doorbell with a shadow. */
   Doorbell doorbell(long registerOffset) {
     return new ShadowDoorbell(
-        registers.registers(),
-        registerOffset,
+        registers.doorbell(registerOffset),
         segment,
         registerOffset - ControllerRegisters.DOORBELLS);
   }
@@ -64,8 +62,8 @@ final class ShadowDoorbells {
     private final long offset;
     private int last;
 
-    ShadowDoorbell(Registers registers, long register, MemorySegment memory, long offset) {
-      super(registers, register);
+    ShadowDoorbell(Doorbell register, MemorySegment memory, long offset) {
+      super(register);
       this.memory = memory;
       this.offset = offset;
     }

@@ -2,6 +2,7 @@
 package io.jvfio.nvme;
 
 import io.jvfio.VfioDevice;
+import io.jvfio.linux.uapi.PciRegs;
 import java.time.Duration;
 import java.time.temporal.ChronoUnit;
 import org.jspecify.annotations.Nullable;
@@ -48,6 +49,7 @@ final class Startup {
     // This lets the device decode its registers, too; so it comes before the first look at them.
     isBusMaster = true;
     device.enableBusMaster();
+    disableLine();
     registers.readCapabilities();
     registers.disable();
     var queue = new AdminQueue(device.dmaSpace(), registers);
@@ -76,6 +78,17 @@ final class Startup {
     if (options.completionMode() == NvmeCompletionMode.INTERRUPTS) {
       vectors = Vectors.open(device, Math.min(pairs + 1, MAX_VECTORS));
     }
+  }
+
+  /**
+   * Has the controller send messages or nothing: nobody listens at its interrupt line, and SPDK's
+   * vfio-user target gives up at the first completion for which it would have to raise it.
+   */
+  private void disableLine() {
+    var config = device.config();
+    config.write16(
+        PciRegs.PCI_COMMAND,
+        config.read16(PciRegs.PCI_COMMAND) | PciRegs.PCI_COMMAND_INTX_DISABLE);
   }
 
   private void requestPairs() {

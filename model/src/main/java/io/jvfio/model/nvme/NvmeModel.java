@@ -8,6 +8,7 @@ import io.jvfio.model.DeviceModel;
 import io.jvfio.model.DmaFaultException;
 import io.jvfio.model.DmaPort;
 import io.jvfio.model.InterruptPort;
+import io.jvfio.model.MappableRegisters;
 import io.jvfio.model.ResetReason;
 import io.jvfio.model.pci.MsixTable;
 import java.io.IOException;
@@ -17,7 +18,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -73,6 +76,11 @@ public final class NvmeModel implements DeviceModel {
   private static final long BAR0_SIZE = 0x4000;
   private static final int DOORBELLS_OFFSET = 0x1000;
   private static final int DOORBELL_STRIDE = 4;
+
+  /** A page of its own, so that software can have them as memory. */
+  private static final MappableRegisters DOORBELLS =
+      new MappableRegisters(0, DOORBELLS_OFFSET, 0x1000);
+
   private static final int MSIX_TABLE_OFFSET = 0x2000;
   private static final int MSIX_PBA_OFFSET = 0x3000;
 
@@ -124,6 +132,7 @@ public final class NvmeModel implements DeviceModel {
   private final List<NvmeNamespace> namespaces;
   private final NvmeQueues.Executor executor = new Commands();
   private final NvmeIo.Sink sink = this::completed;
+  private final Consumer<NvmeQueues.DoorbellError> doorbellErrors = this::tell;
   private final StorageWake wake;
 
   /** Doorbells rang that nobody answered, because the controller had failed. */
@@ -346,6 +355,22 @@ public final class NvmeModel implements DeviceModel {
     wake.connectEvent(eventFd);
   }
 
+  /** The doorbells; there is nothing else in their page. */
+  @Override
+  public Optional<MappableRegisters> mappableRegisters() {
+    return Optional.of(DOORBELLS);
+  }
+
+  @Override
+  public void mapRegisters(MemorySegment memory) {
+    queues.mapDoorbells(memory);
+  }
+
+  @Override
+  public void unmapRegisters() {
+    queues.unmapDoorbells();
+  }
+
   @Override
   public long read(int bar, long offset, int width) {
     if (faults.failure() == NvmeFailure.GONE) {
@@ -413,7 +438,7 @@ public final class NvmeModel implements DeviceModel {
     if (offset < DOORBELLS_OFFSET) {
       writeRegister(offset, value);
     } else if (offset < MSIX_TABLE_OFFSET) {
-      ringDoorbell((offset - DOORBELLS_OFFSET) / DOORBELL_STRIDE, value & 0xffff);
+      ringDoorbell((offset - DOORBELLS_OFFSET) / DOORBELL_STRIDE, value);
     } else if (msixTable != null && offset < MSIX_TABLE_OFFSET + msixTable.byteSize()) {
       msixTable.write32(offset - MSIX_TABLE_OFFSET, value);
     }
@@ -509,19 +534,8 @@ public final class NvmeModel implements DeviceModel {
     if (!registers.isReady()) {
       return;
     }
-    int queue = doorbell / 2;
-    boolean isSubmission = doorbell % 2 == 0;
-    var error =
-        isSubmission
-            ? queues.submissionDoorbell(queue, value)
-            : queues.completionDoorbell(queue, value);
-    switch (error) {
-      case NONE -> {
-        // The doorbell is one of a queue, and its value is one of the queue's entries.
-      }
-      case NO_SUCH_QUEUE -> raiseDoorbellError(NvmeAsyncEvents.INVALID_DOORBELL_REGISTER);
-      case BAD_VALUE -> raiseDoorbellError(NvmeAsyncEvents.INVALID_DOORBELL_VALUE);
-    }
+    var error = queues.ring(doorbell, value);
+    tell(error);
     if (!isRunning()) {
       isBehind = true;
       return;
@@ -529,7 +543,8 @@ public final class NvmeModel implements DeviceModel {
     io.beginRound();
     try {
       if (error == NvmeQueues.DoorbellError.NONE) {
-        if (isSubmission) {
+        int queue = doorbell / 2;
+        if (doorbell % 2 == 0) {
           queues.process(queue, executor);
         } else {
           queues.processPostingTo(queue, executor);
@@ -541,6 +556,16 @@ public final class NvmeModel implements DeviceModel {
     }
     finish();
     updateLine();
+  }
+
+  private void tell(NvmeQueues.DoorbellError error) {
+    switch (error) {
+      case NONE -> {
+        // The doorbell is one of a queue, and its value is one of the queue's entries.
+      }
+      case NO_SUCH_QUEUE -> raiseDoorbellError(NvmeAsyncEvents.INVALID_DOORBELL_REGISTER);
+      case BAD_VALUE -> raiseDoorbellError(NvmeAsyncEvents.INVALID_DOORBELL_VALUE);
+    }
   }
 
   private void raiseDoorbellError(int information) {
@@ -652,6 +677,7 @@ public final class NvmeModel implements DeviceModel {
       }
     }
     isBehind = false;
+    queues.takeStores(doorbellErrors);
     logPages.changeTemperature(faults.temperature());
     io.beginRound();
     boolean fetched = false;

@@ -8,6 +8,7 @@ import io.jvfio.model.DmaPort;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,6 +20,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>With shadow doorbells, tails and heads of I/O queues are what memory says; a doorbell only
  * says that it is time to look. The event index tells software from which value on it has to ring.
+ *
+ * <p>Doorbell registers that software has as memory are looked at in each round, those of queues
+ * that there are: a value that has changed is one that was written. A queue begins with 0 there, so
+ * a value of its predecessor rings nothing.
  */
 final class NvmeQueues {
   /** Carries out commands. */
@@ -52,6 +57,11 @@ final class NvmeQueues {
 
   private static final int DOORBELL_SIZE = 4;
 
+  /** A doorbell register has this much of a value; the rest is reserved. */
+  private static final int DOORBELL_MASK = 0xffff;
+
+  private static final VarHandle DOORBELL = LE32.varHandle().withInvokeExactBehavior();
+
   private final DmaPort dma;
   private final NvmeInterrupts interrupts;
   private final boolean isPolled;
@@ -61,6 +71,12 @@ final class NvmeQueues {
   private final NvmeCommand command = new NvmeCommand();
   private final @Nullable SubmissionQueue[] submissionQueues;
   private final @Nullable CompletionQueue[] completionQueues;
+
+  /** Doorbell registers that software has as memory, or null. */
+  private @Nullable MemorySegment mapped;
+
+  /** The number of doorbells up to the last one of a queue. */
+  private int doorbells;
 
   private long shadowDoorbells = NO_SHADOW;
   private long eventIndexes;
@@ -97,6 +113,9 @@ final class NvmeQueues {
     final int entries;
     int head;
     int tail;
+
+    /** The value of the doorbell register that was seen last, where that is memory. */
+    int seen;
 
     /** The event index as memory has it. */
     int eventIndex = NEVER_WRITTEN;
@@ -173,6 +192,7 @@ final class NvmeQueues {
    */
   void createCompletionQueue(int id, long iova, int entries, int vector) {
     completionQueues[id] = new CompletionQueue(id, iova, entries, vector);
+    begin(2 * id + 1);
   }
 
   void createSubmissionQueue(int id, long iova, int entries, int completionQueueId) {
@@ -181,6 +201,13 @@ final class NvmeQueues {
       throw new IllegalArgumentException("no completion queue " + completionQueueId);
     }
     submissionQueues[id] = new SubmissionQueue(id, iova, entries, completions);
+    begin(2 * id);
+  }
+
+  /** The doorbell of a new queue is 0. */
+  private void begin(int number) {
+    doorbells = Math.max(doorbells, number + 1);
+    store(number, 0);
   }
 
   boolean hasCompletionQueue(int id) {
@@ -235,6 +262,70 @@ final class NvmeQueues {
     shadowDoorbells = NO_SHADOW;
     sawBadShadow = false;
     unsignalled = false;
+    doorbells = 0;
+    if (mapped != null) {
+      mapped.fill((byte) 0);
+    }
+  }
+
+  /** Software has the doorbell registers as memory from now on, with the values that they have. */
+  void mapDoorbells(MemorySegment memory) {
+    mapped = memory;
+    for (int number = 0; number < doorbells; number++) {
+      var ring = ring(number);
+      if (ring != null) {
+        store(number, number % 2 == 0 ? ring.tail : ring.head);
+      }
+    }
+  }
+
+  /** Software has no doorbell registers as memory any more. */
+  void unmapDoorbells() {
+    mapped = null;
+  }
+
+  /** What was written to a doorbell register is in memory too, and seen. */
+  private void store(int number, int value) {
+    var memory = mapped;
+    var ring = ring(number);
+    if (memory != null && ring != null) {
+      ring.seen = value;
+      DOORBELL.setOpaque(memory, (long) number * DOORBELL_SIZE, value);
+    }
+  }
+
+  private @Nullable Ring ring(int number) {
+    int id = number / 2;
+    if (id >= submissionQueues.length) {
+      return null;
+    }
+    return number % 2 == 0 ? submissionQueues[id] : completionQueues[id];
+  }
+
+  /**
+   * Takes the doorbells that software has stored into memory.
+   *
+   * @param errors hears of each that breaks a rule
+   */
+  void takeStores(Consumer<DoorbellError> errors) {
+    var memory = mapped;
+    if (memory == null) {
+      return;
+    }
+    for (int number = 0; number < doorbells; number++) {
+      var ring = ring(number);
+      if (ring != null) {
+        // What software put into the queue before is seen after this.
+        int value = (int) DOORBELL.getAcquire(memory, (long) number * DOORBELL_SIZE);
+        if (value != ring.seen) {
+          ring.seen = value;
+          var error = take(number, value & DOORBELL_MASK);
+          if (error != DoorbellError.NONE) {
+            errors.accept(error);
+          }
+        }
+      }
+    }
   }
 
   /** Doorbells of I/O queues are in memory from now on: one page of them, one of event indexes. */
@@ -301,8 +392,25 @@ final class NvmeQueues {
     return saw;
   }
 
+  /**
+   * Software wrote a doorbell register.
+   *
+   * @param number of the register: two for each queue pair
+   */
+  DoorbellError ring(int number, int written) {
+    int value = written & DOORBELL_MASK;
+    store(number, value);
+    return take(number, value);
+  }
+
+  private DoorbellError take(int number, int value) {
+    return number % 2 == 0
+        ? submissionDoorbell(number / 2, value)
+        : completionDoorbell(number / 2, value);
+  }
+
   /** Software put commands into a queue. */
-  DoorbellError submissionDoorbell(int id, int tail) {
+  private DoorbellError submissionDoorbell(int id, int tail) {
     var queue = id < submissionQueues.length ? submissionQueues[id] : null;
     if (queue == null) {
       return DoorbellError.NO_SUCH_QUEUE;
@@ -318,7 +426,7 @@ final class NvmeQueues {
   }
 
   /** Software took completions out of a queue. */
-  DoorbellError completionDoorbell(int id, int head) {
+  private DoorbellError completionDoorbell(int id, int head) {
     var queue = id < completionQueues.length ? completionQueues[id] : null;
     if (queue == null) {
       return DoorbellError.NO_SUCH_QUEUE;

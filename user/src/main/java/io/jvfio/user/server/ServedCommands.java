@@ -46,8 +46,17 @@ final class ServedCommands {
   /** The most bytes of data that the client takes with one message. */
   private long clientTransfer;
 
+  /** How many descriptors the client takes with one message. */
+  private int mostFds;
+
   /** Null until it is known how many descriptors the client takes. */
   private @Nullable IoEventFds ioEvents;
+
+  private final int[] sharedFd = {-1};
+  private int[] replyFds = sharedFd;
+  private int replyFdCount;
+  private boolean hasLooked;
+  private boolean hasReached;
 
   private MemorySegment command = MemorySegment.NULL;
   private int commandSize;
@@ -68,14 +77,32 @@ final class ServedCommands {
   }
 
   /** A version is agreed: what the client takes is known. */
-  void begin(long maxDataTransfer, IoEventFds events) {
+  void begin(long maxDataTransfer, int maxFds, IoEventFds events) {
     clientTransfer = maxDataTransfer;
+    mostFds = maxFds;
     ioEvents = events;
   }
 
-  /** The descriptors by which registers are written. */
-  IoEventFds events() {
+  private IoEventFds events() {
     return Objects.requireNonNull(ioEvents);
+  }
+
+  /** The descriptors that go with the last reply; they stay this server's. */
+  int[] replyFds() {
+    return replyFds;
+  }
+
+  /** How many of {@link #replyFds} there are. */
+  int replyFdCount() {
+    return replyFdCount;
+  }
+
+  /**
+   * Whether the client has asked for regions and never reached into one, as one does that finds
+   * them to be of no use.
+   */
+  boolean hasOnlyLooked() {
+    return hasLooked && !hasReached;
   }
 
   void close() {
@@ -92,6 +119,7 @@ final class ServedCommands {
   int execute(Incoming message) {
     command = message.message();
     commandSize = message.size();
+    replyFdCount = 0;
     int fds = message.fdCount();
     var known = Command.of(Header.command(command));
     if (known == null || known.isFromServer()) {
@@ -125,7 +153,12 @@ final class ServedCommands {
   private int regionIoFds() {
     int payload = events().answer(command, commandSize, reply);
     int watched = device.watchIoEvents();
-    return watched < 0 ? watched : withHeader(payload);
+    if (watched < 0) {
+      return watched;
+    }
+    replyFds = events().fds();
+    replyFdCount = events().fdCount();
+    return withHeader(payload);
   }
 
   private static int withHeader(int payload) {
@@ -133,6 +166,7 @@ final class ServedCommands {
   }
 
   private int regionRead() {
+    hasReached = true;
     if (commandSize != RegionAccess.BYTES) {
       return Errno.EINVAL.result();
     }
@@ -153,6 +187,7 @@ final class ServedCommands {
   }
 
   private int regionWrite() {
+    hasReached = true;
     long offset = RegionAccess.OFFSET.get(command);
     int region = RegionAccess.REGION.get(command);
     int count = RegionAccess.COUNT.get(command);
@@ -350,6 +385,7 @@ final class ServedCommands {
     if (index < 0 || index >= ServedDevice.REGIONS) {
       return Errno.EINVAL.result();
     }
+    hasLooked = true;
     long bytes = device.regionSize(index);
     int size = reply(RegionInfoMessage.STRUCT, RegionInfoMessage.ARGSZ);
     RegionInfoMessage.INDEX.set(reply, index);
@@ -358,7 +394,32 @@ final class ServedCommands {
       RegionInfoMessage.FLAGS.set(
           reply, Vfio.VFIO_REGION_INFO_FLAG_READ | Vfio.VFIO_REGION_INFO_FLAG_WRITE);
     }
-    return size;
+    var shared = device.shared(index);
+    return shared == null || mostFds < 1 ? size : size + mappable(shared);
+  }
+
+  /**
+   * Tells of the part of a region that can be mapped. Who has no room for that is told how much it
+   * needs, and of nothing that can be mapped: it would take the whole region for it.
+   *
+   * @return how much longer the reply is
+   */
+  private int mappable(SharedRegisters shared) {
+    int needed = RegionInfoMessage.BYTES + RegionInfoMessage.AREA_BYTES - Header.SIZE;
+    boolean hasRoom =
+        Integer.compareUnsigned(RegionInfoMessage.ARGSZ.get(command), needed) >= 0;
+    int flags = RegionInfoMessage.FLAGS.get(reply) | Vfio.VFIO_REGION_INFO_FLAG_CAPS;
+    RegionInfoMessage.ARGSZ.set(reply, needed);
+    RegionInfoMessage.FLAGS.set(reply, hasRoom ? flags | Vfio.VFIO_REGION_INFO_FLAG_MMAP : flags);
+    if (!hasRoom) {
+      return 0;
+    }
+    RegionInfoMessage.writeArea(
+        reply, shared.registers().offset(), shared.registers().byteSize());
+    sharedFd[0] = shared.fd();
+    replyFds = sharedFd;
+    replyFdCount = 1;
+    return RegionInfoMessage.AREA_BYTES;
   }
 
   private int irqInfo() {

@@ -65,12 +65,16 @@ public final class ServedDevice implements DmaPort {
 
   private @Nullable MigrationServer migration;
 
+  /** Registers that the client has as memory; null without a client, or without such. */
+  private @Nullable SharedRegisters shared;
+
   /** Ends what there is with the client, for a reason; null without one. */
   private @Nullable Consumer<String> cutOff;
 
   /** Changes when a client comes and when it goes. */
   private final AtomicInteger clientNumber = new AtomicInteger();
 
+  private final Kernel kernel;
   private final DevicePoller poller;
   private final boolean isPolling;
 
@@ -95,6 +99,7 @@ public final class ServedDevice implements DmaPort {
    * @param isPolling whether the client's thread polls all the time, and need not be asked to
    */
   public ServedDevice(Kernel kernel, DeviceModel model, DevicePoller poller, boolean isPolling) {
+    this.kernel = kernel;
     this.model = model;
     this.poller = poller;
     this.isPolling = isPolling;
@@ -202,9 +207,22 @@ public final class ServedDevice implements DmaPort {
     migration = migrations;
     cutOff = end;
     clientNumber.incrementAndGet();
-    if (!isPolling) {
+    if (isPolling) {
+      shared = SharedRegisters.open(kernel, model); // a store there wakes nobody
+    } else {
       poller.request(); // there may be work that was left when the last client went
     }
+  }
+
+  /** Registers of a region that the client may have as memory, or null. */
+  @Nullable SharedRegisters shared(int region) {
+    var present = shared;
+    return present != null && present.registers().bar() == region ? present : null;
+  }
+
+  /** Whether there are registers that a client could have as memory if this server polled. */
+  boolean couldShare() {
+    return !isPolling && model.mappableRegisters().isPresent();
   }
 
   /** A number that changes when a client comes and when it goes; without the lock. */
@@ -312,6 +330,11 @@ public final class ServedDevice implements DmaPort {
     clientNumber.incrementAndGet();
     attempt("quiesce()", model::quiesce);
     interrupts.disconnect();
+    var left = shared;
+    shared = null;
+    if (left != null) {
+      attempt("unmapRegisters()", left::close);
+    }
     if (watched >= 0) {
       poller.unwatch(watched);
       watched = -1;
@@ -319,11 +342,11 @@ public final class ServedDevice implements DmaPort {
     ioEvents = null;
     migration = null;
     cutOff = null;
-    var left = memory;
+    var lost = memory;
     memory = null;
-    if (left != null) {
-      attempt("awaitTransfers()", () -> awaitLeases(left, 0, -1));
-      left.close();
+    if (lost != null) {
+      attempt("awaitTransfers()", () -> awaitLeases(lost, 0, -1));
+      lost.close();
     }
     if (retainsState && !hasFailed) {
       config.stopDma();

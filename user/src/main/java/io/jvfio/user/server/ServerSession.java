@@ -65,6 +65,10 @@ public final class ServerSession {
           Errno.EAGAIN);
 
   private static final String STOPPED = "The server was closed.";
+  private static final String NEEDS_POLLING =
+      "It closed the connection without any access to a register. An initiator that has to map"
+          + " doorbells, as SPDK's, can do so where the server polls: serve with --poll"
+          + " (VfioUserServerOptions.withPolling).";
   private static final String TOO_MUCH =
       "It sent more commands than are kept, and no answer to what it was asked.";
 
@@ -255,10 +259,9 @@ public final class ServerSession {
     }
     device.acquireFirst();
     try {
-      var events =
-          new IoEventFds(
-              socket.kernel(), device.model(), Math.min(client.maxMessageFds(), MOST_FDS));
-      commands.begin(client.maxDataTransfer(), events);
+      int maxFds = Math.min(client.maxMessageFds(), MOST_FDS);
+      var events = new IoEventFds(socket.kernel(), device.model(), maxFds);
+      commands.begin(client.maxDataTransfer(), maxFds, events);
       isConnected = true;
       device.connect(memory, events, migration, this::end);
     } finally {
@@ -279,7 +282,9 @@ public final class ServerSession {
       return known;
     }
     if (result == 0) {
-      return "It closed the connection.";
+      return commands.hasOnlyLooked() && device.couldShare()
+          ? NEEDS_POLLING
+          : "It closed the connection.";
     }
     var errno = Errno.ofResult(result);
     if (!THE_CLIENTS.contains(errno)) {
@@ -450,8 +455,8 @@ public final class ServerSession {
     }
     Header.writeReply(reply, id, number, result);
     return sent(
-        number == Command.DEVICE_GET_REGION_IO_FDS.number()
-            ? socket.send(reply, result, commands.events().fds(), commands.events().fdCount())
+        commands.replyFdCount() > 0
+            ? socket.send(reply, result, commands.replyFds(), commands.replyFdCount())
             : socket.send(reply, result));
   }
 
