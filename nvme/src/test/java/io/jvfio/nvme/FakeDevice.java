@@ -29,6 +29,9 @@ final class FakeDevice implements VfioDevice {
 
   private static final int PCI_COMMAND = 0x04;
   private static final int BUS_MASTER = 4;
+  private static final int LINE_OFF = 0x400;
+  private static final int CSTS = 0x1c;
+  private static final int CFS = 2;
   private static final int DOORBELLS = 0x1000;
   private static final int NOT_RUNG = -1;
 
@@ -49,6 +52,14 @@ final class FakeDevice implements VfioDevice {
 
   /** All registers read as ones. */
   boolean isGone;
+
+  /**
+   * Fail (CSTS.CFS) once there is an interrupt and nobody has given an eventfd for it, as SPDK's
+   * target does: the line's, where neither COMMAND nor MSI-X turns it off, or a vector's.
+   */
+  boolean failsUnheard;
+
+  private boolean wasUnheard;
 
   /** Called before the driver writes the controller's configuration, CC. */
   Runnable beforeConfiguration = () -> {};
@@ -73,6 +84,9 @@ final class FakeDevice implements VfioDevice {
         new InterruptPort() {
           @Override
           public void signal(int vector) {
+            int heard = interrupts.vectors().size();
+            boolean isLineOff = (model.config().read(PCI_COMMAND, 2) & LINE_OFF) != 0;
+            wasUnheard |= failsUnheard && (heard == 0 ? !isLineOff : vector >= heard);
             interrupts.signal(vector);
           }
 
@@ -334,7 +348,8 @@ final class FakeDevice implements VfioDevice {
         return -1;
       }
       synchronized (model) {
-        return model.read(bar, offset, width);
+        long value = model.read(bar, offset, width);
+        return wasUnheard && bar == 0 && offset == CSTS ? value | CFS : value;
       }
     }
 
@@ -405,7 +420,7 @@ final class FakeDevice implements VfioDevice {
       check("doorbell");
       int doorbell = (int) (offset - DOORBELLS) / 4;
       rings[doorbell]++;
-      if (ignoresDoorbells) {
+      if (ignoresDoorbells || wasUnheard) {
         return;
       }
       if (hasThread) {

@@ -23,6 +23,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Completions and events that are noticed by interrupt. */
 class InterruptTest {
@@ -59,6 +61,28 @@ class InterruptTest {
       }
     }
     assertThat(device.interrupts.vectors()).isEmpty();
+  }
+
+  /** Nobody listens at the line, so it is off; and each vector that may be signalled is heard. */
+  @ParameterizedTest
+  @CsvSource({"POLLED,65", "INTERRUPTS,65", "INTERRUPTS,2", "INTERRUPTS,1", "INTERRUPTS,0"})
+  void drivesAControllerThatFailsWhereNobodyHearsIt(NvmeCompletionMode mode, int vectors) {
+    device.failsUnheard = true;
+    device.interrupts.msixCount = vectors;
+    try (var controller =
+            NvmeController.open(device, NvmeOptions.defaults().withCompletionMode(mode));
+        var second = controller.openQueue()) {
+      var namespace = controller.namespace(1);
+      for (int i = 0; i < 100; i++) {
+        namespace.write(i, 1, data, 0);
+        namespace.read(i, 1, data, 512);
+        assertThat(second.read(namespace, i, 1, data, 1024, i)).isTrue();
+        second.await((_, status, _) -> assertThat(status).isZero(), SECOND);
+      }
+      controller.smart();
+      controller.onEvent(_ -> {});
+      assertThat(controller.resets()).isZero();
+    }
   }
 
   /** A queue that comes after one which has the last vector, and gives it back. */
