@@ -4,6 +4,8 @@ package io.jvfio.bench;
 import io.jvfio.DmaAccess;
 import io.jvfio.DmaBuffer;
 import io.jvfio.DmaSpace;
+import io.jvfio.IommuType;
+import io.jvfio.PciConfigSpace;
 import io.jvfio.Region;
 import io.jvfio.VfioDevice;
 import io.jvfio.linux.LinuxKernel;
@@ -14,6 +16,7 @@ import java.lang.invoke.VarHandle;
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Proxy;
 import java.nio.ByteOrder;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
@@ -86,12 +89,32 @@ final class RingController implements AutoCloseable {
     bar.set(LE32, VS, VERSION_1_4);
     var registers = LinuxKernel.instance().registers(bar.address(), BAR_BYTES);
     var region =
-        answering(Region.class, (_, method, _) -> of(method.getName(), "registers", registers));
+        answering(
+            Region.class,
+            (_, method, _) ->
+                switch (method.getName()) {
+                  case "registers" -> registers;
+                  case "mappableAreas" -> List.of();
+                  default -> throw new UnsupportedOperationException(method.getName());
+                });
     var space =
         answering(
             DmaSpace.class,
             (_, method, arguments) ->
-                of(method.getName(), "allocate", allocate((long) arguments[0])));
+                switch (method.getName()) {
+                  case "allocate" -> allocate((long) arguments[0]);
+                  case "type" -> IommuType.NOIOMMU;
+                  default -> throw new UnsupportedOperationException(method.getName());
+                });
+    var config =
+        answering(
+            PciConfigSpace.class,
+            (_, method, _) ->
+                switch (method.getName()) {
+                  case "read16" -> 0;
+                  case "write16" -> null;
+                  default -> throw new UnsupportedOperationException(method.getName());
+                });
     device =
         answering(
             VfioDevice.class,
@@ -100,6 +123,7 @@ final class RingController implements AutoCloseable {
                   case "name" -> "0000:00:00.0";
                   case "region" -> region;
                   case "dmaSpace" -> space;
+                  case "config" -> config;
                   case "enableBusMaster", "disableBusMaster" -> null;
                   default -> throw new UnsupportedOperationException(method.getName());
                 });
@@ -108,13 +132,6 @@ final class RingController implements AutoCloseable {
   /** Of interfaces of which a driver needs little while it is opened, and nothing later. */
   private static <T> T answering(Class<T> type, InvocationHandler answers) {
     return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, answers));
-  }
-
-  private static Object of(String asked, String known, Object answer) {
-    if (!asked.equals(known)) {
-      throw new UnsupportedOperationException(asked);
-    }
-    return answer;
   }
 
   /** The controller as a device to open a driver on. */

@@ -506,6 +506,11 @@ final class BenchJob implements Runnable, NvmeCompletionHandler {
     return isDone;
   }
 
+  /** Whether a reset of the controller has ended it; once it is done. */
+  boolean isAborted() {
+    return isAborted;
+  }
+
   /** Why the job ended before its time. */
   @Nullable Throwable failure() {
     return failure;

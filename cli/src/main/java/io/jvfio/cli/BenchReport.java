@@ -69,6 +69,10 @@ final class BenchReport {
 
   /** Why there is no figure; empty if there are some. */
   Optional<String> whyNothing() {
+    if (result.controllerFailure().isPresent()) {
+      // What was measured until then is not what the controller does.
+      return Optional.of("the controller failed: " + result.controllerFailure().get());
+    }
     if (total.isMeasured()) {
       return Optional.empty();
     }
@@ -235,7 +239,7 @@ final class BenchReport {
         "interrupted",
         result.isInterrupted(),
         "measured",
-        total.isMeasured(),
+        isMeasured(),
         "whyNothing",
         whyNothing(),
         "elapsedNanos",
@@ -251,7 +255,7 @@ final class BenchReport {
         "latencyNanos",
         latencies(total.latencies()),
         "heapBytesPerIo",
-        total.allocatedBytes() == HeapUse.UNKNOWN || !total.isMeasured()
+        total.allocatedBytes() == HeapUse.UNKNOWN || !isMeasured()
             ? Optional.empty()
             : Optional.of(allocatedPerIo()),
         "errors",
@@ -280,9 +284,10 @@ final class BenchReport {
                     Optional.ofNullable(found.firstWrong())))
             : Optional.empty(),
         "jobs",
-        result.jobs().stream().map(BenchReport::json).toList(),
+        result.jobs().stream().map(this::json).toList(),
         "samples",
         result.samples().stream()
+            .filter(_ -> isMeasured())
             .map(
                 sample ->
                     Json.object(
@@ -295,9 +300,13 @@ final class BenchReport {
             .toList());
   }
 
-  /** None of a job that never began to measure. */
-  private static Optional<Double> figure(BenchResult.Job job, double value) {
-    return job.isMeasured() ? Optional.of(value) : Optional.empty();
+  private boolean isMeasured() {
+    return whyNothing().isEmpty();
+  }
+
+  /** None of a job that never began to measure, or if nothing counts. */
+  private Optional<Double> figure(BenchResult.Job job, double value) {
+    return isMeasured() && job.isMeasured() ? Optional.of(value) : Optional.empty();
   }
 
   private Map<String, Object> options() {
@@ -330,7 +339,7 @@ final class BenchReport {
         plan.seed());
   }
 
-  private static Map<String, Object> json(BenchResult.Job job) {
+  private Map<String, Object> json(BenchResult.Job job) {
     return Json.object(
         "ios", job.latencies().getTotalCount(),
         "bytes", job.bytes(),
@@ -368,6 +377,9 @@ final class BenchReport {
   void requireSuccess() {
     if (total.verification().wrong() > 0) {
       throw new CommandFailure(verification());
+    }
+    if (result.controllerFailure().isPresent()) {
+      throw new CommandFailure("nothing was measured: " + whyNothing().orElseThrow());
     }
     if (total.failed() > 0) {
       throw new CommandFailure(errors().stream().collect(Collectors.joining("; ")));

@@ -3,6 +3,7 @@ package io.jvfio.cli;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import org.HdrHistogram.Histogram;
 import org.jspecify.annotations.Nullable;
@@ -14,9 +15,14 @@ import org.jspecify.annotations.Nullable;
  * @param samples how it went over time
  * @param statusNames the errors that there were, in words
  * @param isInterrupted whether the user ended it
+ * @param controllerFailure why the controller failed, if that has ended it
  */
 record BenchResult(
-    List<Job> jobs, List<Sample> samples, Map<Integer, String> statusNames, boolean isInterrupted) {
+    List<Job> jobs,
+    List<Sample> samples,
+    Map<Integer, String> statusNames,
+    boolean isInterrupted,
+    Optional<String> controllerFailure) {
 
   /** Keeps its own lists. */
   BenchResult {

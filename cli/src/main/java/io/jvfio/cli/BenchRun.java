@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Optional;
 import org.HdrHistogram.Histogram;
 import org.jspecify.annotations.Nullable;
 
@@ -82,7 +83,7 @@ final class BenchRun {
       for (int i = 0; i < plan.jobs(); i++) {
         open(space, controller, namespace, i);
       }
-      return run();
+      return run(controller);
     } catch (RuntimeException | Error e) {
       thrown = e;
       throw e;
@@ -149,7 +150,7 @@ final class BenchRun {
     }
   }
 
-  private BenchResult run() {
+  private BenchResult run(NvmeController controller) {
     if (plan.warmupNanos() == 0) {
       clock.advance(BenchClock.MEASURE);
     }
@@ -183,7 +184,14 @@ final class BenchRun {
         statusNames.put(status, queue.failure(status, plan.pattern().id()).statusName());
       }
     }
-    return new BenchResult(jobs, samples, statusNames, clock.isInterrupted());
+    return new BenchResult(
+        jobs,
+        samples,
+        statusNames,
+        clock.isInterrupted(),
+        lanes.stream().anyMatch(lane -> lane.job.isAborted())
+            ? controller.failure().map(Throwable::getMessage)
+            : Optional.empty());
   }
 
   private void watch(List<Thread> threads) {

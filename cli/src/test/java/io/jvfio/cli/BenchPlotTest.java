@@ -9,6 +9,7 @@ import io.jvfio.nvme.NvmeController;
 import io.jvfio.sim.SimulatedHosts;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
 import java.util.SplittableRandom;
@@ -59,7 +60,8 @@ class BenchPlotTest {
                         i * 0.1 + 0.05, 0.1, random.nextLong(ios + 1), 4096 * ios))
             .toList(),
         Map.of(),
-        false);
+        false,
+        Optional.empty());
   }
 
   private static Scene scene(BenchResult result) {

@@ -3,6 +3,9 @@ package io.jvfio.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.jvfio.model.nvme.NvmeFailure;
+import io.jvfio.model.nvme.NvmeFault;
+import io.jvfio.model.nvme.NvmeFaults;
 import io.jvfio.model.nvme.NvmeModel;
 import io.jvfio.model.nvme.NvmeModelOptions;
 import io.jvfio.model.nvme.NvmeNamespaceOptions;
@@ -56,6 +59,45 @@ class SocketDeviceTest {
       assertThat(json.get("driver").isNull()).isTrue();
       assertThat(json.get("group").isNull()).isTrue();
       assertThat(json.get("reset").get("bus").isNull()).isTrue();
+    }
+  }
+
+  /** CSTS.CFS, as a target reports that has nobody to signal: once before, and once in the middle. */
+  @ParameterizedTest
+  @ValueSource(longs = {0, 20})
+  void saysThatTheControllerHasFailedAndWhereToLook(long commands) {
+    var faults =
+        new NvmeFaults()
+            .inject(NvmeFault.failure(NvmeFailure.FATAL).onIo().onOpcode(2).after(commands))
+            .inject(NvmeFault.failure(NvmeFailure.FATAL).onIo().onOpcode(1).after(commands));
+    var options =
+        NvmeModelOptions.of("socket", NvmeNamespaceOptions.inMemory(8 << 20)).withFaults(faults);
+    try (var _ = VfioUserServer.serve(NvmeModel.of(options), socket())) {
+      var bench = CommandRun.of("nvme", "bench", device(), "--time", "10s", "--warmup", "0s");
+      assertThat(bench.status()).isOne();
+      assertThat(bench.out())
+          .as(bench.err())
+          .contains("Nothing was measured: the controller failed: ")
+          .contains("CSTS.CFS")
+          .doesNotContain("IOPS");
+      assertThat(bench.err())
+          .contains("nothing was measured: the controller failed", "CSTS.CFS", "server's log")
+          .doesNotContain("dmesg");
+    }
+    try (var _ = VfioUserServer.serve(NvmeModel.of(options), socket())) {
+      var json =
+          CommandRun.of("--json", "nvme", "bench", device(), "--time", "10s", "--warmup", "0s")
+              .json();
+      assertThat(json.get("measured").asBoolean()).isFalse();
+      assertThat(json.get("whyNothing").asText()).contains("CSTS.CFS");
+      assertThat(json.get("iops").isNull()).isTrue();
+      assertThat(json.get("bytesPerSecond").isNull()).isTrue();
+      assertThat(json.get("samples")).isEmpty();
+    }
+    try (var _ = VfioUserServer.serve(NvmeModel.of(options), socket())) {
+      var verify = CommandRun.of("nvme", "verify", device(), "--overwrite", "--size", "4M");
+      assertThat(verify.status()).isOne();
+      assertThat(verify.err()).contains("CSTS.CFS", "server's log").doesNotContain("dmesg");
     }
   }
 

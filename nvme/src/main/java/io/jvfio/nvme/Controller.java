@@ -111,6 +111,11 @@ final class Controller {
     return resets.get();
   }
 
+  /** Why it was reset last, or is dead. */
+  Optional<Throwable> failure() {
+    return Optional.ofNullable(failure);
+  }
+
   /**
    * Brings the controller up, from power-on or whatever state it is in.
    *

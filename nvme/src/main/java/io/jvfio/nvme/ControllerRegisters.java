@@ -308,7 +308,7 @@ final class ControllerRegisters implements AutoCloseable {
       throw failure(
           step,
           "All its registers read as ones: the device is gone, asleep, or does not decode memory.",
-          "Look for it in lspci and dmesg.");
+          isBehindSocket() ? "Look into the server's log." : "Look for it in lspci and dmesg.");
     }
   }
 
@@ -361,7 +361,12 @@ final class ControllerRegisters implements AutoCloseable {
         step,
         "The controller reports a fatal error (CSTS.CFS), as it does when it cannot reach its"
             + " queues.",
-        "Look for IOMMU faults in dmesg.");
+        isBehindSocket() ? "Look into the server's log." : "Look for IOMMU faults in dmesg.");
+  }
+
+  /** Whether a program is the device, of which the kernel knows nothing. */
+  private boolean isBehindSocket() {
+    return device.dmaSpace().type() == IommuType.VFIO_USER;
   }
 
   /** A failure of this device; nothing was asked of the kernel. */

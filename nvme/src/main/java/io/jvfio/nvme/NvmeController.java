@@ -8,6 +8,7 @@ import io.jvfio.VfioException;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -200,6 +201,14 @@ public final class NvmeController implements AutoCloseable {
    */
   public int resets() {
     return controller.resets();
+  }
+
+  /**
+   * Why the controller was reset last, or cannot be used any more; empty if it has never failed.
+   * Commands that such a reset ends are told Command Aborted By Host, and no more.
+   */
+  public Optional<Throwable> failure() {
+    return controller.failure();
   }
 
   /** Reads how the controller is doing. */
