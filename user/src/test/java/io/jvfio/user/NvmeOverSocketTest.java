@@ -54,8 +54,16 @@ class NvmeOverSocketTest {
   }
 
   private void start() {
-    var model = NvmeModel.of(NvmeModelOptions.of("S", NvmeNamespaceOptions.inFile(image, 4 << 20)));
-    server = VfioUserServer.serve(model, path);
+    start(false);
+  }
+
+  private void start(boolean polls) {
+    var options = NvmeModelOptions.of("S", NvmeNamespaceOptions.inFile(image, 4 << 20));
+    var at = VfioUserServerOptions.at(path);
+    server =
+        polls
+            ? VfioUserServer.serve(NvmeModel.of(options.withPolling()), at.withPolling())
+            : VfioUserServer.serve(NvmeModel.of(options), at);
   }
 
   private void stop() {
@@ -167,9 +175,20 @@ class NvmeOverSocketTest {
             });
   }
 
+  /** Doorbells are messages where the server waits, and memory of the lost one where it polls. */
   @ParameterizedTest
-  @CsvSource({"false,false", "false,true", "true,false", "true,true"})
-  void goesOnAfterItsServerWasKilled(boolean interrupts, boolean shadow) {
+  @CsvSource({
+    "false,false,false",
+    "false,true,false",
+    "true,false,false",
+    "true,true,false",
+    "false,false,true",
+    "false,true,true",
+    "true,false,true",
+  })
+  void goesOnAfterItsServerWasKilled(boolean interrupts, boolean shadow, boolean polls) {
+    stop();
+    start(polls);
     var options = VfioUserOptions.defaults().withReconnect(Duration.ofSeconds(100));
     try (var device = VfioUser.open(path, options);
         var controller = NvmeController.open(device, options(interrupts, shadow));
@@ -188,7 +207,7 @@ class NvmeOverSocketTest {
             new Thread(
                 () -> {
                   stop();
-                  start();
+                  start(polls);
                 });
         restarting.start();
         for (int i = 0; i < 16; i++) {

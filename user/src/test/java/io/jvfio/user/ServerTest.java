@@ -259,6 +259,24 @@ class ServerTest {
     assertThat(events).hasSize(count);
   }
 
+  /** SPDK's initiator sends it once more. The specification has none there, and forbids none. */
+  @Test
+  void anUnmapMayComeWithTheDescriptorOfItsMap() throws Exception {
+    try (var client = start()) {
+      int fd = memory(8192);
+      assertThat(client.map(0x10000, 8192, 3, fd)).isZero();
+      long open = openFiles();
+      DmaUnmapMessage.ARGSZ.set(client.out, DmaUnmapMessage.BYTES - Header.SIZE);
+      DmaUnmapMessage.FLAGS.set(client.out, 0);
+      DmaUnmapMessage.ADDRESS.set(client.out, 0x10000);
+      DmaUnmapMessage.SIZE.set(client.out, 8192);
+      assertThat(client.call(Command.DMA_UNMAP, DmaUnmapMessage.BYTES, fd)).isZero();
+      assertThat(client.unmap(0x10000, 8192, 0)).as("it is gone").isEqualTo(Errno.ENOENT.number());
+      assertThat(openFiles()).as("the one that came is closed").isLessThanOrEqualTo(open);
+      KERNEL.close(fd);
+    }
+  }
+
   @Test
   void describesTheDevice() throws Exception {
     try (var client = start()) {

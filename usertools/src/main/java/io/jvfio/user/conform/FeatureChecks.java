@@ -787,7 +787,8 @@ final class FeatureChecks {
     first.close();
     var second = withLog(run);
     try {
-      var came = run.refused(second, Command.DEVICE_FEATURE, report(BITMAP));
+      // The device's state is kept for the next client; whether a log is part of it is not said.
+      var came = run.usuallyRefused(second, Command.DEVICE_FEATURE, report(BITMAP));
       start(run, second);
       return came;
     } finally {

@@ -220,14 +220,14 @@ final class HeaderChecks {
       }
       reply = peer.reply(9);
     } catch (PeerException e) {
-      // No peer is known to send a header in pieces, though a stream may have some.
-      if (first == 0 && e.isGone()) {
+      // A stream may have pieces; the specification says nothing of that, and no peer sends any.
+      if (e.isGone()) {
         throw Verdict.differs(e.getMessage());
       }
       throw e;
     }
     if (reply.isError()) {
-      throw Verdict.failed(reply.outcome());
+      throw Verdict.differs(reply.outcome());
     }
     return reply.outcome();
   }

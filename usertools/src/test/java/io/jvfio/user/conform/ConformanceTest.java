@@ -553,7 +553,14 @@ class ConformanceTest {
             "logging-unmap",
             "DEVICE_FEATURE: EIO",
             report(command -> List.of(reply(command, 0x21, 5)))),
-        lie("logging-forgotten", "success", content(Command.DEVICE_FEATURE)));
+        oddity("logging-forgotten", "success", content(Command.DEVICE_FEATURE)),
+        oddity(
+            "header-payload-pieces",
+            "EINVAL",
+            (command, reply) ->
+                is(command, Command.DEVICE_GET_INFO)
+                    ? List.of(reply(command, 0x21, 22))
+                    : List.of(reply)));
   }
 
   private static byte[] withId(byte[] message, int id) {
