@@ -62,7 +62,9 @@ class SocketDeviceTest {
     }
   }
 
-  /** CSTS.CFS, as a target reports that has nobody to signal: once before, and once in the middle. */
+  /**
+   * CSTS.CFS, as a target reports that has nobody to signal: once before, and once in the middle.
+   */
   @ParameterizedTest
   @ValueSource(longs = {0, 20})
   void saysThatTheControllerHasFailedAndWhereToLook(long commands) {

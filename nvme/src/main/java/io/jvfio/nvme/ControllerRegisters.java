@@ -85,8 +85,7 @@ final class ControllerRegisters implements AutoCloseable {
   }
 
   private static boolean isInside(MappableArea area, long register) {
-    return register >= area.offset()
-        && register <= area.offset() + area.byteSize() - Integer.BYTES;
+    return register >= area.offset() && register <= area.offset() + area.byteSize() - Integer.BYTES;
   }
 
   private long read64(long offset) {

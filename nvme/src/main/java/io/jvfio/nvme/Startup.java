@@ -87,8 +87,7 @@ final class Startup {
   private void disableLine() {
     var config = device.config();
     config.write16(
-        PciRegs.PCI_COMMAND,
-        config.read16(PciRegs.PCI_COMMAND) | PciRegs.PCI_COMMAND_INTX_DISABLE);
+        PciRegs.PCI_COMMAND, config.read16(PciRegs.PCI_COMMAND) | PciRegs.PCI_COMMAND_INTX_DISABLE);
   }
 
   private void requestPairs() {

@@ -144,8 +144,7 @@ class MappedDoorbellsTest {
     try (var client = RawClient.agreed(path)) {
       assertThat(regionInfo(client, WHOLE)).isZero();
       int fd = client.socket.takeFd(0);
-      try (var file =
-          FileChannel.open(Path.of("/proc/self/fd/" + fd), StandardOpenOption.WRITE)) {
+      try (var file = FileChannel.open(Path.of("/proc/self/fd/" + fd), StandardOpenOption.WRITE)) {
         assertThat(file.size()).isEqualTo(0x2000);
         assertThatThrownBy(() -> file.truncate(0x1000)).isInstanceOf(IOException.class);
         assertThatThrownBy(() -> file.write(ByteBuffer.allocate(1), 0x2000))

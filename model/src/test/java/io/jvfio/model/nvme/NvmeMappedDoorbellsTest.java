@@ -10,7 +10,9 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** Doorbell registers that software has as memory: what it stores there, and what the model does. */
+/**
+ * Doorbell registers that software has as memory: what it stores there, and what the model does.
+ */
 class NvmeMappedDoorbellsTest {
   private static final Command READ = NvmeHost.blocks(2, 0, 1);
   private static final Command EVENT_REQUEST = Command.admin(0x0c, 0, 0);
@@ -19,8 +21,7 @@ class NvmeMappedDoorbellsTest {
   private static final long EVENTS = 0x2_1000;
 
   private final NvmeHost host =
-      new NvmeHost(
-          NvmeModelOptions.of("S", NvmeNamespaceOptions.inMemory(1 << 20)).withPolling());
+      new NvmeHost(NvmeModelOptions.of("S", NvmeNamespaceOptions.inMemory(1 << 20)).withPolling());
 
   private final MemorySegment page = newPage();
 

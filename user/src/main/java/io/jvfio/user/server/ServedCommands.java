@@ -412,16 +412,14 @@ final class ServedCommands {
    */
   private int mappable(SharedRegisters shared) {
     int needed = RegionInfoMessage.BYTES + RegionInfoMessage.AREA_BYTES - Header.SIZE;
-    boolean hasRoom =
-        Integer.compareUnsigned(RegionInfoMessage.ARGSZ.get(command), needed) >= 0;
+    boolean hasRoom = Integer.compareUnsigned(RegionInfoMessage.ARGSZ.get(command), needed) >= 0;
     int flags = RegionInfoMessage.FLAGS.get(reply) | Vfio.VFIO_REGION_INFO_FLAG_CAPS;
     RegionInfoMessage.ARGSZ.set(reply, needed);
     RegionInfoMessage.FLAGS.set(reply, hasRoom ? flags | Vfio.VFIO_REGION_INFO_FLAG_MMAP : flags);
     if (!hasRoom) {
       return 0;
     }
-    RegionInfoMessage.writeArea(
-        reply, shared.registers().offset(), shared.registers().byteSize());
+    RegionInfoMessage.writeArea(reply, shared.registers().offset(), shared.registers().byteSize());
     sharedFd[0] = shared.fd();
     replyFds = sharedFd;
     replyFdCount = 1;

@@ -45,9 +45,7 @@ final class SharedRegisters implements AutoCloseable {
     }
     int fd =
         kernel.memoryFile(
-            "jvfio registers",
-            Kernel.MFD_ALLOW_SEALING,
-            registers.offset() + registers.byteSize());
+            "jvfio registers", Kernel.MFD_ALLOW_SEALING, registers.offset() + registers.byteSize());
     if (fd < 0) {
       return refused(fd);
     }

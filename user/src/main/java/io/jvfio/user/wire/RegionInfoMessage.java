@@ -41,7 +41,6 @@ public final class RegionInfoMessage {
   /** Size of the message without what follows, in bytes. */
   public static final int BYTES = Header.SIZE + (int) STRUCT.byteSize();
 
-
   private static final U16 ID = VfioInfoCapHeader.ID.behind(BYTES);
   private static final U16 VERSION = VfioInfoCapHeader.VERSION.behind(BYTES);
   private static final U32 NR_AREAS = VfioRegionInfoCapSparseMmap.NR_AREAS.behind(BYTES);
@@ -50,8 +49,7 @@ public final class RegionInfoMessage {
   private static final U64 AREA_SIZE = VfioRegionSparseMmapArea.SIZE.behind(AREA);
 
   /** Size in bytes of the capability that {@link #writeArea} writes. */
-  public static final int AREA_BYTES =
-      AREA + (int) VfioRegionSparseMmapArea.BYTES - BYTES;
+  public static final int AREA_BYTES = AREA + (int) VfioRegionSparseMmapArea.BYTES - BYTES;
 
   private RegionInfoMessage() {}
 
