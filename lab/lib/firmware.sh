@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # A guest that a firmware boots from a served disk, and not QEMU from files: SeaBIOS, OVMF or U-Boot, each with an NVMe driver of its own, which polls.
 
 # boot_image WORK IMAGE: a disk with kernel and initramfs of WORK, and with what each firmware looks for; its second partition is free.

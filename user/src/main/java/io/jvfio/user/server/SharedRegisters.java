@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package io.jvfio.user.server;
 
 import io.jvfio.linux.Errno;
