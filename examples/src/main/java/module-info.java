@@ -5,6 +5,8 @@ module io.jvfio.examples {
   requires static org.jspecify;
   // An example reads a file system with it; the others run without it.
   requires static fat32.lib;
+  // An example is a test.
+  requires static io.jvfio.junit;
   requires io.jvfio.nvme;
   requires io.jvfio.sim;
 }

@@ -5,6 +5,7 @@ module io.jvfio.proof {
   requires static org.jspecify;
   requires io.jvfio.cli;
   requires io.jvfio.examples;
+  requires io.jvfio.junit;
   requires io.jvfio.lab;
   requires io.jvfio.nvme;
   requires io.jvfio.sim;

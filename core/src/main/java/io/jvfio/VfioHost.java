@@ -301,4 +301,10 @@ public final class VfioHost {
       throw unreadable(link, e);
     }
   }
+
+  /** Its name. */
+  @Override
+  public String toString() {
+    return name;
+  }
 }

@@ -3,6 +3,7 @@ package io.jvfio.linux;
 
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * A Linux error number. The numbers below are the same on every architecture that jvfio knows.
@@ -180,6 +181,11 @@ public record Errno(int number, String symbol, String text) {
   public static Errno of(int number) {
     var known = KNOWN.get(number);
     return known != null ? known : new Errno(number, "errno " + number, "Unknown error " + number);
+  }
+
+  /** The error of a name such as {@code "ENOMEM"}; empty where jvfio names none so. */
+  public static Optional<Errno> ofSymbol(String symbol) {
+    return KNOWN.values().stream().filter(errno -> errno.symbol.equals(symbol)).findFirst();
   }
 
   /** The error in a {@link Kernel} result below zero. */

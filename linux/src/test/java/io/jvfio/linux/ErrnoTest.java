@@ -19,6 +19,15 @@ class ErrnoTest {
   }
 
   @Test
+  void everySymbolIsItsError() {
+    for (var errno : known()) {
+      assertThat(Errno.ofSymbol(errno.symbol())).containsSame(errno);
+    }
+    assertThat(Errno.ofSymbol("ENOSUCH")).isEmpty();
+    assertThat(Errno.ofSymbol("errno 4095")).isEmpty();
+  }
+
+  @Test
   void anUnknownNumberKeepsIt() {
     var errno = Errno.of(4095);
 

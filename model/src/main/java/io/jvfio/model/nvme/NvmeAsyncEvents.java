@@ -4,7 +4,6 @@ package io.jvfio.model.nvme;
 import io.jvfio.model.DmaFaultException;
 import java.util.ArrayDeque;
 import java.util.Arrays;
-import java.util.OptionalInt;
 
 /**
  * Asynchronous events: requests held until something happens, and what happened while no request
@@ -75,22 +74,23 @@ final class NvmeAsyncEvents {
     while (!abortedCommandIds.isEmpty() && queues.hasRoom(0)) {
       queues.complete(0, abortedCommandIds.remove(), 0, NvmeStatus.ABORT_REQUESTED);
     }
-    var type = firstPending();
-    while (type.isPresent() && !heldCommandIds.isEmpty() && queues.hasRoom(0)) {
-      isPending[type.getAsInt()] = false;
-      isMasked[type.getAsInt()] = true;
-      queues.complete(0, heldCommandIds.remove(), pending[type.getAsInt()], NvmeStatus.SUCCESS);
+    int type = firstPending();
+    while (type >= 0 && !heldCommandIds.isEmpty() && queues.hasRoom(0)) {
+      isPending[type] = false;
+      isMasked[type] = true;
+      queues.complete(0, heldCommandIds.remove(), pending[type], NvmeStatus.SUCCESS);
       type = firstPending();
     }
   }
 
-  private OptionalInt firstPending() {
+  /** The type of an event that is to be told, or -1; no object, for this is asked in each round. */
+  private int firstPending() {
     for (int type = 0; type < TYPES; type++) {
       if (isPending[type]) {
-        return OptionalInt.of(type);
+        return type;
       }
     }
-    return OptionalInt.empty();
+    return -1;
   }
 
   /** Forgets all requests and events. */

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+/** {@link io.jvfio.junit.SimulatedHostTest}: a test runs on simulated hosts, once on each. */
+@org.jspecify.annotations.NullMarked
+package io.jvfio.junit;
