@@ -62,8 +62,13 @@ final class SharedRegisters implements AutoCloseable {
       return refused((int) address);
     }
     var shared = new SharedRegisters(kernel, model, registers, fd, address);
-    model.mapRegisters(NativeMemory.at(address, registers.byteSize(), shared.lifetime));
-    return shared;
+    try {
+      model.mapRegisters(NativeMemory.at(address, registers.byteSize(), shared.lifetime));
+      return shared;
+    } catch (RuntimeException | Error e) {
+      shared.free();
+      throw e;
+    }
   }
 
   private static @Nullable SharedRegisters refused(int result) {
@@ -87,7 +92,14 @@ final class SharedRegisters implements AutoCloseable {
   /** Takes the memory from the device; the client's own view of it stays. */
   @Override
   public void close() {
-    model.unmapRegisters();
+    try {
+      model.unmapRegisters();
+    } finally {
+      free();
+    }
+  }
+
+  private void free() {
     lifetime.close();
     kernel.munmap(address, registers.byteSize());
     kernel.close(fd);
