@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.jvfio.MappableArea;
+import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.NativeMemory;
 import io.jvfio.model.nvme.NvmeModel;
@@ -46,11 +47,10 @@ class MappedDoorbellsTest {
   private Path path = Path.of("");
   private VfioUserServer server;
 
-  private VfioUserServer serve(NvmeModel model, boolean polls) {
+  private void serve(NvmeModel model, boolean polls) {
     path = directory.resolve("cntrl");
     var options = VfioUserServerOptions.at(path).withListener(heard);
     server = VfioUserServer.serve(model, polls ? options.withPolling() : options);
-    return server;
   }
 
   private static NvmeModel model() {
@@ -160,28 +160,35 @@ class MappedDoorbellsTest {
   @Test
   void whatAFormerClientStoresIsNobodysDoorbell() throws Exception {
     serve(model(), true);
-    try (var former = RawClient.agreed(path)) {
-      assertThat(regionInfo(former, WHOLE)).isZero();
-      int fd = former.socket.takeFd(0);
-      var kernel = LinuxKernel.instance();
-      long address = kernel.mmap(0x1000, 3, 1, fd, 0x1000);
-      assertThat(address).isPositive();
-      former.close();
-      try (var initiator = new StoringInitiator(path);
-          var arena = Arena.ofShared()) {
-        var page = NativeMemory.at(address, 0x1000, arena);
-        initiator.admin.put(EVENT_REQUEST, 0, 0, 0, 0, 0);
-        initiator.admin.ring();
-        var queue = initiator.create(1);
-        for (int i = 0; i < 1000; i++) {
-          page.fill((byte) i);
-          queue.transfer(READ, 0);
-        }
-        assertThat(initiator.status()).isOne();
-      } finally {
-        kernel.munmap(address, 0x1000);
-        kernel.close(fd);
+    var kernel = LinuxKernel.instance();
+    long address = pageOfAClientThatLeaves();
+    try (var initiator = new StoringInitiator(path);
+        var arena = Arena.ofShared()) {
+      var page = NativeMemory.at(address, 0x1000, arena);
+      initiator.admin.put(EVENT_REQUEST, 0, 0, 0, 0, 0);
+      initiator.admin.ring();
+      var queue = initiator.create(1);
+      for (int i = 0; i < 1000; i++) {
+        page.fill((byte) i);
+        queue.transfer(READ, 0);
       }
+      assertThat(initiator.status()).isOne();
+    } finally {
+      kernel.munmap(address, 0x1000);
+    }
+  }
+
+  private long pageOfAClientThatLeaves() throws Exception {
+    try (var client = RawClient.agreed(path)) {
+      assertThat(regionInfo(client, WHOLE)).isZero();
+      int fd = client.socket.takeFd(0);
+      var kernel = LinuxKernel.instance();
+      long address =
+          kernel.mmap(
+              0x1000, Kernel.PROT_READ | Kernel.PROT_WRITE, Kernel.MAP_SHARED, fd, 0x1000);
+      kernel.close(fd);
+      assertThat(address).isPositive();
+      return address;
     }
   }
 
