@@ -184,8 +184,7 @@ class MappedDoorbellsTest {
       int fd = client.socket.takeFd(0);
       var kernel = LinuxKernel.instance();
       long address =
-          kernel.mmap(
-              0x1000, Kernel.PROT_READ | Kernel.PROT_WRITE, Kernel.MAP_SHARED, fd, 0x1000);
+          kernel.mmap(0x1000, Kernel.PROT_READ | Kernel.PROT_WRITE, Kernel.MAP_SHARED, fd, 0x1000);
       kernel.close(fd);
       assertThat(address).isPositive();
       return address;
