@@ -50,10 +50,6 @@ class NvmeOverSocketTest {
   void serve() {
     path = directory.resolve("s");
     image = directory.resolve("image");
-    start();
-  }
-
-  private void start() {
     start(false);
   }
 

@@ -88,11 +88,11 @@ final class StoringInitiator implements AutoCloseable {
         Thread.onSpinWait();
       }
       long result = Integer.toUnsignedLong(entry.get(LE32, 0));
-      long status = entry.get(LE32, 12) >>> 17;
+      int status = entry.get(LE32, 12) >>> 17;
       head = (head + 1) % ENTRIES;
       phase ^= head == 0 ? 1 : 0;
       doorbells.write32Release(8L * id + 4, head);
-      return status << 32 | result;
+      return (long) status << 32 | result;
     }
 
     long run(int opcode, int namespace, long prp, int cdw10, int cdw11, int cdw12) {
