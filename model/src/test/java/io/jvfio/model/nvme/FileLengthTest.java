@@ -23,6 +23,10 @@ import org.junit.jupiter.params.provider.ValueSource;
 class FileLengthTest {
   private static final int SIZE = 1 << 20;
   private static final int FLUSH = 0;
+  private static final int WRITE = 1;
+  private static final int READ = 2;
+  private static final int WRITE_ZEROES = 8;
+  private static final int READ_ERROR = 0x4281;
   private static final int WRITE_FAULT = 0x4280;
 
   @TempDir Path directory;
@@ -88,6 +92,30 @@ class FileLengthTest {
 
       channel.write(java.nio.ByteBuffer.allocate(1), SIZE - 1);
       assertThat(host.io.run(flush).status()).isZero();
+    }
+  }
+
+  /** It would be as long as before, with zeroes where data was, and a flush would succeed. */
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void nothingIsWrittenToAFileThatIsShorter(boolean byRing) throws Exception {
+    var file = directory.resolve("disk");
+    var options = byRing ? on(file) : on(file).withoutRing();
+    try (var host = new NvmeHost(options).enableIo();
+        var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+      channel.truncate(SIZE / 2);
+      int last = SIZE / 512 - 1;
+      for (int opcode : new int[] {WRITE, WRITE_ZEROES}) {
+        for (int lba : new int[] {0, last}) {
+          assertThat(host.io.run(NvmeHost.blocks(opcode, lba, 1)).status()).isEqualTo(WRITE_FAULT);
+        }
+      }
+      assertThat(channel.size()).isEqualTo(SIZE / 2);
+      assertThat(host.io.run(NvmeHost.blocks(READ, 0, 1)).status()).isZero();
+      assertThat(host.io.run(NvmeHost.blocks(READ, last, 1)).status()).isEqualTo(READ_ERROR);
+
+      channel.write(java.nio.ByteBuffer.allocate(1), SIZE - 1);
+      assertThat(host.io.run(NvmeHost.blocks(WRITE, last, 1)).status()).isZero();
     }
   }
 }

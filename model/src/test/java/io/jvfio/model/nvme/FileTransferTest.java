@@ -17,6 +17,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * A transfer of pages that lie apart, which the kernel does in two pieces: the second begins where
@@ -123,6 +124,30 @@ class FileTransferTest {
       }
       assertThat(host.memory.asSlice(begin, 0x8000).mismatch(MemorySegment.ofArray(expected)))
           .isEqualTo(-1);
+      assertThat(host.leases).hasValue(0);
+    }
+  }
+
+  /** A bit bucket of an SGL is no memory: what falls into it is read all the same. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whatIsThrownAwayIsWrittenNowhere(boolean isLending) throws IOException {
+    try (var host = start(isLending, content())) {
+      long list = 0x2_0000;
+      host.memory.asSlice(list, 48).fill((byte) 0);
+      for (int i = 0; i < 3; i++) {
+        boolean isBucket = i == 1;
+        host.memory.set(LE64, list + 16L * i, isBucket ? 0 : PAGES[i]);
+        host.memory.set(LE64, list + 16L * i + 8, isBucket ? 512 | 0x10L << 56 : 512);
+      }
+      var read = new Command(READ, 1, list, 48 | 0x30L << 56, OFFSET / 512, 0, 2);
+      assertThat(host.io.run(read, 0x40).status()).isZero();
+      for (int i = 0; i < 512; i++) {
+        assertThat(host.memory.get(ValueLayout.JAVA_BYTE, PAGES[0] + i))
+            .isEqualTo(value(OFFSET + i));
+        assertThat(host.memory.get(ValueLayout.JAVA_BYTE, PAGES[2] + i))
+            .isEqualTo(value(OFFSET + 1024 + i));
+      }
       assertThat(host.leases).hasValue(0);
     }
   }
