@@ -784,6 +784,31 @@ class ServerTest {
     assertThat(client.socket.send(client.out, RegionAccess.BYTES + 8)).isZero();
   }
 
+  /** The answer of the client's comes to the place where its command was. */
+  @Test
+  void doesTheRestOfACommandAfterTheClientHasAnswered() throws Exception {
+    try (var client = start()) {
+      assertThat(client.write(7, COMMAND, 2, BUS_MASTER)).isZero();
+      assertThat(client.map(0x1000, 0x4000, READ_WRITE)).isZero();
+      device.journal.clear();
+      int size = WriteMulti.BYTES + 2 * WriteMulti.Entry.BYTES;
+      Header.writeCommand(client.out, 77, Command.REGION_WRITE_MULTI, size);
+      WriteMulti.COUNT.set(client.out, 2);
+      WriteMulti.Entry.write(client.out, 0, 0x100, 0, 8);
+      client.out.set(ValueLayout.JAVA_LONG, WriteMulti.Entry.data(0), 0x1800);
+      WriteMulti.Entry.write(client.out, 1, 0x10, 0, 8);
+      client.out.set(ValueLayout.JAVA_LONG, WriteMulti.Entry.data(1), 0xaa);
+      assertThat(client.socket.send(client.out, size)).isZero();
+      assertThat(client.receive()).isEqualTo(DmaAccessMessage.BYTES);
+      answerDma(client, (byte) 0x77);
+      assertThat(client.receive()).isEqualTo(WriteMulti.BYTES);
+
+      assertThat(Header.isError(client.in())).isFalse();
+      assertThat(WriteMulti.COUNT.get(client.in())).isEqualTo(2);
+      assertThat(device.journal).containsExactly("write 0 256+8 1800", "done", "write 0 16+8 aa");
+    }
+  }
+
   @Test
   void asksForMemoryOfWhichNoDescriptorCame() throws Exception {
     try (var client = start()) {

@@ -151,4 +151,23 @@ class FileTransferTest {
       assertThat(host.leases).hasValue(0);
     }
   }
+
+  /** The kernel copies a page as a whole, and may be killed between two. */
+  @ParameterizedTest
+  @CsvSource({"0x0, 1", "0x200, 1", "0x100, 0", "0xf04, 0"})
+  void aBlockThatLiesInTwoPagesIsWrittenFromOnePiece(String begin, int leases) throws IOException {
+    try (var host = start(true, new byte[SIZE])) {
+      kernel.rule(_ -> FaultKernel.HELD);
+      long at = NvmeHost.DATA + Integer.decode(begin);
+      host.io.put(NvmeHost.blocks(WRITE, 0, 8).at(at, NvmeHost.DATA + PAGE));
+      host.io.ring();
+      kernel.awaitHeld(1, host);
+      assertThat(host.leases.get() > 0).isEqualTo(leases > 0);
+      assertThat(kernel.calls()).singleElement().matches(call -> call.pieces() == 1);
+      kernel.rule(null);
+      kernel.releaseAll();
+      assertThat(host.io.await(1)).singleElement().matches(each -> each.status() == 0);
+      assertThat(host.leases).hasValue(0);
+    }
+  }
 }

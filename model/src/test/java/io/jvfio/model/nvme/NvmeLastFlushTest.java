@@ -122,4 +122,35 @@ class NvmeLastFlushTest {
       kernel.claimSize(-1);
     }
   }
+
+  /** One call stands for all that came while another was under way: it leaves out none of them. */
+  @Test
+  void whatIsMadePersistentTogetherIsAllOfIt() throws IOException {
+    try (var host = new NvmeHost(options("disk"), true).enable()) {
+      host.io = host.createQueues(1, SQ, CQ, 16);
+      kernel.rule(call -> call.kind() == Kind.SYNC ? FaultKernel.HELD : null);
+      kernel.record();
+      for (int lba : new int[] {0, 100, 200}) {
+        var write = NvmeHost.blocks(WRITE, lba, 1);
+        host.io.put(
+            new Command(WRITE, 1, write.prp1(), 0, lba, 0, write.cdw12() | FORCE_UNIT_ACCESS));
+        host.io.ring();
+        kernel.awaitHeld(1, host);
+      }
+      for (int i = 0; i < 5; i++) {
+        host.awaitRequest(); // all are written
+      }
+      kernel.release(new FaultKernel.Answer.Result(0));
+      kernel.awaitHeld(1, host);
+
+      assertThat(kernel.calls())
+          .filteredOn(call -> call.kind() == Kind.SYNC)
+          .extracting(call -> List.of(call.offset(), call.byteSize()))
+          .as("a block, and everything")
+          .containsExactly(List.of(0L, 512L), List.of(0L, 0L));
+      kernel.rule(null);
+      kernel.releaseAll();
+      assertThat(host.io.await(3)).hasSize(3).allMatch(each -> each.status() == 0);
+    }
+  }
 }
