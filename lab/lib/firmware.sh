@@ -40,9 +40,11 @@ firmware() {
   esac
 }
 
-# typed: what is typed at the console. U-Boot is told to boot from a disk for NVMe; of what stops its countdown it takes more than one byte.
+# typed: what is typed at the console: U-Boot boots from a disk for NVMe when it is told to. What stops its countdown takes a character or two of the next
+# line, and a command that runs may take what is typed meanwhile; so the first line is for that, and the second is all there is.
 typed() {
   if [ "$FIRMWARE" != u-boot ]; then return; fi
-  printf '%s\n' '' '' 'echo' 'nvme scan' 'nvme info' 'load nvme 0:1 1000000 linux' 'load nvme 0:1 4000000 initramfs' \
-    "setenv bootargs console=$CONSOLE panic=-1 $APPEND loader=u-boot" 'zboot 1000000 0 4000000 ${filesize}'
+  # The kernel unpacks itself at 16 MiB, so its initramfs is far behind.
+  printf '%s\n' '' '' echo "nvme scan; nvme info; load nvme 0:1 1000000 linux; load nvme 0:1 20000000 initramfs; \
+setenv bootargs console=$CONSOLE panic=-1 $APPEND loader=u-boot; zboot 1000000 0 20000000 \${filesize}"
 }

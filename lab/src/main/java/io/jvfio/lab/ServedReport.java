@@ -65,7 +65,7 @@ public final class ServedReport extends StepReport {
         report.checkReboot();
       }
       case "qemu-boot-uefi" -> {
-        report.checkBoot("EDK II", "grub");
+        report.checkBoot("OVMF|EDK II", "grub");
         report.checkReboot();
       }
       case "qemu-boot-uboot" -> report.checkBoot("U-Boot", "u-boot");
@@ -134,7 +134,8 @@ public final class ServedReport extends StepReport {
   private void checkBoot(String firmware, String loader) throws IOException {
     var found = text("boot-found");
     check(
-        figure(found, "firmware").contains(firmware) && figure(found, "loader").equals(loader),
+        Pattern.compile(firmware).matcher(figure(found, "firmware")).find()
+            && figure(found, "loader").equals(loader),
         "boot-found: by a firmware",
         "%s, %s".formatted(figure(found, "firmware"), figure(found, "loader")));
     var controllers = figures(found, "controller");

@@ -48,7 +48,7 @@ class ServedReportTest {
   void passesEachFirmwareInItsLane() throws IOException {
     assertThat(report("qemu-boot-bios", true)).contains("5 checks, 0 failed");
     report("qemu-boot-uefi", false);
-    boot("Debian distribution of EDK II");
+    boot("EFI Development Kit II / OVMF");
     assertThat(report("qemu-boot-uefi", true)).contains("5 checks, 0 failed");
   }
 
