@@ -88,6 +88,7 @@ initramfs() {
     echo "NULLS='${NULLS[*]}'"
     echo "STEPS='${STEPS[*]}'"
     echo "PLUGS='$PLUGS'"
+    echo "OFF='$OFF'"
     echo "STEP_TIMEOUT='$((TIMEOUT * 3 / 4))'"
   } >"$add/jvfio/lane"
   chmod -R a+rX "$add" # one step runs as nobody

@@ -12,6 +12,7 @@ load_lane() {
   declare -gA SERVED=() # devices that are served from outside: arguments of `jvfio serve`
   declare -gA WITH=() # a device that the process of another one serves
   FIRMWARE='' # what boots the guest from the served disk `boot`; QEMU itself, from files, if empty
+  OFF=poweroff # how the guest ends: also by reboot, where it does no more than once
   declare -gA PLUGGED=() # those of them that a step plugs into QEMU, and into which bus; the others are there from the start
   PLUGS=0 # how often
   declare -gA PLACES=() NICE=() # of a served device: where QEMU puts it, as members of JSON; how much its server lets others go first
