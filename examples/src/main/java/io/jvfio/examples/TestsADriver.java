@@ -34,7 +34,8 @@ class TestsADriver {
   @SimulatedHostTest(value = "x86-6.12", failing = "VFIO_SET_IOMMU EPERM")
   void saysWhyNoIommuCanBeHad(VfioHost host) {
     var address = host.devices().stream().filter(one -> one.isBoundToVfio()).findFirst();
-    var failure = assertThrows(VfioException.class, () -> host.open(address.orElseThrow().address()));
+    var failure =
+        assertThrows(VfioException.class, () -> host.open(address.orElseThrow().address()));
     assertTrue(failure.getMessage().contains("EPERM"));
   }
 }
