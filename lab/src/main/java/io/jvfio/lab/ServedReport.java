@@ -174,7 +174,7 @@ public final class ServedReport extends StepReport {
   /** A disk that comes and goes keeps its data, and its server keeps nothing of who has gone. */
   private void checkPlugs() throws IOException {
     var plugs = text("disk-plug");
-    var count = figure(plugs, "plugs").split(" of ");
+    var count = figure(plugs, "plugs").split(" of ", -1);
     var kept = figure(plugs, "kept");
     var messages = figure(plugs, "messages");
     check(
