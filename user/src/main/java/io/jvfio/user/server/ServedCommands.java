@@ -406,19 +406,22 @@ final class ServedCommands {
 
   /**
    * Tells of the part of a region that can be mapped. Who has no room for that is told how much it
-   * needs, and of nothing that can be mapped: it would take the whole region for it.
+   * needs, and nothing else: a flag that there are capabilities would be followed by none, which
+   * QEMU takes for an error.
    *
    * @return how much longer the reply is
    */
   private int mappable(SharedRegisters shared) {
     int needed = RegionInfoMessage.BYTES + RegionInfoMessage.AREA_BYTES - Header.SIZE;
-    boolean hasRoom = Integer.compareUnsigned(RegionInfoMessage.ARGSZ.get(command), needed) >= 0;
-    int flags = RegionInfoMessage.FLAGS.get(reply) | Vfio.VFIO_REGION_INFO_FLAG_CAPS;
     RegionInfoMessage.ARGSZ.set(reply, needed);
-    RegionInfoMessage.FLAGS.set(reply, hasRoom ? flags | Vfio.VFIO_REGION_INFO_FLAG_MMAP : flags);
-    if (!hasRoom) {
+    if (Integer.compareUnsigned(RegionInfoMessage.ARGSZ.get(command), needed) < 0) {
       return 0;
     }
+    RegionInfoMessage.FLAGS.set(
+        reply,
+        RegionInfoMessage.FLAGS.get(reply)
+            | Vfio.VFIO_REGION_INFO_FLAG_CAPS
+            | Vfio.VFIO_REGION_INFO_FLAG_MMAP);
     RegionInfoMessage.writeArea(reply, shared.registers().offset(), shared.registers().byteSize());
     sharedFd[0] = shared.fd();
     replyFds = sharedFd;
