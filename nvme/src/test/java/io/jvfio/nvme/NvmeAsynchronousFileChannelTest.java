@@ -281,7 +281,12 @@ class NvmeAsynchronousFileChannelTest {
 
   @Test
   void aCancelledOperationLeavesItsBufferAlone() throws Exception {
-    try (var channel = open(namespace, 2)) {
+    // With several queues it depends on the thread which of them gets the later command, and with
+    // few transfers there is none left for it.
+    var device = new FakeDevice(NvmeModel.inMemory("SN", SIZE));
+    try (device;
+        var controller = NvmeController.open(device, NvmeOptions.defaults().withSharedQueues(1));
+        var channel = open(controller.namespace(1), 16)) {
       channel.write(random(new Random(1), SIZE), 0).get();
       device.ignoresDoorbells = true;
       var target = ByteBuffer.allocate(50_000);

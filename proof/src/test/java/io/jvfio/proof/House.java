@@ -6,6 +6,7 @@ import static java.util.Objects.requireNonNull;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.classfile.AccessFlags;
+import java.lang.classfile.AttributedElement;
 import java.lang.classfile.Attributes;
 import java.lang.classfile.ClassFile;
 import java.lang.classfile.ClassModel;
@@ -121,8 +122,24 @@ final class House {
         }
       }
     }
-    model.fields().forEach(each -> addDescribed(each.fieldType().stringValue(), uses));
-    model.methods().forEach(each -> addDescribed(each.methodType().stringValue(), uses));
+    addAnnotations(model, uses);
+    for (var field : model.fields()) {
+      addDescribed(field.fieldType().stringValue(), uses);
+      addAnnotations(field, uses);
+    }
+    for (var method : model.methods()) {
+      addDescribed(method.methodType().stringValue(), uses);
+      addAnnotations(method, uses);
+    }
+  }
+
+  private static void addAnnotations(AttributedElement element, Set<String> uses) {
+    element
+        .findAttribute(Attributes.runtimeVisibleAnnotations())
+        .ifPresent(
+            each ->
+                each.annotations()
+                    .forEach(one -> addDescribed(one.className().stringValue(), uses)));
   }
 
   private static void addShown(ClassModel model, Set<String> shows) {
