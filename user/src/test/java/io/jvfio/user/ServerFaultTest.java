@@ -58,7 +58,7 @@ class ServerFaultTest {
   private List<FaultInjector.Call> run(Fault fault, boolean twin) throws Exception {
     heard.forget();
     var path = directory.resolve("s" + runs++);
-    var before = Holdings.now();
+    var before = Holdings.settled();
     // A server that has ended left that.
     UnixSocket.listen(LinuxKernel.instance(), path.toString(), 0600).close();
     var kernel = new FaultInjector(LinuxKernel.instance());
