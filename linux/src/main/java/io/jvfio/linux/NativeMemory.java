@@ -4,7 +4,10 @@ package io.jvfio.linux;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/** Memory outside of the heap that no arena allocates. */
+/**
+ * Memory outside of the heap: known by its address only, or so much that it has pages of its own.
+ * Safe for use by several threads.
+ */
 public final class NativeMemory {
   /** Less is not worth two system calls. */
   private static final long LARGE = 256 << 10;
@@ -28,7 +31,10 @@ public final class NativeMemory {
    *
    * @param byteSize how much, zero or more
    * @param alignment of the address, a power of two
+   * @param lifetime whose end unmaps it; the memory can be used by the threads that it allows
    * @throws OutOfMemoryError when the machine has not so much
+   * @throws IllegalStateException if {@code lifetime} is closed
+   * @throws WrongThreadException if it is another thread's
    */
   // SAFETY: the segment is in the mapping just made, which the arena's end removes.
   @SuppressWarnings("restricted")
@@ -45,7 +51,12 @@ public final class NativeMemory {
       throw new OutOfMemoryError(
           "mmap of %d bytes: %s".formatted(room, Errno.ofResult(mapped).symbol()));
     }
-    return MemorySegment.ofAddress((mapped + alignment - 1) & -alignment)
-        .reinterpret(byteSize, lifetime, _ -> kernel.munmap(mapped, room));
+    try {
+      return MemorySegment.ofAddress((mapped + alignment - 1) & -alignment)
+          .reinterpret(byteSize, lifetime, _ -> kernel.munmap(mapped, room));
+    } catch (RuntimeException | Error e) {
+      kernel.munmap(mapped, room); // the arena is closed, or not this thread's
+      throw e;
+    }
   }
 }

@@ -42,6 +42,22 @@ class NativeMemoryTest {
     assertThat(isMapped(address)).isFalse();
   }
 
+  @Test
+  void aClosedArenaLeavesNothingMapped() throws Exception {
+    var arena = Arena.ofConfined();
+    arena.close();
+    long before = mappedPages();
+    for (int i = 0; i < 100; i++) {
+      assertThatThrownBy(() -> NativeMemory.allocate(GIB, 4096, arena))
+          .isInstanceOf(IllegalStateException.class);
+    }
+    assertThat((mappedPages() - before) * 4096).isLessThan(20 * GIB);
+  }
+
+  private static long mappedPages() throws IOException {
+    return Long.parseLong(Files.readString(Path.of("/proc/self/statm")).split(" ", -1)[0]);
+  }
+
   /** Memory that is not there cannot be locked. */
   private static boolean isMapped(long address) {
     var kernel = LinuxKernel.instance();

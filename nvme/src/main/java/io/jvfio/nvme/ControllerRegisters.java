@@ -70,10 +70,11 @@ final class ControllerRegisters implements AutoCloseable {
     this.device = device;
     var region = device.region(0);
     registers = region.registers();
-    // All of them are where the whole region is one area.
+    // All of them are mapped already where the whole region is one area.
+    var whole = new MappableArea(0, region.info().byteSize());
     var area =
         region.mappableAreas().stream()
-            .filter(each -> each.offset() > 0 && isInside(each, DOORBELLS))
+            .filter(each -> !each.equals(whole) && isInside(each, DOORBELLS))
             .findFirst();
     try {
       mapped = area.map(region::map).orElse(null);

@@ -36,6 +36,10 @@ final class Startup {
   private int eventsEnabled;
   private int eventsConfigured;
   private boolean isBusMaster;
+
+  /** The interrupt line was on before. */
+  private boolean hasDisabledLine;
+
   private boolean isEnabled;
 
   Startup(VfioDevice device, NvmeOptions options, ControllerRegisters registers) {
@@ -86,8 +90,22 @@ final class Startup {
    */
   private void disableLine() {
     var config = device.config();
-    config.write16(
-        PciRegs.PCI_COMMAND, config.read16(PciRegs.PCI_COMMAND) | PciRegs.PCI_COMMAND_INTX_DISABLE);
+    int command = config.read16(PciRegs.PCI_COMMAND);
+    if ((command & PciRegs.PCI_COMMAND_INTX_DISABLE) == 0) {
+      hasDisabledLine = true;
+      config.write16(PciRegs.PCI_COMMAND, command | PciRegs.PCI_COMMAND_INTX_DISABLE);
+    }
+  }
+
+  /** Leaves the device to whoever has it next as it was. */
+  private void giveDeviceBack() {
+    device.disableBusMaster();
+    if (hasDisabledLine) {
+      hasDisabledLine = false;
+      var config = device.config();
+      int command = config.read16(PciRegs.PCI_COMMAND);
+      config.write16(PciRegs.PCI_COMMAND, command & ~PciRegs.PCI_COMMAND_INTX_DISABLE);
+    }
   }
 
   private void requestPairs() {
@@ -262,7 +280,7 @@ final class Startup {
     steps.run(registers::disable);
     if (!device.isClosed()) {
       // Whoever closes it does this before anything else.
-      steps.run(device::disableBusMaster);
+      steps.run(this::giveDeviceBack);
     }
   }
 

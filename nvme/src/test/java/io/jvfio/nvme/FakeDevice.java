@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.nvme;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import io.jvfio.DmaSpace;
 import io.jvfio.Interrupts;
 import io.jvfio.MappableArea;
@@ -28,6 +30,7 @@ final class FakeDevice implements VfioDevice {
   static final String NAME = "0000:01:00.0";
 
   private static final int PCI_COMMAND = 0x04;
+  private static final int MEMORY = 2;
   private static final int BUS_MASTER = 4;
   private static final int LINE_OFF = 0x400;
   private static final int CSTS = 0x1c;
@@ -60,6 +63,12 @@ final class FakeDevice implements VfioDevice {
   boolean failsUnheard;
 
   private boolean wasUnheard;
+
+  /** The parts of the first BAR that can be mapped. */
+  List<MappableArea> areas = List.of();
+
+  /** How often a doorbell was rung in a part that was mapped. */
+  int mappedRings;
 
   /** Called before the driver writes the controller's configuration, CC. */
   Runnable beforeConfiguration = () -> {};
@@ -207,13 +216,15 @@ final class FakeDevice implements VfioDevice {
   @Override
   public void enableBusMaster() {
     access("enable bus master");
-    model.config().write(PCI_COMMAND, 2, BUS_MASTER | 2);
+    int command = model.config().read(PCI_COMMAND, 2);
+    model.config().write(PCI_COMMAND, 2, command | BUS_MASTER | MEMORY);
   }
 
   @Override
   public void disableBusMaster() {
     journal.add("bus master off");
-    model.config().write(PCI_COMMAND, 2, 2);
+    int command = model.config().read(PCI_COMMAND, 2);
+    model.config().write(PCI_COMMAND, 2, command & ~BUS_MASTER);
   }
 
   @Override
@@ -309,29 +320,40 @@ final class FakeDevice implements VfioDevice {
 
     @Override
     public List<MappableArea> mappableAreas() {
-      return List.of();
+      return bar == 0 ? areas : List.of();
     }
 
     @Override
     public Registers map(MappableArea area, RegisterOrder order) {
-      throw new UnsupportedOperationException();
+      assertThat(mappableAreas()).contains(area);
+      access("map a part of a BAR");
+      openRegisters++;
+      return new ModelRegisters(bar, area.offset(), area.byteSize()) {
+        @Override
+        public void write32Release(long offset, int value) {
+          mappedRings++;
+          super.write32Release(offset, value);
+        }
+      };
     }
 
     @Override
     public Registers registers(RegisterOrder order) {
       access("map a BAR");
       openRegisters++;
-      return new ModelRegisters(bar, byteSize);
+      return new ModelRegisters(bar, 0, byteSize);
     }
   }
 
-  private final class ModelRegisters implements Registers {
+  private class ModelRegisters implements Registers {
     private final int bar;
+    private final long start;
     private final long byteSize;
     private boolean isClosed;
 
-    ModelRegisters(int bar, long byteSize) {
+    ModelRegisters(int bar, long start, long byteSize) {
       this.bar = bar;
+      this.start = start;
       this.byteSize = byteSize;
     }
 
@@ -342,7 +364,8 @@ final class FakeDevice implements VfioDevice {
       access(what);
     }
 
-    private long read(long offset, int width) {
+    private long read(long place, int width) {
+      long offset = start + place;
       check("read");
       if (isGone) {
         return -1;
@@ -353,7 +376,8 @@ final class FakeDevice implements VfioDevice {
       }
     }
 
-    private void write(long offset, int width, long value) {
+    private void write(long place, int width, long value) {
+      long offset = start + place;
       check("write");
       if (bar == 0 && offset == 0x14) {
         beforeConfiguration.run();
@@ -416,7 +440,8 @@ final class FakeDevice implements VfioDevice {
     }
 
     @Override
-    public void write32Release(long offset, int value) {
+    public void write32Release(long place, int value) {
+      long offset = start + place;
       check("doorbell");
       int doorbell = (int) (offset - DOORBELLS) / 4;
       rings[doorbell]++;

@@ -7,11 +7,14 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.jvfio.DmaBuffer;
+import io.jvfio.MappableArea;
 import io.jvfio.VfioException;
 import io.jvfio.model.nvme.NvmeModel;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
@@ -59,6 +62,43 @@ class NvmeControllerTest {
       assertThat(identity.volatileWriteCache()).isTrue();
       assertThat(identity.subsystemName()).isEqualTo("nqn.2026-11.io.jvfio:nvme-model:SN-1");
     }
+  }
+
+  /** A server may let registers before the doorbells be mapped with them, or doorbells alone. */
+  @ParameterizedTest
+  @CsvSource({"0x1000, 0x1000", "0, 0x2000", "0, 0x3000", "0x1000, 0x3000"})
+  void ringsDoorbellsInThePartThatCanBeMapped(String offset, String byteSize) {
+    device.areas = List.of(new MappableArea(Long.decode(offset), Long.decode(byteSize)));
+    try (var controller = NvmeController.open(device);
+        var data = buffer(512)) {
+      int before = device.mappedRings;
+      assertThat(before).as("the admin queue's").isPositive();
+      controller.namespace(1).write(0, 1, data, 0);
+      assertThat(device.mappedRings).isGreaterThan(before);
+      assertThat(device.mappedRings).isEqualTo(Arrays.stream(device.rings).sum());
+    }
+    assertThat(device.openRegisters).isZero();
+  }
+
+  @Test
+  void mapsNothingBesidesARegionThatIsMappedAsAWhole() {
+    device.areas = List.of(new MappableArea(0, device.region(0).info().byteSize()));
+    try (var controller = NvmeController.open(device)) {
+      assertThat(controller.namespace(1).blockCount()).isPositive();
+    }
+    assertThat(device.mappedRings).isZero();
+  }
+
+  /** Who has the device next may listen at its line. */
+  @ParameterizedTest
+  @ValueSource(ints = {0, 0x400})
+  void leavesTheInterruptLineAsItWas(int command) {
+    device.config().write16(4, command);
+    try (var controller = NvmeController.open(device)) {
+      assertThat(controller.resets()).isZero();
+      assertThat(device.config().read16(4) & 0x400).as("meanwhile").isEqualTo(0x400);
+    }
+    assertThat(device.config().read16(4) & 0x400).isEqualTo(command);
   }
 
   @Test

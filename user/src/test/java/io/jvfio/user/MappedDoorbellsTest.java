@@ -8,6 +8,8 @@ import io.jvfio.MappableArea;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.NativeMemory;
+import io.jvfio.model.DeviceModel;
+import io.jvfio.model.MappableRegisters;
 import io.jvfio.model.nvme.NvmeModel;
 import io.jvfio.nvme.NvmeController;
 import io.jvfio.nvme.NvmeOptions;
@@ -16,12 +18,17 @@ import io.jvfio.user.wire.Header;
 import io.jvfio.user.wire.RegionInfoMessage;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.Optional;
 import java.util.SplittableRandom;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -48,7 +55,7 @@ class MappedDoorbellsTest {
   private Path path = Path.of("");
   private @Nullable VfioUserServer server;
 
-  private VfioUserServer serve(NvmeModel model, boolean polls) {
+  private VfioUserServer serve(DeviceModel model, boolean polls) {
     path = directory.resolve("cntrl");
     var options = VfioUserServerOptions.at(path).withListener(heard);
     var started = VfioUserServer.serve(model, polls ? options.withPolling() : options);
@@ -129,6 +136,42 @@ class MappedDoorbellsTest {
       assertThat(in.get(ValueLayout.JAVA_LONG, Header.SIZE + 48)).isEqualTo(0x1000);
       assertThat(in.get(ValueLayout.JAVA_LONG, Header.SIZE + 56)).isEqualTo(0x1000);
       assertThat(client.socket.fdCount()).isOne();
+    }
+  }
+
+  /** Between {@code quiesce} and {@code resume} a model is called for nothing else. */
+  @Test
+  void theMemoryIsTakenBackBeforeTheModelIsQuiesced() throws Exception {
+    var calls = new LinkedBlockingQueue<String>();
+    var model =
+        new ScriptedModel() {
+          @Override
+          public Optional<MappableRegisters> mappableRegisters() {
+            return Optional.of(new MappableRegisters(0, 0, 4096));
+          }
+
+          @Override
+          public void mapRegisters(MemorySegment memory) {
+            calls.add("map");
+          }
+
+          @Override
+          public void unmapRegisters() {
+            calls.add("unmap");
+          }
+
+          @Override
+          public void resume() {
+            calls.add("resume");
+          }
+        };
+    model.onQuiesce = () -> calls.add("quiesce");
+    serve(model, true);
+    try (var client = RawClient.agreed(path)) {
+      assertThat(regionInfo(client, WHOLE)).isZero();
+    }
+    for (var call : List.of("map", "unmap", "quiesce", "resume")) {
+      assertThat(calls.poll(10, TimeUnit.SECONDS)).isEqualTo(call);
     }
   }
 

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * A device that does what a test says: all of BAR 0 is one register. Configuration space has the
  * command register of an endpoint, and there are 16 vectors of MSI-X.
  */
-public final class ScriptedModel implements DeviceModel {
+public class ScriptedModel implements DeviceModel {
   private final ConfigSpace config =
       new ConfigSpace(256)
           .set(0, 4, 0x1234_5678)

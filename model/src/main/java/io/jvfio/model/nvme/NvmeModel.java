@@ -936,7 +936,7 @@ public final class NvmeModel implements DeviceModel {
       end.run(io::abandon);
       namespaces.forEach(each -> end.run(each.storage()::close));
       if (namespaces.stream().allMatch(each -> each.storage().isIdle())) {
-        arena.close(); // else a call that does not end has memory of it
+        end.run(arena::close); // else a call that does not end has memory of it
       }
       end.rethrow();
     }

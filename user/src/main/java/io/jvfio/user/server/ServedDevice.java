@@ -328,13 +328,13 @@ public final class ServedDevice implements DmaPort {
    */
   void disconnect(boolean retainsState) {
     clientNumber.incrementAndGet();
-    attempt("quiesce()", model::quiesce);
-    interrupts.disconnect();
     var left = shared;
     shared = null;
     if (left != null) {
       attempt("unmapRegisters()", left::close);
     }
+    attempt("quiesce()", model::quiesce);
+    interrupts.disconnect();
     if (watched >= 0) {
       poller.unwatch(watched);
       watched = -1;
