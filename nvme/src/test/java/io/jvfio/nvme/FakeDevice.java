@@ -50,7 +50,7 @@ final class FakeDevice implements VfioDevice {
 
   int accesses;
 
-  /** Swallow doorbells, as a controller does that hangs. */
+  /** Swallow doorbells, as a controller does that hangs; only a reset brings it back. */
   boolean ignoresDoorbells;
 
   /** All registers read as ones. */
@@ -153,6 +153,22 @@ final class FakeDevice implements VfioDevice {
       thread.join();
       answerDoorbells();
     };
+  }
+
+  /**
+   * From now on a doorbell waits, as at a controller that is slow. Closing the result answers what
+   * has been rung; whoever rings meanwhile is to have done so before.
+   */
+  AutoCloseable holdDoorbells() {
+    hasThread = true;
+    return () -> {
+      hasThread = false;
+      answerDoorbells();
+    };
+  }
+
+  boolean isHeld(int doorbell) {
+    return rung.get(doorbell) != NOT_RUNG;
   }
 
   @SuppressWarnings("ThreadPriorityCheck") // one processor may have to do for both sides
