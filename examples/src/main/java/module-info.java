@@ -9,4 +9,5 @@ module io.jvfio.examples {
   requires static io.jvfio.junit;
   requires io.jvfio.nvme;
   requires io.jvfio.sim;
+  requires io.jvfio.user;
 }
