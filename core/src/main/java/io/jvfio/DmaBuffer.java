@@ -7,6 +7,8 @@ import java.util.OptionalInt;
 /**
  * Memory of jvfio's own that both this process and the device can read and write.
  *
+ * {@snippet class="io.jvfio.examples.Snippets" region="buffer"}
+ *
  * <p>Memory and mapping live and die together: closing unmaps it from the IOMMU first and frees it
  * after that, and every later access through {@link #segment()} throws {@link
  * IllegalStateException}.

@@ -9,6 +9,8 @@ import java.util.Optional;
  * The IO virtual addresses of one or several devices, and the memory mapped at them, whatever the
  * IOMMU.
  *
+ * {@snippet class="io.jvfio.examples.Snippets" region="space"}
+ *
  * <p>What is known to be wrong is refused before the kernel is asked, with what to change; a map
  * that fails leaves nothing mapped, locked or taken.
  *

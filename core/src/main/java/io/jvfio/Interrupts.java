@@ -8,6 +8,8 @@ import java.util.List;
  * a time. What is still in use when the device is closed is turned off then, after the device was
  * stopped and before its memory is unmapped. Safe for use by several threads. Source: {@code
  * VFIO_DEVICE_SET_IRQS}, {@code drivers/vfio/pci/vfio_pci_intrs.c}.
+ *
+ * {@snippet class="io.jvfio.examples.Snippets" region="interrupts"}
  */
 public interface Interrupts {
   /** All interrupt indexes: INTx, MSI, MSI-X, error, request. */

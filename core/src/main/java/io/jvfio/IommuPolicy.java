@@ -12,6 +12,8 @@ import java.util.stream.Stream;
 /**
  * A choice of the IOMMU types that a negotiation may take, and of their order.
  *
+ * {@snippet class="io.jvfio.examples.Snippets" region="policy"}
+ *
  * @param required the only type allowed; if it does not work the negotiation fails
  * @param preferred types to try first, in this order
  * @param forbidden types never to try

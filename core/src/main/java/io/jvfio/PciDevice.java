@@ -9,6 +9,8 @@ import java.util.Optional;
 /**
  * An open device as PCI describes it: who made it, its BARs, and what it says that it can do.
  *
+ * {@snippet class="io.jvfio.examples.Snippets" region="pci"}
+ *
  * <p>It owns nothing and need not be closed. Everything is read from configuration space when it is
  * asked for. Safe for use by several threads.
  */

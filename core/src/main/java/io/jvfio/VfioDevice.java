@@ -7,6 +7,8 @@ import java.util.Optional;
 /**
  * An open device: what a driver needs.
  *
+ * {@snippet class="io.jvfio.examples.Snippets" region="device"}
+ *
  * <p>Bus mastering is off until {@link #enableBusMaster()}, as the kernel leaves it at open.
  * Closing turns it off again and resets the device before anything that the device could still
  * reach is given back.

@@ -23,6 +23,8 @@ import java.util.regex.Pattern;
 /**
  * A machine with PCI devices and a VFIO-capable kernel: this one, or a simulated one.
  *
+ * {@snippet class="io.jvfio.examples.Snippets" region="host"}
+ *
  * <p>Safe for use by several threads; it holds no resource, and sysfs is read anew at each call.
  */
 public final class VfioHost {

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -21,6 +22,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 class GuideTest {
   private static final Path DOCS = Path.of("../docs");
+  private static final Pattern OPTION = Pattern.compile("--[a-z][a-z-]+");
   private static final String INDENT = "    ";
   private static final String PROMPT = INDENT + "$ ";
   private static final String COMMAND = "./jvfio ";
@@ -93,6 +95,23 @@ class GuideTest {
   @Test
   void thereAreCommandsForEverySection() {
     assertThat(commands()).hasSizeGreaterThanOrEqualTo(8);
+  }
+
+  /** The operator's page names options of the server, and of its client. */
+  @Test
+  void theOptionsForOperatorsAreThere() throws IOException {
+    var help =
+        CommandRun.of("serve", "nvme", "--help").out()
+            + CommandRun.of("nvme", "bench", "--help").out();
+    var options =
+        OPTION
+            .matcher(Files.readString(DOCS.resolve("operating.md")))
+            .results()
+            .map(MatchResult::group)
+            .distinct()
+            .toList();
+    assertThat(options).hasSizeGreaterThan(10);
+    assertThat(options).allSatisfy(option -> assertThat(help).contains(option));
   }
 
   /** What is shown of a program is in the example linked to last, and that has a test. */

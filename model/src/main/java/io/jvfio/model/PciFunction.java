@@ -14,6 +14,8 @@ import org.jspecify.annotations.Nullable;
  * does. Source: PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter
  * 7.
  *
+ * {@snippet class="io.jvfio.examples.Snippets" region="function"}
+ *
  * <p>Not safe for use by several threads at once, but for {@link #requestPoll} and {@link #signal}.
  */
 public final class PciFunction {

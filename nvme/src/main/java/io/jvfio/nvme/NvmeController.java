@@ -16,15 +16,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * An NVMe controller, driven over a VFIO device.
  *
- * <pre>{@code
- * try (var device = host.open(address);
- *     var controller = NvmeController.open(device)) {
- *   var namespace = controller.namespace(1);
- *   try (var buffer = device.dmaSpace().allocate(1 << 20)) {
- *     namespace.read(0, buffer.byteSize() / namespace.blockSize(), buffer, 0);
- *   }
- * }
- * }</pre>
+ * {@snippet class="io.jvfio.examples.Snippets" region="namespace"}
  *
  * <p>There are two faces. {@link NvmeNamespace} blocks: several threads work in parallel on a few
  * queue pairs that they share. {@link #openQueue()} makes a queue pair for one thread, with many

@@ -21,6 +21,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A namespace as a file of fixed size, for code that knows {@code java.nio} and not NVMe.
  *
+ * {@snippet class="io.jvfio.examples.Snippets" region="channel"}
+ *
  * <p>Bytes can be read and written anywhere, as in a file; where a write begins or ends within a
  * block, the rest of the block is read first and written again. Writes through channels that were
  * opened of the same {@link NvmeNamespace} object do not disturb each other in this; writes by

@@ -16,6 +16,8 @@ import org.jspecify.annotations.Nullable;
  * queue, shown to the controller in one go by {@link #ring()}, and their completions taken by
  * {@link #poll} or {@link #await}. Nothing here allocates, locks, or boxes.
  *
+ * {@snippet class="io.jvfio.examples.Snippets" region="queue"}
+ *
  * <p>A command that the controller does not offer is an {@link UnsupportedOperationException}, and
  * blocks or bytes out of range are an {@link IndexOutOfBoundsException} or {@link
  * IllegalArgumentException}, before anything is put.

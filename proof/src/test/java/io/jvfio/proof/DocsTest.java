@@ -16,6 +16,13 @@ import org.junit.jupiter.api.Test;
 class DocsTest {
   private static final Pattern LINK = Pattern.compile("\\]\\(([^)#:\\s]+)(#[^)]*)?\\)");
 
+  private static final Pattern SNIPPET =
+      Pattern.compile("@snippet class=\"(\\S+)\" region=\"(\\S+)\"}");
+  private static final Pattern REGION = Pattern.compile("// @start region=\"(\\S+)\"");
+
+  /** Where snippets are; see the Javadoc plugin in the parent's POM. */
+  private static final Path EXAMPLES = Path.of("examples/src/main/java");
+
   static final Path ROOT = root();
 
   private static Path root() {
@@ -52,6 +59,32 @@ class DocsTest {
     }
     assertThat(dead).isEmpty();
     assertThat(links).isGreaterThan(50);
+  }
+
+  private static List<Path> sources() throws IOException {
+    try (var files = Files.walk(ROOT)) {
+      return files
+          .filter(file -> file.toString().endsWith(".java"))
+          .filter(file -> ROOT.relativize(file).toString().contains("/src/main/"))
+          .toList();
+    }
+  }
+
+  /** Javadoc shows regions of compiled code, by name; nothing else would find a wrong name. */
+  @Test
+  void everySnippetIsThereAndShown() throws IOException {
+    var shown = new HashSet<String>();
+    var there = new HashSet<String>();
+    for (var source : sources()) {
+      var text = Files.readString(source);
+      for (var found = SNIPPET.matcher(text); found.find(); ) {
+        shown.add(found.group(1).replace('.', '/') + ".java " + found.group(2));
+      }
+      for (var found = REGION.matcher(text); found.find(); ) {
+        there.add(ROOT.resolve(EXAMPLES).relativize(source) + " " + found.group(1));
+      }
+    }
+    assertThat(shown).isEqualTo(there).hasSizeGreaterThan(10);
   }
 
   /** A walk goes through a file once, or it is no walk. */

@@ -20,6 +20,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A kernel that counts the calls made to another one and lets chosen ones fail.
  *
+ * {@snippet class="io.jvfio.examples.Snippets" region="simulated"}
+ *
  * <p>A call that is made to fail is not made, with two exceptions that are Linux's own: {@code
  * close} gives the descriptor back whatever it answers, and {@code munmap}, which is treated alike
  * so that a failure of it leaks nothing that a caller could still free.

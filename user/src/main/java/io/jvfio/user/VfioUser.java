@@ -14,6 +14,8 @@ import java.nio.file.Path;
 /**
  * Devices behind vfio-user sockets: programs that answer what the kernel's device file answers.
  *
+ * {@snippet class="io.jvfio.examples.Snippets" region="client"}
+ *
  * <p>Such a device is a {@link io.jvfio.VfioDevice} as any other, with a DMA space for itself:
  * buffers are memory files, which the server maps; other memory it reads and writes by asking.
  */

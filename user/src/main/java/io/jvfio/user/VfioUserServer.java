@@ -37,6 +37,8 @@ import org.jspecify.annotations.Nullable;
  * A device model behind a UNIX socket, for QEMU or any other client of vfio-user: one client at a
  * time, and as many over time as there come. A process may have several servers.
  *
+ * {@snippet class="io.jvfio.examples.Snippets" region="server"}
+ *
  * <p>Between two clients the device is reset and all memory of the first is gone, so that no client
  * gets what another left behind. A client that breaks the protocol is sent away; the next one is
  * served.
