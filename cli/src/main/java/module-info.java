@@ -11,6 +11,7 @@ module io.jvfio.cli {
   requires io.jvfio.user.tools;
   requires HdrHistogram;
   requires java.management;
+  requires jdk.jfr; // whoever operates the command records what it does
   // Only for pictures as PNG, and for counting what is allocated: a small Java runtime has neither.
   requires static java.desktop;
   requires static jdk.management;

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/** JUnit tests that run on simulated hosts. */
+/**
+ * JUnit tests that run on simulated hosts.
+ *
+ * @since 0.1.0
+ */
 @org.jspecify.annotations.NullMarked
 module io.jvfio.junit {
   requires static org.jspecify;

@@ -3,6 +3,8 @@
  * The system-call seam: the kernel as an interface, and the VFIO user API structs. The only module
  * that makes native calls, so a user grants native access once: {@code
  * --enable-native-access=io.jvfio.linux}.
+ *
+ * @since 0.1.0
  */
 @org.jspecify.annotations.NullMarked
 @SuppressWarnings("module") // the modules named below are built after this one

@@ -2,11 +2,14 @@
 /**
  * PCI device models: devices written in Java, for a simulated host or a vfio-user server to plug
  * in.
+ *
+ * @since 0.1.0
  */
 @org.jspecify.annotations.NullMarked
 @SuppressWarnings("module") // the modules named below are built after this one
 module io.jvfio.model {
   requires static org.jspecify;
+  requires static jdk.jfr; // a runtime without it has no events
   requires transitive io.jvfio;
 
   exports io.jvfio.model;

@@ -11,8 +11,10 @@ module io.jvfio.proof {
   requires io.jvfio.sim;
   requires io.jvfio.testkit;
   requires io.jvfio.user.tools;
-  // com.sun.management tells how much a thread allocated, java.logging what was logged.
+  // com.sun.management tells how much a thread allocated, java.logging what was logged, jdk.jfr
+  // what was recorded.
   requires java.logging;
   requires java.management;
+  requires jdk.jfr;
   requires jdk.management;
 }

@@ -2,6 +2,8 @@
 /**
  * The instruments of vfio-user: a tap between client and server, recordings and their replay,
  * messages as text, and a check of how a server keeps to the protocol.
+ *
+ * @since 0.1.0
  */
 @org.jspecify.annotations.NullMarked
 @SuppressWarnings("module") // the modules named below are built after this one

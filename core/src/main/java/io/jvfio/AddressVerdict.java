@@ -14,4 +14,16 @@ import java.util.OptionalLong;
  *     length fits; empty where there is none
  */
 public record AddressVerdict(
-    long iova, long byteSize, boolean free, String reason, OptionalLong nextFree) {}
+    long iova, long byteSize, boolean free, String reason, OptionalLong nextFree) {
+  @Override
+  public String toString() {
+    return "0x%x..0x%x: %s%s"
+        .formatted(
+            iova,
+            iova + byteSize - 1,
+            reason,
+            !free && nextFree.isPresent()
+                ? " Free from 0x%x on.".formatted(nextFree.getAsLong())
+                : "");
+  }
+}

@@ -32,4 +32,9 @@ public final class BusMastering implements AutoCloseable {
       // The device is closed: that turned it off.
     }
   }
+
+  @Override
+  public String toString() {
+    return "bus mastering of " + device.name();
+  }
 }

@@ -272,4 +272,9 @@ public final class DeviceFeatures {
         state.isEmpty() ? why.meaning() : why.meaning() + " " + state,
         why.nextStep());
   }
+
+  @Override
+  public String toString() {
+    return "features of " + file.name();
+  }
 }

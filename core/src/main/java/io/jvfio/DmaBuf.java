@@ -28,4 +28,9 @@ public final class DmaBuf implements AutoCloseable {
   public void close() {
     file.close();
   }
+
+  @Override
+  public String toString() {
+    return file.name();
+  }
 }

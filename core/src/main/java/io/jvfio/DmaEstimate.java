@@ -28,4 +28,13 @@ public record DmaEstimate(
   public DmaEstimate {
     changes = List.copyOf(changes);
   }
+
+  @Override
+  public String toString() {
+    return fits
+        ? "fits%s, locks %,d bytes"
+            .formatted(
+                iova.isPresent() ? " at 0x%x".formatted(iova.getAsLong()) : "", lockedBytesNeeded)
+        : "does not fit: " + String.join(" ", changes);
+  }
 }

@@ -134,4 +134,9 @@ public final class DmaLogging implements DirtyTracking {
       }
     }
   }
+
+  @Override
+  public String toString() {
+    return "log of DMA writes, " + features;
+  }
 }

@@ -19,4 +19,9 @@ public record DmaRange(long iova, long byteSize) {
   public static DmaRange of(DmaMapping mapping) {
     return new DmaRange(mapping.iova(), mapping.byteSize());
   }
+
+  @Override
+  public String toString() {
+    return "0x%x..0x%x (%,d bytes)".formatted(iova, iova + byteSize - 1, byteSize);
+  }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio;
 
+import io.jvfio.jfr.DeviceResetEvent;
+import io.jvfio.jfr.Jfr;
 import io.jvfio.kernel.Explanations;
 import io.jvfio.kernel.OpenFile;
 import io.jvfio.linux.Errno;
@@ -24,11 +26,13 @@ import java.util.function.Supplier;
  */
 public final class EehEndpoint {
   private final OpenFile container;
+  private final String device;
   private final String subject;
   private final Supplier<PciConfigSpace> config;
 
-  EehEndpoint(OpenFile container, String subject, Supplier<PciConfigSpace> config) {
+  EehEndpoint(OpenFile container, String device, String subject, Supplier<PciConfigSpace> config) {
     this.container = container;
+    this.device = device;
     this.subject = subject;
     this.config = config;
   }
@@ -188,9 +192,19 @@ public final class EehEndpoint {
    */
   public void assertReset(Reset kind) {
     switch (kind) {
-      case HOT -> require("RESET_HOT", Vfio.VFIO_EEH_PE_RESET_HOT);
-      case FUNDAMENTAL -> require("RESET_FUNDAMENTAL", Vfio.VFIO_EEH_PE_RESET_FUNDAMENTAL);
+      case HOT -> reset("eeh-hot", "RESET_HOT", Vfio.VFIO_EEH_PE_RESET_HOT);
+      case FUNDAMENTAL ->
+          reset("eeh-fundamental", "RESET_FUNDAMENTAL", Vfio.VFIO_EEH_PE_RESET_FUNDAMENTAL);
     }
+  }
+
+  private void reset(String kind, String name, int operation) {
+    var event = Jfr.isInUse() ? DeviceResetEvent.started() : null;
+    int result = operate(operation);
+    if (event != null) {
+      event.ended(device, kind, result);
+    }
+    requireZero(name, result);
   }
 
   /**
@@ -237,7 +251,10 @@ public final class EehEndpoint {
   }
 
   private void require(String name, int operation) {
-    int result = operate(operation);
+    requireZero(name, operate(operation));
+  }
+
+  private void requireZero(String name, int result) {
     if (result != 0) {
       throw failure(name, result);
     }
@@ -258,5 +275,10 @@ public final class EehEndpoint {
     }
     var errno = Errno.ofResult(result);
     return Explanations.eeh(errno).failure(operation, subject, errno);
+  }
+
+  @Override
+  public String toString() {
+    return "EEH endpoint of " + device;
   }
 }

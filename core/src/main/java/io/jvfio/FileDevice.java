@@ -4,6 +4,8 @@ package io.jvfio;
 import io.jvfio.interrupt.DeviceInterrupts;
 import io.jvfio.interrupt.FileInterruptControl;
 import io.jvfio.iommu.GroupAccess;
+import io.jvfio.jfr.DeviceResetEvent;
+import io.jvfio.jfr.Jfr;
 import io.jvfio.kernel.Cleanup;
 import io.jvfio.kernel.InfoCapability;
 import io.jvfio.kernel.MalformedInfoException;
@@ -60,7 +62,8 @@ final class FileDevice implements VfioDevice {
       Optional<OpenFile> endpoints,
       Kernel kernel) {
     this.name = name;
-    this.eeh = endpoints.map(container -> new EehEndpoint(container, file.name(), this::config));
+    this.eeh =
+        endpoints.map(container -> new EehEndpoint(container, name, file.name(), this::config));
     this.file = file;
     this.space = space;
     this.owner = owner;
@@ -347,7 +350,7 @@ final class FileDevice implements VfioDevice {
           "hotResetScope() tells whom a reset of its whole bus would reach, and whether it can be"
               + " done.");
     }
-    int result = file.ioctl(Vfio.VFIO_DEVICE_RESET, 0);
+    int result = callReset("function");
     if (result == Errno.EAGAIN.result()) {
       throw new VfioException(
           Vfio.VFIO_DEVICE_RESET.name(),
@@ -361,6 +364,15 @@ final class FileDevice implements VfioDevice {
     if (result < 0) {
       throw failure(Vfio.VFIO_DEVICE_RESET.name(), file.name(), Errno.ofResult(result));
     }
+  }
+
+  private int callReset(String kind) {
+    var event = Jfr.isInUse() ? DeviceResetEvent.started() : null;
+    int result = file.ioctl(Vfio.VFIO_DEVICE_RESET, 0);
+    if (event != null) {
+      event.ended(name, kind, result);
+    }
+    return result;
   }
 
   @Override
@@ -400,7 +412,7 @@ final class FileDevice implements VfioDevice {
     if (!DeviceHealth.answers(config)) {
       return;
     }
-    int result = file.ioctl(Vfio.VFIO_DEVICE_RESET, 0);
+    int result = callReset("close");
     if (result < 0 && result != Errno.EAGAIN.result()) {
       throw failure(Vfio.VFIO_DEVICE_RESET.name(), file.name(), Errno.ofResult(result));
     }

@@ -55,4 +55,16 @@ public record HostDevice(
         && !driver.get().equals("pci-stub")
         && !driver.get().equals("pcieport");
   }
+
+  @Override
+  public String toString() {
+    return "%s %04x:%04x class %06x, %s%s"
+        .formatted(
+            address,
+            vendor,
+            device,
+            classCode,
+            driver.map(name -> "driver " + name).orElse("no driver"),
+            group.isPresent() ? ", group " + group.getAsInt() : ", no group");
+  }
 }

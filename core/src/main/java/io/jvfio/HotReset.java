@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio;
 
+import io.jvfio.jfr.DeviceResetEvent;
+import io.jvfio.jfr.Jfr;
 import io.jvfio.kernel.Explanations;
 import io.jvfio.kernel.GroupAdvice;
 import io.jvfio.kernel.OpenFile;
@@ -201,7 +203,11 @@ final class HotReset {
         reset.set(
             Layouts.U32, VfioPciHotReset.BYTES + (long) i * Integer.BYTES, groups.get(i).fd());
       }
+      var event = Jfr.isInUse() ? DeviceResetEvent.started() : null;
       int result = file.ioctl(Vfio.VFIO_DEVICE_PCI_HOT_RESET, reset);
+      if (event != null) {
+        event.ended(address.toString(), "bus", result);
+      }
       if (result < 0) {
         throw refusal(RESET, Errno.ofResult(result));
       }

@@ -49,4 +49,9 @@ public record IommuGroup(int id, boolean noIommu, List<HostDevice> devices) {
             .map(device -> device.address().toString())
             .collect(Collectors.joining(", ", " (", ")"));
   }
+
+  @Override
+  public String toString() {
+    return label();
+  }
 }

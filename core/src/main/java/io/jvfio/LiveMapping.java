@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio;
 
+import java.util.Locale;
+
 /**
  * A mapping as {@link DmaLayout} tells of it.
  *
@@ -15,5 +17,15 @@ public record LiveMapping(
   /** The last address. */
   public long last() {
     return iova + byteSize - 1;
+  }
+
+  @Override
+  public String toString() {
+    return "%s, device may %s%s, made at %s"
+        .formatted(
+            new DmaRange(iova, byteSize),
+            access.name().toLowerCase(Locale.ROOT).replace("_", " and "),
+            mapped ? "" : ", not mapped now",
+            place);
   }
 }

@@ -43,4 +43,9 @@ public final class LowPowerWakeup implements AutoCloseable {
   public void close() {
     event.close();
   }
+
+  @Override
+  public String toString() {
+    return event.name();
+  }
 }

@@ -59,4 +59,14 @@ public record MapOptions(DmaAccess access, OptionalLong iova, long alignment, lo
     }
     return new MapOptions(access, iova, alignment, -1L >>> (64 - bits));
   }
+
+  @Override
+  public String toString() {
+    return "%s, %s, a multiple of 0x%x, up to 0x%x"
+        .formatted(
+            access,
+            iova.isPresent() ? "at 0x%x".formatted(iova.getAsLong()) : "anywhere",
+            alignment,
+            highest);
+  }
 }

@@ -141,4 +141,9 @@ public final class Migration {
       return VfioDeviceFeatureMigDataSize.STOP_COPY_LENGTH.get(DeviceFeatures.data(struct));
     }
   }
+
+  @Override
+  public String toString() {
+    return "migration, " + features;
+  }
 }

@@ -67,4 +67,9 @@ public final class MigrationSink implements MigrationStream, WritableByteChannel
   public void close() {
     file.close();
   }
+
+  @Override
+  public String toString() {
+    return file.name();
+  }
 }

@@ -91,4 +91,9 @@ public final class MigrationSource implements MigrationStream, ReadableByteChann
   public void close() {
     file.close();
   }
+
+  @Override
+  public String toString() {
+    return file.name();
+  }
 }

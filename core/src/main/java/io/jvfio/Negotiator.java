@@ -15,6 +15,9 @@ import io.jvfio.iommu.OpenIommufd;
 import io.jvfio.iommu.SpaprV1Domain;
 import io.jvfio.iommu.SpaprV2Domain;
 import io.jvfio.iommu.Type1Domain;
+import io.jvfio.jfr.Jfr;
+import io.jvfio.jfr.NegotiationAttemptEvent;
+import io.jvfio.jfr.NegotiationEvent;
 import io.jvfio.kernel.Cleanup;
 import io.jvfio.kernel.Explanations;
 import io.jvfio.kernel.HostFacts;
@@ -26,6 +29,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -85,6 +89,26 @@ final class Negotiator implements AutoCloseable {
    * @throws VfioException if the group cannot be opened at all
    */
   Negotiation negotiate() {
+    return recorded("open", this::findUsable);
+  }
+
+  /** A negotiation by {@code steps}, which is told to a recording, whatever its end. */
+  private Negotiation recorded(String purpose, Supplier<Negotiation> steps) {
+    var event = Jfr.isInUse() ? NegotiationEvent.started() : null;
+    if (event == null) {
+      return steps.get();
+    }
+    try {
+      var result = steps.get();
+      event.ended(group.label(), purpose, result);
+      return result;
+    } catch (VfioException e) {
+      event.ended(group.label(), purpose, e.getMessage());
+      throw e;
+    }
+  }
+
+  private Negotiation findUsable() {
     var attempts = new ArrayList<Attempt>();
     Optional<IommuType> chosen = Optional.empty();
     @Nullable VfioException failure = null;
@@ -109,6 +133,10 @@ final class Negotiator implements AutoCloseable {
 
   /** Tries every candidate, keeps none. */
   Negotiation survey() {
+    return recorded("probe", this::tryAll);
+  }
+
+  private Negotiation tryAll() {
     var attempts = new ArrayList<Attempt>();
     Optional<IommuType> chosen = Optional.empty();
     Optional<VfioException> failure = Optional.empty();
@@ -248,8 +276,17 @@ final class Negotiator implements AutoCloseable {
     }
   }
 
-  /** Tries one type; the only place that tells one from another by how it is reached. */
   private Tried attempt(IommuType type) {
+    var event = Jfr.isInUse() ? NegotiationAttemptEvent.started() : null;
+    var tried = tryType(type);
+    if (event != null) {
+      event.ended(group.label(), tried.attempt());
+    }
+    return tried;
+  }
+
+  /** Tries one type; the only place that tells one from another by how it is reached. */
+  private Tried tryType(IommuType type) {
     return switch (type) {
       case IOMMUFD -> attemptIommufd();
       case TYPE1, TYPE1V2, TYPE1_NESTING ->

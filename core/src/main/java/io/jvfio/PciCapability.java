@@ -131,14 +131,24 @@ public sealed interface PciCapability {
       boolean d2,
       boolean keepsState,
       int wakeStates)
-      implements PciCapability {}
+      implements PciCapability {
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
+  }
 
   /**
    * A small memory with part and serial numbers.
    *
    * @param offset where it starts
    */
-  record VitalProductData(int offset) implements PciCapability {}
+  record VitalProductData(int offset) implements PciCapability {
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
+  }
 
   /**
    * Interrupts as messages, up to 32.
@@ -152,7 +162,12 @@ public sealed interface PciCapability {
    */
   record Msi(
       int offset, boolean enabled, int vectors, int enabledVectors, boolean wide, boolean maskable)
-      implements PciCapability {}
+      implements PciCapability {
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
+  }
 
   /**
    * A capability that only its vendor can decode.
@@ -160,7 +175,12 @@ public sealed interface PciCapability {
    * @param offset where it starts
    * @param length in bytes, with the header
    */
-  record VendorSpecific(int offset, int length) implements PciCapability {}
+  record VendorSpecific(int offset, int length) implements PciCapability {
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
+  }
 
   /**
    * The ids of a bridge's subsystem.
@@ -169,7 +189,12 @@ public sealed interface PciCapability {
    * @param vendor vendor id
    * @param device device id
    */
-  record SubsystemIds(int offset, int vendor, int device) implements PciCapability {}
+  record SubsystemIds(int offset, int vendor, int device) implements PciCapability {
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
+  }
 
   /**
    * The device as a part of a PCI Express fabric.
@@ -198,7 +223,12 @@ public sealed interface PciCapability {
       boolean transactionsPending,
       Link maxLink,
       Link link)
-      implements PciCapability {}
+      implements PciCapability {
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
+  }
 
   /**
    * Interrupts as messages from a table in a BAR, up to 2048.
@@ -225,7 +255,12 @@ public sealed interface PciCapability {
       int pendingBar,
       long pendingOffset,
       int pendingSize)
-      implements PciCapability {}
+      implements PciCapability {
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
+  }
 
   /**
    * Advanced features of a conventional PCI function.
@@ -235,7 +270,12 @@ public sealed interface PciCapability {
    * @param transactionsPending whether it tells of requests under way
    */
   record Af(int offset, boolean functionReset, boolean transactionsPending)
-      implements PciCapability {}
+      implements PciCapability {
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
+  }
 
   /**
    * A log of errors on the link.
@@ -252,6 +292,11 @@ public sealed interface PciCapability {
       uncorrectable = List.copyOf(uncorrectable);
       correctable = List.copyOf(correctable);
     }
+
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
   }
 
   /**
@@ -260,7 +305,12 @@ public sealed interface PciCapability {
    * @param offset where it starts
    * @param serial 64 bits
    */
-  record DeviceSerialNumber(int offset, long serial) implements PciCapability {}
+  record DeviceSerialNumber(int offset, long serial) implements PciCapability {
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
+  }
 
   /**
    * A capability that only its vendor can decode.
@@ -271,7 +321,12 @@ public sealed interface PciCapability {
    * @param length in bytes, with the header
    */
   record ExtendedVendorSpecific(int offset, int vendorCapability, int revision, int length)
-      implements PciCapability {}
+      implements PciCapability {
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
+  }
 
   /**
    * The controls that keep functions from reaching each other past the IOMMU (ACS).
@@ -288,6 +343,11 @@ public sealed interface PciCapability {
       supported = List.copyOf(supported);
       enabled = List.copyOf(enabled);
     }
+
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
   }
 
   /**
@@ -296,7 +356,12 @@ public sealed interface PciCapability {
    * @param offset where it starts
    * @param nextFunction number of the next function; 0 for none
    */
-  record AlternativeRoutingId(int offset, int nextFunction) implements PciCapability {}
+  record AlternativeRoutingId(int offset, int nextFunction) implements PciCapability {
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
+  }
 
   /**
    * The ability to ask the IOMMU for translations beforehand (ATS).
@@ -307,7 +372,12 @@ public sealed interface PciCapability {
    * @param enabled whether it is on
    */
   record AddressTranslation(int offset, int queueDepth, boolean pageAligned, boolean enabled)
-      implements PciCapability {}
+      implements PciCapability {
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
+  }
 
   /**
    * The virtual functions of a device (SR-IOV).
@@ -328,7 +398,12 @@ public sealed interface PciCapability {
       int firstOffset,
       int stride,
       int device)
-      implements PciCapability {}
+      implements PciCapability {
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
+  }
 
   /**
    * BARs whose size can be chosen.
@@ -342,6 +417,11 @@ public sealed interface PciCapability {
     public ResizableBar {
       bars = List.copyOf(bars);
     }
+
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
   }
 
   /**
@@ -351,8 +431,12 @@ public sealed interface PciCapability {
    * @param snoopNanos at most, for reads that caches take part in, in ns; 0 where none is told
    * @param noSnoopNanos at most, for other reads, in ns; 0 where none is told
    */
-  record LatencyTolerance(int offset, long snoopNanos, long noSnoopNanos)
-      implements PciCapability {}
+  record LatencyTolerance(int offset, long snoopNanos, long noSnoopNanos) implements PciCapability {
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
+  }
 
   /**
    * The registers that links of 8 GT/s and more add.
@@ -360,7 +444,12 @@ public sealed interface PciCapability {
    * @param offset where it starts
    * @param laneErrors lanes that had an error: bit n for lane n
    */
-  record SecondaryPciExpress(int offset, int laneErrors) implements PciCapability {}
+  record SecondaryPciExpress(int offset, int laneErrors) implements PciCapability {
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
+  }
 
   /**
    * Address spaces of processes.
@@ -372,7 +461,12 @@ public sealed interface PciCapability {
    * @param enabled whether it is on
    */
   record Pasid(int offset, int width, boolean executable, boolean privileged, boolean enabled)
-      implements PciCapability {}
+      implements PciCapability {
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
+  }
 
   /**
    * The deeper sleep states of an idle link (L1 substates).
@@ -388,6 +482,11 @@ public sealed interface PciCapability {
     public L1PmSubstates {
       supported = List.copyOf(supported);
       enabled = List.copyOf(enabled);
+    }
+
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
     }
   }
 
@@ -408,7 +507,12 @@ public sealed interface PciCapability {
       boolean root,
       int granularityNanos,
       boolean enabled)
-      implements PciCapability {}
+      implements PciCapability {
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
+  }
 
   /**
    * A capability that only one vendor can decode, on devices of any vendor (designated vendor
@@ -421,7 +525,12 @@ public sealed interface PciCapability {
    * @param length in bytes, with the header
    */
   record Dvsec(int offset, int vendor, int vendorCapability, int revision, int length)
-      implements PciCapability {}
+      implements PciCapability {
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
+  }
 
   /**
    * The features that both ends of a link agree about.
@@ -431,7 +540,12 @@ public sealed interface PciCapability {
    * @param remoteKnown whether the other end has told what it can do
    */
   record DataLinkFeature(int offset, boolean scaledFlowControl, boolean remoteKnown)
-      implements PciCapability {}
+      implements PciCapability {
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
+  }
 
   /**
    * A capability that is not decoded here, or that does not fit where it is.
@@ -439,5 +553,10 @@ public sealed interface PciCapability {
    * @param offset where it starts
    * @param id which capability
    */
-  record Unknown(int offset, int id) implements PciCapability {}
+  record Unknown(int offset, int id) implements PciCapability {
+    @Override
+    public String toString() {
+      return CapabilityText.of(this);
+    }
+  }
 }

@@ -44,4 +44,16 @@ public record RegionInfo(
       default -> type.map(RegionType::label).orElse("region " + index);
     };
   }
+
+  @Override
+  public String toString() {
+    return "%s, 0x%x bytes%s%s%s%s"
+        .formatted(
+            label(),
+            byteSize,
+            readable ? ", readable" : "",
+            writable ? ", writable" : "",
+            mappable ? ", mappable" : "",
+            msixMappable ? ", with its MSI-X table" : "");
+  }
 }

@@ -41,4 +41,9 @@ public record RegionType(int type, int subtype) {
         : "type %s subtype %s"
             .formatted(Integer.toUnsignedString(type), Integer.toUnsignedString(subtype));
   }
+
+  @Override
+  public String toString() {
+    return "%s (0x%x, %s)".formatted(label(), type, Integer.toUnsignedString(subtype));
+  }
 }

@@ -282,4 +282,9 @@ public final class VfioGroups implements AutoCloseable {
       open.forEach(device -> steps.add(device::quiesce));
     }
   }
+
+  @Override
+  public String toString() {
+    return space.subject();
+  }
 }

@@ -7,6 +7,7 @@ import io.jvfio.DmaSpace;
 import io.jvfio.IommuType;
 import io.jvfio.PciConfigSpace;
 import io.jvfio.Region;
+import io.jvfio.RegionInfo;
 import io.jvfio.VfioDevice;
 import io.jvfio.linux.LinuxKernel;
 import java.lang.foreign.Arena;
@@ -88,12 +89,14 @@ final class RingController implements AutoCloseable {
     bar.set(LE64, CAP, CAPABILITIES);
     bar.set(LE32, VS, VERSION_1_4);
     var registers = LinuxKernel.instance().registers(bar.address(), BAR_BYTES);
+    var info = new RegionInfo(0, BAR_BYTES, true, true, false, false);
     var region =
         answering(
             Region.class,
             (_, method, _) ->
                 switch (method.getName()) {
                   case "registers" -> registers;
+                  case "info" -> info;
                   case "mappableAreas" -> List.of();
                   default -> throw new UnsupportedOperationException(method.getName());
                 });
@@ -124,6 +127,7 @@ final class RingController implements AutoCloseable {
                   case "region" -> region;
                   case "dmaSpace" -> space;
                   case "config" -> config;
+                  case "isClosed" -> false;
                   case "enableBusMaster", "disableBusMaster" -> null;
                   default -> throw new UnsupportedOperationException(method.getName());
                 });

@@ -24,6 +24,9 @@ import io.jvfio.iommu.EntryLimit;
 import io.jvfio.iommu.IoasDomain;
 import io.jvfio.iommu.IommuDomain;
 import io.jvfio.iommu.Locking;
+import io.jvfio.jfr.DmaMapEvent;
+import io.jvfio.jfr.DmaUnmapEvent;
+import io.jvfio.jfr.Jfr;
 import io.jvfio.kernel.Cleanup;
 import io.jvfio.kernel.HostFacts;
 import io.jvfio.kernel.Leaks;
@@ -433,6 +436,31 @@ public final class MappedSpace implements DmaSpace {
 
   /** Maps in every domain that does not have the mapping, or in none of them. */
   private void mapInAll(Mapping mapping) throws Refusal {
+    var event = Jfr.isInUse() ? DmaMapEvent.started() : null;
+    @Nullable Refusal failure = null;
+    try {
+      mapInEach(mapping);
+    } catch (Refusal refusal) {
+      failure = refusal;
+      throw refusal;
+    } finally {
+      if (event != null) {
+        event.ended(
+            subject,
+            mapping.iova,
+            mapping.byteSize,
+            mapping.access,
+            mapping.place,
+            inShort(failure));
+      }
+    }
+  }
+
+  private static @Nullable String inShort(@Nullable Refusal refusal) {
+    return refusal == null ? null : refusal.inShort();
+  }
+
+  private void mapInEach(Mapping mapping) throws Refusal {
     long made = 0;
     try {
       for (int i = 0; i < domains.length; i++) {
@@ -454,7 +482,12 @@ public final class MappedSpace implements DmaSpace {
 
   /** Unmaps in every domain that has the mapping, whatever some of them answer. */
   private void unmapInAll(Mapping mapping) throws Refusal {
+    boolean isAsked = mapping.reach != 0 && !detached;
+    var event = isAsked && Jfr.isInUse() ? DmaUnmapEvent.started() : null;
     var refusal = unmapIn(mapping.reach, mapping);
+    if (event != null) {
+      event.ended(subject, mapping.iova, mapping.byteSize, 1, inShort(refusal));
+    }
     if (refusal != null) {
       throw refusal;
     }
@@ -574,7 +607,11 @@ public final class MappedSpace implements DmaSpace {
       for (var mapping : open) {
         mapping.endAccess();
       }
+      var event = Jfr.isInUse() ? DmaUnmapEvent.started() : null;
       if (domains[0].unmapAll()) {
+        if (event != null) {
+          event.ended(subject, 0, mappedBytes, open.size(), null);
+        }
         for (var mapping : open) {
           setReach(mapping, 0);
         }

@@ -4,6 +4,8 @@ package io.jvfio.interrupt;
 import io.jvfio.Interrupt;
 import io.jvfio.InterruptHandler;
 import io.jvfio.IrqInfo;
+import io.jvfio.jfr.InterruptWaitEvent;
+import io.jvfio.jfr.Jfr;
 import io.jvfio.kernel.Cleanup;
 import io.jvfio.linux.uapi.Vfio;
 import java.time.Duration;
@@ -75,7 +77,11 @@ class EventInterrupt implements Interrupt {
   @Override
   public final long await(Duration timeout) {
     long millis = roundUp(timeout);
+    var wait = millis > 0 && Jfr.isInUse() ? InterruptWaitEvent.started() : null;
     long count = await(millis);
+    if (wait != null) {
+      wait.ended(event.name(), count);
+    }
     if (count == 0 && millis > 0 && isMessages(index)) {
       control.waitedInVain(event.name());
     }

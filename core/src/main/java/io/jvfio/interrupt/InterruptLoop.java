@@ -3,6 +3,8 @@ package io.jvfio.interrupt;
 
 import io.jvfio.InterruptHandler;
 import io.jvfio.VfioException;
+import io.jvfio.jfr.InterruptHandlerEvent;
+import io.jvfio.jfr.Jfr;
 import io.jvfio.kernel.Cleanup;
 import io.jvfio.kernel.Explanations;
 import io.jvfio.linux.Errno;
@@ -187,11 +189,15 @@ final class InterruptLoop {
     if (count == 0) {
       return; // it was ready for who had this descriptor before
     }
+    var run = Jfr.isInUse() ? InterruptHandlerEvent.started() : null;
     try {
       handler.signalled(count);
     } catch (Throwable t) {
       // Whatever it is: the handlers of other interrupts are to be called still.
       LOG.log(System.Logger.Level.ERROR, interrupt + ": its handler failed", t);
+    }
+    if (run != null) {
+      run.ended(interrupt.toString(), count);
     }
   }
 

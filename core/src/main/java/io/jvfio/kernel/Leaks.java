@@ -22,6 +22,7 @@ public final class Leaks {
           "io.jvfio.dma",
           "io.jvfio.interrupt",
           "io.jvfio.iommu",
+          "io.jvfio.jfr",
           "io.jvfio.kernel",
           "io.jvfio.spi");
 

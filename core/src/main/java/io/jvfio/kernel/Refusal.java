@@ -64,6 +64,11 @@ public final class Refusal extends Exception {
     return errnoNumber == 0 ? Optional.empty() : Optional.of(Errno.of(errnoNumber));
   }
 
+  /** The call and the errno, where there is one, without what they mean. */
+  public String inShort() {
+    return errnoNumber == 0 ? call : call + ": " + Errno.of(errnoNumber).symbol();
+  }
+
   public Explanation explanation() {
     return explanation;
   }

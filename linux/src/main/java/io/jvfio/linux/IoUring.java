@@ -542,4 +542,9 @@ public final class IoUring implements AutoCloseable {
     }
     return inFlight == 0;
   }
+
+  @Override
+  public String toString() {
+    return "io_uring, descriptor " + fd;
+  }
 }

@@ -84,4 +84,9 @@ public final class SharedMemory implements AutoCloseable {
       LinuxKernel.instance().close(fd);
     }
   }
+
+  @Override
+  public String toString() {
+    return "shared memory, descriptor " + fd;
+  }
 }

@@ -60,4 +60,15 @@ public record IoEventRegister(int bar, long offset, int width, Kind kind, long v
   public static IoEventRegister shadowed(int bar, long offset, int width) {
     return new IoEventRegister(bar, offset, width, Kind.SHADOWED, 0);
   }
+
+  @Override
+  public String toString() {
+    return "BAR %d, %d bytes at 0x%x, %s%s"
+        .formatted(
+            bar,
+            width,
+            offset,
+            kind,
+            kind == Kind.ONE_VALUE ? " 0x" + Long.toHexString(value) : "");
+  }
 }

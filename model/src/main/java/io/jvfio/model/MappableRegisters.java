@@ -22,4 +22,9 @@ public record MappableRegisters(int bar, long offset, long byteSize) {
           "pages can be mapped, not 0x%x bytes at 0x%x".formatted(byteSize, offset));
     }
   }
+
+  @Override
+  public String toString() {
+    return "BAR %d, 0x%x..0x%x".formatted(bar, offset, offset + byteSize - 1);
+  }
 }

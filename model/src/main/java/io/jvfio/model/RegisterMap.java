@@ -113,7 +113,21 @@ public final class RegisterMap {
       int count,
       int stride,
       Access access,
-      OptionalLong resetValue) {}
+      OptionalLong resetValue) {
+    @Override
+    public String toString() {
+      return "%s at 0x%x, %d bytes%s, %s%s"
+          .formatted(
+              name,
+              offset,
+              width,
+              count == 1 ? "" : ", %d of them 0x%x apart".formatted(count, stride),
+              access,
+              resetValue.isPresent()
+                  ? ", 0x%x after a reset".formatted(resetValue.getAsLong())
+                  : "");
+    }
+  }
 
   private RegisterMap(Builder builder) {
     name = builder.name;

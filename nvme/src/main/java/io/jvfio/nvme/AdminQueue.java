@@ -4,6 +4,7 @@ package io.jvfio.nvme;
 import io.jvfio.DmaMapping;
 import io.jvfio.DmaSpace;
 import io.jvfio.IommuType;
+import io.jvfio.jfr.Jfr;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -31,6 +32,7 @@ final class AdminQueue implements AutoCloseable {
   /** A look at CSTS costs as much as many looks at memory. */
   private static final int LOOKS_PER_HEALTH_CHECK = 1024;
 
+  private final String device;
   private final ControllerRegisters registers;
   private final IommuType iommuType;
   private final QueueMemory memory;
@@ -47,8 +49,9 @@ final class AdminQueue implements AutoCloseable {
   /** Whether the controller has ever completed a command, so that its DMA is known to arrive. */
   private boolean hasAnswered;
 
-  /** Allocates the queues, without telling the controller of them. */
-  AdminQueue(DmaSpace dmaSpace, ControllerRegisters registers) {
+  /** Allocates the queues of a device, without telling the controller of them. */
+  AdminQueue(String device, DmaSpace dmaSpace, ControllerRegisters registers) {
+    this.device = device;
     this.registers = registers;
     iommuType = dmaSpace.type();
     memory = new QueueMemory(dmaSpace, ENTRIES, 1);
@@ -110,6 +113,10 @@ final class AdminQueue implements AutoCloseable {
       long cdw14and15,
       long timeoutNanos) {
     int slot = slots.take(COMMAND);
+    var event = CommandEvents.areOn() ? new NvmeCommandEvent() : null;
+    if (event != null) {
+      event.started(opcode, namespaceId, cdw10and11, cdw12and13);
+    }
     submissions.put(
         opcode | slots.id(slot) << 16, namespaceId, prp1, prp2, cdw10and11, cdw12and13, cdw14and15);
     submissions.show();
@@ -120,6 +127,9 @@ final class AdminQueue implements AutoCloseable {
       boolean expired = backoff.isExpired();
       takeCompletions();
       if (completedSlot == slot) {
+        if (event != null) {
+          event.ended(device, 0, completedStatus);
+        }
         return completedStatus;
       }
       looks++;
@@ -127,6 +137,9 @@ final class AdminQueue implements AutoCloseable {
         registers.checkRunning("wait for a command");
       }
       if (expired) {
+        if (Jfr.isInUse()) {
+          NvmeTimeoutEvent.told(device, 0, slots.id(slot), timeoutNanos, "reset");
+        }
         var command = "admin command 0x%02x".formatted(opcode & 0xff);
         throw hasAnswered
             ? registers.commandTimeout(command, timeoutNanos)

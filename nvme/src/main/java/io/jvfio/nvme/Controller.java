@@ -5,6 +5,7 @@ import io.jvfio.DmaSpace;
 import io.jvfio.Interrupt;
 import io.jvfio.VfioDevice;
 import io.jvfio.VfioException;
+import io.jvfio.jfr.Jfr;
 import io.jvfio.linux.Errno;
 import java.lang.System.Logger.Level;
 import java.util.List;
@@ -373,6 +374,7 @@ final class Controller {
     }
     phase = Phase.RECOVERING;
     failure = cause;
+    var event = Jfr.isInUse() ? NvmeResetEvent.started() : null;
     try {
       restart();
       phase = Phase.RUNNING;
@@ -385,6 +387,9 @@ final class Controller {
       startup.abandon().suppressInto(cause);
       phase = Phase.DEAD;
       queues.endAll();
+    }
+    if (event != null) {
+      event.ended(name(), phase == Phase.RUNNING, cause);
     }
   }
 

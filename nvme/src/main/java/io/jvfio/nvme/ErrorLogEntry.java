@@ -53,4 +53,17 @@ public record ErrorLogEntry(
   public String statusName() {
     return NvmeStatusException.name(status);
   }
+
+  @Override
+  public String toString() {
+    return "error %d: command 0x%x of queue %d, namespace %s, block %s: %s (status 0x%x)"
+        .formatted(
+            errorCount,
+            commandId,
+            submissionQueueId,
+            Integer.toUnsignedString(namespaceId),
+            Long.toUnsignedString(lba),
+            statusName(),
+            status);
+  }
 }

@@ -331,4 +331,9 @@ public final class NvmeAsynchronousFileChannel extends AsynchronousFileChannel {
     namespace.locks().removeAll(this);
     worker.close();
   }
+
+  @Override
+  public String toString() {
+    return "asynchronous channel to " + namespace;
+  }
 }

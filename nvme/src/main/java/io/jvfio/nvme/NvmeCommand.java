@@ -40,4 +40,10 @@ public record NvmeCommand(
   long cdw14and15() {
     return SubmissionEntry.pair(cdw14, cdw15);
   }
+
+  @Override
+  public String toString() {
+    return "opcode 0x%02x, dwords 10 to 15: %x %x %x %x %x %x"
+        .formatted(opcode, cdw10, cdw11, cdw12, cdw13, cdw14, cdw15);
+  }
 }

@@ -328,4 +328,9 @@ public final class NvmeController implements AutoCloseable {
     steps.run(controller::close);
     steps.rethrow();
   }
+
+  @Override
+  public String toString() {
+    return "NVMe controller " + controller.name();
+  }
 }

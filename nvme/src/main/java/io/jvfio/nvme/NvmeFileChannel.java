@@ -445,4 +445,9 @@ public final class NvmeFileChannel extends FileChannel {
       throw new NvmeIoException(e);
     }
   }
+
+  @Override
+  public String toString() {
+    return "channel to " + namespace;
+  }
 }

@@ -102,6 +102,9 @@ public final class NvmeQueue implements AutoCloseable {
 
   private int looks;
 
+  /** The commands in flight that are timed; null until the first that is. */
+  private @Nullable CommandEvents events;
+
   /** Guarded by the controller's lock. */
   private boolean isAtController;
 
@@ -225,7 +228,7 @@ public final class NvmeQueue implements AutoCloseable {
         return false;
       }
       long prp2;
-      int cdw0 = opcode | slots.id(slot) << 16;
+      int cdw0 = opcode;
       if (limits.prefersSgls() && (limits.requiresSgls() || isLong(iova, bytes))) {
         prp2 = Sgl.dataBlock(bytes);
         cdw0 |= SubmissionEntry.SGL;
@@ -233,8 +236,15 @@ public final class NvmeQueue implements AutoCloseable {
         long pages = memory.slotOffset(slot);
         prp2 = PrpList.describe(iova, bytes, memory.segment(), pages, memory.iova(pages));
       }
-      submissions.put(
-          cdw0, namespace.id(), iova, prp2, lba, Integer.toUnsignedLong(blocks - 1 | flags), 0);
+      submit(
+          slot,
+          cdw0,
+          namespace.id(),
+          iova,
+          prp2,
+          lba,
+          Integer.toUnsignedLong(blocks - 1 | flags),
+          0);
       return true;
     } catch (IllegalStateException e) {
       throw explained(e);
@@ -286,7 +296,7 @@ public final class NvmeQueue implements AutoCloseable {
       }
       long pages = memory.slotOffset(slot);
       long listIova = memory.iova(pages);
-      int cdw0 = opcode | slots.id(slot) << 16;
+      int cdw0 = opcode;
       long dptr1;
       long dptr2;
       if (usesPrps) {
@@ -297,7 +307,7 @@ public final class NvmeQueue implements AutoCloseable {
         dptr2 = Sgl.describe(scatter, memory.segment(), pages);
         cdw0 |= SubmissionEntry.SGL;
       }
-      submissions.put(cdw0, namespace.id(), dptr1, dptr2, lba, blocks - 1, 0);
+      submit(slot, cdw0, namespace.id(), dptr1, dptr2, lba, blocks - 1, 0);
       return true;
     } catch (IllegalStateException e) {
       throw explained(e);
@@ -339,9 +349,9 @@ public final class NvmeQueue implements AutoCloseable {
       }
       long page = memory.slotOffset(slot);
       IoCommand.writeDatasetRanges(ranges, memory.segment(), page);
-      int cdw0 = Opcode.DATASET_MANAGEMENT.code() | slots.id(slot) << 16;
       putWithPage(
-          cdw0,
+          slot,
+          Opcode.DATASET_MANAGEMENT.code(),
           namespace,
           page,
           IoCommand.datasetBytes(ranges),
@@ -364,9 +374,14 @@ public final class NvmeQueue implements AutoCloseable {
       }
       long page = memory.slotOffset(slot);
       IoCommand.writeCopyRanges(sources, memory.segment(), page);
-      int cdw0 = Opcode.COPY.code() | slots.id(slot) << 16;
       putWithPage(
-          cdw0, namespace, page, IoCommand.copyBytes(sources), targetLba, sources.size() - 1);
+          slot,
+          Opcode.COPY.code(),
+          namespace,
+          page,
+          IoCommand.copyBytes(sources),
+          targetLba,
+          sources.size() - 1);
       return true;
     } catch (IllegalStateException e) {
       throw explained(e);
@@ -374,10 +389,17 @@ public final class NvmeQueue implements AutoCloseable {
   }
 
   private void putWithPage(
-      int cdw0, NvmeNamespace namespace, long page, long bytes, long cdw10and11, long cdw12and13) {
+      int slot,
+      int opcode,
+      NvmeNamespace namespace,
+      long page,
+      long bytes,
+      long cdw10and11,
+      long cdw12and13) {
     boolean usesSgl = limits.requiresSgls();
-    submissions.put(
-        usesSgl ? cdw0 | SubmissionEntry.SGL : cdw0,
+    submit(
+        slot,
+        usesSgl ? opcode | SubmissionEntry.SGL : opcode,
         namespace.id(),
         memory.iova(page),
         usesSgl ? Sgl.dataBlock(bytes) : 0,
@@ -413,8 +435,9 @@ public final class NvmeQueue implements AutoCloseable {
           buffer == null
               ? 0
               : PrpList.describe(iova, bytes, memory.segment(), pages, memory.iova(pages));
-      submissions.put(
-          command.opcode() | slots.id(slot) << 16,
+      submit(
+          slot,
+          command.opcode(),
           namespaceId,
           iova,
           prp2,
@@ -433,11 +456,35 @@ public final class NvmeQueue implements AutoCloseable {
       if (slot == NOT_PUT) {
         return false;
       }
-      submissions.put(opcode | slots.id(slot) << 16, namespaceId, 0, 0, cdw10and11, cdw12and13, 0);
+      submit(slot, opcode, namespaceId, 0, 0, cdw10and11, cdw12and13, 0);
       return true;
     } catch (IllegalStateException e) {
       throw explained(e);
     }
+  }
+
+  /**
+   * Puts the command of a slot into the ring.
+   *
+   * @param opcodeAndFlags bits 15:0 of dword 0; the command identifier comes with the slot
+   */
+  private void submit(
+      int slot,
+      int opcodeAndFlags,
+      int namespaceId,
+      long dptr1,
+      long dptr2,
+      long cdw10and11,
+      long cdw12and13,
+      long cdw14and15) {
+    int cdw0 = opcodeAndFlags | slots.id(slot) << 16;
+    if (CommandEvents.areOn()) {
+      if (events == null) {
+        events = new CommandEvents(controller.name(), id, slots.count());
+      }
+      events.started(slot, opcodeAndFlags & 0xff, namespaceId, cdw10and11, cdw12and13);
+    }
+    submissions.put(cdw0, namespaceId, dptr1, dptr2, cdw10and11, cdw12and13, cdw14and15);
   }
 
   /** Takes a slot for a command, if there is one. */
@@ -608,7 +655,7 @@ public final class NvmeQueue implements AutoCloseable {
         int result = take();
         slots.give(slot);
         count++;
-        handler.completed(slots.token(slot), CompletionEntry.status((int) last), result);
+        ended(handler, slot, CompletionEntry.status((int) last), result);
         if (attention != 0) {
           return count;
         }
@@ -620,6 +667,15 @@ public final class NvmeQueue implements AutoCloseable {
       }
     }
     return count;
+  }
+
+  /** Tells of a command whose slot was given back. */
+  private void ended(NvmeCompletionHandler handler, int slot, int status, int result) {
+    var timed = events;
+    if (timed != null) {
+      timed.ended(slot, status);
+    }
+    handler.completed(slots.token(slot), status, result);
   }
 
   private void acknowledge() {
@@ -639,7 +695,7 @@ public final class NvmeQueue implements AutoCloseable {
     while (slots.hasEnded()) {
       int slot = slots.giveEnded();
       count++;
-      handler.completed(slots.token(slot), NvmeStatusException.ABORTED_BY_HOST, 0);
+      ended(handler, slot, NvmeStatusException.ABORTED_BY_HOST, 0);
       requireOpen();
     }
     ATTENTION.getAndBitwiseAnd(this, ~ENDED);
@@ -821,5 +877,10 @@ public final class NvmeQueue implements AutoCloseable {
       }
       Thread.yield();
     }
+  }
+
+  @Override
+  public String toString() {
+    return label();
   }
 }

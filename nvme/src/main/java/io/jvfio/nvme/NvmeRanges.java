@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.nvme;
 
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+
 /**
  * Ranges of blocks: what is deallocated, or copied. To be filled again and again: only its
  * construction allocates. Not safe for use by several threads at once.
@@ -74,5 +77,12 @@ public final class NvmeRanges {
   /** The number of blocks of a range. */
   public long blocks(int range) {
     return blocks[range];
+  }
+
+  @Override
+  public String toString() {
+    return IntStream.range(0, size)
+        .mapToObj(i -> "%d+%d".formatted(lbas[i], blocks[i]))
+        .collect(Collectors.joining(", ", "blocks [", "]"));
   }
 }

@@ -3,6 +3,8 @@ package io.jvfio.nvme;
 
 import io.jvfio.DmaMapping;
 import java.util.Objects;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
  * Pieces of memory that one command transfers, in order. To be filled again and again: only its
@@ -96,5 +98,12 @@ public final class NvmeScatter {
 
   long byteSize(int piece) {
     return byteSizes[piece];
+  }
+
+  @Override
+  public String toString() {
+    return IntStream.range(0, size)
+        .mapToObj(i -> "0x%x..0x%x".formatted(iovas[i], iovas[i] + byteSizes[i] - 1))
+        .collect(Collectors.joining(", ", "memory [", "]"));
   }
 }

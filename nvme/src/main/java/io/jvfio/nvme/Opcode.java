@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.nvme;
 
+import java.util.EnumSet;
+import java.util.Set;
+
 /**
  * The commands that this driver sends. Source: NVM Express Base Specification, "Opcodes for Admin
  * Commands"; NVM Command Set Specification, "Opcodes for NVM Commands".
@@ -27,6 +30,15 @@ enum Opcode {
   VERIFY("Verify", 0x0c),
   COPY("Copy", 0x19);
 
+  private static final Set<Opcode> ADMIN = EnumSet.range(DELETE_SUBMISSION_QUEUE, FORMAT_NVM);
+  private static final Set<Opcode> IO = EnumSet.range(FLUSH, COPY);
+
+  /**
+   * Dwords 10 and 11 have the first block, the low half of dword 12 the number of blocks less 1.
+   */
+  private static final Set<Opcode> FOR_BLOCKS =
+      EnumSet.of(WRITE, READ, COMPARE, WRITE_ZEROES, VERIFY);
+
   private final String label;
   private final int code;
 
@@ -38,6 +50,21 @@ enum Opcode {
   /** The command's name in the specification. */
   String label() {
     return label;
+  }
+
+  /** The name of the command with an opcode of the admin queue or of the others. */
+  static String label(boolean isAdmin, int code) {
+    return (isAdmin ? ADMIN : IO)
+        .stream()
+            .filter(opcode -> opcode.code == code)
+            .findFirst()
+            .map(Opcode::label)
+            .orElseGet(() -> "opcode 0x%02x".formatted(code));
+  }
+
+  /** Whether an I/O command is for one range of blocks. */
+  static boolean isForBlocks(int code) {
+    return FOR_BLOCKS.stream().anyMatch(opcode -> opcode.code == code);
   }
 
   /** The opcode on the wire. */

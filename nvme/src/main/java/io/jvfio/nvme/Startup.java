@@ -56,7 +56,7 @@ final class Startup {
     disableLine();
     registers.readCapabilities();
     registers.disable();
-    var queue = new AdminQueue(device.dmaSpace(), registers);
+    var queue = new AdminQueue(device.name(), device.dmaSpace(), registers);
     admin = queue;
     queue.restart();
     registers.enable();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.nvme;
 
+import io.jvfio.jfr.Jfr;
+
 /**
  * Watches over the time that the commands of a queue take. A command that takes too long is
  * aborted, by the Abort command; if it does not come back after that, the controller is reset.
@@ -54,6 +56,7 @@ final class Watchdog {
       if (slots.isInFlight(slot)) {
         long age = slots.age(slot, nonZero);
         if (slots.isAborted(slot) && age >= grace) {
+          told(slot, grace, "reset");
           controller.recoverFrom(
               controller
                   .registers()
@@ -74,6 +77,7 @@ final class Watchdog {
     controller.tryRun(
         () -> {
           slots.aborted(slot);
+          told(slot, timeout, "abort");
           try {
             controller.execute(Opcode.ABORT, "a command", 0, 0, queueId | slots.id(slot) << 16);
           } catch (RuntimeException e) {
@@ -81,5 +85,11 @@ final class Watchdog {
             slots.aborted(slot);
           }
         });
+  }
+
+  private void told(int slot, long limit, String action) {
+    if (Jfr.isInUse()) {
+      NvmeTimeoutEvent.told(controller.name(), queueId, slots.id(slot), limit, action);
+    }
   }
 }

@@ -7,11 +7,17 @@ import com.sun.management.ThreadMXBean;
 import io.jvfio.DmaBuffer;
 import io.jvfio.model.nvme.NvmeModel;
 import java.lang.management.ManagementFactory;
+import java.time.Duration;
+import jdk.jfr.Recording;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class AllocationTest {
   private static final int WARM_UP = 20_000;
   private static final int MEASURED = 1_000;
+
+  private static final String COMMAND = "jvfio.NvmeCommand";
 
   /** A busy machine takes its time to compile what is measured. */
   private static final long LIMIT_NANOS = 60_000_000_000L;
@@ -39,10 +45,35 @@ class AllocationTest {
     }
   }
 
-  @Test
-  void putsAndTakesCommandsWithoutAllocating() throws Exception {
+  /** What somebody may record meanwhile. */
+  enum Recorder {
+    /** Nothing, though other tests of this process may have recorded before. */
+    OF_NOTHING,
+    /** Something else. */
+    OF_OTHER_EVENTS,
+    /** Commands, all of which are faster than that. */
+    OF_SLOW_COMMANDS;
+
+    Recording start() {
+      var recording = new Recording();
+      switch (this) {
+        case OF_NOTHING -> {
+          return recording;
+        }
+        case OF_OTHER_EVENTS -> recording.disable(COMMAND);
+        case OF_SLOW_COMMANDS -> recording.enable(COMMAND).withThreshold(Duration.ofHours(1));
+      }
+      recording.start();
+      return recording;
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void putsAndTakesCommandsWithoutAllocating(Recorder recorder) throws Exception {
     var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-    try (var device = new FakeDevice(NvmeModel.inMemory("S", 1 << 20));
+    try (var _ = recorder.start();
+        var device = new FakeDevice(NvmeModel.inMemory("S", 1 << 20));
         var _ = device.startThread();
         var controller = NvmeController.open(device);
         var queue = controller.openQueue();

@@ -9,4 +9,9 @@ package io.jvfio.sim;
  * @param write whether the device wrote
  * @param reason why, in words
  */
-public record IommuFault(String device, long iova, boolean write, String reason) {}
+public record IommuFault(String device, long iova, boolean write, String reason) {
+  @Override
+  public String toString() {
+    return "%s: %s at 0x%x: %s".formatted(device, write ? "write" : "read", iova, reason);
+  }
+}

@@ -177,4 +177,9 @@ public final class SimulatedHost implements AutoCloseable {
       }
     }
   }
+
+  @Override
+  public String toString() {
+    return "simulated host " + name();
+  }
 }

@@ -1,3 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/** vfio-user: devices behind UNIX sockets, and device models served to whoever connects. */
+/**
+ * vfio-user: devices behind UNIX sockets, and device models served to whoever connects.
+ *
+ * @since 0.1.0
+ */
 package io.jvfio.user;

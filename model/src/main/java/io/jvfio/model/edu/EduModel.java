@@ -151,4 +151,9 @@ public final class EduModel implements PciModel {
     buffer.fill((byte) 0);
     function.reset();
   }
+
+  @Override
+  public String toString() {
+    return "EDU model";
+  }
 }

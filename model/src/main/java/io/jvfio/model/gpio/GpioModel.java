@@ -143,4 +143,9 @@ public final class GpioModel implements PciModel {
     setFilters(0);
     function.reset();
   }
+
+  @Override
+  public String toString() {
+    return "GPIO model";
+  }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.model.nvme;
 
+import io.jvfio.jfr.Jfr;
 import io.jvfio.linux.Errno;
 import java.lang.System.Logger.Level;
 import java.util.HashMap;
@@ -8,7 +9,7 @@ import java.util.Map;
 
 /**
  * Tells the operator what goes wrong with a file: a line each time, and at most one a second for
- * faults of one kind, which then says how many there were.
+ * faults of one kind, which then says how many there were. A recording has each of them.
  */
 final class FileFaults {
   private static final System.Logger LOG = System.getLogger("io.jvfio");
@@ -30,7 +31,10 @@ final class FileFaults {
 
   /** A system call has failed. */
   void failed(String operation, long offset, long byteSize, Errno errno, String consequence) {
-    tell(
+    if (Jfr.isInUse()) {
+      StorageErrorEvent.told(name, operation, offset, byteSize, errno, consequence);
+    }
+    log(
         operation + errno.symbol(),
         "%s of %,d bytes at %,d failed: %s (%s). %s"
             .formatted(operation, byteSize, offset, errno.symbol(), errno.text(), consequence));
@@ -38,6 +42,13 @@ final class FileFaults {
 
   /** Something else is wrong; {@code kind} is what faults are told apart by. */
   void tell(String kind, String sentence) {
+    if (Jfr.isInUse()) {
+      StorageErrorEvent.told(name, kind, 0, 0, null, sentence);
+    }
+    log(kind, sentence);
+  }
+
+  private void log(String kind, String sentence) {
     long now = clock.nanoTime();
     var before = told.get(kind);
     if (before != null && now - before.since < QUIET_NANOS) {

@@ -941,4 +941,9 @@ public final class NvmeModel implements DeviceModel {
       end.rethrow();
     }
   }
+
+  @Override
+  public String toString() {
+    return "NVMe model of serial " + options.serial;
+  }
 }

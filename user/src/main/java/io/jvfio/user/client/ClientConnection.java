@@ -5,6 +5,7 @@ import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND;
 import static io.jvfio.linux.uapi.PciRegs.PCI_COMMAND_MASTER;
 
 import io.jvfio.DmaAccess;
+import io.jvfio.jfr.Jfr;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.UnixSocket;
@@ -245,23 +246,27 @@ public final class ClientConnection implements DeviceConnection {
       return null;
     }
     LOG.log(Level.WARNING, "{0}: {1}", name, why.meaning() + " Trying for a new connection.");
+    var event = Jfr.isInUse() ? ReconnectEvent.started() : null;
     long begin = System.nanoTime();
     long nanos = limit.get().toNanos();
     long pause = SHORTEST_PAUSE;
-    while (true) {
+    for (int attempts = 1; ; attempts++) {
       try {
         long left = nanos - (System.nanoTime() - begin);
         var next = begin(Math.clamp(left, SHORTEST_PAUSE, LONGEST_CONNECT), first);
         resume(next);
         LOG.log(Level.WARNING, "{0}: connected again; the device is as after a reset.", name);
+        if (event != null) {
+          event.ended(name, why, attempts, null);
+        }
         return next;
       } catch (LinkException e) {
-        if (closing) {
-          end(LinkFailure.closed());
-          return null;
-        }
-        if (e.isFinal() || System.nanoTime() - begin > nanos) {
-          end(e.failure().after(why));
+        if (closing || e.isFinal() || System.nanoTime() - begin > nanos) {
+          var end = closing ? LinkFailure.closed() : e.failure().after(why);
+          end(end);
+          if (event != null) {
+            event.ended(name, why, attempts, end);
+          }
           return null;
         }
       }

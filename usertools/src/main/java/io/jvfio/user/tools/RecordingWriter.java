@@ -197,4 +197,9 @@ public final class RecordingWriter implements TapObserver, AutoCloseable {
   public void close() throws IOException {
     out.close();
   }
+
+  @Override
+  public String toString() {
+    return "recording to " + name;
+  }
 }

@@ -228,4 +228,9 @@ public final class UserRecording implements AutoCloseable {
   public void close() throws IOException {
     source.close();
   }
+
+  @Override
+  public String toString() {
+    return "recording of " + start;
+  }
 }

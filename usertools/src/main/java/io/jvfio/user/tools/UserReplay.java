@@ -894,4 +894,9 @@ public final class UserReplay implements AutoCloseable {
       }
     }
   }
+
+  @Override
+  public String toString() {
+    return "replay of the " + recording;
+  }
 }

@@ -236,7 +236,7 @@ public final class UserTap implements AutoCloseable {
       try {
         Files.deleteIfExists(path);
       } catch (IOException e) {
-        System.getLogger(UserTap.class.getName())
+        System.getLogger("io.jvfio")
             .log(System.Logger.Level.WARNING, "{0} could not be removed: {1}", path, e);
       }
       queue.end();
@@ -256,5 +256,10 @@ public final class UserTap implements AutoCloseable {
     if (isInterrupted) {
       Thread.currentThread().interrupt();
     }
+  }
+
+  @Override
+  public String toString() {
+    return "tap at %s of %s".formatted(path, server);
   }
 }
