@@ -19,6 +19,10 @@ module io.jvfio.cli {
 
   opens io.jvfio.cli to
       info.picocli; // it reads the options of command classes by reflection
+  opens io.jvfio.cli.bench to
+      info.picocli; // and makes converters
+  opens io.jvfio.cli.option to
+      info.picocli;
 
   exports io.jvfio.cli to
       io.jvfio

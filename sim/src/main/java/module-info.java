@@ -7,6 +7,7 @@
 @org.jspecify.annotations.NullMarked
 module io.jvfio.sim {
   requires static org.jspecify;
+  requires com.fasterxml.jackson.core;
   requires transitive io.jvfio.model;
 
   exports io.jvfio.sim;

@@ -2,6 +2,7 @@
 package io.jvfio.cli;
 
 import io.jvfio.PciCapability;
+import io.jvfio.cli.output.Json;
 import java.lang.reflect.InvocationTargetException;
 import java.util.LinkedHashMap;
 import java.util.List;

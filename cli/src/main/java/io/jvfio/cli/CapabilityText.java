@@ -2,6 +2,7 @@
 package io.jvfio.cli;
 
 import io.jvfio.PciCapability;
+import io.jvfio.cli.output.Text;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;

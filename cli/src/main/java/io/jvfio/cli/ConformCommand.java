@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.cli;
 
+import io.jvfio.cli.option.SocketPath;
+import io.jvfio.cli.output.Json;
+import io.jvfio.cli.output.Output;
+import io.jvfio.cli.output.Progress;
+import io.jvfio.cli.output.Table;
+import io.jvfio.cli.output.Text;
 import io.jvfio.user.conform.Conformance;
 import io.jvfio.user.conform.ConformanceOptions;
 import io.jvfio.user.conform.ConformanceReport;

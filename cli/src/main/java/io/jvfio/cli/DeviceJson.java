@@ -7,6 +7,7 @@ import io.jvfio.HotResetScope;
 import io.jvfio.IrqInfo;
 import io.jvfio.PciBar;
 import io.jvfio.Region;
+import io.jvfio.cli.output.Json;
 import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalInt;

@@ -2,6 +2,7 @@
 package io.jvfio.cli;
 
 import io.jvfio.VfioHost;
+import io.jvfio.linux.LinuxKernel;
 import io.jvfio.sim.SimulatedHosts;
 import java.util.List;
 
@@ -14,17 +15,24 @@ interface HostOpener {
   /** What comes before the name of a simulated host. */
   String SIMULATED = "sim:";
 
-  /** This machine, and every simulated host. */
+  /** What comes before the file of a recorded host. */
+  String RECORDED = "file:";
+
+  /** This machine, every simulated host, and every recorded one. */
   HostOpener STANDARD =
       name -> {
         if (name.equals(LOCAL)) {
-          return new OpenHost(VfioHost.local(), List::of, () -> {});
+          return new OpenHost(VfioHost.local(), LinuxKernel.instance(), List::of, () -> {});
         }
         if (name.startsWith(SIMULATED)) {
           return OpenHost.of(name, SimulatedHosts.open(name.substring(SIMULATED.length())));
         }
+        if (name.startsWith(RECORDED)) {
+          return OpenHost.of(name, SimulatedHosts.open(name));
+        }
         throw new IllegalArgumentException(
-            "a host is 'local' or 'sim:NAME'; 'jvfio hosts' lists the names");
+            "a host is 'local', 'sim:NAME' or 'file:FILE'; 'jvfio hosts' lists the names, and 'jvfio record-host' makes"
+                + " a file");
       };
 
   /**

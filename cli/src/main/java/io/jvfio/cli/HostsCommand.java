@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.cli;
 
+import io.jvfio.cli.output.Json;
+import io.jvfio.cli.output.Table;
 import io.jvfio.sim.SimulatedHosts;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;

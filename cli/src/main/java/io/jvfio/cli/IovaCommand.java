@@ -6,6 +6,8 @@ import io.jvfio.BufferOptions;
 import io.jvfio.DmaBuffer;
 import io.jvfio.DmaSpace;
 import io.jvfio.DmaWindow;
+import io.jvfio.cli.output.CommandFailure;
+import io.jvfio.cli.output.StandardOutput;
 import io.jvfio.user.VfioUserOptions;
 import java.io.IOException;
 import java.nio.file.Files;

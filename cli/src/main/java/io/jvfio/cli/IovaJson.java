@@ -3,6 +3,8 @@ package io.jvfio.cli;
 
 import io.jvfio.AddressVerdict;
 import io.jvfio.LiveMapping;
+import io.jvfio.cli.option.AddressText;
+import io.jvfio.cli.output.Json;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;

@@ -9,6 +9,8 @@ import io.jvfio.DmaWindow;
 import io.jvfio.DynamicWindows;
 import io.jvfio.IommuType;
 import io.jvfio.LiveMapping;
+import io.jvfio.cli.option.AddressText;
+import io.jvfio.cli.output.Text;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;

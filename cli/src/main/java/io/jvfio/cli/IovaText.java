@@ -3,6 +3,9 @@ package io.jvfio.cli;
 
 import io.jvfio.AddressVerdict;
 import io.jvfio.DmaWindow;
+import io.jvfio.cli.option.AddressText;
+import io.jvfio.cli.output.Output;
+import io.jvfio.cli.output.Text;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;

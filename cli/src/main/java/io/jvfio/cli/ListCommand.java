@@ -3,6 +3,10 @@ package io.jvfio.cli;
 
 import io.jvfio.HostDevice;
 import io.jvfio.IommuGroup;
+import io.jvfio.cli.output.Json;
+import io.jvfio.cli.output.Output;
+import io.jvfio.cli.output.Table;
+import io.jvfio.cli.output.Text;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;

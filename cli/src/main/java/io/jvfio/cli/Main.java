@@ -2,6 +2,9 @@
 package io.jvfio.cli;
 
 import io.jvfio.VfioException;
+import io.jvfio.cli.output.CommandFailure;
+import io.jvfio.cli.output.Output;
+import io.jvfio.cli.output.StandardOutput;
 import io.jvfio.nvme.NvmeStatusException;
 import io.jvfio.user.VfioUser;
 import io.jvfio.user.VfioUserOptions;
@@ -40,9 +43,11 @@ import picocli.CommandLine.Spec;
       ShowCommand.class,
       IovaCommand.class,
       HostsCommand.class,
+      RecordHostCommand.class,
       NvmeCommand.class,
       ServeCommand.class,
       UserCommand.class,
+      ShellCommand.class,
       HelpCommand.class
     })
 public final class Main implements Runnable {
@@ -58,7 +63,8 @@ public final class Main implements Runnable {
       names = "--host",
       paramLabel = "HOST",
       description =
-          "local, or sim:NAME for a simulated host ('jvfio hosts' lists them); local by default.",
+          "local, sim:NAME for a simulated host ('jvfio hosts' lists them), or file:FILE for one that record-host has"
+              + " recorded; local by default.",
       scope = ScopeType.INHERIT)
   @Nullable String host;
 
@@ -144,6 +150,12 @@ public final class Main implements Runnable {
     throw new ParameterException(spec().commandLine(), "a command is missing");
   }
 
+  /** The name of the host that the user named, or of this machine; there is such a host. */
+  String hostName() {
+    openHost().close();
+    return host == null ? HostOpener.LOCAL : host;
+  }
+
   /** The host that the user named, or {@code fallback}. */
   OpenHost openHost(String fallback) {
     var name = host == null ? fallback : host;
@@ -152,6 +164,7 @@ public final class Main implements Runnable {
       var err = spec().commandLine().getErr();
       return new OpenHost(
           opened.host(),
+          opened.kernel(),
           opened.faults(),
           () -> {
             opened.faults().get().forEach(fault -> err.println("jvfio: IOMMU fault: " + fault));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.cli;
 
+import io.jvfio.cli.output.Output;
 import io.jvfio.user.wire.Command;
 import java.nio.ByteOrder;
 import java.util.Arrays;

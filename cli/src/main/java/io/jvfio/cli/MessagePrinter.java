@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.cli;
 
+import io.jvfio.cli.output.Output;
 import io.jvfio.user.tools.MessageDecoder;
 import io.jvfio.user.tools.TapMessage;
 import io.jvfio.user.tools.TapObserver;

@@ -2,6 +2,21 @@
 package io.jvfio.cli;
 
 import io.jvfio.VfioDevice;
+import io.jvfio.cli.bench.BenchClock;
+import io.jvfio.cli.bench.BenchPattern;
+import io.jvfio.cli.bench.BenchPlan;
+import io.jvfio.cli.bench.BenchPlot;
+import io.jvfio.cli.bench.BenchReport;
+import io.jvfio.cli.bench.BenchResult;
+import io.jvfio.cli.bench.BenchRun;
+import io.jvfio.cli.option.ByteSize;
+import io.jvfio.cli.option.SizeRange;
+import io.jvfio.cli.option.TimeSpan;
+import io.jvfio.cli.output.CommandFailure;
+import io.jvfio.cli.output.Output;
+import io.jvfio.cli.output.Plot;
+import io.jvfio.cli.output.Progress;
+import io.jvfio.cli.output.StandardOutput;
 import io.jvfio.nvme.NvmeCompletionMode;
 import io.jvfio.nvme.NvmeController;
 import io.jvfio.nvme.NvmeNamespace;

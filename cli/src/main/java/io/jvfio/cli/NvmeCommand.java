@@ -3,6 +3,13 @@ package io.jvfio.cli;
 
 import io.jvfio.VfioDevice;
 import io.jvfio.VfioException;
+import io.jvfio.cli.option.ByteSize;
+import io.jvfio.cli.output.CommandFailure;
+import io.jvfio.cli.output.Json;
+import io.jvfio.cli.output.Output;
+import io.jvfio.cli.output.Progress;
+import io.jvfio.cli.output.StandardOutput;
+import io.jvfio.cli.output.Text;
 import io.jvfio.nvme.NvmeController;
 import io.jvfio.nvme.NvmeNamespace;
 import io.jvfio.nvme.NvmeOptions;

@@ -2,6 +2,10 @@
 package io.jvfio.cli;
 
 import io.jvfio.VfioDevice;
+import io.jvfio.cli.output.Json;
+import io.jvfio.cli.output.Output;
+import io.jvfio.cli.output.Table;
+import io.jvfio.cli.output.Text;
 import io.jvfio.nvme.ErrorLogEntry;
 import io.jvfio.nvme.NvmeController;
 import io.jvfio.nvme.SmartLog;

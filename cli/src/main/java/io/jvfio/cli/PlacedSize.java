@@ -2,6 +2,8 @@
 package io.jvfio.cli;
 
 import io.jvfio.MapOptions;
+import io.jvfio.cli.option.AddressText;
+import io.jvfio.cli.option.ByteSize;
 import java.util.OptionalLong;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.cli;
 
+import io.jvfio.cli.output.CommandFailure;
+import io.jvfio.cli.output.StandardOutput;
 import io.jvfio.user.tools.UserRecording;
 import java.io.IOException;
 import java.nio.file.Path;

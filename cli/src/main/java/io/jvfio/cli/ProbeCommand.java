@@ -3,6 +3,8 @@ package io.jvfio.cli;
 
 import io.jvfio.HostProbe;
 import io.jvfio.VfioHost;
+import io.jvfio.cli.output.Output;
+import io.jvfio.cli.output.Text;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Callable;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.cli;
 
+import io.jvfio.cli.output.CommandFailure;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.LinuxKernel;
 import java.util.BitSet;

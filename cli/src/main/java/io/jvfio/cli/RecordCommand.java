@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.cli;
 
+import io.jvfio.cli.output.Json;
+import io.jvfio.cli.output.Output;
+import io.jvfio.cli.output.StandardOutput;
+import io.jvfio.cli.output.Text;
 import io.jvfio.user.tools.TapMessage;
 import io.jvfio.user.tools.TapObserver;
 import java.nio.file.Path;

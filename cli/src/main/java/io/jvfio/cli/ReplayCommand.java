@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.cli;
 
+import io.jvfio.cli.option.SocketPath;
+import io.jvfio.cli.output.CommandFailure;
+import io.jvfio.cli.output.Json;
+import io.jvfio.cli.output.Output;
+import io.jvfio.cli.output.StandardOutput;
+import io.jvfio.cli.output.Table;
 import io.jvfio.user.tools.ReplayDifference;
 import io.jvfio.user.tools.ReplayReport;
 import io.jvfio.user.tools.UserRecording;

@@ -3,6 +3,8 @@ package io.jvfio.cli;
 
 import io.jvfio.DmaBuffer;
 import io.jvfio.DmaSpace;
+import io.jvfio.cli.output.CommandFailure;
+import io.jvfio.cli.output.Text;
 import io.jvfio.nvme.NvmeNamespace;
 import java.lang.foreign.MemorySegment;
 import java.util.SplittableRandom;

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.cli;
 
+import io.jvfio.cli.option.FileMode;
+import io.jvfio.cli.option.SocketPath;
+import io.jvfio.cli.output.Json;
+import io.jvfio.cli.output.Output;
 import io.jvfio.model.DeviceModel;
 import io.jvfio.user.VfioUserServer;
 import io.jvfio.user.VfioUserServerListener;

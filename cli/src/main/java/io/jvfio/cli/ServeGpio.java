@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.cli;
 
+import io.jvfio.cli.option.GpioLevel;
+import io.jvfio.cli.output.Json;
+import io.jvfio.cli.output.Output;
 import io.jvfio.model.gpio.GpioModel;
 import java.io.BufferedReader;
 import java.io.IOException;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.cli;
 
+import io.jvfio.cli.option.ByteSize;
+import io.jvfio.cli.output.CommandFailure;
 import io.jvfio.model.nvme.NvmeModel;
 import io.jvfio.model.nvme.NvmeModelOptions;
 import io.jvfio.model.nvme.NvmeNamespaceOptions;

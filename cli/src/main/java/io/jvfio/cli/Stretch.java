@@ -5,6 +5,7 @@ import io.jvfio.DmaLayout;
 import io.jvfio.DmaWindow;
 import io.jvfio.LiveMapping;
 import io.jvfio.ReservedRange;
+import io.jvfio.cli.output.Text;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeSet;

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.cli;
 
+import io.jvfio.cli.option.SocketPath;
+import io.jvfio.cli.output.CommandFailure;
+import io.jvfio.cli.output.Output;
+import io.jvfio.cli.output.StandardOutput;
 import io.jvfio.user.tools.RecordingWriter;
 import io.jvfio.user.tools.TapMessage;
 import io.jvfio.user.tools.TapObserver;

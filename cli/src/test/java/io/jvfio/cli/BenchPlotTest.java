@@ -5,6 +5,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.jvfio.PciAddress;
 import io.jvfio.VfioHost;
+import io.jvfio.cli.bench.BenchJob;
+import io.jvfio.cli.bench.BenchPattern;
+import io.jvfio.cli.bench.BenchPlan;
+import io.jvfio.cli.bench.BenchPlot;
+import io.jvfio.cli.bench.BenchReport;
+import io.jvfio.cli.bench.BenchResult;
+import io.jvfio.cli.bench.HeapUse;
+import io.jvfio.cli.option.SizeRange;
+import io.jvfio.cli.output.Scene;
 import io.jvfio.nvme.NvmeController;
 import io.jvfio.sim.SimulatedHosts;
 import java.util.List;

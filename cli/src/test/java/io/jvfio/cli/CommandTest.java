@@ -3,6 +3,7 @@ package io.jvfio.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.jvfio.linux.LinuxKernel;
 import io.jvfio.sim.HostOptions;
 import io.jvfio.sim.SimulatedHosts;
 import java.io.IOException;
@@ -111,7 +112,7 @@ class CommandTest {
     var output = directory.resolve("out");
     try (var simulated = SimulatedHosts.open("pseries-6.12")) {
       var host = io.jvfio.VfioHost.of("sim:pseries-6.12", simulated.kernel());
-      HostOpener same = _ -> new OpenHost(host, List::of, () -> {});
+      HostOpener same = _ -> new OpenHost(host, LinuxKernel.instance(), List::of, () -> {});
       var device = CommandRun.controller("pseries-6.12");
       assertThat(run(same, "nvme", "write", device, "--block", "17", "--input", input.toString()))
           .isZero();

@@ -8,6 +8,16 @@ import static org.assertj.core.data.Percentage.withPercentage;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.jvfio.PciAddress;
 import io.jvfio.VfioHost;
+import io.jvfio.cli.bench.BenchClock;
+import io.jvfio.cli.bench.BenchPattern;
+import io.jvfio.cli.bench.BenchPlan;
+import io.jvfio.cli.bench.BenchReport;
+import io.jvfio.cli.bench.BenchRun;
+import io.jvfio.cli.option.SizeRange;
+import io.jvfio.cli.output.CommandFailure;
+import io.jvfio.cli.output.Output;
+import io.jvfio.cli.output.Progress;
+import io.jvfio.linux.LinuxKernel;
 import io.jvfio.nvme.NvmeController;
 import io.jvfio.sim.HostOptions;
 import io.jvfio.sim.SimulatedHosts;
@@ -177,7 +187,7 @@ class NvmeBenchTest {
   void destroysNothingUnlessToldTo() {
     try (var simulated = SimulatedHosts.open(HOST)) {
       var host = VfioHost.of("sim:" + HOST, simulated.kernel());
-      HostOpener same = _ -> new OpenHost(host, List::of, () -> {});
+      HostOpener same = _ -> new OpenHost(host, LinuxKernel.instance(), List::of, () -> {});
       var random = "--pattern randwrite --size 1M --range 2M";
       assertThat(complaint(same, random)).isEmpty();
       assertThat(complaint(same, random))

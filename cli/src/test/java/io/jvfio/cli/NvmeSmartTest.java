@@ -3,6 +3,7 @@ package io.jvfio.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.jvfio.cli.output.Output;
 import io.jvfio.nvme.ErrorLogEntry;
 import io.jvfio.nvme.SmartLog;
 import java.io.PrintWriter;

@@ -8,6 +8,7 @@ import io.jvfio.VfioHost;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
+import io.jvfio.linux.LinuxKernel;
 import io.jvfio.sim.HostOptions;
 import io.jvfio.sim.SimulatedHosts;
 import java.lang.reflect.InvocationTargetException;
@@ -228,7 +229,8 @@ class ProbeCommandTest {
   void tellsWhyNoDeviceHasAGroup(String command) {
     try (var simulated = SimulatedHosts.open("arm64-6.12")) {
       var host = VfioHost.of("local", withoutGroups(simulated.kernel()));
-      var run = CommandRun.on(new OpenHost(host, List::of, () -> {}), command);
+      var run =
+          CommandRun.on(new OpenHost(host, LinuxKernel.instance(), List::of, () -> {}), command);
       assertThat(run.status()).isEqualTo(command.equals("list") ? 0 : 1);
       assertThat(oneLine(run.out()))
           .contains("there is an IOMMU (smmu3.0x0000000009050000)")

@@ -52,12 +52,17 @@ final class HostOfATest implements BeforeEachCallback, AfterEachCallback, Parame
     this.failing = failing;
   }
 
+  /** What the command calls such a host. */
+  static String label(String name) {
+    return name.startsWith("file:") ? name : "sim:" + name;
+  }
+
   @Override
   public void beforeEach(ExtensionContext context) {
     var made = SimulatedHosts.open(name);
     simulated = made;
     injector = new FaultInjector(made.kernel());
-    host = VfioHost.of("sim:" + name, injector);
+    host = VfioHost.of(label(name), injector);
     before = made.resources();
     for (var each : failing) {
       int space = each.indexOf(' ');
@@ -131,12 +136,14 @@ final class HostOfATest implements BeforeEachCallback, AfterEachCallback, Parame
         var after = made.resources();
         if (!after.equals(before)) {
           throw new AssertionFailedError(
-              "The test left something of sim:%s open or mapped.".formatted(name), before, after);
+              "The test left something of %s open or mapped.".formatted(label(name)),
+              before,
+              after);
         }
         if (!made.faults().isEmpty()) {
           throw new AssertionFailedError(
-              "A device of sim:%s did DMA that its IOMMU stopped: %s"
-                  .formatted(name, made.faults()));
+              "A device of %s did DMA that its IOMMU stopped: %s"
+                  .formatted(label(name), made.faults()));
         }
       }
     }

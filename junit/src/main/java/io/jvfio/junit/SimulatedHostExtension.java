@@ -34,7 +34,7 @@ final class SimulatedHostExtension implements TestTemplateInvocationContextProvi
       implements TestTemplateInvocationContext {
     @Override
     public String getDisplayName(int index) {
-      return "sim:" + name;
+      return HostOfATest.label(name);
     }
 
     @Override

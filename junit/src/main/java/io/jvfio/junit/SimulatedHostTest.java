@@ -37,9 +37,10 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @ExtendWith(SimulatedHostExtension.class)
 public @interface SimulatedHostTest {
   /**
-   * The hosts, by the names that {@link SimulatedHosts#names} has. Without any it is all of them;
-   * then a test that wants a {@link io.jvfio.VfioDevice} is aborted on those where no IOMMU type
-   * works, and says why.
+   * The hosts, by the names that {@link SimulatedHosts#names} has, or as {@code file:PATH} for one
+   * that {@code jvfio record-host} has recorded. Without any it is all of them; then a test that
+   * wants a {@link io.jvfio.VfioDevice} is aborted on those where no IOMMU type works, and says
+   * why.
    */
   String[] value() default {};
 

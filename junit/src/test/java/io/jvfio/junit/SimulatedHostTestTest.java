@@ -11,6 +11,7 @@ import static org.junit.platform.testkit.engine.EventConditions.finishedWithFail
 import static org.junit.platform.testkit.engine.TestExecutionResultConditions.message;
 
 import io.jvfio.HostDevice;
+import io.jvfio.IommuType;
 import io.jvfio.VfioDevice;
 import io.jvfio.VfioException;
 import io.jvfio.VfioHost;
@@ -67,6 +68,26 @@ class SimulatedHostTestTest {
         .assertThatEvents()
         .haveExactly(1, event(displayName("sim:x86-6.12"), finishedSuccessfully()));
     assertThat(OnTwo.SEEN).containsExactly("x86-6.12 type1v2", "pseries-5.10 spapr-tce");
+  }
+
+  static class OnARecording {
+    @SimulatedHostTest("file:src/test/resources/recorded-host.json")
+    void opensOnTheMachineOfTheReport(VfioDevice device) {
+      assertThat(device.dmaSpace().type()).isEqualTo(IommuType.SPAPR_TCE);
+    }
+  }
+
+  @Test
+  void runsOnARecordedHost() {
+    var events = run(OnARecording.class);
+
+    events.assertStatistics(of -> of.succeeded(1).failed(0).aborted(0));
+    events
+        .assertThatEvents()
+        .haveExactly(
+            1,
+            event(
+                displayName("file:src/test/resources/recorded-host.json"), finishedSuccessfully()));
   }
 
   static class OnAll {

@@ -30,6 +30,11 @@ public final class HostOptions {
     this.settings = settings;
   }
 
+  /** What {@code settings} say. */
+  static HostOptions of(HostSettings settings) {
+    return new HostOptions(settings);
+  }
+
   /**
    * The options of root with every capability, 8 MiB of lockable memory, and nothing in the way.
    */

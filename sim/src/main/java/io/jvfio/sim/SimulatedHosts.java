@@ -3,14 +3,17 @@ package io.jvfio.sim;
 
 import io.jvfio.sim.setup.HostCatalog;
 import io.jvfio.sim.setup.HostDescription;
+import java.nio.file.Path;
 import java.util.List;
 
 /**
- * The simulated hosts, named by what they imitate. Each is a Linux VFIO host in this process: its
- * kernel answers the system calls that VFIO needs as the imitated one does, and has NVMe
- * controllers to drive.
+ * The simulated hosts, named by what they imitate; {@code file:PATH} is the one that is recorded in
+ * a file, see {@link RecordedHost}. Each is a Linux VFIO host in this process: its kernel answers
+ * the system calls that VFIO needs as the imitated one does, and has NVMe controllers to drive.
  */
 public final class SimulatedHosts {
+  private static final String FILE = "file:";
+
   private SimulatedHosts() {}
 
   /** The names of all hosts. */
@@ -24,16 +27,20 @@ public final class SimulatedHosts {
    * @throws IllegalArgumentException if there is no such host; the message names all that there are
    */
   public static String description(String name) {
+    if (name.startsWith(FILE)) {
+      return recorded(name).description();
+    }
     return find(name).description();
   }
 
   /**
-   * Starts a host with {@link HostOptions#defaults()}. Each call starts another one.
+   * Starts a host with {@link HostOptions#defaults()}, or a recorded one with {@link
+   * RecordedHost#options()}. Each call starts another one.
    *
    * @throws IllegalArgumentException if there is no such host; the message names all that there are
    */
   public static SimulatedHost open(String name) {
-    return open(name, HostOptions.defaults());
+    return name.startsWith(FILE) ? recorded(name).open() : open(name, HostOptions.defaults());
   }
 
   /**
@@ -43,7 +50,13 @@ public final class SimulatedHosts {
    *     not have
    */
   public static SimulatedHost open(String name, HostOptions options) {
-    return new SimulatedHost(find(name), options.settings());
+    return name.startsWith(FILE)
+        ? recorded(name).open(options)
+        : new SimulatedHost(find(name), options.settings());
+  }
+
+  private static RecordedHost recorded(String name) {
+    return RecordedHost.read(Path.of(name.substring(FILE.length())));
   }
 
   private static HostDescription find(String name) {

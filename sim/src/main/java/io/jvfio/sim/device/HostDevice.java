@@ -26,6 +26,7 @@ import io.jvfio.sim.iommu.DmaTranslation;
 import io.jvfio.sim.iommu.Endpoint;
 import io.jvfio.sim.iommu.IommufdDevice;
 import io.jvfio.sim.setup.HostDescription;
+import io.jvfio.sim.setup.RecordedFacts;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 import java.util.Set;
@@ -117,6 +118,9 @@ public final class HostDevice implements DmaPort, InterruptPort {
     if (model == null && serial != null) {
       model = NvmeModel.inMemory(serial, NAMESPACE_BYTES);
     }
+    if (model == null && recorded() != null) {
+      model = new RecordedModel(requireNonNull(recorded()).config(), description.bars());
+    }
     var config = model != null ? model.config() : header();
     PciConfig.place(config, description);
     if (isVfio()) {
@@ -141,8 +145,16 @@ public final class HostDevice implements DmaPort, InterruptPort {
         .set(PCI_SUBSYSTEM_ID, 2, SUBSYSTEM_DEVICE);
   }
 
+  private RecordedFacts.@Nullable Device recorded() {
+    return process.description().recordedDevice(description.address());
+  }
+
   public Identity identity() {
-    var config = given == null ? header() : given.config();
+    var recorded = recorded();
+    var config =
+        given != null
+            ? given.config()
+            : recorded != null ? RecordedModel.space(recorded.config()) : header();
     return new Identity(
         config.read(PCI_VENDOR_ID, 2),
         config.read(PCI_DEVICE_ID, 2),
@@ -150,7 +162,9 @@ public final class HostDevice implements DmaPort, InterruptPort {
         config.read(PCI_SUBSYSTEM_ID, 2),
         config.read(PCI_CLASS_PROG, 3),
         config.read(PCI_REVISION_ID, 1),
-        given == null ? description.serial() != null : PciConfig.canReset(config));
+        given != null
+            ? PciConfig.canReset(config)
+            : recorded != null ? recorded.canReset() : description.serial() != null);
   }
 
   public String address() {

@@ -2,6 +2,7 @@
 package io.jvfio.sim.iommu;
 
 import io.jvfio.linux.Errno;
+import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.sim.files.HostProcess;
 import io.jvfio.sim.files.OpenFile;
 import io.jvfio.sim.files.VfioCommand;
@@ -25,6 +26,10 @@ public final class Container extends OpenFile {
   private final Deque<IommuGroup> groups = new ArrayDeque<>();
 
   private @Nullable Iommu iommu;
+
+  /** The type of the last SET_IOMMU that succeeded, or 0. */
+  private long type;
+
   private boolean noIommu;
 
   Container(HostProcess process, List<IommuDriver> drivers) {
@@ -39,15 +44,70 @@ public final class Container extends OpenFile {
 
   @Override
   public int ioctl(int command, UserArgument argument) throws UserFault {
+    int recorded = recordedError(command, argument);
+    if (recorded != 0) {
+      return recorded;
+    }
     return switch (command) {
       case VfioCommand.GET_API_VERSION -> 0;
       case VfioCommand.CHECK_EXTENSION -> checkExtension(argument.value());
-      case VfioCommand.SET_IOMMU -> setIommu(argument.value());
+      case VfioCommand.SET_IOMMU -> {
+        int result = setIommu(argument.value());
+        type = result == 0 ? argument.value() : 0;
+        yield result;
+      }
       default -> iommu == null ? Errno.EINVAL.result() : iommu.ioctl(command, argument);
     };
   }
 
+  /** The error of a call that failed when the host was recorded; 0 where it did not. */
+  private int recordedError(int command, UserArgument argument) {
+    var recorded = process.description().recorded();
+    if (recorded == null || command == VfioCommand.CHECK_EXTENSION) {
+      return 0;
+    }
+    long wanted = command == VfioCommand.SET_IOMMU ? argument.value() : type;
+    for (var answer : recorded.answers()) {
+      if (answer.errno() != null
+          && answer.type().extension().orElse(-1) == wanted
+          && isCall(command, answer.call())
+          && holds(answer.group())) {
+        return answer.errno().result();
+      }
+    }
+    return 0;
+  }
+
+  private boolean isCall(int command, @Nullable String name) {
+    for (var ioctl : Vfio.COMMANDS) {
+      if (ioctl.name().equals(name)) {
+        return VfioCommand.numberOf(ioctl, process.description().architecture()) == command;
+      }
+    }
+    return false;
+  }
+
+  private boolean holds(int id) {
+    for (var group : groups) {
+      if (group.id() == id) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   private int checkExtension(long extension) {
+    var recorded = process.description().recorded();
+    if (recorded != null) {
+      for (var answer : recorded.answers()) {
+        if (!answer.advertised()
+            && answer.reached().equals("advertised")
+            && answer.type().extension().orElse(-1) == extension
+            && holds(answer.group())) {
+          return 0;
+        }
+      }
+    }
     if (iommu != null) {
       return iommu.checkExtension(extension);
     }

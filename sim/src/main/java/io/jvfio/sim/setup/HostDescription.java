@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param functions the PCI functions, in ascending order of address
  * @param iommufd what there is to iommufd and to nodes of devices; null where the kernel has
  *     neither
+ * @param recorded what was seen of the host that it is a recording of; null for one of the catalog
  */
 public record HostDescription(
     String name,
@@ -28,7 +29,34 @@ public record HostDescription(
     IommuPlatform platform,
     List<Group> groups,
     List<Function> functions,
-    @Nullable IommufdSupport iommufd) {
+    @Nullable IommufdSupport iommufd,
+    @Nullable RecordedFacts recorded) {
+
+  /** A host of the catalog. */
+  HostDescription(
+      String name,
+      String description,
+      Architecture architecture,
+      int pageSize,
+      KernelEra era,
+      String release,
+      IommuPlatform platform,
+      List<Group> groups,
+      List<Function> functions,
+      @Nullable IommufdSupport iommufd) {
+    this(
+        name,
+        description,
+        architecture,
+        pageSize,
+        era,
+        release,
+        platform,
+        groups,
+        functions,
+        iommufd,
+        null);
+  }
 
   /** A host whose kernel has no iommufd. */
   HostDescription(
@@ -48,6 +76,11 @@ public record HostDescription(
   /** Whether the kernel can do without an IOMMU, and was told to. */
   public boolean hasNoIommu() {
     return groups.stream().anyMatch(Group::isNoIommu);
+  }
+
+  /** What was seen of a function when its host was recorded, or null. */
+  public RecordedFacts.@Nullable Device recordedDevice(String address) {
+    return recorded == null ? null : recorded.devices().get(address);
   }
 
   /** The IOMMU if it is one that Type1 and iommufd drive, or null. */
@@ -143,7 +176,19 @@ public record HostDescription(
    * @param flags the kernel's resource flags
    */
   public record BarPlace(int bar, long hostAddress, long busAddress, long byteSize, long flags) {
+    private static final long IORESOURCE_IO = 0x100;
+    private static final long IORESOURCE_PREFETCH = 0x2000;
     private static final long IORESOURCE_MEM_64 = 0x10_0000;
+
+    /** Whether it is of I/O ports. */
+    public boolean hasPorts() {
+      return (flags & IORESOURCE_IO) != 0;
+    }
+
+    /** Whether reads have no side effects. */
+    public boolean isPrefetchable() {
+      return (flags & IORESOURCE_PREFETCH) != 0;
+    }
 
     /** Whether the kernel takes it for a 64-bit one. */
     public boolean isWide() {

@@ -73,7 +73,10 @@ public final class HostSettings implements Cloneable {
   }
 
   /** Another process that has a group open. */
-  public record Holder(int pid, String command) {}
+  public record Holder(int pid, String command) {
+    /** One that procfs does not show. */
+    public static final Holder UNSEEN = new Holder(0, "");
+  }
 
   @Override
   public HostSettings clone() {

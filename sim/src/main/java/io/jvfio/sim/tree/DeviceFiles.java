@@ -31,6 +31,10 @@ final class DeviceFiles {
       return null;
     }
     var process = host.process();
+    var recorded = process.description().recordedDevice(function.address());
+    if (recorded != null) {
+      return recorded.iommu();
+    }
     return process.description().platform().instanceFor(function.address(), process.era());
   }
 
@@ -81,7 +85,8 @@ final class DeviceFiles {
     directory.text("revision", Hex.prefixed(identity.revision(), 2));
     directory.text("modalias", modalias(identity));
     directory.text("irq", Integer.toString(function.irq()));
-    directory.text("numa_node", "-1");
+    var recorded = host.process().description().recordedDevice(function.address());
+    directory.text("numa_node", Integer.toString(recorded == null ? -1 : recorded.numaNode()));
     directory.text("local_cpulist", "0");
     directory.text("msi_bus", "1");
     directory.text("driver_override", device.driverOverride().orElse("(null)"));

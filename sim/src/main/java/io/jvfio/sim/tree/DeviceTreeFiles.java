@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.sim.tree;
 
+import io.jvfio.linux.Architecture;
 import io.jvfio.sim.files.FileNode;
 import io.jvfio.sim.setup.HostDescription;
 import io.jvfio.sim.setup.IommuPlatform;
@@ -15,6 +16,10 @@ final class DeviceTreeFiles {
   private DeviceTreeFiles() {}
 
   static boolean has(HostDescription description) {
+    var recorded = description.recorded();
+    if (recorded != null && !recorded.machine().compatible().isEmpty()) {
+      return true;
+    }
     for (var function : description.functions()) {
       if (function.node() != null) {
         return true;
@@ -25,7 +30,15 @@ final class DeviceTreeFiles {
 
   static void addTo(HostDescription description, FileNode.Directory base) {
     boolean partition = description.platform() instanceof IommuPlatform.Partition;
-    base.bytes("compatible", string(partition ? "qemu,pseries" : "ibm,powernv"));
+    var recorded = description.recorded();
+    if (recorded != null) {
+      base.bytes("compatible", string(String.join("\0", recorded.machine().compatible())));
+      if (description.architecture() != Architecture.PPC64LE) {
+        return;
+      }
+    } else {
+      base.bytes("compatible", string(partition ? "qemu,pseries" : "ibm,powernv"));
+    }
     base.bytes("model", string(partition ? "IBM pSeries (emulated by qemu)" : "IBM PowerNV"));
     base.bytes("device_type", string("chrp"));
     for (var function : description.functions()) {

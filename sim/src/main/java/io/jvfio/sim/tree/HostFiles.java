@@ -11,6 +11,7 @@ import io.jvfio.sim.files.FileTree;
 import io.jvfio.sim.memory.HugePages;
 import io.jvfio.sim.setup.HostDescription;
 import io.jvfio.sim.setup.HostSettings;
+import io.jvfio.sim.setup.RecordedFacts;
 import java.util.List;
 
 /**
@@ -98,8 +99,10 @@ public final class HostFiles {
       modules.directory("iommufd/parameters").text("allow_unsafe_interrupts", "N");
     }
     var vfio = modules.directory("vfio");
-    if (noIommu) {
-      vfio.directory("parameters").text("enable_unsafe_noiommu_mode", "Y");
+    var recorded = description.recorded();
+    var mode = recorded != null ? recorded.noIommuMode() : noIommu ? "Y" : null;
+    if (mode != null) {
+      vfio.directory("parameters").text("enable_unsafe_noiommu_mode", mode);
     }
     modules.directory("vfio_pci_core");
     var pci = modules.directory("vfio_pci/parameters");
@@ -129,6 +132,24 @@ public final class HostFiles {
         sys.directory("devices/virtual/iommu/" + name + "/devices")
             .link(device.address(), "../../../../../" + device.description().path());
       }
+    }
+    var recorded = description.recorded();
+    if (recorded == null) {
+      return;
+    }
+    for (var name : recorded.iommus()) {
+      sys.directory("class/iommu").link(name, "../../devices/virtual/iommu/" + name);
+      sys.directory("devices/virtual/iommu/" + name + "/devices");
+    }
+    addFirmware(recorded.machine(), sys);
+  }
+
+  private static void addFirmware(RecordedFacts.Machine machine, FileNode.Directory sys) {
+    if (machine.vendor() != null) {
+      sys.directory("class/dmi/id").text("sys_vendor", machine.vendor());
+    }
+    if (machine.product() != null) {
+      sys.directory("class/dmi/id").text("product_name", machine.product());
     }
   }
 

@@ -49,6 +49,9 @@ final class ProcFiles {
     self.put("fd", new Descriptors(process.files()));
     self.put("pagemap", new FileNode.Special(_ -> new PagemapFile(process)));
     for (var entry : settings.holders.entrySet()) {
+      if (entry.getValue().equals(HostSettings.Holder.UNSEEN)) {
+        continue;
+      }
       var holder = proc.directory(Integer.toString(entry.getValue().pid()));
       holder.text("comm", entry.getValue().command());
       holder.directory("fd").setRootOnly();
@@ -67,7 +70,10 @@ final class ProcFiles {
 
   private String platformLine() {
     if (description.architecture() != Architecture.PPC64LE) {
-      return "";
+      var recorded = description.recorded();
+      return recorded != null && recorded.machine().hypervisorFlag()
+          ? "\nflags\t\t: fpu hypervisor"
+          : "";
     }
     return "\nplatform\t: "
         + (description.platform() instanceof IommuPlatform.Ioda2 ? "PowerNV" : "pSeries");
