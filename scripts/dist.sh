@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Makes target/dist, from which jvfio runs; sourced by ./jvfio and lab/run.
 
-. "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
-. "$(dirname "${BASH_SOURCE[0]}")/commit.sh"
+. "${BASH_SOURCE[0]%/*}/setup.sh"
+. "${BASH_SOURCE[0]%/*}/commit.sh"
 
 # In the order in which they need each other.
 DIST_MODULES=(linux core model sim nvme junit user usertools cli examples lab)
@@ -103,7 +103,29 @@ build_dist() {
   for module in "${DIST_MODULES[@]}"; do
     cp "$top/$module/target/$(jar_of "$top" "$module")" "$dist/lib/"
   done
+  library_jars "$top" "$java_home" "$dist"
   finish_dist "$java_home" "$dist" "$log"
+}
+
+# The libraries that are not taken as they come. picocli's own class files are of Java 5, which an archive of the JVM does not take.
+library_jars() {
+  local top=$1 java_home=$2 dist=$3 jar version
+  cp "$top/histogram/target/$(jar_of "$top" histogram)" "$dist/lib/"
+  jar=$(ls "$dist"/lib/picocli-*.jar)
+  version=${jar##*/picocli-}
+  rm -rf "$dist/picocli"
+  mkdir -p "$dist/picocli/sources" "$dist/picocli/classes"
+  (cd "$dist/picocli/sources" && "$java_home/bin/jar" --extract --file "../../sources/picocli-${version%.jar}-sources.jar")
+  (cd "$dist/picocli" && "$java_home/bin/jar" --extract --file "$jar" META-INF/versions/9/module-info.class META-INF/MANIFEST.MF)
+  "$java_home/bin/javac" -proc:none -nowarn -Xlint:none --release 25 -d "$dist/picocli/classes" "$dist"/picocli/sources/picocli/*.java
+  "$java_home/bin/jar" --create --file "$jar" --date "$(timestamp_of "$top")" -C "$dist/picocli/classes" . \
+    -C "$dist/picocli/META-INF/versions/9" module-info.class
+  rm -rf "$dist/picocli"
+}
+
+# The time that everything in the jars of a checkout has.
+timestamp_of() {
+  sed -n 's/.*<project.build.outputTimestamp>\(.*\)<.*/\1/p' "$1/pom.xml"
 }
 
 # What a run needs beside the jars.
@@ -113,7 +135,6 @@ finish_dist() {
   cat >"$dist/java.options" <<OPTIONS
 --module-path "$dist/lib"
 --enable-native-access=io.jvfio.linux
---add-modules java.desktop
 -XX:+UseSerialGC
 -XX:TieredStopAtLevel=1
 -XX:-UsePerfData
@@ -123,11 +144,11 @@ OPTIONS
   echo "$java_home" >"$dist/built"
 }
 
-# An archive of the classes that short commands load; tied to this JDK and these jars, so it is made here.
+# An archive of the classes that commands load; tied to this JDK and these jars, so it is made here.
 train_archive() {
   local java_home=$1 dist=$2
   "$java_home/bin/java" "@$dist/java.options" "-XX:AOTCacheOutput=$dist/jvfio.aot" \
-    -m io.jvfio.cli/io.jvfio.cli.Main --host sim:pseries-5.10 list &&
+    -m io.jvfio.cli/io.jvfio.cli.Rehearsal &&
     [ -s "$dist/jvfio.aot" ] &&
     printf '%s\n' "-XX:AOTCache=$dist/jvfio.aot" -Xlog:aot=off -Xlog:cds=off >>"$dist/java.options"
 }

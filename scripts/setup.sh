@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sees to it that a build has what it needs; sourced by ./build and ./jvfio.
 
-. "$(dirname "${BASH_SOURCE[0]}")/jdk.sh"
+. "${BASH_SOURCE[0]%/*}/jdk.sh"
 
 # What the tests compile C with, to compare layouts with the kernel's own headers: for this machine and for POWER.
 C_PACKAGES=(gcc libc6-dev linux-libc-dev gcc-powerpc64le-linux-gnu linux-libc-dev-ppc64el-cross libc6-dev-ppc64el-cross)
@@ -24,12 +24,16 @@ set_up() {
     echo "jvfio: these are Debian's names; install what your system has for them, and start again" >&2
   else
     install="apt-get update && apt-get install --yes --no-install-recommends ${missing[*]}"
-    if [ "$(id -u)" -ne 0 ]; then install="sudo sh -c '$install'"; fi
+    if [ "$(id -u)" -ne 0 ]; then
+      if command -v sudo >/dev/null; then install="sudo sh -c '$install'"; else install="su -c '$install'"; fi
+    fi
     if [ "$(id -u)" -eq 0 ] || asked "$install"; then
       echo "jvfio: installing them, which takes a minute or two: $install" >&2
       DEBIAN_FRONTEND=noninteractive bash -c "$install" >&2 || echo "jvfio: that failed; the reason stands above" >&2
     else
       echo "jvfio: run this, and start again: $install" >&2
+      [ -n "$JAVA_HOME" ] && command -v mvn >/dev/null
+      return
     fi
   fi
   JAVA_HOME=$(find_jdk_25) && command -v mvn >/dev/null
@@ -38,7 +42,7 @@ set_up() {
 # Whether somebody at a terminal says yes.
 asked() {
   local answer
-  [ -t 0 ] && [ -t 2 ] && command -v sudo >/dev/null || return 1
+  [ -t 0 ] && [ -t 2 ] || return 1
   read -r -p "jvfio: run $1 now? [y/N] " answer
   [ "$answer" = y ] || [ "$answer" = Y ]
 }

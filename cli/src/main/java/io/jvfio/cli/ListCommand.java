@@ -9,25 +9,25 @@ import io.jvfio.cli.output.Table;
 import io.jvfio.cli.output.Text;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.ParentCommand;
+import picocli.CommandLine.Model.CommandSpec;
 
 /** {@code jvfio list}. */
-@Command(
-    name = "list",
-    description =
-        "List PCI devices: driver, IOMMU group, whether the group can be opened, and who blocks it.",
-    mixinStandardHelpOptions = true)
-final class ListCommand implements Runnable {
-  @ParentCommand @Nullable Main main;
+record ListCommand(Main command) implements Runnable {
+  /** The command as picocli sees it. */
+  static CommandSpec spec(Main command) {
+    var spec =
+        Main.withHelp(CommandSpec.wrapWithoutInspection(new ListCommand(command))).name("list");
+    spec.usageMessage()
+        .description(
+            "List PCI devices: driver, IOMMU group, whether the group can be opened, and who blocks it.");
+    return spec;
+  }
 
   @Override
   public void run() {
-    var command = Objects.requireNonNull(main);
     var output = command.output();
     try (var opened = command.openHost()) {
       var host = opened.host();

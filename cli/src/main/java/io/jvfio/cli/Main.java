@@ -13,71 +13,85 @@ import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.util.Objects;
+import java.util.Collections;
+import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
-import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
-import picocli.CommandLine.Spec;
 
 /**
  * The {@code jvfio} command. Exit status: 0 done, 1 it failed, 2 wrong usage, 130 ended in order
  * after Ctrl-C, 143 after SIGTERM.
  */
-@Command(
-    name = "jvfio",
-    description =
-        "VFIO for the JVM: open a PCI device from user space, with an IOMMU that really works.",
-    synopsisSubcommandLabel = "COMMAND",
-    versionProvider = Version.class,
-    mixinStandardHelpOptions = true,
-    subcommands = {
-      DemoCommand.class,
-      ListCommand.class,
-      ProbeCommand.class,
-      ShowCommand.class,
-      IovaCommand.class,
-      HostsCommand.class,
-      RecordHostCommand.class,
-      NvmeCommand.class,
-      ServeCommand.class,
-      UserCommand.class,
-      ShellCommand.class,
-      HelpCommand.class
-    })
 public final class Main implements Runnable {
   private static final int FAILED = 1;
+
+  /** What jvfio can do, in the order in which help tells it. */
+  private static final List<Subcommand> SUBCOMMANDS =
+      List.of(
+          new Subcommand("demo", _ -> DemoCommand.class),
+          new Subcommand("list", ListCommand::spec),
+          new Subcommand("probe", _ -> ProbeCommand.class),
+          new Subcommand("show", _ -> ShowCommand.class),
+          new Subcommand("iova", _ -> IovaCommand.class),
+          new Subcommand("hosts", _ -> HostsCommand.class),
+          new Subcommand("record-host", _ -> RecordHostCommand.class),
+          new Subcommand("nvme", _ -> NvmeCommand.class),
+          new Subcommand("serve", _ -> ServeCommand.class),
+          new Subcommand("user", _ -> UserCommand.class),
+          new Subcommand("shell", _ -> ShellCommand.class),
+          new Subcommand("help", _ -> HelpCommand.class));
+
+  /**
+   * A command of jvfio by its name.
+   *
+   * @param made what picocli takes as a command: a class with annotations, or a spec
+   */
+  private record Subcommand(String name, Function<Main, Object> made) {}
 
   private final HostOpener hosts;
   private final InputStream input;
   private final OutputStream binary;
 
-  @Spec @Nullable CommandSpec spec;
-
-  @Option(
-      names = "--host",
-      paramLabel = "HOST",
-      description =
-          "local, sim:NAME for a simulated host ('jvfio hosts' lists them), or file:FILE for one that record-host has"
-              + " recorded; local by default.",
-      scope = ScopeType.INHERIT)
-  @Nullable String host;
-
-  @Option(
-      names = "--json",
-      description = "Print one JSON document and nothing else.",
-      scope = ScopeType.INHERIT)
-  boolean json;
+  // No annotations here and in "list": what picocli makes of them at each start takes longer than
+  // the command.
+  private final CommandSpec spec;
+  private final OptionSpec host =
+      OptionSpec.builder("--host")
+          .type(String.class)
+          .paramLabel("HOST")
+          .description(
+              "local, sim:NAME for a simulated host ('jvfio hosts' lists them), or file:FILE for one that"
+                  + " record-host has recorded; local by default.")
+          .scopeType(ScopeType.INHERIT)
+          .build();
+  private final OptionSpec json =
+      OptionSpec.builder("--json")
+          .type(boolean.class)
+          .description("Print one JSON document and nothing else.")
+          .scopeType(ScopeType.INHERIT)
+          .build();
 
   private Main(HostOpener hosts, InputStream input, OutputStream binary) {
     this.hosts = hosts;
     this.input = input;
     this.binary = binary;
+    spec =
+        withHelp(CommandSpec.wrapWithoutInspection(this))
+            .name("jvfio")
+            .versionProvider(new Version())
+            .addOption(host)
+            .addOption(json);
+    spec.usageMessage()
+        .description(
+            "VFIO for the JVM: open a PCI device from user space, with an IOMMU that really works.")
+        .synopsisSubcommandLabel("COMMAND");
   }
 
   /** Runs the command and ends the JVM with its exit status. */
@@ -134,7 +148,7 @@ public final class Main implements Runnable {
       PrintWriter out,
       PrintWriter err,
       String... args) {
-    var command = new CommandLine(new Main(hosts, input, binary));
+    var command = new Main(hosts, input, binary).commandLine(List.of(args));
     command.setOut(out);
     command.setErr(err);
     command.setExecutionExceptionHandler((thrown, where, _) -> report(thrown, where.getErr()));
@@ -145,23 +159,46 @@ public final class Main implements Runnable {
     return status;
   }
 
+  /** The command with everything that it can do. */
+  static CommandLine complete() {
+    return new Main(HostOpener.STANDARD, InputStream.nullInputStream(), System.out)
+        .commandLine(List.of());
+  }
+
+  /** The command, with those of its subcommands that the arguments can mean. */
+  private CommandLine commandLine(List<String> args) {
+    var meant = SUBCOMMANDS.stream().filter(one -> args.contains(one.name())).toList();
+    // help lists them all
+    boolean some = !meant.isEmpty() && Collections.disjoint(args, List.of("help", "-h", "--help"));
+    var command = new CommandLine(spec);
+    (some ? meant : SUBCOMMANDS)
+        .forEach(one -> command.addSubcommand(one.name(), one.made().apply(this)));
+    return command;
+  }
+
   @Override
   public void run() {
-    throw new ParameterException(spec().commandLine(), "a command is missing");
+    throw new ParameterException(spec.commandLine(), "a command is missing");
+  }
+
+  private @Nullable String askedHost() {
+    return host.getValue();
   }
 
   /** The name of the host that the user named, or of this machine; there is such a host. */
   String hostName() {
     openHost().close();
-    return host == null ? HostOpener.LOCAL : host;
+    var asked = askedHost();
+    return asked == null ? HostOpener.LOCAL : asked;
   }
 
   /** The host that the user named, or {@code fallback}. */
   OpenHost openHost(String fallback) {
-    var name = host == null ? fallback : host;
+    var asked = askedHost();
+    var name = asked == null ? fallback : asked;
     try {
       var opened = hosts.open(name);
-      var err = spec().commandLine().getErr();
+      var err = spec.commandLine().getErr();
       return new OpenHost(
           opened.host(),
           opened.kernel(),
@@ -171,8 +208,7 @@ public final class Main implements Runnable {
             opened.close();
           });
     } catch (IllegalArgumentException e) {
-      throw new ParameterException(
-          spec().commandLine(), "--host " + name + ": " + e.getMessage(), e);
+      throw new ParameterException(spec.commandLine(), "--host " + name + ": " + e.getMessage(), e);
     }
   }
 
@@ -204,11 +240,12 @@ public final class Main implements Runnable {
         }
       }
       case DeviceName.BehindSocket behind -> {
-        if (host != null && !host.equals(HostOpener.LOCAL)) {
+        var asked = askedHost();
+        if (asked != null && !asked.equals(HostOpener.LOCAL)) {
           throw new ParameterException(
-              spec().commandLine(),
+              spec.commandLine(),
               "--host %s has no meaning for unix:%s, a socket of this machine"
-                  .formatted(host, behind.path()));
+                  .formatted(asked, behind.path()));
         }
         policy.requireNone("unix:" + behind.path());
         yield new OpenDevice(
@@ -229,12 +266,23 @@ public final class Main implements Runnable {
 
   /** Where the command's result goes, in the form that the user asked for. */
   Output output() {
-    var commandLine = spec().commandLine();
-    return new Output(commandLine.getOut(), commandLine.getErr(), json);
+    var commandLine = spec.commandLine();
+    return new Output(
+        commandLine.getOut(), commandLine.getErr(), Boolean.TRUE.equals(json.getValue()));
   }
 
-  private CommandSpec spec() {
-    return Objects.requireNonNull(spec, "set by picocli");
+  /** Adds the options that {@code mixinStandardHelpOptions} gives to commands with annotations. */
+  static CommandSpec withHelp(CommandSpec spec) {
+    return spec.addOption(
+            OptionSpec.builder("-h", "--help")
+                .usageHelp(true)
+                .description("Show this help message and exit.")
+                .build())
+        .addOption(
+            OptionSpec.builder("-V", "--version")
+                .versionHelp(true)
+                .description("Print version information and exit.")
+                .build());
   }
 
   private static int reportUsage(ParameterException wrong, String[] args) {
