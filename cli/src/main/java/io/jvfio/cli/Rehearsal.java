@@ -40,8 +40,18 @@ final class Rehearsal {
         Stream.concat(
             Stream.of("--host", "sim:x86-6.12", "nvme", "bench", "0000:00:01.0"), BENCH.stream()));
     run("user", "conform", "--list");
+    record();
     serve();
     System.exit(0); // whatever threads a command has left
+  }
+
+  /** Records a host, and asks the recording. */
+  private static void record() throws IOException {
+    var file = Files.createTempFile("jvfio", ".json");
+    Files.delete(file); // record-host makes it
+    simulated("record-host", file.toString());
+    run("--host", "file:" + file, "probe");
+    Files.delete(file);
   }
 
   /** Serves a disk to a client in the same JVM. */

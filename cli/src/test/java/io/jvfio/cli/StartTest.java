@@ -14,7 +14,19 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** What the command does before it does what it was asked for. */
 class StartTest {
   private static final List<String> COMMANDS =
-      List.of("demo", "list", "probe", "show", "iova", "hosts", "nvme", "serve", "user", "help");
+      List.of(
+          "demo",
+          "list",
+          "probe",
+          "show",
+          "iova",
+          "hosts",
+          "record-host",
+          "nvme",
+          "serve",
+          "user",
+          "shell",
+          "help");
 
   /** Each takes time at every start: proxies of annotations are made anew by each JVM. */
   @Test
