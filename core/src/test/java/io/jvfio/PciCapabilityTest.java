@@ -222,7 +222,8 @@ class PciCapabilityTest {
             each -> {
               assertThat(each.offset()).isBetween(0x40, bytes.length - 4);
               assertThat(each.name()).isNotEmpty();
-              assertThat(each.toString()).contains("offset=" + each.offset());
+              assertThat(each.toString())
+                  .startsWith("%s at 0x%x".formatted(each.name(), each.offset()));
             });
   }
 }
