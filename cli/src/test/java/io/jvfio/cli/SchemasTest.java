@@ -12,13 +12,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
-import picocli.CommandLine.Command;
+import picocli.CommandLine;
 
 /** What commands print with {@code --json} is what docs/schemas says, and no more. */
 class SchemasTest {
@@ -141,20 +142,19 @@ class SchemasTest {
   }
 
   /** The commands that are no groups of others, but those that print no result. */
-  private static TreeSet<String> commands() {
-    var names = new TreeSet<String>();
-    collect(Main.class, "", names);
+  private static Set<String> commands() {
+    Set<String> names = new TreeSet<>();
+    collect(Main.complete(), "", names);
     names.removeAll(List.of("help", "shell"));
     return names;
   }
 
-  private static void collect(Class<?> type, String path, TreeSet<String> names) {
-    var command = type.getAnnotation(Command.class);
-    for (var each : command.subcommands()) {
-      collect(each, path + each.getAnnotation(Command.class).name() + "-", names);
-    }
-    if (command.subcommands().length == 0) {
-      names.add(path.substring(0, path.length() - 1));
+  private static void collect(CommandLine command, String path, Set<String> names) {
+    command
+        .getSubcommands()
+        .forEach((name, each) -> collect(each, path.isEmpty() ? name : path + "-" + name, names));
+    if (command.getSubcommands().isEmpty()) {
+      names.add(path);
     }
   }
 }
