@@ -200,7 +200,7 @@ class CommandTest {
   void tellsWrongUsageInOneLineAndWithStatus2() {
     assertWrong(2, "a command is missing");
     assertWrong(2, "sim:vax", "--host", "sim:vax", "list");
-    assertWrong(2, "'local' or 'sim:NAME'", "--host", "elsewhere", "list");
+    assertWrong(2, "'local', 'sim:NAME' or 'file:FILE'", "--host", "elsewhere", "list");
     assertWrong(
         2, "unknown IOMMU type 'type3'", "--host", "sim:x86-6.12", "probe", "--iommu", "type3");
     assertWrong(

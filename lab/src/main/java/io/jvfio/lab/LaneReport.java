@@ -98,6 +98,7 @@ public final class LaneReport extends StepReport {
     report.checkList();
     report.checkProbe();
     report.checkProbeText();
+    report.checkRecorded();
     if (report.expectation.chosen().isPresent()) {
       report.checkRoundTrip("nvme", report.expectation.chosen().get(), VERIFIED_BYTES);
       if (lane.equals(LANE_WITH_NO_IOMMU)) {
@@ -261,6 +262,23 @@ public final class LaneReport extends StepReport {
         (missing.isEmpty() ? "names " + words : "lacks " + missing)
             + ", status "
             + status("probe-text"));
+  }
+
+  /** A recording that the guest has made of itself negotiates as the guest's kernel does. */
+  private void checkRecorded() throws IOException {
+    var probe = document("probe");
+    var recorded = document("recorded");
+    if (probe.isEmpty() || recorded.isEmpty()) {
+      return;
+    }
+    var real = negotiations(probe.get());
+    var again = negotiations(recorded.get());
+    check(
+        real.equals(again) && status("recorded").equals(status("probe")),
+        "recorded: as the kernel",
+        real.equals(again)
+            ? "%d different negotiations, all equal".formatted(real.size())
+            : "kernel " + real + ", its recording " + again);
   }
 
   private void checkRoundTrip(String step, String type, String byteSize) throws IOException {

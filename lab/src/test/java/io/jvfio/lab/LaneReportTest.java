@@ -59,6 +59,7 @@ class LaneReportTest {
            "viable": true, "blockedBy": []}]}
         """);
     step("probe", 0, probe(LANE));
+    step("recorded", 0, probe(LANE));
     step("probe-text", 0, "spapr-tce-v2 yes advertised refused EPERM\nchosen: spapr-tce\n");
     step(
         "nvme",
@@ -196,6 +197,15 @@ class LaneReportTest {
     var text = report(LANE, false);
     assertThat(line(text, "probe: chosen")).startsWith("FAIL").contains("spapr-tce-v2");
     assertThat(line(text, "probe: as the simulator")).startsWith("FAIL");
+  }
+
+  @Test
+  void aRecordingThatNegotiatesOtherwiseFails() throws Exception {
+    step("recorded", 0, probe(LANE).replaceAll("EPERM\"", "EINVAL\""));
+
+    assertThat(line(report(LANE, false), "recorded: as the kernel"))
+        .startsWith("FAIL")
+        .contains("EINVAL");
   }
 
   @Test
@@ -359,6 +369,7 @@ class LaneReportTest {
   @Test
   void aWarningThatIsNoNewsIsListedAndDoesNotFail() throws Exception {
     step("probe", 0, probe("pseries-6.12"));
+    step("recorded", 0, probe("pseries-6.12"));
     step("probe-text", 0, "chosen: spapr-tce-v2\n");
     var nvme = directory.resolve("nvme.out");
     Files.writeString(nvme, Files.readString(nvme).replace("spapr-tce", "spapr-tce-v2"));
@@ -380,6 +391,7 @@ class LaneReportTest {
   @Test
   void aProbeThatFindsNothingAndPoisonsNothingPasses() throws Exception {
     step("probe", 1, probe(NODDW));
+    step("recorded", 1, probe(NODDW));
     step("probe-text", 1, "the hypervisor offers no Dynamic DMA Windows\n");
     Files.delete(directory.resolve("nvme.rc"));
     step("example-refused", 1, "The hypervisor offers no Dynamic DMA Windows\n");
