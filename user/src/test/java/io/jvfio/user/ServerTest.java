@@ -453,6 +453,24 @@ class ServerTest {
     }
   }
 
+  @Test
+  void sendsNoMoreDescriptorsThanTheClientTakes() throws Exception {
+    device.ioEvents =
+        List.of(
+            IoEventRegister.of(0, 0, 8), IoEventRegister.of(0, 8, 8), IoEventRegister.of(0, 16, 4));
+    server = VfioUserServer.serve(device, options());
+    try (var client = new RawClient(path())) {
+      assertThat(client.version("{\"capabilities\":{\"max_msg_fds\":2}}")).isZero();
+      client.out.asSlice(Header.SIZE, RegionIoFds.BYTES - Header.SIZE).fill((byte) 0);
+      RegionIoFds.ARGSZ.set(client.out, 16 + 3 * SubRegion.SHADOW_BYTES);
+      assertThat(client.call(Command.DEVICE_GET_REGION_IO_FDS, RegionIoFds.BYTES)).isZero();
+      assertThat(RegionIoFds.COUNT.get(client.in())).isEqualTo(2);
+      assertThat(client.socket.fdCount()).isEqualTo(2);
+      KERNEL.close(client.socket.takeFd(0));
+      KERNEL.close(client.socket.takeFd(1));
+    }
+  }
+
   private void awaitJournal(String last) throws InterruptedException {
     long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
     while (!device.journal.contains(last) && System.nanoTime() < end) {
