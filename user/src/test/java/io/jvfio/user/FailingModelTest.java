@@ -128,6 +128,25 @@ class FailingModelTest {
   }
 
   @Test
+  void aMistakeInAPollLeavesTheSessionOfAServerThatPolls() throws Exception {
+    served =
+        new Served(model, Objects.requireNonNull(directory), VfioUserServerOptions::withPolling);
+    var polled = new AtomicInteger();
+    try (var client = served.client()) {
+      assertThat(client.value(0, 0, 4)).isZero();
+      model.onPoll =
+          () -> {
+            polled.incrementAndGet();
+            throw new IllegalStateException("a mistake");
+          };
+      Served.await(() -> polled.get() >= 3);
+      assertThat(client.value(0, 0, 4)).as("the session goes on").isZero();
+      assertThat(resets).hasValue(0);
+    }
+    assertThat(trouble.describe()).contains("a mistake");
+  }
+
+  @Test
   void anErrorOfAServerThatPollsEndsTheSession() throws Exception {
     served =
         new Served(model, Objects.requireNonNull(directory), VfioUserServerOptions::withPolling);
