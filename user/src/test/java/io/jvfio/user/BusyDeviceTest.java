@@ -6,7 +6,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
+import io.jvfio.model.DmaFaultException;
+import io.jvfio.user.wire.Command;
+import io.jvfio.user.wire.DmaAccessMessage;
+import io.jvfio.user.wire.Header;
+import io.jvfio.user.wire.RegionAccess;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -163,6 +169,71 @@ class BusyDeviceTest {
   void aServerThatPollsNeedsNoEventfd() {
     serve(VfioUserServerOptions::withPolling);
     assertThat(model.pollEvent).isNegative();
+  }
+
+  /**
+   * The device has the lock, on the thread that polls it, and waits for an answer; commands come
+   * before that. They are kept, carried out afterwards in their order, and what came with them is
+   * closed.
+   */
+  @Test
+  void commandsThatComeBeforeTheAnswerForThePollingThreadAreKept() throws Exception {
+    var of = serve(options -> options);
+    var data = MemorySegment.ofArray(new byte[8]);
+    model.onRead = () -> 0x55;
+    try (var client = of.master()) {
+      assertThat(client.map(0x1000, 0x1000, 3)).isZero();
+      long descriptors = OpenDescriptors.count();
+      for (int round = 1; round <= 3; round++) {
+        var isAsked = new AtomicBoolean();
+        model.onPoll =
+            () -> {
+              if (!isAsked.getAndSet(true)) {
+                read(data);
+              }
+              return false;
+            };
+        model.requestPoll();
+        assertThat(client.receive()).isEqualTo(DmaAccessMessage.BYTES);
+        int asked = Header.id(client.in());
+
+        RegionAccess.REGION.set(client.out, 0);
+        RegionAccess.OFFSET.set(client.out, 0);
+        RegionAccess.COUNT.set(client.out, 4);
+        Header.write(client.out, 77, Command.REGION_READ.number(), RegionAccess.BYTES, 0, 0);
+        int stray = KERNEL.eventFd(0, Kernel.EFD_NONBLOCK);
+        assertThat(client.socket.send(client.out, RegionAccess.BYTES, new int[] {stray}, 1))
+            .isZero();
+        KERNEL.close(stray);
+        Header.write(client.out, 78, Command.REGION_READ.number(), RegionAccess.BYTES, 0, 0);
+        assertThat(client.socket.send(client.out, RegionAccess.BYTES)).isZero();
+
+        int size = DmaAccessMessage.BYTES + 8;
+        Header.writeReply(client.out, asked, Command.DMA_READ.number(), size);
+        DmaAccessMessage.ADDRESS.set(client.out, 0x1000);
+        DmaAccessMessage.COUNT.set(client.out, 8);
+        client.out.set(ValueLayout.JAVA_BYTE, DmaAccessMessage.BYTES, (byte) round);
+        assertThat(client.socket.send(client.out, size)).isZero();
+
+        assertThat(client.receive()).isEqualTo(Header.SIZE);
+        assertThat(Header.id(client.in())).isEqualTo(77);
+        assertThat(Header.error(client.in())).as("it takes none").isEqualTo(Errno.EINVAL.number());
+        assertThat(client.receive()).isEqualTo(RegionAccess.BYTES + 4);
+        assertThat(Header.id(client.in())).isEqualTo(78);
+        assertThat(client.in().get(ValueLayout.JAVA_BYTE, RegionAccess.BYTES))
+            .isEqualTo((byte) 0x55);
+        assertThat(data.get(ValueLayout.JAVA_BYTE, 0)).isEqualTo((byte) round);
+        Served.await(() -> OpenDescriptors.count() == descriptors);
+      }
+    }
+  }
+
+  private void read(MemorySegment data) {
+    try {
+      model.dma().read(0x1000, data);
+    } catch (DmaFaultException e) {
+      throw new AssertionError(e);
+    }
   }
 
   /** A client that is being answered all the time keeps nobody from ending it. */
