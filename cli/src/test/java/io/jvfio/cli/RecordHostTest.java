@@ -217,6 +217,12 @@ class RecordHostTest {
         .hasMessage("there is no file /nowhere/host.json");
   }
 
+  @Test
+  void aFileWithoutAnEndIsRefused() {
+    assertThatThrownBy(() -> SimulatedHosts.open("file:/dev/zero"))
+        .hasMessage("/dev/zero is too large for the recording of a host");
+  }
+
   private static void refused(String text, String message) {
     assertThatThrownBy(() -> RecordedHost.parse("host.json", text))
         .isInstanceOf(IllegalArgumentException.class)

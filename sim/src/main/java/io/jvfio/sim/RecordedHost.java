@@ -8,7 +8,9 @@ import io.jvfio.sim.recording.Recording;
 import io.jvfio.sim.recording.RecordingReader;
 import io.jvfio.sim.recording.RecordingWriter;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -26,7 +28,7 @@ import java.util.stream.Stream;
  */
 public final class RecordedHost {
   /** A file of ten thousand devices is shorter. */
-  private static final long LARGEST = 64 << 20;
+  private static final int LARGEST = 64 << 20;
 
   private final Recording recording;
 
@@ -63,11 +65,14 @@ public final class RecordedHost {
    *     says in which line, and what is expected there
    */
   public static RecordedHost read(Path file) {
-    try {
-      if (Files.size(file) > LARGEST) {
+    try (var stream = Files.newInputStream(file)) {
+      // A device or a pipe has no size that could be asked before.
+      var bytes = stream.readNBytes(LARGEST + 1);
+      if (bytes.length > LARGEST) {
         throw new IllegalArgumentException(file + " is too large for the recording of a host");
       }
-      return parse(file.toString(), Files.readString(file));
+      var text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+      return parse(file.toString(), text);
     } catch (NoSuchFileException e) {
       throw new IllegalArgumentException("there is no file " + file, e);
     } catch (CharacterCodingException e) {
