@@ -144,10 +144,14 @@ OPTIONS
   echo "$java_home" >"$dist/built"
 }
 
+# For the making of an archive. It would keep which compiler each method came to as well, and what a short run has left to the first one stays there for ever:
+# a server of months at half its speed.
+TRAINING=(-XX:+UnlockDiagnosticVMOptions -XX:-AOTRecordTraining)
+
 # An archive of the classes that commands load; tied to this JDK and these jars, so it is made here.
 train_archive() {
   local java_home=$1 dist=$2
-  "$java_home/bin/java" "@$dist/java.options" "-XX:AOTCacheOutput=$dist/jvfio.aot" \
+  "$java_home/bin/java" "@$dist/java.options" "${TRAINING[@]}" "-XX:AOTCacheOutput=$dist/jvfio.aot" \
     -m io.jvfio.cli/io.jvfio.cli.Rehearsal &&
     [ -s "$dist/jvfio.aot" ] &&
     printf '%s\n' "-XX:AOTCache=$dist/jvfio.aot" -Xlog:aot=off -Xlog:cds=off >>"$dist/java.options"
