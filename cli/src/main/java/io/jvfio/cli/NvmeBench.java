@@ -207,8 +207,11 @@ final class NvmeBench extends NvmeCommand.OnController {
   @Override
   NvmeOptions options() {
     long commands = depth * Math.ceilDiv(blockSize.largest(), USUAL_TRANSFER);
-    return NvmeOptions.defaults()
-        .withQueueEntries((int) Math.min(commands, MOST_COMMANDS) + 1)
+    var defaults = NvmeOptions.defaults();
+    // No fewer than usual: in a ring of two entries every step is one over its end.
+    int entries = Math.max(defaults.queueEntries(), (int) Math.min(commands, MOST_COMMANDS) + 1);
+    return defaults
+        .withQueueEntries(entries)
         .withCompletionMode(interrupts ? NvmeCompletionMode.INTERRUPTS : NvmeCompletionMode.POLLED);
   }
 

@@ -125,6 +125,11 @@ final class NvmeIo {
     bytesLeft = ROUND_BYTES;
   }
 
+  /** All queues are looked at: what has been left in them is found again. */
+  void lookAgain() {
+    isFull = false;
+  }
+
   /** A command was fetched, and its memory was looked for, whatever becomes of it. */
   void countCommand() {
     bytesLeft -= REQUEST_BYTES + data.takeCost();

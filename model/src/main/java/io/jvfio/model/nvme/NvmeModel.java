@@ -680,6 +680,7 @@ public final class NvmeModel implements DeviceModel {
     queues.takeStores(doorbellErrors);
     logPages.changeTemperature(faults.temperature());
     io.beginRound();
+    io.lookAgain();
     boolean fetched = false;
     try {
       fetched = queues.processAll(executor);

@@ -8,6 +8,8 @@ import io.jvfio.model.DmaPort;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
+import java.util.Arrays;
+import java.util.Objects;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -72,6 +74,11 @@ final class NvmeQueues {
   private final @Nullable SubmissionQueue[] submissionQueues;
   private final @Nullable CompletionQueue[] completionQueues;
 
+  /** The queues that there are, by their numbers: a round looks at no others. */
+  private SubmissionQueue[] submitting = {};
+
+  private CompletionQueue[] completing = {};
+
   /** Doorbell registers that software has as memory, or null. */
   private @Nullable MemorySegment mapped;
 
@@ -86,7 +93,7 @@ final class NvmeQueues {
   /** Some completion queue is new. */
   private boolean unsignalled;
 
-  /** The I/O queue whose turn it is. */
+  /** Which of {@link #submitting} has its turn, the admin queue aside. */
   private int turn = 1;
 
   /**
@@ -192,6 +199,7 @@ final class NvmeQueues {
    */
   void createCompletionQueue(int id, long iova, int entries, int vector) {
     completionQueues[id] = new CompletionQueue(id, iova, entries, vector);
+    list();
     begin(2 * id + 1);
   }
 
@@ -201,7 +209,16 @@ final class NvmeQueues {
       throw new IllegalArgumentException("no completion queue " + completionQueueId);
     }
     submissionQueues[id] = new SubmissionQueue(id, iova, entries, completions);
+    list();
     begin(2 * id);
+  }
+
+  /** A queue has come or gone. */
+  private void list() {
+    submitting =
+        Arrays.stream(submissionQueues).filter(Objects::nonNull).toArray(SubmissionQueue[]::new);
+    completing =
+        Arrays.stream(completionQueues).filter(Objects::nonNull).toArray(CompletionQueue[]::new);
   }
 
   /** The doorbell of a new queue is 0. */
@@ -219,18 +236,13 @@ final class NvmeQueues {
   }
 
   boolean hasIoQueues() {
-    for (int id = 1; id < completionQueues.length; id++) {
-      if (completionQueues[id] != null) {
-        return true;
-      }
-    }
-    return false;
+    return completing.length > (hasCompletionQueue(0) ? 1 : 0);
   }
 
   /** Whether a submission queue still posts to this completion queue. */
   boolean isInUse(int completionQueueId) {
-    for (var queue : submissionQueues) {
-      if (queue != null && queue.completions == completionQueues[completionQueueId]) {
+    for (var queue : submitting) {
+      if (queue.completions == completionQueues[completionQueueId]) {
         return true;
       }
     }
@@ -247,18 +259,19 @@ final class NvmeQueues {
 
   void deleteSubmissionQueue(int id) {
     submissionQueues[id] = null;
+    list();
   }
 
   void deleteCompletionQueue(int id) {
     completionQueues[id] = null;
+    list();
   }
 
   /** Deletes all queues, the admin queues too, and forgets shadow doorbells. */
   void clear() {
-    for (int id = 0; id < submissionQueues.length; id++) {
-      submissionQueues[id] = null;
-      completionQueues[id] = null;
-    }
+    Arrays.fill(submissionQueues, null);
+    Arrays.fill(completionQueues, null);
+    list();
     shadowDoorbells = NO_SHADOW;
     sawBadShadow = false;
     unsignalled = false;
@@ -332,15 +345,11 @@ final class NvmeQueues {
   void useShadowDoorbells(long doorbells, long events) {
     shadowDoorbells = doorbells;
     eventIndexes = events;
-    for (int id = 0; id < submissionQueues.length; id++) {
-      var submissions = submissionQueues[id];
-      if (submissions != null) {
-        submissions.eventIndex = NEVER_WRITTEN;
-      }
-      var completions = completionQueues[id];
-      if (completions != null) {
-        completions.eventIndex = NEVER_WRITTEN;
-      }
+    for (var queue : submitting) {
+      queue.eventIndex = NEVER_WRITTEN;
+    }
+    for (var queue : completing) {
+      queue.eventIndex = NEVER_WRITTEN;
     }
   }
 
@@ -457,10 +466,13 @@ final class NvmeQueues {
    */
   boolean processAll(Executor executor) throws DmaFaultException {
     boolean worked = process(0, executor);
-    int last = submissionQueues.length - 1;
-    for (int i = 0; i < last && !executor.isRoundOver(turn); i++) {
-      int id = turn;
-      turn = id == last ? 1 : id + 1;
+    for (int i = 1; i < submitting.length; i++) {
+      turn = turn < submitting.length ? turn : 1;
+      int id = submitting[turn].id;
+      if (executor.isRoundOver(id)) {
+        break;
+      }
+      turn++;
       worked |= process(id, executor);
     }
     return worked;
@@ -469,10 +481,9 @@ final class NvmeQueues {
   /** Fetches what can be carried out from the queues that post to completion queue {@code id}. */
   void processPostingTo(int id, Executor executor) throws DmaFaultException {
     var completions = completionQueues[id];
-    for (int each = 0; each < submissionQueues.length; each++) {
-      var queue = submissionQueues[each];
-      if (queue != null && queue.completions == completions && queue.head != queue.tail) {
-        process(each, executor);
+    for (var queue : submitting) {
+      if (queue.completions == completions && queue.head != queue.tail) {
+        process(queue.id, executor);
       }
     }
   }
@@ -589,8 +600,8 @@ final class NvmeQueues {
       return;
     }
     unsignalled = false;
-    for (var queue : completionQueues) {
-      if (queue != null && queue.isNew) {
+    for (var queue : completing) {
+      if (queue.isNew) {
         if (interrupts.isHeldBack(queue.vector, mask)) {
           unsignalled = true;
           continue;
@@ -613,8 +624,8 @@ final class NvmeQueues {
   void updateLine(int mask) throws DmaFaultException {
     boolean isAsserted = false;
     if (interrupts.usesLine()) {
-      for (var queue : completionQueues) {
-        if (queue != null && queue.interrupts(mask)) {
+      for (var queue : completing) {
+        if (queue.interrupts(mask)) {
           if (isShadowed(queue.id)) {
             watchHead(queue);
           }

@@ -105,6 +105,11 @@ final class ServedCommands {
     return hasLooked && !hasReached;
   }
 
+  /** Whether the client has registers as memory, in which it says what it wants. */
+  boolean hasGivenRegisters() {
+    return sharedFd[0] >= 0;
+  }
+
   void close() {
     if (ioEvents != null) {
       ioEvents.close();
