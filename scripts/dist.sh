@@ -5,7 +5,7 @@
 . "${BASH_SOURCE[0]%/*}/commit.sh"
 
 # In the order in which they need each other.
-DIST_MODULES=(linux core model sim nvme junit user usertools cli examples lab)
+DIST_MODULES=(linux core model sim nvme ops junit user usertools cli examples lab)
 
 # Whether target/dist is there, complete, and newer than every source; says nothing.
 dist_is_fresh() {

@@ -7,6 +7,7 @@ module io.jvfio.cli {
   requires com.fasterxml.jackson.core;
   requires info.picocli;
   requires io.jvfio.nvme;
+  requires io.jvfio.ops;
   requires io.jvfio.sim;
   requires io.jvfio.user.tools;
   requires HdrHistogram;

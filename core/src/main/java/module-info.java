@@ -13,7 +13,9 @@ module io.jvfio {
 
   exports io.jvfio;
   // Devices of other servers than the kernel are for the modules that know how to talk to them.
+  // So is what the library knows about a host, for the module that examines hosts.
   exports io.jvfio.spi to
+      io.jvfio.ops,
       io.jvfio.user;
   // Whether there is anything to make events for.
   exports io.jvfio.jfr to

@@ -9,6 +9,7 @@ module io.jvfio.examples {
   // An example is a test.
   requires static io.jvfio.junit;
   requires io.jvfio.nvme;
+  requires io.jvfio.ops;
   requires io.jvfio.sim;
   requires io.jvfio.user;
 }

@@ -8,6 +8,7 @@ module io.jvfio.proof {
   requires io.jvfio.junit;
   requires io.jvfio.lab;
   requires io.jvfio.nvme;
+  requires io.jvfio.ops;
   requires io.jvfio.sim;
   requires io.jvfio.testkit;
   requires io.jvfio.user.tools;

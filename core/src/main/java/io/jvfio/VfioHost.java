@@ -79,6 +79,11 @@ public final class VfioHost {
     return name;
   }
 
+  /** The kernel of the machine, for those who read more of sysfs and procfs than is read here. */
+  public Kernel kernel() {
+    return kernel;
+  }
+
   /** All PCI devices, by address; none where the machine has no PCI. */
   public List<HostDevice> devices() {
     return names(DEVICES).stream().map(PciAddress::parse).sorted().map(this::read).toList();

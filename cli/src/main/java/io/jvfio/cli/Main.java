@@ -37,6 +37,8 @@ public final class Main implements Runnable {
       List.of(
           new Subcommand("demo", _ -> DemoCommand.class),
           new Subcommand("list", ListCommand::spec),
+          new Subcommand("topology", _ -> TopologyCommand.class),
+          new Subcommand("doctor", _ -> DoctorCommand.class),
           new Subcommand("probe", _ -> ProbeCommand.class),
           new Subcommand("show", _ -> ShowCommand.class),
           new Subcommand("iova", _ -> IovaCommand.class),

@@ -30,6 +30,8 @@ final class Rehearsal {
     run("demo");
     simulated("list");
     simulated("--json", "list");
+    simulated("topology", "--svg", "-");
+    simulated("doctor");
     simulated("probe");
     simulated("show", DEVICE);
     simulated("iova", DEVICE, "--map", "64KiB", "--svg", "-");

@@ -33,7 +33,13 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true)
 final class ShellCommand implements Callable<Integer> {
   private static final List<String> MODULES =
-      List.of("io.jvfio", "io.jvfio.model", "io.jvfio.sim", "io.jvfio.nvme", "io.jvfio.user");
+      List.of(
+          "io.jvfio",
+          "io.jvfio.model",
+          "io.jvfio.sim",
+          "io.jvfio.nvme",
+          "io.jvfio.ops",
+          "io.jvfio.user");
 
   private static final List<String> IMPORTS =
       List.of(

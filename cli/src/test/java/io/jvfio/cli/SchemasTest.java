@@ -56,11 +56,14 @@ class SchemasTest {
     var host = HostOpener.SIMULATED + name;
     check("list", "--host", host, "--json", "list");
     check("probe", "--host", host, "--json", "probe");
+    check("doctor", "--host", host, "--json", "doctor", "--memory", "1TiB");
+    check("topology", "--host", host, "--json", "topology");
     for (var type : List.of("type1", "type1-nesting", "spapr-tce", "noiommu", "iommufd")) {
       check("probe", "--host", host, "--json", "probe", "--iommu", type);
     }
     for (var device : CommandRun.of("--host", host, "--json", "list").json().get("devices")) {
       var address = device.get("address").asText();
+      check("doctor", "--host", host, "--json", "doctor", address);
       for (var policy : List.of(List.<String>of(), List.of("--iommu", "noiommu"))) {
         check("show", with(policy, "--host", host, "--json", "show", address));
         check(
@@ -108,6 +111,7 @@ class SchemasTest {
   void whatNeedsNoHostFits(@TempDir Path folder) throws IOException {
     checkDone("hosts", "--json", "hosts");
     checkDone("demo", "--json", "demo");
+    checkDone("doctor", "--json", "doctor"); // this machine, whatever it is
     checkDone("record-host", "--json", "record-host", folder.resolve("host.json").toString());
     checkDone("user-conform", "--json", "user", "conform", "--list");
   }

@@ -9,6 +9,7 @@ import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
 import io.jvfio.spi.Explanation;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -198,21 +199,41 @@ public final class HostFacts {
     }
   }
 
-  /**
-   * Whether this is known to be a virtual machine: by what its firmware calls it, by the bit that
-   * hypervisors set for {@code cpuid}, or by its device tree.
-   */
+  /** Whether this is known to be a virtual machine; see {@link #virtualMachineSign}. */
   public boolean isVirtualMachine() {
-    return mentions(DMI + "sys_vendor", VIRTUAL)
-        || mentions(DMI + "product_name", VIRTUAL)
-        || mentions("/proc/cpuinfo", HYPERVISOR_FLAG)
-        || mentions(DEVICE_TREE + "/compatible", VIRTUAL_TREE)
-        || exists(DEVICE_TREE + "/hypervisor")
-        || isPowerGuest();
+    return virtualMachineSign().isPresent();
   }
 
-  private boolean mentions(String path, Pattern what) {
-    return text(path).filter(text -> what.matcher(text).find()).isPresent();
+  /**
+   * The file by which this is known to be a virtual machine, and what it says: what its firmware
+   * calls it, the bit that hypervisors set for {@code cpuid}, or its device tree; empty where none
+   * says so.
+   */
+  public Optional<String> virtualMachineSign() {
+    return mention(DMI + "sys_vendor", VIRTUAL)
+        .or(() -> mention(DMI + "product_name", VIRTUAL))
+        .or(
+            () ->
+                mention("/proc/cpuinfo", HYPERVISOR_FLAG)
+                    .map(_ -> "/proc/cpuinfo has the flag 'hypervisor'"))
+        .or(() -> mention(DEVICE_TREE + "/compatible", VIRTUAL_TREE))
+        .or(
+            () ->
+                exists(DEVICE_TREE + "/hypervisor")
+                    ? Optional.of("the device tree has a node 'hypervisor'")
+                    : Optional.empty())
+        .or(
+            () ->
+                isPowerGuest()
+                    ? Optional.of("the device tree is not that of 'ibm,powernv'")
+                    : Optional.empty());
+  }
+
+  private Optional<String> mention(String path, Pattern what) {
+    return text(path)
+        .map(what::matcher)
+        .filter(Matcher::find)
+        .map(found -> path + " says '" + found.group() + "'");
   }
 
   /**
@@ -276,32 +297,52 @@ public final class HostFacts {
    * may know.
    */
   public Optional<String> holder(String path) {
-    try {
-      for (var process : kernel.list("/proc")) {
-        if (process.chars().allMatch(Character::isDigit) && hasOpen(process, path)) {
-          return Optional.of(
-              process
-                  + text("/proc/" + process + "/comm").map(name -> " (" + name + ")").orElse(""));
-        }
-      }
-    } catch (ErrnoException e) {
-      return Optional.empty(); // no procfs: then nobody can know
-    }
-    return Optional.empty();
+    return processes().stream()
+        .filter(process -> openFiles(process).contains(path))
+        .findFirst()
+        .map(this::described);
   }
 
-  private boolean hasOpen(String process, String path) {
-    var directory = "/proc/" + process + "/fd";
-    try {
-      for (var fd : kernel.list(directory)) {
-        if (link(directory + "/" + fd).filter(path::equals).isPresent()) {
-          return true;
+  /**
+   * The processes that have files open whose paths begin so, as {@link #holder} tells them, by
+   * path; where this process may know.
+   */
+  public Map<String, String> holders(String prefix) {
+    var holders = new HashMap<String, String>();
+    for (var process : processes()) {
+      for (var path : openFiles(process)) {
+        if (path.startsWith(prefix)) {
+          holders.computeIfAbsent(path, _ -> described(process));
         }
       }
-    } catch (ErrnoException e) {
-      return false; // another user's process, or one that has just ended
     }
-    return false;
+    return holders;
+  }
+
+  private List<String> processes() {
+    try {
+      return kernel.list("/proc").stream()
+          .filter(name -> name.chars().allMatch(Character::isDigit))
+          .toList();
+    } catch (ErrnoException e) {
+      return List.of(); // no procfs: then nobody can know
+    }
+  }
+
+  private String described(String process) {
+    return process + text("/proc/" + process + "/comm").map(name -> " (" + name + ")").orElse("");
+  }
+
+  private List<String> openFiles(String process) {
+    var directory = "/proc/" + process + "/fd";
+    try {
+      return kernel.list(directory).stream()
+          .map(fd -> link(directory + "/" + fd))
+          .flatMap(Optional::stream)
+          .toList();
+    } catch (ErrnoException e) {
+      return List.of(); // another user's process, or one that has just ended
+    }
   }
 
   private Optional<String> status(String key) {

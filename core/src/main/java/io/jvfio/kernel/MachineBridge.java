@@ -8,11 +8,11 @@ import java.util.Optional;
  * A bridge that the machine itself consists of, and that no user can be given. Other bridges, such
  * as those between GPUs, are devices like any.
  */
-final class MachineBridge {
+public final class MachineBridge {
   private MachineBridge() {}
 
   /** What a device is, as {@code "an ISA bridge (class 0x060100)"}; empty if it is none of them. */
-  static Optional<String> of(HostDevice device) {
+  public static Optional<String> of(HostDevice device) {
     return of(device.classCode());
   }
 

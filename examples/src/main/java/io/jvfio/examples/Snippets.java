@@ -10,6 +10,8 @@ import module io.jvfio.user;
 
 import io.jvfio.linux.Errno;
 import io.jvfio.model.edu.EduModel;
+import io.jvfio.ops.Doctor;
+import io.jvfio.ops.Verdict;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
@@ -31,6 +33,18 @@ final class Snippets {
     System.out.println("works for every group: " + probe.common());
     // @end
     return host.devices().stream().map(HostDevice::toString).toList();
+  }
+
+  static boolean doctor(VfioHost host) {
+    // @start region="doctor"
+    var diagnosis = Doctor.of(host).withMemory(8L << 30).examine();
+    for (var finding : diagnosis.findings()) {
+      if (finding.verdict() == Verdict.FAIL) {
+        System.out.println(finding + finding.mend().map(mend -> " " + mend).orElse(""));
+      }
+    }
+    // @end
+    return diagnosis.isBlocked();
   }
 
   static void policy(VfioHost host, PciAddress address) {

@@ -27,6 +27,14 @@ class SnippetsTest {
     assertThat(Snippets.device(host, nvme(host).address())).isNotNegative();
   }
 
+  @SimulatedHostTest({"x86-6.12", "pseries-6.12-noddw"})
+  void ofADoctor(VfioHost host) throws Exception {
+    var printed = Output.of(() -> Snippets.doctor(host));
+    assertThat(Snippets.doctor(host)).isEqualTo(host.name().endsWith("noddw"));
+    assertThat(printed).allMatch(line -> line.startsWith("FAIL ddw, 000"));
+    assertThat(printed).hasSize(Snippets.doctor(host) ? 2 : 0);
+  }
+
   @SimulatedHostTest("x86-6.12-iommufd")
   void ofAPolicy(VfioHost host) throws Exception {
     assertThat(Output.of(() -> Snippets.policy(host, nvme(host).address())))

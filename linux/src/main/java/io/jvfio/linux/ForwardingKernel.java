@@ -159,6 +159,11 @@ public abstract class ForwardingKernel implements Kernel {
   }
 
   @Override
+  public int access(String path, int mode) {
+    return kernel.access(path, mode);
+  }
+
+  @Override
   public int changeMode(int fd, int mode) {
     return kernel.changeMode(fd, mode);
   }

@@ -33,6 +33,12 @@ public interface Kernel {
   /** {@code O_RDWR}. */
   int O_RDWR = 2;
 
+  /** {@code R_OK} of {@link #access}: for reading. */
+  int R_OK = 4;
+
+  /** {@code W_OK} of {@link #access}: for writing. */
+  int W_OK = 2;
+
   /** {@code O_CREAT}: a file that is not there is made. */
   int O_CREAT = 0x40;
 
@@ -364,6 +370,18 @@ public interface Kernel {
    * @param path of at most {@link UnixSocket#MAX_PATH_BYTES}
    */
   default int connect(int fd, String path) {
+    return Errno.ENOSYS.result();
+  }
+
+  /**
+   * Tells whether this process may open a file, without opening it: by its mode, its lists of who
+   * may what, and what this process is capable of. What a container's runtime forbids beyond that
+   * shows only when the file is opened. Source: {@code access(2)}, which goes by the real user.
+   *
+   * @param mode {@link #R_OK}, {@link #W_OK} or both
+   * @return 0, or a negated errno: EACCES if it may not, ENOENT if there is no such file
+   */
+  default int access(String path, int mode) {
     return Errno.ENOSYS.result();
   }
 

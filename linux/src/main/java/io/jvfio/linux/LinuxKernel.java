@@ -297,6 +297,13 @@ public final class LinuxKernel implements Kernel {
   }
 
   @Override
+  public int access(String path, int mode) {
+    try (var arena = Arena.ofConfined()) {
+      return Access.call(arena.allocateFrom(path), mode);
+    }
+  }
+
+  @Override
   public int changeMode(int fd, int mode) {
     return SocketCalls.two(SocketCalls.CHANGE_MODE, fd, mode);
   }
@@ -628,6 +635,24 @@ public final class LinuxKernel implements Kernel {
       var capture = Native.capture();
       try {
         int result = (int) HANDLE.invokeExact(capture, path, flags, mode);
+        return result >= 0 ? result : Native.negatedErrno(capture);
+      } catch (Throwable t) {
+        throw Native.unexpected(t);
+      }
+    }
+  }
+
+  private static final class Access {
+    private static final MethodHandle HANDLE =
+        Native.link(
+            "access",
+            FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_INT),
+            Native.CAPTURE);
+
+    static int call(MemorySegment path, int mode) {
+      var capture = Native.capture();
+      try {
+        int result = (int) HANDLE.invokeExact(capture, path, mode);
         return result >= 0 ? result : Native.negatedErrno(capture);
       } catch (Throwable t) {
         throw Native.unexpected(t);

@@ -45,6 +45,16 @@ class LinuxKernelTest {
   }
 
   @Test
+  void accessIsToldWithoutOpening(@TempDir Path folder) throws IOException {
+    var file = Files.writeString(folder.resolve("file"), "");
+    assertThat(LinuxKernel.instance().access(file.toString(), Kernel.R_OK | Kernel.W_OK)).isZero();
+    assertThat(LinuxKernel.instance().access(folder.resolve("none").toString(), Kernel.R_OK))
+        .isEqualTo(Errno.ENOENT.result());
+    assertThat(LinuxKernel.instance().access("/proc/self/cmdline/x", Kernel.R_OK))
+        .isEqualTo(Errno.ENOTDIR.result());
+  }
+
+  @Test
   void knowsThisMachine() throws Exception {
     assertThat(KERNEL.architecture()).isEqualTo(Architecture.current());
     var pageSize =

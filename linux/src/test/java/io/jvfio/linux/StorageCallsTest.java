@@ -362,6 +362,7 @@ class StorageCallsTest {
     assertThat(kernel.socketPair(new int[2])).isEqualTo(absent);
     assertThat(kernel.bind(0, "")).isEqualTo(absent);
     assertThat(kernel.connect(0, "")).isEqualTo(absent);
+    assertThat(kernel.access("", 0)).isEqualTo(absent);
     assertThat(kernel.changeMode(0, 0)).isEqualTo(absent);
     assertThat(kernel.listen(0, 0)).isEqualTo(absent);
     assertThat(kernel.accept(0)).isEqualTo(absent);

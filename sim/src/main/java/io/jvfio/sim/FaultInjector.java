@@ -255,6 +255,11 @@ public final class FaultInjector extends ForwardingKernel {
   }
 
   @Override
+  public int access(String path, int mode) {
+    return call("access", path, () -> super.access(path, mode));
+  }
+
+  @Override
   public int changeMode(int fd, int mode) {
     return call("fchmod", fd(fd), () -> super.changeMode(fd, mode));
   }

@@ -85,6 +85,18 @@ final class SimulatedKernel implements Kernel {
   }
 
   @Override
+  public int access(String path, int mode) {
+    synchronized (process) {
+      try {
+        tree.readable(tree.find(path));
+        return 0;
+      } catch (PathError e) {
+        return e.errno().result();
+      }
+    }
+  }
+
+  @Override
   public int close(int fd) {
     synchronized (process) {
       int result = process.files().close(fd);

@@ -98,7 +98,8 @@ class FaultInjectorTest {
     assertThat(kernel.pwrite(fd, memory, 0)).isEqualTo(eintr);
     assertThat(kernel.mmap(0x1000, 3, Kernel.MAP_SHARED, fd, 0)).isEqualTo(eintr);
     assertThat(kernel.mlock(0, 0x1000)).isEqualTo(eintr);
-    assertThat(kernel.calls()).hasSize(7);
+    assertThat(kernel.access("/dev/vfio/1", Kernel.R_OK)).isEqualTo(eintr);
+    assertThat(kernel.calls()).hasSize(8);
   }
 
   @Test

@@ -4,6 +4,7 @@ package io.jvfio.sim;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
 import java.lang.foreign.ValueLayout;
@@ -54,6 +55,42 @@ class HostFilesTest {
             "0x0000000000000000 0x0000000000ffffff direct-relaxable\n"
                 + "0x00000000fee00000 0x00000000feefffff msi");
     assertThat(guest.kernel.list("/dev/vfio")).containsExactlyInAnyOrder("1", "2", "vfio");
+  }
+
+  /** What tells of an IOMMU, and of what the host lives on: an initial RAM disk. */
+  @Test
+  void aMachineIsDescribed() throws ErrnoException {
+    assertThat(guest.kernel.list("/sys/firmware/acpi/tables")).contains("DMAR", "FACP");
+    assertThat(text("/proc/interrupts")).contains(" IR-IO-APIC ");
+    assertThat(text("/proc/self/mountinfo")).contains(" / / rw - rootfs ");
+    assertThat(text("/proc/swaps")).startsWith("Filename").hasLineCount(1);
+    assertThat(text("/proc/net/route")).startsWith("Iface\tDestination").hasLineCount(1);
+    assertThat(text("/proc/self/cgroup")).isEqualTo("0::/");
+    assertThat(text(NVME + "/power_state")).isEqualTo("D0");
+    assertThat(text(NVME + "/d3cold_allowed")).isEqualTo("1");
+    use("x86-6.12", HostOptions.defaults().withoutInterruptIsolation());
+    assertThat(text("/proc/interrupts")).contains(" IO-APIC ").doesNotContain("IR-");
+    use("arm64-6.12", HostOptions.defaults());
+    assertThat(guest.kernel.list("/sys/firmware/acpi/tables")).contains("IORT");
+    use("pseries-5.10", HostOptions.defaults());
+    assertThatThrownBy(() -> guest.kernel.list("/sys/firmware/acpi/tables"))
+        .hasMessageContaining("ENOENT");
+    assertThatThrownBy(() -> text("/sys/bus/pci/devices/0000:00:00.0/reset_method"))
+        .hasMessageContaining("ENOENT");
+    assertThat(guest.kernel.list("/sys/bus/pci/devices/0000:00:00.0")).contains("reset");
+  }
+
+  /** Whether a file could be opened is told without opening it. */
+  @Test
+  void accessGoesByTheRightsOfTheProcess() {
+    int both = Kernel.R_OK | Kernel.W_OK;
+    assertThat(guest.kernel.access("/dev/vfio/1", both)).isZero();
+    assertThat(guest.kernel.access("/dev/vfio/7", both)).isEqualTo(Errno.ENOENT.result());
+    use("x86-6.12", HostOptions.unprivileged());
+    assertThat(guest.kernel.access("/dev/vfio/vfio", both)).isZero();
+    assertThat(guest.kernel.access("/dev/vfio/1", both)).isEqualTo(Errno.EACCES.result());
+    use("x86-6.12", HostOptions.unprivileged().withGroupAccess());
+    assertThat(guest.kernel.access("/dev/vfio/1", both)).isZero();
   }
 
   @Test

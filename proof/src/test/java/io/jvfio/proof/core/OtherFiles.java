@@ -12,34 +12,41 @@ import java.util.List;
 import java.util.Map;
 
 /** Files of sysfs and procfs that a host shows in the place of its own. */
-final class OtherFiles {
+public final class OtherFiles {
   private final Map<String, String> texts = new HashMap<>();
   private final Map<String, List<String>> directories = new HashMap<>();
+  private final Map<String, String> links = new HashMap<>();
   private final List<String> missing = new ArrayList<>();
 
-  OtherFiles text(String path, String content) {
+  public OtherFiles text(String path, String content) {
     texts.put(path, content);
     return this;
   }
 
-  OtherFiles directory(String path, String... names) {
+  public OtherFiles directory(String path, String... names) {
     directories.put(path, List.of(names));
     return this;
   }
 
+  /** With a link. */
+  public OtherFiles link(String path, String target) {
+    links.put(path, target);
+    return this;
+  }
+
   /** Without the files whose paths end so. */
-  OtherFiles without(String pathEnd) {
+  public OtherFiles without(String pathEnd) {
     missing.add(pathEnd);
     return this;
   }
 
   /** Without any IOMMU group. */
-  OtherFiles withoutGroups() {
+  public OtherFiles withoutGroups() {
     return directory("/sys/kernel/iommu_groups").without("/iommu_group");
   }
 
   /** What {@code kernel} answers, but for these files. */
-  Kernel over(Kernel kernel) {
+  public Kernel over(Kernel kernel) {
     return (Kernel)
         Proxy.newProxyInstance(
             Kernel.class.getClassLoader(),
@@ -51,6 +58,9 @@ final class OtherFiles {
                 }
                 if (method.getName().equals("readText") && texts.containsKey(at)) {
                   return texts.get(at);
+                }
+                if (method.getName().equals("readLink") && links.containsKey(at)) {
+                  return links.get(at);
                 }
                 if (method.getName().equals("list") && directories.containsKey(at)) {
                   return directories.get(at);

@@ -93,9 +93,23 @@ final class DeviceFiles {
     directory.text("enable", "0");
     directory.text("resource", resources());
     if (identity.canReset()) {
-      directory.text("reset_method", "flr");
+      directory.bytes("reset", new byte[0]); // to write to
+    }
+    if (recorded == null) {
+      addPower(directory);
+      if (identity.canReset() && host.process().era() != KernelEra.LINUX_5_10) {
+        directory.text("reset_method", "flr");
+      }
     }
     directory.put("config", new FileNode.Content(this::config));
+  }
+
+  private void addPower(FileNode.Directory directory) {
+    if (host.process().era() != KernelEra.LINUX_5_10) {
+      directory.text("power_state", "D0");
+    }
+    directory.text("d3cold_allowed", "1");
+    directory.directory("power").text("control", "on");
   }
 
   private static String modalias(HostDevice.Identity identity) {

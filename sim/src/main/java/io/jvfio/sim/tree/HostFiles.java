@@ -3,6 +3,7 @@ package io.jvfio.sim.tree;
 
 import static java.util.Objects.requireNonNull;
 
+import io.jvfio.linux.Architecture;
 import io.jvfio.sim.device.CharacterDevice;
 import io.jvfio.sim.device.GroupFile;
 import io.jvfio.sim.device.HostDevices;
@@ -44,7 +45,26 @@ public final class HostFiles {
       DeviceTreeFiles.addTo(description, sys.directory("firmware/devicetree/base"));
       tree.root().directory("proc").link("device-tree", "/sys/firmware/devicetree/base");
     }
+    if (description.recorded() == null) {
+      sys.directory("fs/cgroup").text("cgroup.controllers", "cpuset cpu io memory pids");
+      addTables(sys);
+    }
     addNodes();
+  }
+
+  /** The names of the tables by which firmware describes the machine. */
+  private void addTables(FileNode.Directory sys) {
+    if (description.architecture() == Architecture.PPC64LE) {
+      return; // which has a device tree
+    }
+    var tables = sys.directory("firmware/acpi/tables");
+    for (var name : List.of("APIC", "DSDT", "FACP", "MCFG")) {
+      tables.bytes(name, new byte[0]);
+    }
+    if (description.paging() != null) {
+      boolean isPc = description.architecture() == Architecture.X86_64;
+      tables.bytes(isPc ? "DMAR" : "IORT", new byte[0]);
+    }
   }
 
   /** The files of a host as it is now. */

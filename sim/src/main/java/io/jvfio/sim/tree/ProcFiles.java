@@ -38,14 +38,19 @@ final class ProcFiles {
 
   void addTo(FileNode.Directory proc) {
     proc.directory("sys/kernel").text("osrelease", description.release());
-    boolean intelIommu =
-        description.paging() != null && description.architecture() == Architecture.X86_64;
-    proc.text("cmdline", intelIommu ? "console=ttyS0 panic=-1 intel_iommu=on" : "panic=-1");
+    boolean isRecorded = description.recorded() != null;
+    if (!isRecorded) {
+      addMachine(proc);
+    }
     proc.text("cpuinfo", "processor\t: 0" + platformLine());
     proc.link("self", Integer.toString(settings.pid));
     var self = proc.directory(Integer.toString(settings.pid));
     self.text("comm", "java");
     self.put("status", new FileNode.Content(this::status));
+    if (!isRecorded) {
+      self.text("cgroup", "0::/");
+      self.text("mountinfo", "1 1 0:2 / / rw - rootfs rootfs rw");
+    }
     self.put("fd", new Descriptors(process.files()));
     self.put("pagemap", new FileNode.Special(_ -> new PagemapFile(process)));
     for (var entry : settings.holders.entrySet()) {
@@ -57,6 +62,28 @@ final class ProcFiles {
       holder.directory("fd").setRootOnly();
       holder.directory("fd").link(HOLDER_FD, "/dev/vfio/" + nodeName(entry.getKey()));
     }
+  }
+
+  /**
+   * What the catalog's hosts show of themselves, which run on an initial RAM disk; no recording
+   * does.
+   */
+  private void addMachine(FileNode.Directory proc) {
+    boolean isPc = description.architecture() == Architecture.X86_64;
+    boolean intelIommu = description.paging() != null && isPc;
+    proc.text("cmdline", intelIommu ? "console=ttyS0 panic=-1 intel_iommu=on" : "panic=-1");
+    proc.text("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority");
+    proc.directory("net")
+        .text("route", "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask");
+    proc.directory("net").bytes("ipv6_route", new byte[0]);
+    var chip =
+        switch (description.architecture()) {
+          case X86_64 ->
+              intelIommu && settings.interruptsIsolated ? "IR-IO-APIC  4-edge" : "IO-APIC   4-edge";
+          case AARCH64 -> "ITS-PCI-MSI 0 Edge";
+          default -> "XIVE-IRQ  20 Edge";
+        };
+    proc.text("interrupts", "           CPU0\n  4:         17  " + chip + "      ttyS0");
   }
 
   private String nodeName(int id) {
