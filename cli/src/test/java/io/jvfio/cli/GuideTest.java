@@ -6,8 +6,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -16,17 +14,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/**
- * The user guide shows what the command prints and what the examples say. A line "..." stands for
- * any lines, and "..." in a line for any text.
- */
+/** The user guide shows what the command prints and what the examples say. */
 class GuideTest {
   private static final Path DOCS = Path.of("../docs");
   private static final Pattern OPTION = Pattern.compile("--[a-z][a-z-]+");
-  private static final String INDENT = "    ";
-  private static final String PROMPT = INDENT + "$ ";
-  private static final String COMMAND = "./jvfio ";
-  private static final String ANYTHING = "...";
   private static final Pattern EXAMPLE_OR_BLOCK =
       Pattern.compile("\\]\\((\\S+\\.java)\\)|```java\n(.*?)```", Pattern.DOTALL);
 
@@ -38,58 +29,16 @@ class GuideTest {
     }
   }
 
-  /**
-   * A command and what it prints.
-   *
-   * @param command what is typed
-   * @param output the lines that follow
-   */
-  record Shown(String command, List<String> output) {
-    @Override
-    public String toString() {
-      return command;
-    }
-  }
-
-  private static List<Shown> shown() {
-    List<Shown> all = new ArrayList<>();
-    for (var line : guide().lines().toList()) {
-      if (line.startsWith(PROMPT)) {
-        all.add(new Shown(line.substring(PROMPT.length()), new ArrayList<>()));
-      } else if (line.startsWith(INDENT) && !all.isEmpty()) {
-        all.getLast().output().add(line.substring(INDENT.length()));
-      } else if (line.isEmpty() && !all.isEmpty()) {
-        all.getLast().output().add(line);
-      } else {
-        all.add(new Shown("", new ArrayList<>())); // text, which ends what was printed
-      }
-    }
-    return all;
-  }
-
   static Stream<Shown> commands() {
-    return shown().stream().filter(one -> one.command().startsWith(COMMAND));
-  }
-
-  private static Pattern pattern(List<String> lines) {
-    return Pattern.compile(
-        lines.stream()
-            .map(
-                line ->
-                    line.strip().equals(ANYTHING)
-                        ? "(.*\n)*"
-                        : Pattern.quote(line).replace(ANYTHING, "\\E.*\\Q") + " *\n")
-            .collect(Collectors.joining("", "", "\\s*")));
+    return Shown.in(guide()).stream().filter(Shown::isOfOurs);
   }
 
   @ParameterizedTest
   @MethodSource("commands")
   void aCommandPrintsWhatTheGuideShows(Shown shown) {
-    var arguments = shown.command().substring(COMMAND.length()).split(" ", -1);
-    var run = CommandRun.of(arguments);
-    var expected = String.join("\n", shown.output()).stripTrailing().lines().toList();
-    assertThat(expected).isNotEmpty();
-    assertThat(run.out() + run.err()).matches(pattern(expected));
+    var run = CommandRun.of(shown.arguments());
+    assertThat(shown.output()).isNotEmpty();
+    assertThat(run.out() + run.err()).matches(shown.pattern());
   }
 
   @Test

@@ -10,11 +10,8 @@ import io.jvfio.model.edu.EduModel;
 import io.jvfio.user.VfioUser;
 import io.jvfio.user.VfioUserServer;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.PipedInputStream;
 import java.io.PipedOutputStream;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,10 +21,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -42,60 +35,10 @@ class ServeCommandTest {
     return Objects.requireNonNull(directory).resolve(name);
   }
 
-  private record Result(int status, String out, String err) {}
-
-  private static Result run(String... args) {
-    var out = new StringWriter();
-    var err = new StringWriter();
-    int status = Main.run(new PrintWriter(out), new PrintWriter(err), args);
-    return new Result(status, out.toString(), err.toString());
-  }
-
-  /** A server's command at work. */
-  private static final class Server implements AutoCloseable {
-    private final ExecutorService executor = Executors.newSingleThreadExecutor();
-    private final StringWriter out = new StringWriter();
-    private final StringWriter err = new StringWriter();
-    private final Future<Integer> status;
-
-    /** Starts it, and waits until it listens. */
-    Server(InputStream input, String... args) throws InterruptedException {
-      status =
-          executor.submit(
-              () ->
-                  Main.run(
-                      HostOpener.STANDARD,
-                      input,
-                      new PrintWriter(out),
-                      new PrintWriter(err),
-                      args));
-      long start = System.nanoTime();
-      while (!err.toString().contains("jvfio: serving")
-          && !status.isDone()
-          && System.nanoTime() - start < TimeUnit.MINUTES.toNanos(1)) {
-        Thread.sleep(5);
-      }
-      assertThat(err.toString()).contains("jvfio: serving");
-    }
-
-    Server(String... args) throws InterruptedException {
-      this(InputStream.nullInputStream(), args);
-    }
-
-    Result end() throws Exception {
-      return new Result(status.get(1, TimeUnit.MINUTES), out.toString(), err.toString());
-    }
-
-    @Override
-    public void close() {
-      executor.close();
-    }
-  }
-
   /** What the server's command said, and what {@code client} said meanwhile. */
-  private static Result serve(Path socket, Callable<Result> client, String... args)
+  private static CommandRun serve(Path socket, Callable<CommandRun> client, String... args)
       throws Exception {
-    try (var server = new Server(args)) {
+    try (var server = new RunningServer(args)) {
       var said = client.call();
       assertThat(said.status()).as(said.err()).isZero();
       var result = server.end();
@@ -120,7 +63,8 @@ class ServeCommandTest {
       "--once"
     };
     var device = "unix:" + socket;
-    var result = serve(socket, () -> run("nvme", "verify", device, "--size", "1M"), server);
+    var result =
+        serve(socket, () -> CommandRun.of("nvme", "verify", device, "--size", "1M"), server);
     assertThat(result.status()).as(result.err()).isZero();
     assertThat(result.err())
         .contains("serving an NVMe controller of serial jvfio0 on ")
@@ -129,7 +73,7 @@ class ServeCommandTest {
         .contains("It closed the connection.");
     assertThat(Files.size(disk)).isEqualTo(8 << 20);
 
-    var again = serve(socket, () -> run("nvme", "identify", device), server);
+    var again = serve(socket, () -> CommandRun.of("nvme", "identify", device), server);
     assertThat(again.status()).isZero();
   }
 
@@ -139,7 +83,7 @@ class ServeCommandTest {
     var result =
         serve(
             socket,
-            () -> run("--json", "show", "unix:" + socket),
+            () -> CommandRun.of("--json", "show", "unix:" + socket),
             "--json",
             "serve",
             "gpio",
@@ -162,10 +106,11 @@ class ServeCommandTest {
   @Test
   void printsOutputsAndTakesInputsAsTheyAreTyped() throws Exception {
     var socket = path("gpio.sock");
-    Result result;
+    CommandRun result;
     try (var typed = new PipedOutputStream();
         var input = new PipedInputStream(typed);
-        var server = new Server(input, "serve", "gpio", "--socket", socket.toString(), "--once")) {
+        var server =
+            new RunningServer(input, "serve", "gpio", "--socket", socket.toString(), "--once")) {
       try (var device = VfioUser.open(socket);
           var ports = device.region(2).registers();
           var line = device.interrupts().enableIntx()) {
@@ -193,7 +138,7 @@ class ServeCommandTest {
     var result =
         serve(
             socket,
-            () -> run("show", "unix:" + socket),
+            () -> CommandRun.of("show", "unix:" + socket),
             "serve",
             "edu",
             "--dma-bits",
@@ -210,11 +155,11 @@ class ServeCommandTest {
   @Test
   void givesTheSocketThePermissionsThatAreAskedFor() throws Exception {
     var socket = path("edu.sock");
-    Callable<Result> client =
+    Callable<CommandRun> client =
         () -> {
           assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(socket)))
               .isEqualTo("rw-rw----");
-          return run("show", "unix:" + socket);
+          return CommandRun.of("show", "unix:" + socket);
         };
     serve(
         socket, client, "serve", "edu", "--mode", "0660", "--socket", socket.toString(), "--once");
@@ -226,12 +171,12 @@ class ServeCommandTest {
     // Whoever may give files to anybody shows more than one who may not.
     int group = own == 0 ? 12_345 : own;
     var socket = path("edu.sock");
-    Callable<Result> client =
+    Callable<CommandRun> client =
         () -> {
           assertThat(Files.getAttribute(socket, "unix:gid")).isEqualTo(group);
           assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(socket)))
               .isEqualTo("rw-rw----");
-          return run("show", "unix:" + socket);
+          return CommandRun.of("show", "unix:" + socket);
         };
     serve(
         socket,
@@ -246,7 +191,8 @@ class ServeCommandTest {
         socket.toString(),
         "--once");
 
-    var unknown = run("serve", "edu", "--group", "no such group", "--socket", socket.toString());
+    var unknown =
+        CommandRun.of("serve", "edu", "--group", "no such group", "--socket", socket.toString());
     assertThat(unknown.status()).isEqualTo(1);
     assertThat(unknown.err()).contains("There is no group no such group.").contains("getent group");
     assertThat(socket).doesNotExist();
@@ -257,10 +203,10 @@ class ServeCommandTest {
     var before = LinuxKernel.instance().processors();
     int last = before.length() - 1;
     var socket = path("edu.sock");
-    Callable<Result> client =
+    Callable<CommandRun> client =
         () -> {
           assertThat(processorsOf("vfio-user")).hasSize(3).containsOnly(Integer.toString(last));
-          return run("show", "unix:" + socket);
+          return CommandRun.of("show", "unix:" + socket);
         };
     String[] server = {
       "serve", "edu", "--cpus", Integer.toString(last), "--socket", socket.toString(), "--once"
@@ -268,7 +214,8 @@ class ServeCommandTest {
     serve(socket, client, server);
     assertThat(LinuxKernel.instance().processors()).isEqualTo(before);
 
-    var missing = run("serve", "edu", "--cpus", "8000-8001", "--socket", socket.toString());
+    var missing =
+        CommandRun.of("serve", "edu", "--cpus", "8000-8001", "--socket", socket.toString());
     assertThat(missing.status()).isEqualTo(1);
     assertThat(missing.err())
         .contains("this process may run on the processors " + Processors.text(before))
@@ -304,21 +251,23 @@ class ServeCommandTest {
 
   @Test
   void refusesADescriptorAtWhichNobodyCanConnect() {
-    var refused = run("serve", "edu", "--fd", "1000");
+    var refused = CommandRun.of("serve", "edu", "--fd", "1000");
     assertThat(refused.status()).isEqualTo(1);
     assertThat(refused.err())
         .contains("descriptor 1000")
         .contains("It is not open.")
         .contains("systemd")
         .doesNotContain("serving");
-    assertThat(run("serve", "edu", "--fd", "0").err()).contains("descriptor 0").contains("It is ");
+    assertThat(CommandRun.of("serve", "edu", "--fd", "0").err())
+        .contains("descriptor 0")
+        .contains("It is ");
   }
 
   @Test
   void takesNoPathThatAnotherServerListensAtUnlessItIsTold() throws Exception {
     var socket = path("edu.sock");
     try (var first = VfioUserServer.serve(new EduModel(), socket)) {
-      var refused = run("serve", "edu", "--socket", socket.toString());
+      var refused = CommandRun.of("serve", "edu", "--socket", socket.toString());
       assertThat(refused.status()).isEqualTo(1);
       assertThat(refused.err())
           .contains(socket.toString())
@@ -326,7 +275,7 @@ class ServeCommandTest {
 
       serve(
           socket,
-          () -> run("show", "unix:" + socket),
+          () -> CommandRun.of("show", "unix:" + socket),
           "serve",
           "edu",
           "--replace",
@@ -344,7 +293,7 @@ class ServeCommandTest {
     assertThat(socket).exists();
     serve(
         socket,
-        () -> run("show", "unix:" + socket),
+        () -> CommandRun.of("show", "unix:" + socket),
         "serve",
         "edu",
         "--once",
@@ -357,8 +306,8 @@ class ServeCommandTest {
     var socket = path("inherited.sock");
     var listening = UnixSocket.listen(LinuxKernel.instance(), socket.toString(), 0600);
     try (var server =
-        new Server("serve", "edu", "--once", "--fd", Integer.toString(listening.fd()))) {
-      assertThat(run("show", "unix:" + socket).status()).isZero();
+        new RunningServer("serve", "edu", "--once", "--fd", Integer.toString(listening.fd()))) {
+      assertThat(CommandRun.of("show", "unix:" + socket).status()).isZero();
       assertThat(server.end().status()).isZero();
     }
     assertThat(socket).as("it is its maker's").exists();
@@ -369,11 +318,11 @@ class ServeCommandTest {
     var socket = path("nvme.sock");
     var present = Files.write(path("present.img"), new byte[1 << 20]);
     var made = path("made.img");
-    var said = new AtomicReference<Result>();
+    var said = new AtomicReference<CommandRun>();
     serve(
         socket,
         () -> {
-          said.set(run("--json", "nvme", "identify", "unix:" + socket));
+          said.set(CommandRun.of("--json", "nvme", "identify", "unix:" + socket));
           return said.get();
         },
         "serve",
@@ -408,11 +357,11 @@ class ServeCommandTest {
   @Test
   void servesADiskThatCanBeUnplugged() throws Exception {
     var socket = path("nvme.sock");
-    var said = new AtomicReference<Result>();
+    var said = new AtomicReference<CommandRun>();
     serve(
         socket,
         () -> {
-          said.set(run("--json", "show", "unix:" + socket));
+          said.set(CommandRun.of("--json", "show", "unix:" + socket));
           return said.get();
         },
         "serve",
@@ -436,14 +385,14 @@ class ServeCommandTest {
     var odd = Files.write(path("odd.img"), new byte[1000]).toString();
     var missing = path("missing.img").toString();
 
-    assertThat(run("serve", "nvme", "--socket", socket, "--file", odd).err())
+    assertThat(CommandRun.of("serve", "nvme", "--socket", socket, "--file", odd).err())
         .contains("odd.img has 1,000 bytes, which is no multiple of its blocks of 512");
-    var sizeless = run("serve", "nvme", "--socket", socket, "--file", missing);
+    var sizeless = CommandRun.of("serve", "nvme", "--socket", socket, "--file", missing);
     assertThat(sizeless.status()).isEqualTo(2);
     assertThat(sizeless.err()).contains("--size says how large it shall be");
     assertThat(path("missing.img")).doesNotExist();
     var twice =
-        run(
+        CommandRun.of(
             "serve",
             "nvme",
             "--socket",
@@ -456,27 +405,38 @@ class ServeCommandTest {
             missing);
     assertThat(twice.status()).isEqualTo(1);
     assertThat(twice.err()).contains("missing.img: it is the disk of another controller");
-    assertThat(run("serve", "nvme", "--socket", socket, "--memory", "1M", "--lba", "1024").err())
+    assertThat(
+            CommandRun.of("serve", "nvme", "--socket", socket, "--memory", "1M", "--lba", "1024")
+                .err())
         .contains("512 or 4096 bytes, not 1024");
-    assertThat(run("serve", "nvme", "--socket", socket, "--memory", "1M", "--queues", "0").status())
+    assertThat(
+            CommandRun.of("serve", "nvme", "--socket", socket, "--memory", "1M", "--queues", "0")
+                .status())
         .isEqualTo(2);
     assertThat(path("nvme.sock")).doesNotExist();
   }
 
   @Test
   void refusesWrongUsage() {
-    assertThat(run("serve").err()).contains("a device is missing: nvme, gpio or edu");
-    assertThat(run("serve").status()).isEqualTo(2);
-    assertThat(run("serve", "nvme", "--socket", "x").err()).contains("a namespace is missing");
-    assertThat(run("serve", "edu").err()).contains("a socket is missing");
-    assertThat(run("serve", "edu", "--socket", "x", "--fd", "3").err()).contains("exclude");
-    assertThat(run("serve", "edu", "--socket", "x", "--mode", "999").status()).isEqualTo(2);
-    assertThat(run("serve", "edu", "--socket", "x", "--cpus", "one").status()).isEqualTo(2);
-    assertThat(run("serve", "edu", "--fd", "3", "--group", "0").err()).contains("--group is for");
-    assertThat(run("serve", "edu", "--socket", "x".repeat(200)).err()).contains("1 to 107 bytes");
-    assertThat(run("serve", "edu", "--socket", "x", "--dma-bits", "65").err())
+    assertThat(CommandRun.of("serve").err()).contains("a device is missing: nvme, gpio or edu");
+    assertThat(CommandRun.of("serve").status()).isEqualTo(2);
+    assertThat(CommandRun.of("serve", "nvme", "--socket", "x").err())
+        .contains("a namespace is missing");
+    assertThat(CommandRun.of("serve", "edu").err()).contains("a socket is missing");
+    assertThat(CommandRun.of("serve", "edu", "--socket", "x", "--fd", "3").err())
+        .contains("exclude");
+    assertThat(CommandRun.of("serve", "edu", "--socket", "x", "--mode", "999").status())
+        .isEqualTo(2);
+    assertThat(CommandRun.of("serve", "edu", "--socket", "x", "--cpus", "one").status())
+        .isEqualTo(2);
+    assertThat(CommandRun.of("serve", "edu", "--fd", "3", "--group", "0").err())
+        .contains("--group is for");
+    assertThat(CommandRun.of("serve", "edu", "--socket", "x".repeat(200)).err())
+        .contains("1 to 107 bytes");
+    assertThat(CommandRun.of("serve", "edu", "--socket", "x", "--dma-bits", "65").err())
         .contains("--dma-bits: addresses have 1 to 64 bits, not 65");
-    assertThat(run("serve", "gpio", "--socket", "x", "--set", "16=1").status()).isEqualTo(2);
+    assertThat(CommandRun.of("serve", "gpio", "--socket", "x", "--set", "16=1").status())
+        .isEqualTo(2);
   }
 
   @Test

@@ -7,6 +7,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.jvfio.VfioException;
 import io.jvfio.sim.SimulatedHosts;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
 import java.util.regex.MatchResult;
@@ -50,6 +52,21 @@ class DeviceWritesTest {
       var write = match("IOVA 0x([0-9a-f]+): (5{16}), then (0{16})", lines.get(i + 1));
       assertThat(Long.parseUnsignedLong(write.group(1), 16)).isEqualTo(first + offsets.get(i));
     }
+  }
+
+  @Test
+  void printsWhatTheReadmeShows() throws IOException {
+    var host = "pseries-5.10";
+    var shown =
+        Files.readString(Path.of("../README.md"))
+            .lines()
+            .dropWhile(
+                line -> !line.startsWith("    $ ") || !line.endsWith("DeviceWrites sim:" + host))
+            .skip(1)
+            .takeWhile(line -> !line.isEmpty())
+            .map(String::strip)
+            .toList();
+    assertThat(run(host)).isEqualTo(shown);
   }
 
   @Test

@@ -1073,4 +1073,9 @@ public final class LinuxKernel implements Kernel {
       }
     }
   }
+
+  @Override
+  public String toString() {
+    return "the kernel of this machine";
+  }
 }

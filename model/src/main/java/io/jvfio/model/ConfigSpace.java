@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.model;
 
+import io.jvfio.linux.uapi.PciRegs;
+
 /**
  * PCI configuration space: its bytes, and which bits software can change. Source: PCI Local Bus
  * Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7.
@@ -64,5 +66,11 @@ public final class ConfigSpace {
       writable[offset + i] = (byte) (mask >> (8 * i));
     }
     return this;
+  }
+
+  @Override
+  public String toString() {
+    return "configuration space of %04x:%04x, %d bytes"
+        .formatted(read(PciRegs.PCI_VENDOR_ID, 2), read(PciRegs.PCI_DEVICE_ID, 2), bytes.length);
   }
 }

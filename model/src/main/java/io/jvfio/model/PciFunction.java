@@ -203,6 +203,13 @@ public final class PciFunction {
     }
   }
 
+  @Override
+  public String toString() {
+    return "function of %04x:%04x, BARs %s"
+        .formatted(
+            config.read(PciRegs.PCI_VENDOR_ID, 2), config.read(PciRegs.PCI_DEVICE_ID, 2), bars);
+  }
+
   /** A function in the making. Capabilities have the order in which they are added. */
   public static final class Builder {
     private final int vendor;
@@ -464,6 +471,11 @@ public final class PciFunction {
         at += (capability.byteSize + 3) & ~3;
       }
       return config;
+    }
+
+    @Override
+    public String toString() {
+      return "builder of %04x:%04x, BARs %s".formatted(vendor, device, bars);
     }
   }
 }

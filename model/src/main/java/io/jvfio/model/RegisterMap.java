@@ -547,6 +547,12 @@ public final class RegisterMap {
     }
   }
 
+  @Override
+  public String toString() {
+    return "%s, 0x%x bytes with %s"
+        .formatted(name, byteSize, parts.stream().map(part -> part.name).toList());
+  }
+
   /**
    * A map in the making. A declaration that leaves the BAR, is not aligned to its width or has the
    * name of another is refused at once, with an {@link IllegalArgumentException}; one that overlaps
@@ -798,6 +804,12 @@ public final class RegisterMap {
             "%s: '%s' has %d bytes at 0x%x, of 0x%x that there are"
                 .formatted(name, what, bytes, offset, byteSize));
       }
+    }
+
+    @Override
+    public String toString() {
+      return "builder of %s, 0x%x bytes with %s"
+          .formatted(name, byteSize, parts.stream().map(part -> part.name).toList());
     }
   }
 }

@@ -179,4 +179,9 @@ public final class NvmeFeatures {
     }
     set(POWER_MANAGEMENT, 0, state, false);
   }
+
+  @Override
+  public String toString() {
+    return "features of " + controller.device().name();
+  }
 }

@@ -32,6 +32,7 @@ public final class Flight implements AutoCloseable {
   public static Flight bySettings(String nvmeThreshold) {
     var changed = new HashMap<>(settings().getSettings());
     changed.put("jvfio.NvmeCommand#threshold", nvmeThreshold);
+    changed.put("jvfio.NvmeServedCommand#threshold", nvmeThreshold);
     changed.put("jvfio.InterruptWait#threshold", "0 ns");
     changed.put("jvfio.InterruptHandler#threshold", "0 ns");
     var recording = new Recording(changed);

@@ -21,7 +21,7 @@ class LicenceTest {
   private static final Set<String> NOT_SOURCES = Set.of(".git", "target");
   private static final int LONGEST_BEGINNING = 256;
 
-  /** Programs in Java, C and the shell, by their beginning. */
+  /** Programs in Java, Kotlin, C and the shell, by their beginning. */
   private static List<Path> withoutLicence(List<Path> seen) throws IOException {
     var without = new ArrayList<Path>();
     Files.walkFileTree(
@@ -39,7 +39,7 @@ class LicenceTest {
               throws IOException {
             var lines = beginning(file).lines().limit(2).toList();
             boolean isScript = !lines.isEmpty() && lines.getFirst().startsWith("#!");
-            if (isScript || file.toString().matches(".*\\.(java|c|h|sh)")) {
+            if (isScript || file.toString().matches(".*\\.(java|kt|c|h|sh)")) {
               seen.add(file);
               int line = isScript ? 1 : 0;
               if (lines.size() <= line || !lines.get(line).endsWith(LICENCE)) {

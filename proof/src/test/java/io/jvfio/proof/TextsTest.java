@@ -17,14 +17,24 @@ import io.jvfio.PciAddress;
 import io.jvfio.PciCapability;
 import io.jvfio.RegionInfo;
 import io.jvfio.RegionType;
+import io.jvfio.model.PciFunction;
+import io.jvfio.model.RegisterMap;
+import io.jvfio.model.nvme.NvmeFault;
+import io.jvfio.model.nvme.NvmeFaults;
+import io.jvfio.model.nvme.NvmeModelOptions;
+import io.jvfio.model.nvme.NvmeNamespaceOptions;
 import io.jvfio.nvme.NvmeCommand;
+import io.jvfio.sim.HostOptions;
+import io.jvfio.user.VfioUserServerOptions;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.classfile.ClassFile;
 import java.lang.classfile.ClassModel;
 import java.lang.classfile.instruction.InvokeDynamicInstruction;
+import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.lang.runtime.ObjectMethods;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -107,6 +117,22 @@ class TextsTest {
     assertThat(silent).isEmpty();
   }
 
+  /** Options, builders and what else has methods are printed while somebody looks for a mistake. */
+  @Test
+  void whatHasMethodsSaysWhatItIs() {
+    var silent = new TreeSet<String>();
+    types()
+        .filter(type -> !type.isInterface() && !Modifier.isAbstract(type.getModifiers()))
+        .filter(
+            type ->
+                Arrays.stream(type.getDeclaredMethods())
+                    .map(Method::getModifiers)
+                    .anyMatch(each -> Modifier.isPublic(each) && !Modifier.isStatic(each)))
+        .filter(type -> !saysWhatItIs(type))
+        .forEach(type -> silent.add(type.getName()));
+    assertThat(silent).isEmpty();
+  }
+
   private static boolean saysWhatItIs(Class<?> type) {
     try {
       return !type.getMethod("toString").getDeclaringClass().equals(Object.class);
@@ -160,5 +186,42 @@ class TextsTest {
     assertThat(new PciCapability.SubsystemIds(0x50, 0x8086, 0x1572).toString())
         .endsWith("at 0x50, vendor=0x8086, device=0x1572");
     assertThat(NvmeCommand.of(0x06, 1, 0)).hasToString("opcode 0x06, dwords 10 to 15: 1 0 0 0 0 0");
+  }
+
+  @Test
+  void optionsSayWhatIsSet() {
+    var disk = NvmeNamespaceOptions.inMemory(1 << 20).withBlockSize(4096).withLimits(100, 1000);
+    assertThat(disk)
+        .hasToString(
+            "1,048,576 bytes in blocks of 4096, in memory, at most 100 commands a second, at most"
+                + " 1,000 bytes a second");
+    assertThat(NvmeNamespaceOptions.inFile(Path.of("disk.img"), 512).withWriteProtection())
+        .hasToString("512 bytes in blocks of 512, in disk.img, read-only");
+    var fault = NvmeFault.status(0x281).onIo().onOpcode(2).after(3).times(1);
+    assertThat(fault).hasToString("status 0x281 of I/O commands of opcode 0x02, after 3, 1 times");
+    assertThat(
+            NvmeModelOptions.of("blue", NvmeNamespaceOptions.nowhere(512))
+                .withMsi()
+                .withoutSgl()
+                .withFaults(new NvmeFaults().inject(fault)))
+        .hasToString(
+            "serial blue, jvfio NVMe model, firmware 1.0, namespaces [512 bytes in blocks of 512,"
+                + " kept nowhere], 64 queue pairs of 2,048, transfers of 524,288 bytes, MSI, no"
+                + " SGLs, faults NONE, ["
+                + fault
+                + "]");
+    assertThat(VfioUserServerOptions.at(Path.of("/run/a.sock")).withPolling().withGroup("kvm"))
+        .hasToString(
+            "at /run/a.sock, mode 0600, group kvm, up to 16 descriptors and 1,048,576 bytes a"
+                + " message, 65,535 DMA maps, patience PT10S, polls, twin socket, resets between"
+                + " clients, replaces none");
+    assertThat(HostOptions.unprivileged().withHugePages(2 << 20, 8).withoutVfio())
+        .hasToString(
+            "uid 65534, capabilities 0x0, 65,536 bytes of locked memory, 1,024 open files, pid 4711,"
+                + " 65,535 mappings, 2,048 interrupt vectors, no VFIO, huge pages {2097152=8}");
+    assertThat(PciFunction.builder(0x1234, 0x11e8, 0xff0000))
+        .hasToString("builder of 1234:11e8, BARs []");
+    assertThat(RegisterMap.builder("card", 8).readOnly("inputs", 0, 1, () -> 0))
+        .hasToString("builder of card, 0x8 bytes with [inputs]");
   }
 }

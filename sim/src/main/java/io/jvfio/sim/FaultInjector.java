@@ -382,4 +382,9 @@ public final class FaultInjector extends ForwardingKernel {
     check("readLink", path, "readlink(" + path + ")");
     return super.readLink(path);
   }
+
+  @Override
+  public synchronized String toString() {
+    return "fault injector, %d rules, %d calls seen".formatted(rules.size(), calls.size());
+  }
 }

@@ -272,4 +272,9 @@ public final class HostOptions {
   HostSettings settings() {
     return settings;
   }
+
+  @Override
+  public String toString() {
+    return settings.toString();
+  }
 }

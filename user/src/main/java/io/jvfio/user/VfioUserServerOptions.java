@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.StringJoiner;
 import java.util.function.Consumer;
 
 /**
@@ -234,5 +235,22 @@ public final class VfioUserServerOptions {
   /** Who hears of clients. */
   public VfioUserServerListener listener() {
     return settings.listener;
+  }
+
+  @Override
+  public String toString() {
+    var text = new StringJoiner(", ");
+    text.add(
+        socket().map(path -> "at " + path).orElse("at descriptor " + listeningFd().orElse(-1)));
+    text.add("mode 0%o".formatted(mode()));
+    group().ifPresent(name -> text.add("group " + name));
+    text.add(
+        "up to %d descriptors and %,d bytes a message"
+            .formatted(maxMessageFds(), maxDataTransfer()));
+    text.add("%,d DMA maps".formatted(maxDmaMaps())).add("patience " + patience());
+    text.add(isPolling() ? "polls" : "waits");
+    text.add(twinSocket() ? "twin socket" : "no twin socket");
+    text.add(retainsState() ? "retains state" : "resets between clients");
+    return text.add(replacesLive() ? "replaces a live server" : "replaces none").toString();
   }
 }

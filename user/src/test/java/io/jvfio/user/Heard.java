@@ -34,6 +34,10 @@ final class Heard extends Handler implements VfioUserServerListener {
     assertThat(all).as(why).anyMatch(word);
   }
 
+  List<String> all() {
+    return List.copyOf(all);
+  }
+
   void forget() {
     all.clear();
   }

@@ -22,6 +22,22 @@ public final class NvmeFault {
 
   /** The effect on a command. */
   sealed interface Effect {
+    /** What it is, in words. */
+    default String text() {
+      return switch (this) {
+        case Status(var status) -> "status 0x%03x".formatted(status);
+        case Delay(var nanos) ->
+            nanos == Long.MAX_VALUE ? "hold" : "delay by %,d ns".formatted(nanos);
+        case Loss _ -> "loss";
+        case Repetition _ -> "repetition";
+        case Forgery(var commandId) -> "forgery of command " + commandId;
+        case StrayWrite(var iova, var byteSize) ->
+            "stray write of %,d bytes to 0x%x".formatted(byteSize, iova);
+        case Overrun(var byteSize) -> "overrun by %,d bytes".formatted(byteSize);
+        case Failure(var failure) -> "failure " + failure;
+      };
+    }
+
     /** The command is not carried out but completed with this status. */
     record Status(int status) implements Effect {}
 
@@ -155,5 +171,18 @@ public final class NvmeFault {
 
   Effect effect() {
     return effect;
+  }
+
+  @Override
+  public String toString() {
+    var text = new StringBuilder(effect.text());
+    text.append(hitsAdmin ? hitsIo ? " of commands" : " of admin commands" : " of I/O commands");
+    if (opcode != ANY) {
+      text.append(" of opcode 0x%02x".formatted(opcode));
+    }
+    if (skipped > 0) {
+      text.append(", after ").append(skipped);
+    }
+    return text.append(times == Long.MAX_VALUE ? "" : ", " + times + " times").toString();
   }
 }

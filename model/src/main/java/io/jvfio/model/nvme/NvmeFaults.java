@@ -106,4 +106,9 @@ public final class NvmeFaults {
     }
     return effects;
   }
+
+  @Override
+  public String toString() {
+    return failure + ", " + injected.stream().map(Injected::fault).toList();
+  }
 }

@@ -320,6 +320,7 @@ final class NvmeIo {
   private void finish(NvmeTask task, int status, Sink sink) throws DmaFaultException {
     try {
       sink.completed(task, status);
+      task.completed(options.serial, status);
     } finally {
       release(task);
     }
@@ -386,11 +387,11 @@ final class NvmeIo {
     };
   }
 
-  private static long firstBlock(NvmeCommand command) {
+  static long firstBlock(NvmeCommand command) {
     return command.cdw10And11();
   }
 
-  private static long blockCount(NvmeCommand command) {
+  static long blockCount(NvmeCommand command) {
     return (command.cdw12() & 0xffff) + 1L;
   }
 

@@ -6,6 +6,7 @@ import io.jvfio.linux.LinuxKernel;
 import io.jvfio.model.DeviceModel;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.StringJoiner;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -289,5 +290,34 @@ public final class NvmeModelOptions {
   /** What they say, for the model itself. */
   Settings settings() {
     return settings;
+  }
+
+  @Override
+  public String toString() {
+    var text = new StringJoiner(", ");
+    text.add("serial " + settings.serial).add(settings.model).add("firmware " + settings.firmware);
+    text.add("namespaces " + settings.namespaces);
+    text.add("%d queue pairs of %,d".formatted(settings.queuePairs, settings.queueEntries));
+    text.add("transfers of %,d bytes".formatted(settings.maxTransfer));
+    text.add(settings.hasMsi ? "MSI" : "MSI-X");
+    add(text, !settings.hasWriteCache, "no write cache");
+    add(text, settings.losesPower, "loses power");
+    add(text, !settings.hasSgl, "no SGLs");
+    add(text, !settings.hasOptionalCommands, "no optional commands");
+    add(text, !settings.hasShadowDoorbells, "no shadow doorbells");
+    add(text, settings.isPolled, "polled");
+    add(
+        text,
+        settings.memoryBufferSize != 0,
+        "memory buffer of %,d bytes".formatted(settings.memoryBufferSize));
+    add(text, settings.faults != null, "faults " + settings.faults);
+    add(text, !settings.mayUseRing, "no io_uring");
+    return text.toString();
+  }
+
+  private static void add(StringJoiner text, boolean holds, String setting) {
+    if (holds) {
+      text.add(setting);
+    }
   }
 }

@@ -220,4 +220,24 @@ public final class NvmeNamespaceOptions {
             options.mayUseRing),
         wake);
   }
+
+  @Override
+  public String toString() {
+    var text = new StringBuilder("%,d bytes in blocks of %d, ".formatted(byteSize(), blockSize()));
+    if (settings.file != null) {
+      text.append("in ").append(settings.file);
+    } else {
+      text.append(settings.isNothing ? "kept nowhere" : "in memory");
+    }
+    text.append(settings.isReadOnly ? ", read-only" : "");
+    text.append(settings.isDirect ? ", direct" : "");
+    text.append(settings.waitsForRoom ? ", waits for room" : "");
+    if (settings.requestsPerSecond != Long.MAX_VALUE) {
+      text.append(", at most %,d commands a second".formatted(settings.requestsPerSecond));
+    }
+    if (settings.bytesPerSecond != Long.MAX_VALUE) {
+      text.append(", at most %,d bytes a second".formatted(settings.bytesPerSecond));
+    }
+    return text.toString();
+  }
 }

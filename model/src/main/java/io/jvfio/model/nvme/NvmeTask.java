@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.jvfio.model.nvme;
 
+import io.jvfio.jfr.Jfr;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
@@ -77,6 +78,12 @@ final class NvmeTask {
   /** How many runs and ranges it keeps: what it takes of the memory there is for them. */
   int pieces;
 
+  /** Times commands, and tells of slow ones; null until the first is timed. */
+  private @Nullable NvmeServedEvent event;
+
+  /** Whether the present command is timed. */
+  private boolean isTimed;
+
   /** Where ranges begin and how long they are, in bytes. */
   private long[] ranges = new long[2];
 
@@ -105,6 +112,26 @@ final class NvmeTask {
     cancelStatus = NvmeStatus.ABORT_REQUESTED;
     isLive = true;
     waitsForMemory = false;
+    isTimed = Jfr.EXISTS && NvmeServedEvent.isOn();
+    if (isTimed) {
+      startTime();
+    }
+  }
+
+  private void startTime() {
+    var timer = event;
+    if (timer == null) {
+      timer = new NvmeServedEvent();
+      event = timer;
+    }
+    timer.begin();
+  }
+
+  /** The completion of the command was posted, by the controller of a serial number. */
+  void completed(String serial, int status) {
+    if (isTimed && event != null && !isOfShutdown) {
+      event.ended(serial, command, status);
+    }
   }
 
   /** The command is done: others keep nothing of what it needed more than most. */

@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -168,6 +169,40 @@ class FileTransferTest {
       kernel.releaseAll();
       assertThat(host.io.await(1)).singleElement().matches(each -> each.status() == 0);
       assertThat(host.leases).hasValue(0);
+    }
+  }
+
+  /** A reset leaves the memory to others; what was copied before goes on, and no more is. */
+  @Test
+  void aLongWriteTakesNothingMoreFromMemoryAfterAReset() throws IOException {
+    int length = 256 << 10;
+    var file = Files.write(directory.resolve("long"), new byte[length]);
+    var options =
+        NvmeModelOptions.of("S", NvmeNamespaceOptions.inFile(file, length)).withKernel(kernel);
+    try (var host = new NvmeHost(options).enableIo()) {
+      host.memory.asSlice(NvmeHost.DATA, length).fill((byte) 1);
+      for (int i = 1; i < length / PAGE; i++) {
+        host.memory.set(LE64, NvmeHost.LIST + 8L * (i - 1), NvmeHost.DATA + (long) i * PAGE);
+      }
+      kernel.record();
+      kernel.rule(_ -> FaultKernel.HELD);
+      host.io.put(NvmeHost.blocks(WRITE, 0, length / 512).at(NvmeHost.DATA, NvmeHost.LIST));
+      host.io.ring();
+      kernel.awaitHeld(1, host);
+      long copied = kernel.calls().getFirst().byteSize();
+      assertThat(copied).isLessThan(length);
+      host.configure(0);
+      host.memory.asSlice(NvmeHost.DATA, length).fill((byte) 2);
+      kernel.rule(null);
+      kernel.releaseAll();
+      host.enableIo();
+      // It waits for the write, which is in its way.
+      host.io.put(NvmeHost.blocks(READ, length / 512 - 1, 1));
+      host.io.ring();
+      assertThat(host.io.await(1)).hasSize(1);
+      var content = Files.readAllBytes(file);
+      assertThat(content).startsWith((byte) 1).doesNotContain((byte) 2);
+      assertThat(content[(int) copied]).isZero();
     }
   }
 }

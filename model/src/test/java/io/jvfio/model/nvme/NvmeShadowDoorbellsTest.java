@@ -12,6 +12,8 @@ class NvmeShadowDoorbellsTest {
   private static final int DNR = 0x4000;
   private static final long DOORBELLS = 0x2_0000;
   private static final long EVENTS = 0x2_1000;
+  private static final long OTHER_DOORBELLS = 0x2_2000;
+  private static final long OTHER_EVENTS = 0x2_3000;
   private static final Command READ = NvmeHost.blocks(2, 0, 1);
 
   private static NvmeModelOptions options() {
@@ -239,6 +241,69 @@ class NvmeShadowDoorbellsTest {
       host.io.ring();
 
       assertThat(host.io.takeAll()).hasSize(1);
+    }
+  }
+
+  /** Of a command that was held no completion was kept room for. */
+  @Test
+  void seesInMemoryThatThereIsRoomForALateAnswer() {
+    var faults = new NvmeFaults();
+    try (var host = shadowed(options().withFaults(faults))) {
+      faults.inject(NvmeFault.hold().onIo().times(1));
+      for (int i = 0; i < 4; i++) {
+        submit(host);
+        host.io.ring();
+      }
+      faults.release();
+      host.status();
+      assertThat(host.io.takeAll()).as("as many as there is room for").hasSize(3);
+      acknowledge(host);
+
+      host.status();
+
+      assertThat(host.io.takeAll()).hasSize(1);
+    }
+  }
+
+  /** Gives the controller other pages, with the doorbells as they are and nothing asked for. */
+  private static void moveDoorbells(NvmeHost host) {
+    host.memory.asSlice(OTHER_DOORBELLS, 0x1000).copyFrom(host.memory.asSlice(DOORBELLS, 0x1000));
+    host.memory.asSlice(OTHER_EVENTS, 0x1000).fill((byte) 0);
+    var command = Command.admin(0x7c, 0, 0).at(OTHER_DOORBELLS, OTHER_EVENTS);
+    assertThat(host.admin.run(command).status()).isZero();
+  }
+
+  @Test
+  void asksToBeRungInThePageThatItWasGivenLast() {
+    try (var host = shadowed(options())) {
+      submit(host);
+      host.io.ring();
+      assertThat(host.memory.get(LE32, EVENTS + 8)).isEqualTo(1);
+
+      moveDoorbells(host);
+      host.io.ring();
+
+      assertThat(host.memory.get(LE32, OTHER_EVENTS + 8)).isEqualTo(1);
+    }
+  }
+
+  @Test
+  void asksToBeRungForCompletionsInThePageThatItWasGivenLast() {
+    try (var host = shadowed(options())) {
+      submit(host);
+      host.io.ring();
+      assertThat(host.io.takeAll()).hasSize(1);
+      acknowledge(host);
+      for (int i = 0; i < 4; i++) {
+        submit(host);
+        host.io.ring();
+      }
+      assertThat(host.memory.get(LE32, EVENTS + 12)).as("there is no room").isEqualTo(1);
+
+      moveDoorbells(host);
+      host.io.ring();
+
+      assertThat(host.memory.get(LE32, OTHER_EVENTS + 12)).isEqualTo(1);
     }
   }
 

@@ -5,6 +5,7 @@ import io.jvfio.model.DeviceModel;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.StringJoiner;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -90,5 +91,31 @@ public final class HostSettings implements Cloneable {
   /** Whether the process has a capability. */
   public boolean has(int capability) {
     return (capabilities & 1L << capability) != 0;
+  }
+
+  @Override
+  public String toString() {
+    var text = new StringJoiner(", ");
+    text.add("uid " + uid).add("capabilities 0x%x".formatted(capabilities));
+    text.add("%,d bytes of locked memory".formatted(lockedMemoryLimit));
+    text.add("%,d open files".formatted(openFileLimit)).add("pid " + pid);
+    text.add("%,d mappings".formatted(dmaEntryLimit));
+    text.add("%,d interrupt vectors".formatted(interruptVectors));
+    add(text, groupAccess, "access to groups");
+    add(text, !vfioLoaded, "no VFIO");
+    add(text, !iommuDriverLoaded, "no IOMMU driver");
+    add(text, !interruptsIsolated, "no interrupt isolation");
+    add(text, tracksDirtyPages, "dirty tracking");
+    add(text, !hugePages.isEmpty(), "huge pages " + hugePages);
+    add(text, !siblings.isEmpty(), "siblings " + siblings);
+    add(text, !migratable.isEmpty(), "migratable " + migratable);
+    add(text, !holders.isEmpty(), "groups held by " + holders);
+    return text.toString();
+  }
+
+  private static void add(StringJoiner text, boolean holds, String setting) {
+    if (holds) {
+      text.add(setting);
+    }
   }
 }

@@ -154,4 +154,9 @@ public final class Conformance {
     return new ConformanceResult(
         check.name(), check.title(), check.section(), outcome, check.expected(), came);
   }
+
+  @Override
+  public String toString() {
+    return "checks of the server at " + server;
+  }
 }

@@ -64,6 +64,11 @@ final class ConformanceRun {
    */
   record Hello(int major, int minor, String json, Capabilities capabilities) {}
 
+  /** What makes the system calls. */
+  Kernel kernel() {
+    return kernel;
+  }
+
   ConformanceOptions options() {
     return options;
   }

@@ -2,10 +2,8 @@
 package io.jvfio.user.conform;
 
 import io.jvfio.linux.Kernel;
-import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.user.peer.PeerException;
-import io.jvfio.user.peer.WirePeer;
 import io.jvfio.user.wire.Command;
 import io.jvfio.user.wire.DmaMapMessage;
 import io.jvfio.user.wire.Header;
@@ -129,7 +127,7 @@ final class ConnectionChecks {
   private static String irqsForgotten(ConformanceRun run) {
     var irq = run.device().irq(1).orElseThrow(() -> Verdict.skipped("there are no interrupts"));
     // It must outlive the first client.
-    int eventFd = LinuxKernel.instance().eventFd(0, Kernel.EFD_NONBLOCK);
+    int eventFd = run.kernel().eventFd(0, Kernel.EFD_NONBLOCK);
     try {
       var first = run.open();
       run.succeeds(
@@ -144,12 +142,12 @@ final class ConnectionChecks {
           Command.DEVICE_SET_IRQS,
           Payload.setIrqs(
               Vfio.VFIO_IRQ_SET_DATA_NONE | Vfio.VFIO_IRQ_SET_ACTION_TRIGGER, irq.index(), 0, 1));
-      if (WirePeer.signals(eventFd, Duration.ZERO) > 0) {
+      if (second.signals(eventFd, Duration.ZERO) > 0) {
         throw Verdict.failed("a signal to the first client's eventfd");
       }
       return "no signal";
     } finally {
-      LinuxKernel.instance().close(eventFd);
+      run.kernel().close(eventFd);
     }
   }
 

@@ -2,7 +2,6 @@
 package io.jvfio.user.conform;
 
 import io.jvfio.linux.Kernel;
-import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.uapi.Vfio;
 import io.jvfio.linux.uapi.VfioInfoCapHeader;
 import io.jvfio.linux.uapi.VfioRegionInfoCapSparseMmap;
@@ -456,7 +455,7 @@ final class InfoChecks {
       }
       long offset = reply.get(RegionInfoMessage.OFFSET);
       for (var area : areas(region, reply)) {
-        map(region, reply.fds().getFirst(), offset, area);
+        map(run.kernel(), region, reply.fds().getFirst(), offset, area);
       }
       // It may be accessed by messages all the same.
       run.read(peer, region.index(), 0, 4);
@@ -468,8 +467,8 @@ final class InfoChecks {
     return String.join(", ", seen);
   }
 
-  private static void map(DeviceFacts.Region region, int fd, long offset, Area area) {
-    var kernel = LinuxKernel.instance();
+  private static void map(
+      Kernel kernel, DeviceFacts.Region region, int fd, long offset, Area area) {
     int protection = Kernel.PROT_READ | (region.isWritable() ? Kernel.PROT_WRITE : 0);
     long address = kernel.mmap(area.size, protection, Kernel.MAP_SHARED, fd, offset + area.offset);
     if (address < 0) {

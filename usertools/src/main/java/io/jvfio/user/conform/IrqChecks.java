@@ -252,10 +252,10 @@ final class IrqChecks {
   }
 
   /** Which eventfds were signalled, and how often; a signal that should come is waited for. */
-  private static String signals(int[] fds, int... expected) {
+  private static String signals(WirePeer peer, int[] fds, int... expected) {
     var counts = new ArrayList<Long>();
     for (int i = 0; i < fds.length; i++) {
-      counts.add(WirePeer.signals(fds[i], expected[i] > 0 ? WirePeer.MOMENT : Duration.ZERO));
+      counts.add(peer.signals(fds[i], expected[i] > 0 ? WirePeer.MOMENT : Duration.ZERO));
     }
     for (int i = 0; i < fds.length; i++) {
       if (counts.get(i) != expected[i]) {
@@ -273,13 +273,13 @@ final class IrqChecks {
     assign(run, peer, irq.index(), 0, fds);
     if (byBytes) {
       set(run, peer, BOOL | TRIGGER, irq.index(), 0, 1, (byte) 0);
-      signals(fds, 0);
+      signals(peer, fds, 0);
       set(run, peer, BOOL | TRIGGER, irq.index(), 0, 1, (byte) 1);
     } else {
-      signals(fds, 0);
+      signals(peer, fds, 0);
       set(run, peer, NONE | TRIGGER, irq.index(), 0, 1);
     }
-    return irq.name() + ": " + signals(fds, 1);
+    return irq.name() + ": " + signals(peer, fds, 1);
   }
 
   private static String eachIndex(ConformanceRun run) {
@@ -293,7 +293,7 @@ final class IrqChecks {
       var fds = eventFds(peer, 1);
       assign(run, peer, irq.index(), irq.count() - 1, fds);
       set(run, peer, NONE | TRIGGER, irq.index(), irq.count() - 1, 1);
-      signals(fds, 1);
+      signals(peer, fds, 1);
       set(run, peer, NONE | TRIGGER, irq.index(), 0, 0);
       names.add(irq.name());
     }
@@ -311,7 +311,7 @@ final class IrqChecks {
     assign(run, peer, irq.index(), 1, fds[1], fds[2]);
     assign(run, peer, irq.index(), 3, fds[3]);
     set(run, peer, NONE | TRIGGER, irq.index(), 1, 2);
-    return signals(fds, 0, 1, 1, 0);
+    return signals(peer, fds, 0, 1, 1, 0);
   }
 
   private static String rangeBool(ConformanceRun run) {
@@ -320,7 +320,7 @@ final class IrqChecks {
     var fds = eventFds(peer, MANY);
     assign(run, peer, irq.index(), 0, fds);
     set(run, peer, BOOL | TRIGGER, irq.index(), 1, 3, (byte) 0, (byte) 1, (byte) 0);
-    return signals(fds, 0, 0, 1, 0);
+    return signals(peer, fds, 0, 0, 1, 0);
   }
 
   private static String replaced(ConformanceRun run) {
@@ -330,7 +330,7 @@ final class IrqChecks {
     assign(run, peer, irq.index(), 0, fds[0]);
     assign(run, peer, irq.index(), 0, fds[1]);
     set(run, peer, NONE | TRIGGER, irq.index(), 0, 1);
-    return signals(fds, 0, 1);
+    return signals(peer, fds, 0, 1);
   }
 
   private static String deassignOne(ConformanceRun run) {
@@ -343,7 +343,7 @@ final class IrqChecks {
       // A trigger of one that has no eventfd may be refused.
       peer.call(Command.DEVICE_SET_IRQS, Payload.setIrqs(NONE | TRIGGER, irq.index(), i, 1));
     }
-    return signals(fds, 1, 1, 0, 1);
+    return signals(peer, fds, 1, 1, 0, 1);
   }
 
   private static String deassignAll(ConformanceRun run) {
@@ -356,7 +356,7 @@ final class IrqChecks {
     for (int i = 0; i < count; i++) {
       peer.call(Command.DEVICE_SET_IRQS, Payload.setIrqs(NONE | TRIGGER, irq.index(), i, 1));
     }
-    return signals(fds, new int[count]);
+    return signals(peer, fds, new int[count]);
   }
 
   private static String unassigned(ConformanceRun run) {

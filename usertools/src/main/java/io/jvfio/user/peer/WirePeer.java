@@ -4,7 +4,6 @@ package io.jvfio.user.peer;
 import io.jvfio.linux.Errno;
 import io.jvfio.linux.ErrnoException;
 import io.jvfio.linux.Kernel;
-import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.UnixSocket;
 import io.jvfio.linux.uapi.Field;
 import io.jvfio.user.wire.Command;
@@ -344,15 +343,13 @@ public final class WirePeer implements AutoCloseable {
   /**
    * How often an eventfd was signalled since it was looked at, waiting for a signal up to a time.
    */
-  public static long signals(int eventFd, Duration time) {
-    if (LinuxKernel.instance().awaitReadable(eventFd, (int) time.toMillis()) <= 0) {
+  public long signals(int eventFd, Duration time) {
+    if (kernel.awaitReadable(eventFd, (int) time.toMillis()) <= 0) {
       return 0;
     }
     try (var arena = Arena.ofConfined()) {
       var count = arena.allocate(Long.BYTES, Long.BYTES);
-      return LinuxKernel.instance().read(eventFd, count) == Long.BYTES
-          ? count.get(ValueLayout.JAVA_LONG, 0)
-          : 0;
+      return kernel.read(eventFd, count) == Long.BYTES ? count.get(ValueLayout.JAVA_LONG, 0) : 0;
     }
   }
 

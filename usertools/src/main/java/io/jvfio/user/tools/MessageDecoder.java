@@ -687,4 +687,9 @@ public final class MessageDecoder {
       in.data("data");
     }
   }
+
+  @Override
+  public String toString() {
+    return "decoder, %,d commands without a reply".formatted(waitingCount);
+  }
 }
