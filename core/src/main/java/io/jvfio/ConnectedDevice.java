@@ -55,6 +55,11 @@ final class ConnectedDevice implements DeviceOwner {
   }
 
   @Override
+  public boolean mapsMemory() {
+    return true;
+  }
+
+  @Override
   public HotReset hotReset(OpenFile file) {
     throw new UnsupportedOperationException(
         connection.name()

@@ -13,6 +13,9 @@ interface DeviceOwner {
   /** Whether the device can be asked anything at all. */
   boolean isReachable();
 
+  /** Whether what can be mapped of its regions is memory of another process. */
+  boolean mapsMemory();
+
   /**
    * The reset of the device's bus.
    *

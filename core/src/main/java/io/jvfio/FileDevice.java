@@ -390,6 +390,11 @@ final class FileDevice implements VfioDevice {
     return new DeviceFeatures(owner.facts(), file, this::adopt);
   }
 
+  /** See {@link DeviceOwner#mapsMemory}. */
+  boolean mapsMemory() {
+    return owner.mapsMemory();
+  }
+
   /** See {@link DeviceOwner#writeEach}. */
   long writeEach(long offset, MemorySegment source, int width) {
     file.fd(); // which there is none of once it is closed

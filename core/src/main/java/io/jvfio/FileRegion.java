@@ -100,6 +100,11 @@ final class FileRegion implements Region {
   }
 
   @Override
+  public boolean isMemory() {
+    return device.mapsMemory();
+  }
+
+  @Override
   public Registers map(MappableArea area, RegisterOrder order) {
     if (!areas.contains(area)) {
       throw new IllegalArgumentException(

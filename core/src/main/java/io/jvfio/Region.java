@@ -30,6 +30,15 @@ public interface Region {
   /** The parts that can be mapped: the whole region, some of it, or none. */
   List<MappableArea> mappableAreas();
 
+  /**
+   * Whether what is mapped of it is memory, which another process looks at, as on the way to a
+   * vfio-user server: an access takes no longer than one of memory, and neither a bus nor a
+   * hypervisor sees it.
+   */
+  default boolean isMemory() {
+    return false;
+  }
+
   /** Maps an area with opaque accesses, as {@link #map(MappableArea, RegisterOrder)} does. */
   default Registers map(MappableArea area) {
     return map(area, RegisterOrder.OPAQUE);

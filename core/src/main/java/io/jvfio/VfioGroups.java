@@ -226,6 +226,11 @@ public final class VfioGroups implements AutoCloseable {
     }
 
     @Override
+    public boolean mapsMemory() {
+      return false;
+    }
+
+    @Override
     public HotReset hotReset(OpenFile file) {
       return new HotReset(address, file, groups);
     }

@@ -207,11 +207,8 @@ final class NvmeBench extends NvmeCommand.OnController {
   @Override
   NvmeOptions options() {
     long commands = depth * Math.ceilDiv(blockSize.largest(), USUAL_TRANSFER);
-    var defaults = NvmeOptions.defaults();
-    // No fewer than usual: in a ring of two entries every step is one over its end.
-    int entries = Math.max(defaults.queueEntries(), (int) Math.min(commands, MOST_COMMANDS) + 1);
-    return defaults
-        .withQueueEntries(entries)
+    return NvmeOptions.defaults()
+        .withQueueEntries((int) Math.min(commands, MOST_COMMANDS) + 1)
         .withCompletionMode(interrupts ? NvmeCompletionMode.INTERRUPTS : NvmeCompletionMode.POLLED);
   }
 

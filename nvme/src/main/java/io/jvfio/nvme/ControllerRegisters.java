@@ -136,6 +136,15 @@ final class ControllerRegisters implements AutoCloseable {
     return doorbell(completionDoorbell(queue));
   }
 
+  /** Whether all doorbells that there can be are memory, of which the controller sees each store. */
+  boolean haveDoorbellsInMemory() {
+    long end = completionDoorbell(Startup.MAX_PAIRS) + Integer.BYTES;
+    var region = device.region(0);
+    return region.isMemory()
+        && region.mappableAreas().stream()
+            .anyMatch(area -> isInside(area, DOORBELLS) && area.offset() + area.byteSize() >= end);
+  }
+
   /** A doorbell register. */
   Doorbell doorbell(long offset) {
     var part = mapped;

@@ -19,7 +19,8 @@ import org.jspecify.annotations.Nullable;
  *     1 GiB; the controller may support fewer. Beyond 2 MiB each command of a queue has more than a
  *     page of its own for lists
  * @param shadowDoorbells whether doorbells in memory are used where the controller offers them,
- *     which spares an emulated controller most of the register writes
+ *     which spares an emulated controller most of the register writes; not where its doorbell
+ *     registers are memory themselves ({@link io.jvfio.Region#isMemory})
  * @param controllerMemory whether submission queues are put into the controller's memory buffer
  *     where it has one that can take them
  * @param retries how often a blocking call repeats a command that failed with a status that allows

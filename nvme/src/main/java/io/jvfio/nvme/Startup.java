@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Startup {
   /** Asked of the controller. */
-  private static final int MAX_PAIRS = 128;
+  static final int MAX_PAIRS = 128;
 
   /** More vectors than this are not asked of the host. */
   private static final int MAX_VECTORS = 33;
@@ -72,7 +72,9 @@ final class Startup {
           "The controller does not support them.",
           "Open it with NvmeSglUse.AUTOMATIC.");
     }
-    if (options.shadowDoorbells() && identified.supportsDoorbellBuffers()) {
+    if (options.shadowDoorbells()
+        && identified.supportsDoorbellBuffers()
+        && !registers.haveDoorbellsInMemory()) {
       shadow = queue.shadowDoorbells();
     }
     configureShadow();

@@ -67,6 +67,9 @@ final class FakeDevice implements VfioDevice {
   /** The parts of the first BAR that can be mapped. */
   List<MappableArea> areas = List.of();
 
+  /** What is mapped of that is memory of a server's. */
+  boolean isMemory;
+
   /** How often a doorbell was rung in a part that was mapped. */
   int mappedRings;
 
@@ -332,6 +335,11 @@ final class FakeDevice implements VfioDevice {
     @Override
     public void write(long offset, MemorySegment source) {
       throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public boolean isMemory() {
+      return isMemory;
     }
 
     @Override

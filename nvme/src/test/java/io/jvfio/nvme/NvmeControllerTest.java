@@ -80,6 +80,23 @@ class NvmeControllerTest {
     assertThat(device.openRegisters).isZero();
   }
 
+  /** A store into memory costs no more than one into a shadow, which an event index goes with. */
+  @ParameterizedTest
+  @CsvSource({"true, 0x1000, 20", "false, 0x1000, 11", "true, 0x0400, 11"})
+  void doorbellsThatAreMemoryHaveNoShadows(boolean isMemory, String byteSize, int rings) {
+    device.isMemory = isMemory;
+    device.areas = List.of(new MappableArea(0x1000, Long.decode(byteSize)));
+    try (var controller = NvmeController.open(device);
+        var data = buffer(512)) {
+      var namespace = controller.namespace(1);
+      int before = device.mappedRings;
+      for (int i = 0; i < 10; i++) {
+        namespace.write(i, 1, data, 0);
+      }
+      assertThat(device.mappedRings - before).isEqualTo(rings);
+    }
+  }
+
   @Test
   void mapsNothingBesidesARegionThatIsMappedAsAWhole() {
     device.areas = List.of(new MappableArea(0, device.region(0).info().byteSize()));
