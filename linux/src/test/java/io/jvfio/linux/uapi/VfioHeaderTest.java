@@ -47,7 +47,8 @@ class VfioHeaderTest {
           "asm/unistd.h",
           "asm/socket.h",
           "linux/eventpoll.h",
-          "sys/eventfd.h");
+          "sys/eventfd.h",
+          "unistd.h");
 
   /**
    * Structs that older headers end earlier, or newer ones later: the kernel reads as much as argsz
