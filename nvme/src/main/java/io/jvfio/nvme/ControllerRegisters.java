@@ -136,7 +136,9 @@ final class ControllerRegisters implements AutoCloseable {
     return doorbell(completionDoorbell(queue));
   }
 
-  /** Whether all doorbells that there can be are memory, of which the controller sees each store. */
+  /**
+   * Whether all doorbells that there can be are memory, of which the controller sees each store.
+   */
   boolean haveDoorbellsInMemory() {
     long end = completionDoorbell(Startup.MAX_PAIRS) + Integer.BYTES;
     var region = device.region(0);
