@@ -58,11 +58,7 @@ public final class Bench {
           Map.entry("IovaAllocation.replaceRecent 1000", new Bound(1.00, 0)),
           Map.entry("IovaAllocation.replaceRecent 1000000", new Bound(1.00, 0)));
 
-  /**
-   * How many times as long the first figure's Java may take as the second's: this often, or as
-   * often as in C. What a million of anything costs is cache misses more than steps, and of those a
-   * processor's caches decide.
-   */
+  /** How many times as long the first figure's Java may take as the second's. */
   private record Growth(String figure, String base, double bound) {}
 
   private static final List<Growth> GROWTHS =
@@ -70,12 +66,6 @@ public final class Bench {
           new Growth("IovaAllocation.replaceAny 1000000", "IovaAllocation.replaceAny 1000", 4.0),
           new Growth(
               "IovaAllocation.replaceRecent 1000000", "IovaAllocation.replaceRecent 1000", 4.0));
-
-  /**
-   * Half a clock of a slow processor, in nanoseconds: where C takes one clock for an access, no
-   * ratio tells more than where in the loop the compilers have put it.
-   */
-  private static final double HALF_A_CLOCK = 0.1;
 
   /** Less than any object has: what is left was allocated once per batch or iteration. */
   private static final double NO_BYTES = 1;
@@ -85,9 +75,7 @@ public final class Bench {
   /** One row of the table. */
   private record Figure(String name, double java, double c, double ratio, double bytes) {
     boolean isWithin(Bound bound) {
-      return (ratio <= bound.ratio() || java - c <= HALF_A_CLOCK)
-          && bytes <= bound.bytes() + NO_BYTES
-          && java <= bound.nanos();
+      return ratio <= bound.ratio() && bytes <= bound.bytes() + NO_BYTES && java <= bound.nanos();
     }
   }
 
@@ -146,10 +134,10 @@ public final class Bench {
       if (figure.isPresent() && base.isPresent()) {
         double ratio = figure.get().java() / base.get().java();
         double inC = figure.get().c() / base.get().c();
-        boolean within = ratio <= Math.max(growth.bound(), inC);
+        boolean within = ratio <= growth.bound();
         allWithin &= within;
         System.out.printf(
-            "%s : %s = %.3f, in C %.3f, bound %.2f or C's  %s%n",
+            "%s : %s = %.3f, in C %.3f, bound %.2f  %s%n",
             growth.figure(), growth.base(), ratio, inC, growth.bound(), within ? "ok" : "over");
       }
     }
