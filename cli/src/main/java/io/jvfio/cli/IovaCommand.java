@@ -6,12 +6,7 @@ import io.jvfio.BufferOptions;
 import io.jvfio.DmaBuffer;
 import io.jvfio.DmaSpace;
 import io.jvfio.DmaWindow;
-import io.jvfio.cli.output.CommandFailure;
-import io.jvfio.cli.output.StandardOutput;
 import io.jvfio.user.VfioUserOptions;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -20,12 +15,9 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
-import picocli.CommandLine.Spec;
 
 /** {@code jvfio iova}. */
 @Command(
@@ -38,7 +30,6 @@ final class IovaCommand implements Runnable {
   private static final long USUAL_PAGE = 4096;
 
   @ParentCommand @Nullable Main main;
-  @Spec @Nullable CommandSpec spec;
   @Mixin PolicyOptions policy = new PolicyOptions();
 
   @Parameters(
@@ -72,34 +63,20 @@ final class IovaCommand implements Runnable {
       converter = AskedRange.Converter.class)
   @Nullable AskedRange asked;
 
-  @Option(
-      names = "--svg",
-      paramLabel = "FILE",
-      description = "Write a picture too; - for standard output, with the text among the messages.")
-  @Nullable Path picture;
+  @Mixin PictureOption picture = new PictureOption();
 
   @Override
   public void run() {
     var command = Objects.requireNonNull(main);
     var output = command.output();
-    boolean isPiped = picture != null && StandardOutput.isMeantBy(picture);
-    if (isPiped && output.isJson()) {
-      throw new ParameterException(
-          Objects.requireNonNull(spec).commandLine(),
-          "--json and a picture exclude each other on standard output");
-    }
+    picture.check(output);
     IovaReport report;
     try (var opened =
         command.openDevice(Objects.requireNonNull(name), policy, VfioUserOptions.defaults())) {
       var device = opened.device();
       report = report(opened.host(), device.name(), device.dmaSpace());
     }
-    if (isPiped) {
-      output.out().print(IovaPicture.of(report));
-      output = output.amongMessages();
-    } else if (picture != null) {
-      write(picture, IovaPicture.of(report));
-    }
+    output = picture.draw(output, () -> IovaPicture.of(report));
     if (output.isJson()) {
       output.json(IovaJson.of(report));
     } else {
@@ -146,13 +123,5 @@ final class IovaCommand implements Runnable {
         .or(() -> windows.stream().findFirst())
         .map(DmaWindow::pageSize)
         .orElse(USUAL_PAGE);
-  }
-
-  private static void write(Path file, String content) {
-    try {
-      Files.writeString(file, content);
-    } catch (IOException e) {
-      throw new CommandFailure("cannot write the picture " + file, e);
-    }
   }
 }

@@ -2,65 +2,42 @@
 package io.jvfio.cli;
 
 import io.jvfio.IommuGroup;
-import io.jvfio.cli.output.CommandFailure;
 import io.jvfio.cli.output.Json;
 import io.jvfio.cli.output.Output;
-import io.jvfio.cli.output.StandardOutput;
 import io.jvfio.cli.output.Table;
 import io.jvfio.cli.output.Text;
 import io.jvfio.ops.Topology;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.ParentCommand;
-import picocli.CommandLine.Spec;
 
 /** {@code jvfio topology}. */
 @Command(
     name = "topology",
     description =
-        "Draw the tree of PCI devices: bridges and what is below them, drivers, IOMMU groups, and whether each group"
-            + " can be opened.",
+        "Draw the tree of PCI devices: bridges and what is below them, drivers, IOMMU groups, and"
+            + " whether each group can be opened.",
     mixinStandardHelpOptions = true)
 final class TopologyCommand implements Runnable {
   private static final int BRIDGE = 0x06;
 
   @ParentCommand @Nullable Main main;
-  @Spec @Nullable CommandSpec spec;
 
-  @Option(
-      names = "--svg",
-      paramLabel = "FILE",
-      description = "Write a picture too; - for standard output, with the text among the messages.")
-  @Nullable Path picture;
+  @Mixin PictureOption picture = new PictureOption();
 
   @Override
   public void run() {
     var command = Objects.requireNonNull(main);
     var output = command.output();
-    boolean isPiped = picture != null && StandardOutput.isMeantBy(picture);
-    if (isPiped && output.isJson()) {
-      throw new ParameterException(
-          Objects.requireNonNull(spec).commandLine(),
-          "--json and a picture exclude each other on standard output");
-    }
+    picture.check(output);
     try (var opened = command.openHost()) {
       var topology = Topology.of(opened.host());
-      if (isPiped) {
-        output.out().print(TopologyPicture.of(topology));
-        output = output.amongMessages();
-      } else if (picture != null) {
-        write(picture, TopologyPicture.of(topology));
-      }
+      output = picture.draw(output, () -> TopologyPicture.of(topology));
       if (output.isJson()) {
         output.json(
             Json.object(
@@ -75,14 +52,6 @@ final class TopologyCommand implements Runnable {
         output.line("");
         Text.wrapped(output, "", opened.host().whyNoGroups());
       }
-    }
-  }
-
-  private static void write(Path file, String content) {
-    try {
-      Files.writeString(file, content);
-    } catch (IOException e) {
-      throw new CommandFailure("cannot write the picture " + file, e);
     }
   }
 
