@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.jvfio.MappableArea;
+import io.jvfio.linux.ForwardingKernel;
 import io.jvfio.linux.Kernel;
 import io.jvfio.linux.LinuxKernel;
 import io.jvfio.linux.NativeMemory;
@@ -27,8 +28,11 @@ import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -140,6 +144,49 @@ class MappedDoorbellsTest {
   }
 
   /** Between {@code quiesce} and {@code resume} a model is called for nothing else. */
+  /** A look at the socket is a system call, and in the way of whoever has a faster way. */
+  @ParameterizedTest
+  @CsvSource({WHOLE + ", 1024", "32, 8"})
+  void theSocketOfWhoHasRegistersIsLookedAtSeldom(int room, int rounds) throws Exception {
+    var polls = new AtomicInteger();
+    var isCounted = new AtomicBoolean();
+    var seen = new CompletableFuture<Integer>();
+    var model =
+        new ScriptedModel() {
+          @Override
+          public Optional<MappableRegisters> mappableRegisters() {
+            return Optional.of(new MappableRegisters(0, 0, 4096));
+          }
+
+          @Override
+          public boolean poll() {
+            polls.incrementAndGet();
+            return false;
+          }
+        };
+    var counting =
+        new ForwardingKernel(LinuxKernel.instance()) {
+          @Override
+          public long receiveMessage(
+              int fd, MemorySegment message, boolean waits, boolean isLimited) {
+            int since = polls.getAndSet(0);
+            if (isCounted.get() && since > 1) { // not every time, as after a message
+              seen.complete(since);
+            }
+            return super.receiveMessage(fd, message, waits, isLimited);
+          }
+        };
+    path = directory.resolve("cntrl");
+    server =
+        VfioUserServer.serve(
+            counting, model, VfioUserServerOptions.at(path).withListener(heard).withPolling());
+    try (var client = RawClient.agreed(path)) {
+      assertThat(regionInfo(client, room)).isZero();
+      isCounted.set(true);
+      assertThat(seen.get(30, TimeUnit.SECONDS)).isEqualTo(rounds);
+    }
+  }
+
   @Test
   void theMemoryIsTakenBackBeforeTheModelIsQuiesced() throws Exception {
     var calls = new LinkedBlockingQueue<String>();
