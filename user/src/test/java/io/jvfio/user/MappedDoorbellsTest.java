@@ -143,7 +143,6 @@ class MappedDoorbellsTest {
     }
   }
 
-  /** Between {@code quiesce} and {@code resume} a model is called for nothing else. */
   /** A look at the socket is a system call, and in the way of whoever has a faster way. */
   @ParameterizedTest
   @CsvSource({WHOLE + ", 1024", "32, 8"})
@@ -187,6 +186,7 @@ class MappedDoorbellsTest {
     }
   }
 
+  /** Between {@code quiesce} and {@code resume} a model is called for nothing else. */
   @Test
   void theMemoryIsTakenBackBeforeTheModelIsQuiesced() throws Exception {
     var calls = new LinkedBlockingQueue<String>();
